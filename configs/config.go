@@ -1,0 +1,132 @@
+// Package configs holds every setting of the program in one place: its name as
+// a flag, its environment variable, its default and its meaning. A flag beats
+// the environment, which beats waybill.yaml. It knows no other package; app
+// hands each package its own part.
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the whole program's settings.
+type Config struct {
+	HTTPAddr        string        `name:"http-addr" env:"WAYBILL_HTTP_ADDR" default:"127.0.0.1:8080" help:"Address of the API."`
+	DataDir         string        `name:"data-dir" env:"WAYBILL_DATA_DIR" default:"./data" type:"path" help:"Folder of the embedded node, the read models and the keys."`
+	EventStore      string        `name:"eventstore" env:"WAYBILL_EVENTSTORE" help:"Connection string (esdb://…) of an EventStoreDB; empty runs the embedded node."`
+	NodeAddr        string        `name:"node-addr" env:"WAYBILL_NODE_ADDR" default:"127.0.0.1:2113" help:"Where the embedded node listens; port 0 picks one."`
+	Database        string        `name:"database" env:"WAYBILL_DATABASE" help:"postgres://… for the read models; empty is SQLite below the data folder."`
+	AdminKey        string        `name:"admin-key" env:"WAYBILL_ADMIN_KEY" help:"The first API key, scope admin, at least 16 characters; empty makes one and prints it once."`
+	MasterKey       string        `name:"master-key" env:"WAYBILL_MASTER_KEY" help:"Base64 of 32 bytes that encrypt secrets and personal data; empty keeps one in the data folder."`
+	LogLevel        string        `name:"log-level" env:"WAYBILL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe line that is logged: debug, info, warn, error."`
+	LogFormat       string        `name:"log-format" env:"WAYBILL_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of the log lines: text, json."`
+	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"WAYBILL_SHUTDOWN_TIMEOUT" default:"10s" help:"How long requests may take to finish after a stop signal."`
+	MaxBodyBytes    int64         `name:"max-body-bytes" env:"WAYBILL_MAX_BODY_BYTES" default:"2097152" help:"Largest request body in bytes."`
+	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
+
+	Checkout Checkout `embed:"" prefix:"checkout-" envprefix:"WAYBILL_CHECKOUT_"`
+	Webhooks Webhooks `embed:"" prefix:"webhooks-" envprefix:"WAYBILL_WEBHOOKS_"`
+}
+
+// Checkout is how patient placing an order is.
+type Checkout struct {
+	GatewayTimeout  time.Duration   `name:"gateway-timeout" env:"GATEWAY_TIMEOUT" default:"6s" help:"Longest wait for the payment gateway; after it the outcome is unknown."`
+	ReservationTTL  time.Duration   `name:"reservation-ttl" env:"RESERVATION_TTL" default:"2m" help:"How long stock is reserved while a checkout runs."`
+	DeclinedTTL     time.Duration   `name:"declined-ttl" env:"DECLINED_TTL" default:"5m" help:"How long stock is kept after a declined payment."`
+	UnknownTTL      time.Duration   `name:"unknown-ttl" env:"UNKNOWN_TTL" default:"30m" help:"How long stock is first kept while a payment's outcome is unknown."`
+	UnknownSchedule []time.Duration `name:"unknown-schedule" env:"UNKNOWN_SCHEDULE" default:"2s,5s,15s,60s" help:"When an unknown payment is looked up at the gateway, after it became unknown."`
+	UnknownEvery    time.Duration   `name:"unknown-every" env:"UNKNOWN_EVERY" default:"5m" help:"How often it is looked up after the schedule."`
+	UnknownGiveUp   time.Duration   `name:"unknown-give-up" env:"UNKNOWN_GIVE_UP" default:"24h" help:"After this an unknown payment is voided and its stock released."`
+	RecoverAfter    time.Duration   `name:"recover-after" env:"RECOVER_AFTER" default:"15s" help:"A checkout without progress for so long is finished or undone."`
+	RecoverEvery    time.Duration   `name:"recover-every" env:"RECOVER_EVERY" default:"1s" help:"How often open checkouts are looked through."`
+}
+
+// Webhooks is how callbacks are delivered.
+type Webhooks struct {
+	AllowPrivate bool            `name:"allow-private" env:"ALLOW_PRIVATE" default:"false" help:"Let endpoints be loopback or private addresses and plain http: development only."`
+	Timeout      time.Duration   `name:"timeout" env:"TIMEOUT" default:"20s" help:"Deadline of one attempt: connection, request and answer."`
+	Schedule     []time.Duration `name:"schedule" env:"SCHEDULE" default:"5s,30s,2m,10m,30m,2h,5h,10h,14h,20h,24h" help:"Waits between the attempts of one delivery."`
+	BreakerWaits []time.Duration `name:"breaker-waits" env:"BREAKER_WAITS" default:"5s,30s,2m,10m" help:"Waits before an endpoint that is down is tried again; the last one repeats."`
+	InFlight     int             `name:"in-flight" env:"IN_FLIGHT" default:"8" help:"Attempts under way at once for one endpoint, 1 to 64."`
+	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
+}
+
+// Validate reports every setting that cannot work, all at once.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(name, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
+	}
+	for _, a := range []struct{ name, addr string }{{"http-addr", c.HTTPAddr}, {"node-addr", c.NodeAddr}, {"sandbox-addr", c.SandboxAddr}} {
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			bad(a.name, "%q is not host:port", a.addr)
+		}
+	}
+	if u, err := url.Parse(c.EventStore); c.EventStore != "" && (err != nil || !slices.Contains([]string{"esdb", "esdb+discover"}, u.Scheme)) {
+		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", redacted(c.EventStore))
+	}
+	if c.Database != "" {
+		bad("database", "read models in Postgres are not supported by this version; leave it empty for SQLite")
+	}
+	if n := len(c.AdminKey); n > 0 && n < 16 {
+		bad("admin-key", "has %d characters; it needs at least 16", n)
+	}
+	if c.MaxBodyBytes < 1024 {
+		bad("max-body-bytes", "%d is too small for an order; write at least 1024", c.MaxBodyBytes)
+	}
+	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
+		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)
+	}
+	for _, d := range c.durations() {
+		if d.value <= 0 {
+			bad(d.name, "%s is not a positive time", d.value)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type namedDuration struct {
+	name  string
+	value time.Duration
+}
+
+func (c Config) durations() []namedDuration {
+	list := []namedDuration{
+		{"shutdown-timeout", c.ShutdownTimeout},
+		{"checkout-gateway-timeout", c.Checkout.GatewayTimeout},
+		{"checkout-reservation-ttl", c.Checkout.ReservationTTL},
+		{"checkout-declined-ttl", c.Checkout.DeclinedTTL},
+		{"checkout-unknown-ttl", c.Checkout.UnknownTTL},
+		{"checkout-unknown-every", c.Checkout.UnknownEvery},
+		{"checkout-unknown-give-up", c.Checkout.UnknownGiveUp},
+		{"checkout-recover-after", c.Checkout.RecoverAfter},
+		{"checkout-recover-every", c.Checkout.RecoverEvery},
+		{"webhooks-timeout", c.Webhooks.Timeout},
+		{"webhooks-lease", c.Webhooks.Lease},
+	}
+	for name, several := range map[string][]time.Duration{
+		"checkout-unknown-schedule": c.Checkout.UnknownSchedule,
+		"webhooks-schedule":         c.Webhooks.Schedule,
+		"webhooks-breaker-waits":    c.Webhooks.BreakerWaits,
+	} {
+		for _, value := range several {
+			list = append(list, namedDuration{name, value})
+		}
+	}
+	return list
+}
+
+// redacted hides the password of a connection string.
+func redacted(raw string) string {
+	at := strings.LastIndex(raw, "@")
+	scheme := strings.Index(raw, "://")
+	if at < 0 || scheme < 0 || at < scheme {
+		return raw
+	}
+	return raw[:scheme+3] + "***" + raw[at:]
+}

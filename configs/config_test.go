@@ -1,0 +1,114 @@
+package configs_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/configs"
+)
+
+var update = flag.Bool("update", false, "write waybill.yaml")
+
+func parse(t *testing.T, yaml string, args ...string) (configs.Config, error) {
+	t.Helper()
+	var cfg configs.Config
+	path := filepath.Join(t.TempDir(), "waybill.yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&cfg, kong.Configuration(configs.YAML, path))
+	if err != nil {
+		return cfg, err
+	}
+	_, err = parser.Parse(args)
+	return cfg, err
+}
+
+func TestAFlagBeatsTheEnvironmentWhichBeatsTheFile(t *testing.T) {
+	file := "http_addr: 127.0.0.1:1\nnode_addr: 127.0.0.1:1\nsandbox_addr: 127.0.0.1:1\nwebhooks_schedule: [1s, 2s]\n"
+	t.Setenv("WAYBILL_HTTP_ADDR", "127.0.0.1:2")
+	t.Setenv("WAYBILL_NODE_ADDR", "127.0.0.1:2")
+	cfg, err := parse(t, file, "--http-addr", "127.0.0.1:3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{cfg.HTTPAddr, cfg.NodeAddr, cfg.SandboxAddr}
+	if diff := cmp.Diff([]string{"127.0.0.1:3", "127.0.0.1:2", "127.0.0.1:1"}, got); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]time.Duration{time.Second, 2 * time.Second}, cfg.Webhooks.Schedule); diff != "" {
+		t.Errorf("schedule (-want +got):\n%s", diff)
+	}
+}
+
+func TestABadFileIsAClearError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ yaml, want string }{
+		"an unknown key":        {"htp_addr: x\n", `"htp_addr" is not a setting`},
+		"not a mapping":         {"- a\n", "read waybill.yaml"},
+		"a value of wrong type": {"webhooks_in_flight: many\n", "webhooks-in-flight"},
+		"a value out of range":  {"log_level: loud\n", "log-level"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := parse(t, c.yaml); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error = %v, want one that contains %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg, err := parse(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatalf("the defaults are refused: %v", err)
+	}
+	cfg.HTTPAddr, cfg.EventStore, cfg.AdminKey = "nowhere", "http://user:secret@x", "short"
+	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes = "postgres://x", 65, 1
+	cfg.Webhooks.Schedule = []time.Duration{0}
+	err = cfg.Validate()
+	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "webhooks-schedule"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not name %s: %v", want, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("error shows a password: %v", err)
+	}
+}
+
+func TestWaybillYAMLListsEverySetting(t *testing.T) {
+	t.Parallel()
+	cfg, err := parse(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := configs.Settings(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := configs.Document(settings)
+	if *update {
+		if err := os.WriteFile("waybill.yaml", []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("waybill.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("waybill.yaml is not what the program reads; run `./task generate` (-want +got):\n%s", diff)
+	}
+}
