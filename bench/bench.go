@@ -1,0 +1,106 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// Options says what to measure and for how long.
+type Options struct {
+	Binary   string        // the program to measure
+	Dir      string        // an existing folder for its data
+	Callers  []int         // each is one run of placing orders
+	Duration time.Duration // of each run
+	Rate     int           // orders per second while deliveries are measured
+	Starts   int           // how often start-up is timed
+}
+
+// Report is everything that was measured.
+type Report struct {
+	Starts     []time.Duration
+	Throughput []Throughput
+	Delivery   Delivery
+	Fresh      Memory // when ready, before any load
+	Loaded     Memory // after all of it
+}
+
+// Run measures one platform after another: start-up on a data folder that is
+// used again and again, then orders and deliveries on the last one.
+func Run(ctx context.Context, o Options) (Report, error) {
+	var report Report
+	dir := filepath.Join(o.Dir, "platform")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return report, fmt.Errorf("make a data folder: %w", err)
+	}
+	for range o.Starts {
+		p, err := StartPlatform(ctx, o.Binary, dir)
+		if err != nil {
+			return report, err
+		}
+		report.Starts = append(report.Starts, p.Started)
+		if err := p.Stop(); err != nil {
+			return report, err
+		}
+	}
+	slices.Sort(report.Starts)
+	p, err := StartPlatform(ctx, o.Binary, dir)
+	if err != nil {
+		return report, err
+	}
+	err = report.load(ctx, p, o)
+	return report, errorsOf(err, p.Stop())
+}
+
+func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
+	if r.Fresh, err = p.Memory(); err != nil {
+		return err
+	}
+	if err := Stock(ctx, p.API); err != nil {
+		return err
+	}
+	if r.Delivery, err = MeasureDelivery(ctx, p.API, o.Rate, o.Duration); err != nil {
+		return err
+	}
+	for _, callers := range o.Callers {
+		t, err := PlaceOrders(ctx, p.API, fmt.Sprintf("throughput-%d", callers), callers, o.Duration)
+		if err != nil {
+			return err
+		}
+		r.Throughput = append(r.Throughput, t)
+	}
+	r.Loaded, err = p.Memory()
+	return err
+}
+
+func errorsOf(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// Print writes the report for a person.
+func (r Report) Print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	if n := len(r.Starts); n > 0 {
+		fmt.Fprintf(t, "start to ready\tmedian %s, longest %s of %d\n", ms(r.Starts[n/2]), ms(r.Starts[n-1]), n)
+	}
+	for _, m := range r.Throughput {
+		fmt.Fprintf(t, "orders, %d callers\t%.0f/s, p50 %s, p99 %s (%d orders)\n", m.Callers, m.PerSecond, ms(m.P50), ms(m.P99), m.Orders)
+	}
+	d := r.Delivery
+	fmt.Fprintf(t, "append to receiver at %d orders/s\tp50 %s, p95 %s, p99 %s (%d of %d received)\n", d.Rate, ms(d.P50), ms(d.P95), ms(d.P99), d.Received, d.Orders)
+	fmt.Fprintf(t, "memory when ready\t%s\n", mib(r.Fresh.Now))
+	fmt.Fprintf(t, "memory after the load\t%s, at most %s\n", mib(r.Loaded.Now), mib(r.Loaded.Peak))
+	return t.Flush()
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

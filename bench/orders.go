@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-dev/waybill/client"
+)
+
+const skus = 100
+
+// Stock registers products and receives plenty of each.
+func Stock(ctx context.Context, api *client.Client) error {
+	receipt := client.Receipt{Ref: "bench"}
+	for n := range skus {
+		product := client.Product{SKU: sku(n), Title: fmt.Sprintf("Mug %d", n), Prices: []client.Money{{Amount: 1250, Currency: "EUR"}}}
+		if err := api.CreateProduct(ctx, product); err != nil {
+			return err
+		}
+		receipt.Lines = append(receipt.Lines, client.ReceiptLine{SKU: product.SKU, Quantity: 1_000_000})
+	}
+	return api.ReceiveStock(ctx, "main", receipt)
+}
+
+func sku(n int) string { return fmt.Sprintf("BENCH-%d", n%skus) }
+
+func order(n int) client.PlaceOrder {
+	return client.PlaceOrder{
+		Customer: &client.Customer{Email: fmt.Sprintf("shopper-%d@example.com", n%1000), Name: "Shopper"},
+		Currency: "EUR",
+		Lines:    []client.OrderLine{{SKU: sku(n), Quantity: 1}},
+		Payment:  client.Payment{Method: "sandbox:approved"},
+	}
+}
+
+// Throughput is how fast a number of callers placed orders, each waiting for
+// its answer before it placed the next.
+type Throughput struct {
+	Callers   int
+	Orders    int64
+	PerSecond float64
+	P50, P99  time.Duration
+}
+
+// PlaceOrders places orders for a time. The run names the orders' keys.
+func PlaceOrders(ctx context.Context, api *client.Client, run string, callers int, duration time.Duration) (Throughput, error) {
+	histograms := make([]*hdrhistogram.Histogram, callers)
+	group, ctx := errgroup.WithContext(ctx)
+	begin := time.Now()
+	for caller := range callers {
+		histograms[caller] = newHistogram()
+		group.Go(func() error {
+			for n := 0; time.Since(begin) < duration; n++ {
+				start := time.Now()
+				if _, err := api.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers)); err != nil {
+					return err
+				}
+				record(histograms[caller], time.Since(start))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Throughput{}, err
+	}
+	elapsed := time.Since(begin)
+	all := newHistogram()
+	for _, h := range histograms {
+		all.Merge(h)
+	}
+	return Throughput{
+		Callers: callers, Orders: all.TotalCount(), PerSecond: float64(all.TotalCount()) / elapsed.Seconds(),
+		P50: quantile(all, 50), P99: quantile(all, 99),
+	}, nil
+}
+
+// newHistogram holds microseconds up to a minute with three digits.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, time.Minute.Microseconds(), 3)
+}
+
+func record(h *hdrhistogram.Histogram, d time.Duration) {
+	_ = h.RecordValue(min(max(d.Microseconds(), 1), time.Minute.Microseconds())) // within its bounds
+}
+
+func quantile(h *hdrhistogram.Histogram, q float64) time.Duration {
+	return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond
+}

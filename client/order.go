@@ -1,0 +1,123 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Money is an amount in minor units (pence, cents) of an ISO 4217 currency.
+type Money struct {
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// PlaceOrder is the body of POST /v1/orders.
+type PlaceOrder struct {
+	Customer *Customer   `json:"customer,omitempty"`
+	Currency string      `json:"currency"`
+	Lines    []OrderLine `json:"lines"`
+	Payment  Payment     `json:"payment"`
+	ShipTo   *Address    `json:"ship_to,omitempty"`
+	External *External   `json:"external,omitempty"`
+}
+
+// Customer is who orders.
+type Customer struct {
+	ID    string `json:"id,omitempty"`
+	Email string `json:"email,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+// OrderLine is one line of a cart.
+type OrderLine struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+	// UnitPrice is the price agreed elsewhere, for orders with External only.
+	UnitPrice *Money `json:"unit_price,omitempty"`
+}
+
+// Payment is how the shopper pays.
+type Payment struct {
+	Method string `json:"method"`
+}
+
+// Address is where the goods go.
+type Address struct {
+	Country string `json:"country"`
+}
+
+// External says where and when an order or credit note came about that did not
+// start here.
+type External struct {
+	Source string    `json:"source"`
+	Ref    string    `json:"ref"`
+	Time   time.Time `json:"time"`
+}
+
+// Order is what is answered for a placed order.
+type Order struct {
+	ID     string `json:"id"`
+	Number string `json:"number"`
+	Status string `json:"status"`
+}
+
+// Placed is the answer to placing an order.
+type Placed struct {
+	Order
+	// CheckoutURL is set instead of an order where the payment's outcome is
+	// not known yet: the path that will tell.
+	CheckoutURL string
+	// Replayed says that the key was used before: this is the first answer.
+	Replayed bool
+}
+
+// PlaceOrder places an order. The key makes a repeat harmless.
+func (c *Client) PlaceOrder(ctx context.Context, key string, in PlaceOrder) (Placed, error) {
+	var placed Placed
+	response, err := c.do(ctx, http.MethodPost, "/v1/orders", key, in, &placed.Order)
+	if response != nil {
+		placed.Replayed = response.Header().Get("Idempotency-Replayed") == "true"
+		if response.StatusCode() == http.StatusAccepted {
+			placed.CheckoutURL = response.Header().Get("Location")
+		}
+	}
+	return placed, err
+}
+
+// OrderPage is one page of a list of orders.
+type OrderPage struct {
+	Orders []Order `json:"items"`
+	Next   string  `json:"next_cursor"`
+}
+
+// Orders lists orders by the query parameters of GET /v1/orders.
+func (c *Client) Orders(ctx context.Context, query url.Values) (OrderPage, error) {
+	var page OrderPage
+	_, err := c.do(ctx, http.MethodGet, "/v1/orders?"+query.Encode(), "", nil, &page)
+	return page, err
+}
+
+// CreditNote is the body of POST /v1/credit-notes.
+type CreditNote struct {
+	Customer *Customer        `json:"customer,omitempty"`
+	Currency string           `json:"currency"`
+	Lines    []CreditNoteLine `json:"lines"`
+	External External         `json:"external"`
+}
+
+// CreditNoteLine is goods that came back; quantity and price are positive.
+type CreditNoteLine struct {
+	SKU       string `json:"sku"`
+	Title     string `json:"title"`
+	Quantity  int    `json:"quantity"`
+	UnitPrice Money  `json:"unit_price"`
+}
+
+// RecordCreditNote records a credit note and reports whether the key was used
+// before.
+func (c *Client) RecordCreditNote(ctx context.Context, key string, in CreditNote) (replayed bool, err error) {
+	response, err := c.do(ctx, http.MethodPost, "/v1/credit-notes", key, in, nil)
+	return response != nil && response.Header().Get("Idempotency-Replayed") == "true", err
+}
