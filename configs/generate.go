@@ -1,0 +1,3 @@
+package configs
+
+//go:generate go test -run TestWaybillYAML . -update
