@@ -1,0 +1,280 @@
+package delivery
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Plan is the state of one endpoint's deliveries. It is not safe for
+// concurrent use: one goroutine owns it.
+type Plan struct {
+	cfg     Config
+	breaker breaker
+
+	through eventstore.Position // the last event that was taken or passed by
+	window  []*entry            // taken, in order; the first is not settled
+	lanes   map[string]*lane
+	ready   []*lane // with a live event to send, longest waiting first
+	due     dueLanes
+	dead    map[eventstore.Position]bool // given up before a restart, beyond the cursor
+	parked  int
+
+	inFlight int
+	gate     time.Time
+	disabled bool
+	fromDue  bool // whose turn it is when both a due and a live event could go
+
+	changed  map[eventstore.Position]*Parked // nil: the row goes
+	saved    eventstore.Position
+	savedHow breakerAndGate
+}
+
+type breakerAndGate struct {
+	state BreakerState
+	gate  time.Time
+}
+
+// entry is an event from when it is taken until it is settled, and longer if
+// it is parked.
+type entry struct {
+	Event
+	before   eventstore.Position // the cursor while this is the oldest unsettled one
+	attempts int
+	limited  int // times the receiver asked to wait
+	sentAt   time.Time
+	sending  bool
+	probe    bool
+	settled  bool
+	due      time.Time
+	class    Class
+}
+
+// lane is a stream with events that are taken and not delivered. Those in
+// parked come before those in live; as long as there are any, nothing is live.
+type lane struct {
+	name   string
+	live   []*entry
+	parked []*entry
+	busy   bool
+	queued bool // in ready
+	index  int  // in due; -1 when not
+	due    time.Time
+}
+
+// mostLimited is how often an event may be answered with a wish to wait before
+// it counts as failed: a receiver that always asks to wait for one event must
+// not stop all others for ever.
+const mostLimited = 3
+
+// NewPlan continues after a position, with what was parked by then in the
+// order of the log.
+func NewPlan(cfg Config, through eventstore.Position, parked []Parked) *Plan {
+	p := &Plan{
+		cfg:     cfg,
+		breaker: breaker{BreakerConfig: cfg.Breaker},
+		through: through,
+		saved:   through,
+		lanes:   map[string]*lane{},
+		dead:    map[eventstore.Position]bool{},
+		changed: map[eventstore.Position]*Parked{},
+	}
+	for _, row := range parked {
+		p.restore(row)
+	}
+	for _, l := range p.lanes {
+		p.schedule(l)
+	}
+	return p
+}
+
+func (p *Plan) restore(row Parked) {
+	if row.Dead {
+		if row.Position > p.through {
+			p.dead[row.Position] = true
+		}
+		return
+	}
+	l := p.lane(row.Lane)
+	l.parked = append(l.parked, &entry{
+		Event:    Event{Position: row.Position, Revision: row.Revision, Lane: row.Lane, ID: row.ID},
+		attempts: row.Attempts, due: row.Due, class: row.Class, settled: true,
+	})
+	p.parked++
+}
+
+// Gate lets no attempt be made before a time.
+func (p *Plan) Gate(until time.Time) {
+	if until.After(p.gate) {
+		p.gate = until
+	}
+}
+
+// Room returns how many more events may be taken.
+func (p *Plan) Room() int {
+	if p.disabled || p.parked >= p.cfg.MaxParked {
+		return 0
+	}
+	return max(p.cfg.Window-len(p.window), 0)
+}
+
+// Seen returns up to which position events were taken or passed by.
+func (p *Plan) Seen() eventstore.Position { return p.through }
+
+// Through returns the cursor: everything up to it is delivered or parked.
+func (p *Plan) Through() eventstore.Position {
+	if len(p.window) > 0 {
+		return p.window[0].before
+	}
+	return p.through
+}
+
+// Pass notes that nothing up to a position is for this endpoint, besides what
+// was taken.
+func (p *Plan) Pass(position eventstore.Position) { p.through = max(p.through, position) }
+
+// Take adds an event; events come in the order of the log.
+func (p *Plan) Take(e Event) {
+	before := p.through
+	p.Pass(e.Position)
+	if p.dead[e.Position] {
+		delete(p.dead, e.Position)
+		return
+	}
+	l := p.lane(e.Lane)
+	if len(l.parked) > 0 {
+		p.parkBehind(l, &entry{Event: e})
+		return
+	}
+	n := &entry{Event: e, before: before}
+	p.window = append(p.window, n)
+	l.live = append(l.live, n)
+	p.queue(l)
+}
+
+// Next returns an attempt to make now, if there is one.
+func (p *Plan) Next(now time.Time) (Job, bool) {
+	if p.disabled || p.inFlight >= p.cfg.InFlight || now.Before(p.gate) {
+		return Job{}, false
+	}
+	allowed, probe := p.breaker.allow(now)
+	if !allowed {
+		return Job{}, false
+	}
+	e := p.pick(now, probe)
+	if e == nil {
+		return Job{}, false
+	}
+	if probe {
+		p.breaker.state = HalfOpen
+	}
+	e.sending, e.probe, e.sentAt = true, probe, now
+	p.inFlight++
+	return Job{Event: e.Event, Attempt: e.attempts + 1}, true
+}
+
+// pick takes turns between live events and those that are due again. A probe
+// is a live event where possible: parked ones keep their attempts.
+func (p *Plan) pick(now time.Time, probe bool) *entry {
+	p.fromDue = !p.fromDue && !probe
+	if p.fromDue || len(p.ready) == 0 {
+		if e := p.pickDue(now); e != nil {
+			return e
+		}
+	}
+	if len(p.ready) > 0 {
+		l := p.ready[0]
+		p.ready = p.ready[1:]
+		l.queued, l.busy = false, true
+		return l.live[0]
+	}
+	return nil
+}
+
+func (p *Plan) pickDue(now time.Time) *entry {
+	if len(p.due) == 0 || p.due[0].due.After(now) {
+		return nil
+	}
+	l := heap.Pop(&p.due).(*lane) //nolint:forcetypeassert // the heap holds nothing else
+	l.busy = true
+	return l.parked[0]
+}
+
+// Wake returns when Next or Spill may have something to do even if nothing is
+// taken or done until then; zero means never.
+func (p *Plan) Wake() time.Time {
+	var at time.Time
+	if p.inFlight < p.cfg.InFlight && !p.disabled && p.breaker.state != HalfOpen {
+		at = p.nextSend()
+	}
+	if len(p.window) >= p.cfg.Window && p.window[0].sending {
+		at = earlier(at, p.window[0].sentAt.Add(p.cfg.SpillAfter))
+	}
+	return at
+}
+
+func (p *Plan) nextSend() time.Time {
+	var at time.Time
+	switch {
+	case len(p.ready) > 0:
+		at = time.Unix(0, 1)
+	case len(p.due) > 0:
+		at = p.due[0].due
+	default:
+		return at
+	}
+	at = later(at, p.gate)
+	if p.breaker.state == Open {
+		at = later(at, p.breaker.until)
+	}
+	return at
+}
+
+// Spill parks the oldest event provisionally when it has been under way for
+// long and no room is left: the cursor can go on, and whatever the answer will
+// be is noted on the parked row.
+func (p *Plan) Spill(now time.Time) {
+	if len(p.window) < p.cfg.Window {
+		return
+	}
+	e := p.window[0]
+	if e.sending && now.Sub(e.sentAt) >= p.cfg.SpillAfter {
+		p.park(p.lanes[e.Lane], now, e.class)
+	}
+}
+
+// Changes returns what must be saved since the last call, and whether there is
+// anything.
+func (p *Plan) Changes() (Changes, bool) {
+	c := Changes{Through: p.Through(), Gate: p.gate, Breaker: p.breaker.state}
+	how := breakerAndGate{c.Breaker, c.Gate}
+	if c.Through == p.saved && how == p.savedHow && len(p.changed) == 0 {
+		return c, false
+	}
+	for position, row := range p.changed {
+		if row == nil {
+			c.Unparked = append(c.Unparked, position)
+		} else {
+			c.Parked = append(c.Parked, *row)
+		}
+	}
+	slices.SortFunc(c.Parked, func(a, b Parked) int { return compare(a.Position, b.Position) })
+	slices.Sort(c.Unparked)
+	clear(p.changed)
+	p.saved, p.savedHow = c.Through, how
+	return c, true
+}
+
+// Disabled says that the receiver does not want anything any more.
+func (p *Plan) Disabled() bool { return p.disabled }
+
+// ParkedCount returns how many events are parked, those given up excepted.
+func (p *Plan) ParkedCount() int { return p.parked }
+
+// InFlight returns how many attempts are under way.
+func (p *Plan) InFlight() int { return p.inFlight }
+
+// Breaker returns whether the endpoint is believed to be up.
+func (p *Plan) Breaker() BreakerState { return p.breaker.state }
