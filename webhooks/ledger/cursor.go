@@ -1,0 +1,140 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+)
+
+// Key names a cursor.
+type Key struct{ EndpointID, RunID string }
+
+// Lease is the right to move a cursor, as long as nobody else takes it after
+// it ran out.
+type Lease struct {
+	Key
+	Epoch   int64
+	Through eventstore.Position
+	Gate    time.Time
+}
+
+// Acquire takes a cursor that is free, ours, or whose lease has run out. It
+// returns false when another owner has it, or when there is none.
+func (l *Ledger) Acquire(ctx context.Context, key Key, owner string, now, until time.Time) (Lease, bool, error) {
+	lease := Lease{Key: key}
+	var position, gate int64
+	l.statements.Add(1)
+	err := l.Write.QueryRowContext(ctx, `
+		UPDATE wh_cursor SET owner = ?, epoch = epoch + 1, lease_until = ?
+		WHERE endpoint_id = ? AND run_id = ? AND (owner IS NULL OR owner = ? OR lease_until < ?)
+		RETURNING epoch, pos, gate_until`,
+		owner, millis(until), key.EndpointID, key.RunID, owner, millis(now)).Scan(&lease.Epoch, &position, &gate)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Lease{}, false, nil
+	}
+	if err != nil {
+		return Lease{}, false, fmt.Errorf("acquire cursor of %s: %w", key.EndpointID, err)
+	}
+	lease.Through, lease.Gate = toPosition(position), fromMillis(gate)
+	return lease, true, nil
+}
+
+// Renew prolongs every lease of an owner that has not run out and returns the
+// epochs of those it still has.
+func (l *Ledger) Renew(ctx context.Context, owner string, now, until time.Time) (map[Key]int64, error) {
+	l.statements.Add(1)
+	rows, err := l.Write.QueryContext(ctx, `
+		UPDATE wh_cursor SET lease_until = ? WHERE owner = ? AND lease_until >= ?
+		RETURNING endpoint_id, run_id, epoch`, millis(until), owner, millis(now))
+	if err != nil {
+		return nil, fmt.Errorf("renew leases: %w", err)
+	}
+	epochs := map[Key]int64{}
+	for rows.Next() {
+		var key Key
+		var epoch int64
+		if err := rows.Scan(&key.EndpointID, &key.RunID, &epoch); err != nil {
+			return nil, errors.Join(fmt.Errorf("renew leases: %w", err), rows.Close())
+		}
+		epochs[key] = epoch
+	}
+	return epochs, errors.Join(rows.Err(), rows.Close())
+}
+
+// Release gives a cursor back, if it is still ours.
+func (l *Ledger) Release(ctx context.Context, lease Lease) error {
+	l.statements.Add(1)
+	_, err := l.Write.ExecContext(ctx, `
+		UPDATE wh_cursor SET owner = NULL, lease_until = 0 WHERE endpoint_id = ? AND run_id = ? AND epoch = ?`,
+		lease.EndpointID, lease.RunID, lease.Epoch)
+	if err != nil {
+		return fmt.Errorf("release cursor of %s: %w", lease.EndpointID, err)
+	}
+	return nil
+}
+
+// Parked returns the parked events of a cursor in the order of the log, those
+// given up included if the cursor has yet to pass them.
+func (l *Ledger) Parked(ctx context.Context, lease Lease) (list []delivery.Parked, err error) {
+	rows, err := l.Read.QueryContext(ctx, `
+		SELECT commit_pos, revision, lane, event_id, attempt, due_at, dead, last_class FROM wh_parked
+		WHERE endpoint_id = ? AND run_id = ? AND (dead = 0 OR commit_pos > ?) ORDER BY commit_pos`,
+		lease.EndpointID, lease.RunID, fromPosition(lease.Through))
+	if err != nil {
+		return nil, fmt.Errorf("read parked events of %s: %w", lease.EndpointID, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var row delivery.Parked
+		var position int64
+		var due sql.NullInt64
+		if err := rows.Scan(&position, &row.Revision, &row.Lane, &row.ID, &row.Attempts, &due, &row.Dead, &row.Class); err != nil {
+			return nil, fmt.Errorf("read a parked event of %s: %w", lease.EndpointID, err)
+		}
+		row.Position, row.Due = toPosition(position), fromMillis(due.Int64)
+		list = append(list, row)
+	}
+	return list, rows.Err()
+}
+
+// Status is where a cursor stands.
+type Status struct {
+	Through    eventstore.Position
+	Owner      string
+	Epoch      int64
+	LeaseUntil time.Time
+	GateUntil  time.Time
+	Breaker    delivery.BreakerState
+	Parked     int // waiting for another attempt, or for those before them
+	Dead       int // given up
+	NextDue    time.Time
+}
+
+// Status returns where a cursor stands, and whether there is one.
+func (l *Ledger) Status(ctx context.Context, key Key) (Status, bool, error) {
+	var s Status
+	var owner sql.NullString
+	var position, lease, gate int64
+	var due sql.NullInt64
+	err := l.Read.QueryRowContext(ctx, `
+		SELECT c.pos, c.owner, c.epoch, c.lease_until, c.gate_until, c.breaker,
+			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0),
+			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 1),
+			(SELECT min(due_at) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0)
+		FROM wh_cursor c WHERE c.endpoint_id = ? AND c.run_id = ?`, key.EndpointID, key.RunID).
+		Scan(&position, &owner, &s.Epoch, &lease, &gate, &s.Breaker, &s.Parked, &s.Dead, &due)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Status{}, false, nil
+	}
+	if err != nil {
+		return Status{}, false, fmt.Errorf("read cursor of %s: %w", key.EndpointID, err)
+	}
+	s.Through, s.Owner = toPosition(position), owner.String
+	s.LeaseUntil, s.GateUntil, s.NextDue = fromMillis(lease), fromMillis(gate), fromMillis(due.Int64)
+	return s, true, nil
+}

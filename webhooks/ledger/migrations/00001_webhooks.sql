@@ -1,0 +1,69 @@
+-- +goose Up
+-- Times are milliseconds since 1970, positions those of the log.
+
+-- What the endpoint-* streams say; may be deleted and built again.
+CREATE TABLE wh_endpoint (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    url             TEXT    NOT NULL,
+    event_types     TEXT    NOT NULL,                -- JSON array
+    description     TEXT    NOT NULL,
+    state           TEXT    NOT NULL CHECK (state IN ('active', 'disabled')),
+    disabled_reason TEXT    NOT NULL,
+    sealed_secret   BLOB    NOT NULL,
+    secret_version  INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    revision        INTEGER NOT NULL                 -- of the endpoint's stream
+) WITHOUT ROWID;
+
+CREATE TABLE wh_checkpoint (
+    name     TEXT    NOT NULL PRIMARY KEY,
+    position INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- One row per endpoint and run. Everything up to pos is delivered or parked.
+-- Only the owner writes, and only while the epoch is the one it got.
+CREATE TABLE wh_cursor (
+    endpoint_id TEXT    NOT NULL,
+    run_id      TEXT    NOT NULL,
+    pos         INTEGER NOT NULL,
+    until_pos   INTEGER,
+    owner       TEXT,
+    epoch       INTEGER NOT NULL DEFAULT 0,
+    lease_until INTEGER NOT NULL DEFAULT 0,
+    gate_until  INTEGER NOT NULL DEFAULT 0,
+    breaker     INTEGER NOT NULL DEFAULT 0,          -- 0 closed, 1 open, 2 half-open
+    PRIMARY KEY (endpoint_id, run_id)
+) WITHOUT ROWID;
+
+-- Exceptions: events that failed, those of their lane behind them, and those
+-- that were given up.
+CREATE TABLE wh_parked (
+    endpoint_id TEXT    NOT NULL,
+    run_id      TEXT    NOT NULL,
+    commit_pos  INTEGER NOT NULL,
+    lane        TEXT    NOT NULL,
+    revision    INTEGER NOT NULL,                    -- in the lane, which is a stream
+    event_id    TEXT    NOT NULL,
+    attempt     INTEGER NOT NULL,                    -- made so far
+    due_at      INTEGER,                             -- NULL: waits for those of its lane before it
+    dead        INTEGER NOT NULL CHECK (dead IN (0, 1)),
+    last_class  TEXT    NOT NULL,
+    PRIMARY KEY (endpoint_id, run_id, commit_pos)
+) WITHOUT ROWID;
+
+-- A log for people. The payload is not in it.
+CREATE TABLE wh_attempt (
+    id          INTEGER PRIMARY KEY,
+    endpoint_id TEXT    NOT NULL,
+    run_id      TEXT    NOT NULL,
+    commit_pos  INTEGER NOT NULL,
+    event_id    TEXT    NOT NULL,
+    event_type  TEXT    NOT NULL,
+    attempt     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    status      INTEGER NOT NULL,                    -- HTTP, or 0
+    class       TEXT    NOT NULL,
+    micros      INTEGER NOT NULL,                    -- how long it took
+    trace_id    TEXT    NOT NULL
+);
+CREATE INDEX wh_attempt_endpoint ON wh_attempt (endpoint_id);
