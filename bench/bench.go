@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,8 +39,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return report, fmt.Errorf("make a data folder: %w", err)
 	}
+	addr, err := FreeAddr()
+	if err != nil {
+		return report, err
+	}
+	at := Place{Binary: o.Binary, Dir: dir, Addr: addr}
 	for range o.Starts {
-		p, err := StartPlatform(ctx, o.Binary, dir)
+		p, err := StartPlatform(ctx, at)
 		if err != nil {
 			return report, err
 		}
@@ -49,12 +55,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 	}
 	slices.Sort(report.Starts)
-	p, err := StartPlatform(ctx, o.Binary, dir)
+	p, err := StartPlatform(ctx, at)
 	if err != nil {
 		return report, err
 	}
 	err = report.load(ctx, p, o)
-	return report, errorsOf(err, p.Stop())
+	return report, errors.Join(err, p.Stop())
 }
 
 func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
@@ -76,13 +82,6 @@ func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
 	}
 	r.Loaded, err = p.Memory()
 	return err
-}
-
-func errorsOf(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // Print writes the report for a person.

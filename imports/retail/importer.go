@@ -23,6 +23,9 @@ type Importer struct {
 	Patience time.Duration
 	// Advance is told the stage and how many of its steps are done; may be nil.
 	Advance func(stage string, done, of int)
+	// Placed is told every order that was acknowledged; may be nil, and is
+	// called by several goroutines.
+	Placed func(invoice string, order client.Order)
 }
 
 // Run imports every invoice and accounts for each one. It stops at the first
@@ -165,6 +168,9 @@ func (i *Importer) place(ctx context.Context, plan Plan) (replayed bool, err err
 	placed, err := i.API.PlaceOrder(ctx, key(plan), plan.Order)
 	if err == nil && placed.CheckoutURL != "" {
 		return false, errPending
+	}
+	if err == nil && i.Placed != nil {
+		i.Placed(plan.Invoice, placed.Order)
 	}
 	return placed.Replayed, err
 }

@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// Process is a running waybill of its own.
+type Process struct {
+	command *exec.Cmd
+	output  *output
+	done    chan struct{}
+}
+
+// StartProcess runs the program with a known admin key and with environment
+// variables beside this process's own.
+func StartProcess(binary string, env []string, args ...string) (*Process, error) {
+	p := &Process{command: exec.Command(binary, args...), output: &output{}, done: make(chan struct{})} //nolint:gosec,noctx // our own program, ended by Stop or Kill
+	p.command.Env = append(append(os.Environ(), "WAYBILL_ADMIN_KEY="+AdminKey), env...)
+	p.command.Stdout, p.command.Stderr = p.output, p.output
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	go func() {
+		_ = p.command.Wait() // how it ended shows in its output
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// output collects what a process prints while others read it.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// Stop ends the process as Ctrl-C does and waits for it.
+func (p *Process) Stop() error { return p.end(os.Interrupt) }
+
+// Kill ends the process as a power cut ends a process: at once.
+func (p *Process) Kill() error { return p.end(syscall.SIGKILL) }
+
+func (p *Process) end(signal os.Signal) error {
+	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end the process: %w", err)
+	}
+	<-p.done
+	return nil
+}
+
+// Output is what the process printed.
+func (p *Process) Output() string { return p.output.String() }
+
+// Memory is a process's resident memory in bytes, at this moment and at most.
+type Memory struct{ Now, Peak int64 }
+
+// Memory reads the process's resident memory from /proc, where there is one.
+func (p *Process) Memory() (Memory, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.command.Process.Pid), "status"))
+	if err != nil {
+		return Memory{}, fmt.Errorf("read the process's memory: %w", err)
+	}
+	var m Memory
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		name, rest, _ := strings.Cut(lines.Text(), ":")
+		kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+		switch name {
+		case "VmRSS":
+			m.Now = kib << 10
+		case "VmHWM":
+			m.Peak = kib << 10
+		}
+	}
+	return m, nil
+}
