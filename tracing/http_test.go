@@ -1,0 +1,66 @@
+package tracing_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-dev/waybill/tracing"
+)
+
+func TestARequestIsASpanNamedByItsRoute(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/orders", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
+	mux.HandleFunc("GET /v1/orders/{id}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/docs", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	handler := tracing.HTTP(mux)
+
+	for _, test := range []struct {
+		name, method, path, span string
+		status                   int64
+		failed                   codes.Code
+	}{
+		{"a route with a method", http.MethodPost, "/v1/orders", "POST /v1/orders", 201, codes.Unset},
+		{"a route with a parameter", http.MethodGet, "/v1/orders/o1", "GET /v1/orders/{id}", 200, codes.Unset},
+		{"a route for every method, and a failure", http.MethodGet, "/docs", "GET /docs", 500, codes.Error},
+		{"a path that leads nowhere", http.MethodGet, "/wp-admin", "GET", 404, codes.Unset},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, caller := root(t)
+			of := caller.SpanContext()
+			req := httptest.NewRequest(test.method, test.path, nil)
+			req.Header.Set("traceparent", "00-"+of.TraceID().String()+"-"+of.SpanID().String()+"-01")
+			handler.ServeHTTP(httptest.NewRecorder(), req)
+
+			got := only(t, of.TraceID(), test.span)
+			if got.SpanKind != trace.SpanKindServer || got.Parent.SpanID() != of.SpanID() {
+				t.Errorf("kind %v, parent %v; want a server's span below the caller's", got.SpanKind, got.Parent.SpanID())
+			}
+			if got.Status.Code != test.failed {
+				t.Errorf("status is %v, want %v", got.Status.Code, test.failed)
+			}
+			wantTags(t, got, map[string]any{"http.response.status_code": test.status})
+		})
+	}
+}
+
+func TestWhatMachinesAskForHasNoSpan(t *testing.T) {
+	t.Parallel()
+	handler := tracing.HTTP(http.NewServeMux())
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		_, caller := root(t)
+		of := caller.SpanContext()
+		req := httptest.NewRequest(http.MethodGet, path, nil)
+		req.Header.Set("traceparent", "00-"+of.TraceID().String()+"-"+of.SpanID().String()+"-01")
+		handler.ServeHTTP(httptest.NewRecorder(), req)
+		if diff := cmp.Diff(0, len(spans(of.TraceID(), "GET"))); diff != "" {
+			t.Errorf("spans of %s (-want +got):\n%s", path, diff)
+		}
+	}
+}
