@@ -1,0 +1,96 @@
+package eventstore
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/domain"
+)
+
+// Position is a place in the log of all streams: the commit position, which is
+// also the prepare position for everything that is written through gRPC. It
+// grows, with gaps; 0 is before the first event. Compare and store positions,
+// but never calculate with them.
+type Position uint64
+
+// Revision is a place in one stream, counted from 0 without gaps, or one of
+// the expectations below.
+type Revision int64
+
+// What an append may expect of its stream besides an exact last revision.
+const (
+	NoStream     Revision = -1 // the stream does not exist
+	Any          Revision = -2 // nothing is expected
+	StreamExists Revision = -4 // the stream exists
+)
+
+// NewEvent is an event to append. A zero ID is refused: use [EventID], so that
+// a retry is recognised.
+type NewEvent struct {
+	ID       uuid.UUID
+	Event    domain.Event
+	Metadata Metadata
+}
+
+// Appended is what an append answered.
+type Appended struct {
+	Revision Revision // of the last event written
+	Position Position // of the last event written
+}
+
+// Recorded is an event as it stands in the log. Its payload is decoded when
+// somebody asks for it, once for all copies, so that skipping an event costs
+// nothing.
+type Recorded struct {
+	ID          uuid.UUID
+	Stream      string
+	Revision    Revision
+	Position    Position
+	Type        string // the stored name
+	Created     time.Time
+	Data        []byte // raw JSON in the schema of Metadata
+	RawMetadata []byte
+
+	codec *Codec
+	once  *decoding
+}
+
+// decoding remembers what Decode answered, for all copies of a Recorded.
+type decoding struct {
+	sync.Once
+	event domain.Event
+	err   error
+}
+
+// Decode returns the event in its present schema. All copies of a Recorded
+// share what it returns: do not change it. The error is ErrUnknownType when
+// nothing is registered under the stored name, and ErrNewerSchema when a newer
+// program wrote the event.
+func (r Recorded) Decode() (domain.Event, error) {
+	if r.once == nil {
+		return r.decode()
+	}
+	r.once.Do(func() { r.once.event, r.once.err = r.decode() })
+	return r.once.event, r.once.err
+}
+
+func (r Recorded) decode() (domain.Event, error) {
+	event, err := r.codec.decode(r.Type, r.Data, r.RawMetadata)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s %d of %s: %w", r.Type, r.Revision, r.Stream, err)
+	}
+	return event, nil
+}
+
+// Metadata returns what goes with the event. An event without metadata, which
+// only foreign writers append, has the zero Metadata.
+func (r Recorded) Metadata() (Metadata, error) {
+	m, err := parseMetadata(r.RawMetadata)
+	if err != nil {
+		return Metadata{}, fmt.Errorf("metadata of event %d of %s: %w", r.Revision, r.Stream, err)
+	}
+	return m, nil
+}
