@@ -78,6 +78,18 @@ func (l *Ledger) Release(ctx context.Context, lease Lease) error {
 	return nil
 }
 
+// Furthest returns the position the furthest cursor, or the checkpoint of the
+// endpoints, has reached.
+func (l *Ledger) Furthest(ctx context.Context) (eventstore.Position, error) {
+	var position int64
+	err := l.Read.QueryRowContext(ctx, `
+		SELECT max(coalesce((SELECT max(pos) FROM wh_cursor), 0), coalesce((SELECT max(position) FROM wh_checkpoint), 0))`).Scan(&position)
+	if err != nil {
+		return 0, fmt.Errorf("read the furthest cursor: %w", err)
+	}
+	return toPosition(position), nil
+}
+
 // Parked returns the parked events of a cursor in the order of the log, those
 // given up included if the cursor has yet to pass them.
 func (l *Ledger) Parked(ctx context.Context, lease Lease) (list []delivery.Parked, err error) {

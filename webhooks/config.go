@@ -1,0 +1,102 @@
+package webhooks
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+)
+
+// Config is how patient and how busy the dispatcher is. The zero value of a
+// field is the default named at it.
+type Config struct {
+	// Owner names this process among those that share the database; it must
+	// be another one at each start. Required.
+	Owner string
+	// CursorKey makes the cursors in messages opaque: 32 secret bytes, the
+	// same for ever. Required.
+	CursorKey []byte
+	// UserAgent is sent with every request. Default "Waybill-Webhooks/1".
+	UserAgent string
+	// Timeout bounds one attempt from the connection to the answer's end.
+	// Default 20 s.
+	Timeout time.Duration
+	// Waits stand between the attempts of one delivery. Default
+	// [delivery.DefaultWaits].
+	Waits []time.Duration
+	// BreakerWaits stand between the probes of an endpoint that is down.
+	// Default 5 s, 30 s, 2 min, 10 min.
+	BreakerWaits []time.Duration
+	// InFlight is how many attempts may be under way at one endpoint, 1 to
+	// 64. Default 8.
+	InFlight int
+	// Window is how many deliveries to one endpoint may be unsaved: the most
+	// that are repeated after a crash. Default 256.
+	Window int
+	// MaxParked stops an endpoint's cursor. Default 10,000.
+	MaxParked int
+	// Lease is how long a process owns an endpoint without renewing; it is
+	// renewed three times in that time. Default 15 s.
+	Lease time.Duration
+	// SettleAfter and SettleAt say when results are saved: that long after
+	// the first, or when there are so many. Default 20 ms and 64.
+	SettleAfter time.Duration
+	SettleAt    int
+	// Drain is how long attempts under way may take when deliveries stop.
+	// Default 1 s, at most.
+	Drain time.Duration
+	// Ring is how many events are kept in memory for endpoints that are up to
+	// date. Default 8,192.
+	Ring int
+}
+
+func (c *Config) setDefaults() error {
+	if c.Owner == "" || len(c.CursorKey) == 0 {
+		return errors.New("the dispatcher needs an owner and a cursor key")
+	}
+	orText(&c.UserAgent, "Waybill-Webhooks/1")
+	or(&c.Timeout, 20*time.Second)
+	or(&c.InFlight, 8)
+	or(&c.Window, 256)
+	or(&c.MaxParked, 10_000)
+	or(&c.Lease, 15*time.Second)
+	or(&c.SettleAfter, 20*time.Millisecond)
+	or(&c.SettleAt, 64)
+	or(&c.Drain, time.Second)
+	or(&c.Ring, 8192)
+	if len(c.Waits) == 0 {
+		c.Waits = delivery.DefaultWaits()
+	}
+	if c.InFlight > 64 {
+		return fmt.Errorf("%d attempts in flight are too many for one endpoint, 64 is the most", c.InFlight)
+	}
+	return nil
+}
+
+func (c *Config) plan(random func() float64) delivery.Config {
+	breaker := delivery.DefaultBreaker()
+	if len(c.BreakerWaits) > 0 {
+		breaker.Waits = c.BreakerWaits
+	}
+	return delivery.Config{
+		Schedule:   delivery.Schedule{Waits: c.Waits, Random: random},
+		Breaker:    breaker,
+		InFlight:   c.InFlight,
+		Window:     c.Window,
+		MaxParked:  c.MaxParked,
+		SpillAfter: 250 * time.Millisecond,
+	}
+}
+
+func or[T int | time.Duration](value *T, otherwise T) {
+	if *value <= 0 {
+		*value = otherwise
+	}
+}
+
+func orText(value *string, otherwise string) {
+	if *value == "" {
+		*value = otherwise
+	}
+}

@@ -1,0 +1,308 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// errFenced says that the cursor belongs to another owner.
+var errFenced = errors.New("the cursor went to another owner")
+
+// errUnwanted says that the receiver wants nothing any more.
+var errUnwanted = errors.New("the receiver asked to be disabled")
+
+// courier serves one endpoint while it owns its cursor. One goroutine owns the
+// plan; attempts run beside it and report back.
+type courier struct {
+	d     *Dispatcher
+	to    *target
+	lease ledger.Lease
+	plan  *delivery.Plan
+
+	// ownedUntil is moved on by whoever renews the lease.
+	ownedUntil atomic.Int64
+	lost       chan struct{} // closed when renewing found another owner
+	loseOnce   sync.Once
+
+	batches  chan batch
+	results  chan result
+	saved    chan bool
+	pending  batch // taken from the source, not yet into the plan
+	unsaved  []ledger.Attempt
+	first    time.Time // when the oldest of unsaved came
+	settling int       // attempts being saved; -1 when nothing is
+	settled  time.Time
+	position eventstore.Position // the cursor as saved, or being saved
+}
+
+type result struct {
+	job delivery.Job
+	prepared
+	Result
+	at      time.Time
+	dropped bool // the attempt was cut off by us
+}
+
+const (
+	nothingSettling = -1
+	idleSettle      = time.Second // a cursor that only passes by is saved that often
+)
+
+func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery.Parked, until time.Time) *courier {
+	c := &courier{
+		d: d, to: to, lease: lease,
+		plan:     delivery.NewPlan(d.cfg.plan(d.Random), lease.Through, parked),
+		lost:     make(chan struct{}),
+		batches:  make(chan batch, 1),
+		results:  make(chan result, d.cfg.InFlight),
+		saved:    make(chan bool, 1),
+		settling: nothingSettling,
+		position: lease.Through,
+	}
+	c.plan.Gate(lease.Gate)
+	c.own(until)
+	return c
+}
+
+func (c *courier) own(until time.Time) { c.ownedUntil.Store(until.UnixNano()) }
+
+func (c *courier) lose() { c.loseOnce.Do(func() { close(c.lost) }) }
+
+// run serves the endpoint until the context ends (nil), the cursor is lost
+// (errFenced), or the receiver wants nothing any more (errUnwanted).
+func (c *courier) run(ctx context.Context) error {
+	attempts, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
+	reading, stop := context.WithCancel(ctx)
+	var reader sync.WaitGroup
+	reader.Go(func() { (&source{d: c.d, out: c.batches}).run(reading, c.plan.Seen()) })
+	defer reader.Wait()
+	defer stop()
+
+	err := c.serve(ctx, attempts)
+	if errors.Is(err, errFenced) {
+		cutOff()
+		c.forget()
+		return err
+	}
+	return errors.Join(err, c.drain(cutOff))
+}
+
+func (c *courier) serve(ctx, attempts context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		now := c.d.Now()
+		if now.UnixNano() >= c.ownedUntil.Load() {
+			return errFenced
+		}
+		if c.plan.Disabled() && c.plan.InFlight() == 0 {
+			return errUnwanted
+		}
+		c.plan.Spill(now)
+		c.take()
+		c.send(attempts, now)
+		c.settle(now)
+		timer.Reset(c.sleep(now))
+		if err := c.wait(ctx, timer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait blocks until something happened.
+func (c *courier) wait(ctx context.Context, timer *time.Timer) error {
+	batches := c.batches
+	if len(c.pending.items) > 0 || c.plan.Room() == 0 {
+		batches = nil
+	}
+	select {
+	case c.pending = <-batches:
+	case r := <-c.results:
+		c.done(r)
+	case ours := <-c.saved:
+		return c.noteSaved(ours)
+	case <-timer.C:
+	case <-c.lost:
+		return errFenced
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// take moves what is pending into the plan, as far as there is room.
+func (c *courier) take() {
+	for len(c.pending.items) > 0 && c.plan.Room() > 0 {
+		it := c.pending.items[0]
+		c.pending.items = c.pending.items[1:]
+		if it.Position <= c.plan.Seen() || !c.to.wants(it) {
+			continue
+		}
+		c.plan.Take(delivery.Event{
+			Position: it.Position, Revision: it.Revision, Lane: it.Stream, ID: it.ID.String(), Payload: it,
+		})
+	}
+	if len(c.pending.items) == 0 {
+		c.plan.Pass(c.pending.through)
+	}
+}
+
+func (c *courier) send(attempts context.Context, now time.Time) {
+	for c.unsettled() < c.d.cfg.Window {
+		job, ok := c.plan.Next(now)
+		if !ok {
+			return
+		}
+		go func() { c.results <- c.attempt(attempts, job) }()
+	}
+}
+
+// unsettled counts attempts that would be made again after a crash.
+func (c *courier) unsettled() int { return len(c.unsaved) + max(c.settling, 0) + c.plan.InFlight() }
+
+func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
+	r := result{job: job, at: c.d.Now()}
+	var err error
+	r.prepared, err = c.d.prepare(ctx, c.to, job)
+	if err != nil {
+		r.Result = Result{Class: delivery.ClassMessage, Err: err}
+	} else {
+		r.Result = c.d.deliver(ctx, c.to, r.prepared)
+	}
+	r.dropped = ctx.Err() != nil && r.Status == 0
+	return r
+}
+
+// done tells the plan, and notes the attempt for the ledger.
+func (c *courier) done(r result) {
+	now := c.d.Now()
+	if r.dropped {
+		return
+	}
+	class := c.plan.Done(r.job, r.answer(), now)
+	if class != delivery.ClassOK {
+		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", r.Err)
+	}
+	if len(c.unsaved) == 0 {
+		c.first = now
+	}
+	c.unsaved = append(c.unsaved, ledger.Attempt{
+		EndpointID: c.to.ID, RunID: c.lease.RunID, Position: r.job.Position, EventID: r.job.ID, EventType: r.EventType,
+		Attempt: r.job.Attempt, At: r.at, Status: r.Status, Class: class, Took: r.Took, TraceID: r.Metadata.TraceID,
+	})
+}
+
+// settle hands what changed to the settler, one piece at a time.
+func (c *courier) settle(now time.Time) {
+	at := c.settleAt()
+	if at.IsZero() || now.Before(at) {
+		return
+	}
+	c.handOver(now)
+}
+
+func (c *courier) handOver(now time.Time) bool {
+	changes, changed := c.plan.Changes()
+	if !changed && len(c.unsaved) == 0 {
+		return false
+	}
+	c.settling, c.settled, c.position = len(c.unsaved), now, changes.Through
+	wish := settling{Settlement: ledger.Settlement{Lease: c.lease, Changes: changes, Attempts: c.unsaved}, saved: c.saved}
+	select {
+	case c.d.settler.in <- wish:
+	case <-c.d.abandoned:
+	}
+	c.unsaved = nil
+	return true
+}
+
+// settleAt returns when there is something to save; zero is not for now.
+func (c *courier) settleAt() time.Time {
+	switch {
+	case c.settling != nothingSettling:
+		return time.Time{}
+	case len(c.unsaved) >= c.d.cfg.SettleAt:
+		return c.first
+	case len(c.unsaved) > 0:
+		return c.first.Add(c.d.cfg.SettleAfter)
+	case c.plan.Through() != c.position:
+		return c.settled.Add(idleSettle)
+	}
+	return time.Time{}
+}
+
+func (c *courier) noteSaved(ours bool) error {
+	c.settling = nothingSettling
+	if !ours {
+		return errFenced
+	}
+	return nil
+}
+
+// sleep returns how long nothing needs to be done unless something happens.
+func (c *courier) sleep(now time.Time) time.Duration {
+	until := time.Unix(0, c.ownedUntil.Load())
+	if at := c.settleAt(); !at.IsZero() && at.Before(until) {
+		until = at
+	}
+	if c.unsettled() < c.d.cfg.Window {
+		if at := c.plan.Wake(); !at.IsZero() && at.Before(until) {
+			until = at
+		}
+	}
+	return max(until.Sub(now), 0)
+}
+
+// drain waits for attempts under way, cuts off those that take too long, and
+// saves what is known.
+func (c *courier) drain(cutOff context.CancelFunc) error {
+	timer := time.AfterFunc(c.d.cfg.Drain, cutOff)
+	defer timer.Stop()
+	for waiting := c.plan.InFlight(); waiting > 0; waiting-- {
+		c.done(<-c.results)
+	}
+	cutOff()
+	if err := c.awaitSaved(); err != nil {
+		return err
+	}
+	c.handOver(c.d.Now())
+	return c.awaitSaved()
+}
+
+// forget waits for attempts that were cut off; what they brought is not ours
+// to save.
+func (c *courier) forget() {
+	for waiting := c.plan.InFlight(); waiting > 0; waiting-- {
+		<-c.results
+	}
+}
+
+func (c *courier) awaitSaved() error {
+	if c.settling == nothingSettling {
+		return nil
+	}
+	select {
+	case ours := <-c.saved:
+		return c.noteSaved(ours)
+	case <-c.d.abandoned:
+		return errFenced
+	}
+}
+
+// wants says whether an event is for this endpoint.
+func (t *target) wants(it *item) bool {
+	if it.kind.Private {
+		return message.AggregateID(it.Stream) == t.ID
+	}
+	return endpoint.Wants(t.EventTypes, it.kind.Public)
+}

@@ -1,0 +1,146 @@
+// Package webhooks tells partners what happened. Each endpoint is a durable
+// cursor over the public events of the log: deliveries write no rows of their
+// own, only exceptions are parked, and an endpoint that is down just stops. It
+// promises that every public event reaches every endpoint that wants it at
+// least once with the same id and the same numbers every time, in the order of
+// its stream, and that one endpoint or one stream in trouble holds up no
+// other. It must not know how events come about.
+package webhooks
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/cursor"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// CursorScope is the scope of the cursors in messages.
+const CursorScope = "public"
+
+// Log is where pages of the log come from; [eventstore.Client] is one.
+type Log interface {
+	Feed(cfg eventstore.FeedConfig) *eventstore.Feed
+}
+
+// Feed yields pages of the log; [eventstore.Feed] is one.
+type Feed interface {
+	Next(ctx context.Context) (eventstore.Page, error)
+	Close()
+}
+
+// Dispatcher delivers. Its exported fields are set before Run and required
+// unless said otherwise.
+type Dispatcher struct {
+	Store     eventstore.Store
+	Log       Log
+	Ledger    *ledger.Ledger
+	Sealer    Sealer
+	Catalogue *message.Catalogue
+	Policy    address.Policy
+	Client    *resty.Client // of package guard
+	Endpoints *Endpoints    // which it disables when a receiver is gone
+	Config    Config
+	Logger    *slog.Logger
+	Now       func() time.Time
+	Random    func() float64 // of jitter, from 0 to below 1
+	// Around wraps each attempt, for tracing. The context it passes on carries
+	// the attempt's span. May be nil.
+	Around func(ctx context.Context, about Delivery, attempt func(context.Context) Result) Result
+
+	cfg       Config
+	cursors   *cursor.Codec
+	history   *history
+	hub       atomic.Pointer[hub] // nil until the log is read
+	settler   *settler
+	abandoned chan struct{} // closed when nothing can be saved any more
+}
+
+const (
+	retryAfter   = time.Second     // after what should not happen
+	saveAtEnd    = 5 * time.Second // how long the last results may take to save
+	historyCache = 1 << 14         // streams
+)
+
+// Run delivers until the context ends. It may be called once.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if err := d.open(); err != nil {
+		return err
+	}
+	from, err := d.Ledger.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
+	changed := make(chan struct{}, 1)
+	beside.Go(func() { (&follower{d: d, changed: changed}).run(ctx, from) })
+	select {
+	case <-changed: // the endpoints are those of now
+	case <-ctx.Done():
+		return nil
+	}
+	return d.deliverAll(ctx, changed)
+}
+
+// deliverAll runs the couriers, and what they share, until the context ends.
+func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) error {
+	start, err := d.Ledger.Furthest(ctx)
+	if err != nil {
+		return err
+	}
+	shared := newHub(d.cfg.Ring, start)
+	d.hub.Store(shared)
+	var beside sync.WaitGroup
+	beside.Go(func() { shared.run(ctx, d) })
+	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
+	beside.Go(func() { d.settler.run(saving) })
+	defer beside.Wait()
+	defer stopSaving()
+	stopAbandon := context.AfterFunc(ctx, func() {
+		pause(saving, d.cfg.Drain+saveAtEnd)
+		stopSaving()
+		close(d.abandoned)
+	})
+	defer stopAbandon()
+	(&supervisor{
+		d: d, couriers: map[string]*running{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{},
+	}).run(ctx, changed)
+	return nil
+}
+
+func (d *Dispatcher) open() (err error) {
+	d.cfg = d.Config
+	if err := d.cfg.setDefaults(); err != nil {
+		return err
+	}
+	if d.cursors, err = cursor.New(d.cfg.CursorKey); err != nil {
+		return err
+	}
+	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
+	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, in: make(chan settling, mostSettled)}
+	d.abandoned = make(chan struct{})
+	return err
+}
+
+// feed reads what may be public after a position.
+func (d *Dispatcher) feed(from eventstore.Position) *eventstore.Feed {
+	return d.Log.Feed(eventstore.FeedConfig{Prefixes: d.Catalogue.Prefixes(), From: from})
+}
+
+func (d *Dispatcher) head() eventstore.Position {
+	if shared := d.hub.Load(); shared != nil {
+		return shared.position()
+	}
+	return 0
+}

@@ -1,0 +1,86 @@
+package webhooks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// follower keeps the rows of endpoints as the log says. Their checkpoint is in
+// the same transaction, so a row is never older than it claims.
+type follower struct {
+	d       *Dispatcher
+	changed chan<- struct{} // told after endpoints changed, and when up to date
+}
+
+// run returns when the context ends.
+func (f *follower) run(ctx context.Context, from eventstore.Position) {
+	feed := f.d.Log.Feed(eventstore.FeedConfig{Prefixes: []string{endpoint.Decider.Category + "-"}, From: from})
+	defer feed.Close()
+	f.d.eachPage(ctx, feed, func(page eventstore.Page) { f.page(ctx, page) })
+}
+
+// page applies a page, however often it takes: going on without it could send
+// to an endpoint that was deleted.
+func (f *follower) page(ctx context.Context, page eventstore.Page) {
+	for ctx.Err() == nil {
+		err := f.apply(ctx, page)
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			f.d.Logger.ErrorContext(ctx, "webhooks cannot follow the endpoints", "error", err)
+		}
+		pause(ctx, retryAfter)
+	}
+	if len(page.Events) > 0 || page.Live {
+		select {
+		case f.changed <- struct{}{}:
+		default: // it has yet to look, and will see this too
+		}
+	}
+}
+
+func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
+	var changes []ledger.Change
+	var seen []string
+	for _, r := range page.Events {
+		if r.Type == (endpoint.Tested{}).EventName() || slices.Contains(seen, r.Stream) {
+			continue
+		}
+		seen = append(seen, r.Stream)
+		change, err := f.change(ctx, r)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, change)
+	}
+	return f.d.Ledger.Apply(ctx, changes, page.Through)
+}
+
+// change reads the endpoint as it is by now, which may be later than the
+// event: the events in between then change nothing more. Only the position of
+// the first event matters, and that is the one a new endpoint comes with.
+func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Change, error) {
+	id := message.AggregateID(r.Stream)
+	s, revision, err := eventstore.Load(ctx, f.d.Store, endpoint.Decider, id)
+	if err != nil {
+		return ledger.Change{}, fmt.Errorf("load endpoint %s: %w", id, err)
+	}
+	if !s.Exists() {
+		return ledger.Change{Deleted: id}, nil
+	}
+	return ledger.Change{
+		Endpoint: &ledger.Endpoint{
+			ID: s.ID, URL: s.URL, EventTypes: s.EventTypes, Description: s.Description,
+			Active: s.Status == endpoint.StatusActive, DisabledReason: s.DisabledReason,
+			SealedSecret: s.SealedSecret, SecretVersion: s.SecretVersion, CreatedAt: s.Created.CreatedAt, Revision: revision,
+		},
+		Position: r.Position,
+	}, nil
+}

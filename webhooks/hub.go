@@ -1,0 +1,120 @@
+package webhooks
+
+import (
+	"context"
+	"sort"
+	"sync"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// item is a public event on its way; its message is made once, by the first
+// endpoint that wants it.
+type item struct {
+	eventstore.Recorded
+	kind message.Kind
+
+	once sync.Once
+	msg  message.Message
+	err  error
+}
+
+func (i *item) message(catalogue *message.Catalogue) (message.Message, error) {
+	i.once.Do(func() { i.msg, i.err = catalogue.Build(i.Recorded) })
+	return i.msg, i.err
+}
+
+// hub reads the log once for all endpoints that are up to date and keeps the
+// last public events in memory. Who is further behind reads by himself.
+type hub struct {
+	capacity int
+
+	mu      sync.Mutex
+	start   eventstore.Position // everything public after it is in items
+	head    eventstore.Position
+	items   []*item
+	changed chan struct{} // closed when something came
+}
+
+func newHub(capacity int, start eventstore.Position) *hub {
+	return &hub{capacity: capacity, start: start, head: start, changed: make(chan struct{})}
+}
+
+// add appends what a page brought.
+func (h *hub) add(items []*item, through eventstore.Position) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if through <= h.head {
+		return
+	}
+	h.items = append(h.items, items...)
+	h.head = through
+	if drop := len(h.items) - h.capacity; drop > 0 {
+		h.start = h.items[drop-1].Position
+		clear(h.items[:drop])
+		h.items = h.items[drop:]
+	}
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// after returns up to most items after a position and up to where they reach,
+// and a channel that is closed when there is more. It returns false when the
+// position is too far behind.
+func (h *hub) after(position eventstore.Position, most int) (batch, <-chan struct{}, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if position < h.start {
+		return batch{}, nil, false
+	}
+	from := sort.Search(len(h.items), func(i int) bool { return h.items[i].Position > position })
+	items := h.items[from:]
+	if len(items) > most {
+		items = items[:most:most]
+		return batch{items: items, through: items[most-1].Position}, h.changed, true
+	}
+	return batch{items: items[:len(items):len(items)], through: max(h.head, position)}, h.changed, true
+}
+
+// covers says whether after would find a position.
+func (h *hub) covers(position eventstore.Position) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return position >= h.start
+}
+
+func (h *hub) position() eventstore.Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.head
+}
+
+// batch is a piece of the log: the public events of it, and where it ends.
+type batch struct {
+	items   []*item
+	through eventstore.Position
+}
+
+// itemsOf picks the public events of a page.
+func itemsOf(catalogue *message.Catalogue, events []eventstore.Recorded) []*item {
+	var items []*item
+	for _, r := range events {
+		if kind, ok := catalogue.Kind(r.Type); ok {
+			items = append(items, &item{Recorded: r, kind: kind})
+		}
+	}
+	return items
+}
+
+// run fills the hub until the context ends.
+func (h *hub) run(ctx context.Context, d *Dispatcher) {
+	feed := d.feed(h.position())
+	defer feed.Close()
+	d.eachPage(ctx, feed, func(page eventstore.Page) {
+		for _, r := range page.Events {
+			d.history.observe(r)
+		}
+		h.add(itemsOf(d.Catalogue, page.Events), page.Through)
+	})
+}

@@ -1,0 +1,117 @@
+// Package message turns stored events into what partners get to see. Public
+// types are a contract of their own: a stored event may change its schema, a
+// public message keeps its version's form. It promises that the same event
+// yields the same bytes for ever, and that no personal data is among them.
+package message
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Kind says how one stored event is published.
+type Kind struct {
+	Stored    string // the stored name
+	Public    string // the public type
+	Version   int    // of the public form of the data
+	Aggregate string // what it is about, and the category of its streams
+	// Private kinds go to the endpoint they are about and to no other.
+	Private bool
+	// Data makes the public data of an event.
+	Data func(domain.Event) (any, error)
+	// Href is where more can be read about an aggregate; %s is its id.
+	Href string
+}
+
+// Catalogue knows the kinds by stored name.
+type Catalogue struct{ kinds map[string]Kind }
+
+// NewCatalogue makes a catalogue of kinds; [Kinds] are those of this program.
+func NewCatalogue(kinds []Kind) *Catalogue {
+	c := &Catalogue{kinds: make(map[string]Kind, len(kinds))}
+	for _, kind := range kinds {
+		c.kinds[kind.Stored] = kind
+	}
+	return c
+}
+
+// Kind returns how a stored event is published, and whether it is at all.
+func (c *Catalogue) Kind(stored string) (Kind, bool) {
+	kind, ok := c.kinds[stored]
+	return kind, ok
+}
+
+// Types returns the public types an endpoint may ask for, sorted.
+func (c *Catalogue) Types() []string {
+	var types []string
+	for _, kind := range c.kinds {
+		if !kind.Private {
+			types = append(types, kind.Public)
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// Prefixes returns how the names of streams with public events begin.
+func (c *Catalogue) Prefixes() []string {
+	var prefixes []string
+	for _, kind := range c.kinds {
+		prefixes = append(prefixes, kind.Aggregate+"-")
+	}
+	slices.Sort(prefixes)
+	return slices.Compact(prefixes)
+}
+
+// Message is a stored event in its public form, before it is addressed.
+type Message struct {
+	Kind
+	ID          string
+	Time        time.Time
+	AggregateID string
+	Data        json.RawMessage
+}
+
+// Build makes the message of a stored event of a known kind.
+func (c *Catalogue) Build(r eventstore.Recorded) (Message, error) {
+	kind, ok := c.kinds[r.Type]
+	if !ok {
+		return Message{}, fmt.Errorf("publish %s: not a public event", r.Type)
+	}
+	event, err := r.Decode()
+	if err != nil {
+		return Message{}, fmt.Errorf("publish %s %s: %w", r.Type, r.ID, err)
+	}
+	public, err := kind.Data(event)
+	if err != nil {
+		return Message{}, fmt.Errorf("publish %s %s: %w", r.Type, r.ID, err)
+	}
+	data, err := json.Marshal(public)
+	if err != nil {
+		return Message{}, fmt.Errorf("encode data of %s %s: %w", r.Type, r.ID, err)
+	}
+	return Message{Kind: kind, ID: r.ID.String(), Time: r.Created, AggregateID: AggregateID(r.Stream), Data: data}, nil
+}
+
+// AggregateID returns the id within a stream's name.
+func AggregateID(stream string) string {
+	_, id, _ := strings.Cut(stream, "-")
+	return id
+}
+
+// as makes a Data function of one that knows the type of its event.
+func as[E domain.Event](data func(E) any) func(domain.Event) (any, error) {
+	return func(event domain.Event) (any, error) {
+		e, ok := event.(E)
+		if !ok {
+			return nil, fmt.Errorf("event is a %T", event)
+		}
+		return data(e), nil
+	}
+}

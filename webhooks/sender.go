@@ -1,0 +1,220 @@
+package webhooks
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signing"
+)
+
+// Delivery is one attempt, as whoever wraps it may know it.
+type Delivery struct {
+	EndpointID string
+	URL        string
+	MessageID  string
+	EventType  string // public
+	Run        string
+	Lane       string
+	Attempt    int
+	Sequence   int // of the message, within its aggregate
+	Position   eventstore.Position
+	Recorded   time.Time // when the event was
+	// Metadata is that of the event: the trace it belongs to.
+	Metadata eventstore.Metadata
+}
+
+// Result is how an attempt ended.
+type Result struct {
+	Status     int // HTTP, or 0 when there was no answer
+	Class      delivery.Class
+	RetryAfter time.Duration
+	Directive  string
+	Took       time.Duration
+	// Err is what went wrong, for our own logs and traces only.
+	Err error
+}
+
+const mostOfAnswer = 64 << 10 // bytes that are read of an answer's body
+
+// target is where a courier sends to.
+type target struct {
+	ledger.Endpoint
+	secret signing.Secret
+}
+
+// prepared is a message ready to be posted.
+type prepared struct {
+	Delivery
+	body []byte
+}
+
+// prepare makes the message of a job. While the event store is away it waits:
+// that is not the receiver's failure, so it must not use up an attempt.
+func (d *Dispatcher) prepare(ctx context.Context, to *target, job delivery.Job) (prepared, error) {
+	for {
+		p, err := d.prepareOnce(ctx, to, job)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, eventstore.ErrUnavailable) {
+			return p, err
+		}
+		d.Logger.WarnContext(ctx, "webhooks wait for the event store", "error", err)
+		pause(ctx, time.Second)
+	}
+}
+
+func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.Job) (prepared, error) {
+	p := prepared{Delivery: Delivery{
+		EndpointID: to.ID, URL: to.URL, MessageID: job.ID, Run: ledger.Live, Lane: job.Lane, Attempt: job.Attempt, Position: job.Position,
+	}}
+	it, err := d.itemOf(ctx, job)
+	if err != nil {
+		return p, err
+	}
+	p.EventType, p.Recorded = it.kind.Public, it.Created
+	p.Metadata, _ = it.Metadata() // without it there is no trace, that is all
+	msg, err := it.message(d.Catalogue)
+	if err != nil {
+		return p, err
+	}
+	place, err := d.place(ctx, to, it)
+	if err != nil {
+		return p, err
+	}
+	p.Sequence = place.Sequence
+	p.body, err = msg.Body(place)
+	return p, err
+}
+
+func (d *Dispatcher) place(ctx context.Context, to *target, it *item) (message.Place, error) {
+	sequence, previous, err := d.history.place(ctx, it.Recorded, to.EventTypes)
+	return message.Place{Sequence: sequence, Previous: previous, Cursor: d.cursors.Encode(CursorScope, it.Position)}, err
+}
+
+// itemOf returns the event of a job, reading it again if it was parked.
+func (d *Dispatcher) itemOf(ctx context.Context, job delivery.Job) (*item, error) {
+	if it, ok := job.Payload.(*item); ok {
+		return it, nil
+	}
+	for r, err := range d.Store.ReadStream(ctx, job.Lane, job.Revision) {
+		if err != nil {
+			return nil, fmt.Errorf("read %s at %d: %w", job.Lane, job.Revision, err)
+		}
+		kind, public := d.Catalogue.Kind(r.Type)
+		if r.ID.String() != job.ID || !public {
+			break
+		}
+		return &item{Recorded: r, kind: kind}, nil
+	}
+	return nil, fmt.Errorf("event %s is not in %s at %d", job.ID, job.Lane, job.Revision)
+}
+
+// deliver makes one attempt, wrapped by whatever Around is set.
+func (d *Dispatcher) deliver(ctx context.Context, to *target, p prepared) Result {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
+	defer cancel()
+	post := func(ctx context.Context) Result {
+		started := d.Now()
+		result := d.post(ctx, to, p)
+		result.Took = d.Now().Sub(started)
+		return result
+	}
+	if d.Around != nil {
+		return d.Around(ctx, p.Delivery, post)
+	}
+	return post(ctx)
+}
+
+func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
+	if wrong := d.Policy.CheckURL(to.URL); len(wrong) > 0 {
+		return Result{Class: delivery.ClassBlocked, Err: fmt.Errorf("%s: %w", wrong[0].Code, address.ErrBlocked)}
+	}
+	at := d.Now()
+	request := d.Client.R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(p.body).
+		SetHeader("Content-Type", "application/json").
+		SetHeader("User-Agent", d.cfg.UserAgent).
+		SetHeader(signing.HeaderID, p.MessageID).
+		SetHeader(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10)).
+		SetHeader(signing.HeaderSignature, to.secret.Sign(p.MessageID, at, p.body)).
+		SetHeader("webhook-attempt", strconv.Itoa(p.Attempt)).
+		SetHeader("webhook-run", p.Run)
+	if parent := traceParent(ctx, p.Metadata); parent != "" {
+		request.SetHeader("traceparent", parent)
+	}
+	response, err := request.Post(to.URL)
+	if err != nil {
+		return Result{Class: Classify(err), Err: err}
+	}
+	return readAnswer(response, at)
+}
+
+// readAnswer drains the body, so that the connection can be used again. The
+// status is the answer: a body that breaks off does not change it.
+func readAnswer(response *resty.Response, now time.Time) Result {
+	raw := response.RawBody()
+	_, _ = io.CopyN(io.Discard, raw, mostOfAnswer)
+	_ = raw.Close()
+	result := Result{
+		Status:     response.StatusCode(),
+		RetryAfter: delivery.RetryAfter(response.Header().Get("Retry-After"), now),
+		Directive:  response.Header().Get("Webhook-Delivery"),
+	}
+	_, result.Class = delivery.Judge(result.answer())
+	return result
+}
+
+func (r Result) answer() delivery.Answer {
+	return delivery.Answer{Status: r.Status, Class: r.Class, RetryAfter: r.RetryAfter, Directive: r.Directive}
+}
+
+// traceParent carries on the span of the context, or else the trace the event
+// was recorded in. Nothing else of a trace leaves the house: baggage and state
+// may hold what partners must not see.
+func traceParent(ctx context.Context, meta eventstore.Metadata) string {
+	carrier := propagation.MapCarrier{}
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		carrier["traceparent"] = meta.TraceParent
+		ctx = propagation.TraceContext{}.Extract(ctx, carrier)
+		carrier = propagation.MapCarrier{}
+	}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
+
+// Classify says in one word why there was no answer.
+func Classify(err error) delivery.Class {
+	var (
+		lookup  *net.DNSError
+		verify  *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		op      *net.OpError
+		timeout net.Error
+	)
+	switch {
+	case errors.Is(err, address.ErrBlocked):
+		return delivery.ClassBlocked
+	case errors.As(err, &lookup):
+		return delivery.ClassDNS
+	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
+		return delivery.ClassTLS
+	case errors.As(err, &op) && op.Op == "dial":
+		return delivery.ClassConnect
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return delivery.ClassTimeout
+	}
+	return delivery.ClassReset
+}

@@ -1,0 +1,73 @@
+package webhooks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+)
+
+// settling is one courier's wish to save something; the answer says whether
+// the cursor is still its own.
+type settling struct {
+	ledger.Settlement
+	saved chan<- bool
+}
+
+// settler saves for all couriers: what came together goes into one
+// transaction.
+type settler struct {
+	ledger *ledger.Ledger
+	logger *slog.Logger
+	in     chan settling
+}
+
+const mostSettled = 64 // couriers in one transaction
+
+// run returns when the context ends. Nobody is answered then.
+func (s *settler) run(ctx context.Context) {
+	for {
+		select {
+		case first := <-s.in:
+			s.save(ctx, s.gather(first))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *settler) gather(first settling) []settling {
+	together := []settling{first}
+	for len(together) < mostSettled {
+		select {
+		case next := <-s.in:
+			together = append(together, next)
+		default:
+			return together
+		}
+	}
+	return together
+}
+
+// save tries until it succeeds: the couriers wait meanwhile, and nothing more
+// than their windows is unsaved.
+func (s *settler) save(ctx context.Context, together []settling) {
+	settlements := make([]ledger.Settlement, len(together))
+	for i, one := range together {
+		settlements[i] = one.Settlement
+	}
+	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		saved, err := s.ledger.Settle(ctx, settlements)
+		if err == nil {
+			for i, one := range together {
+				one.saved <- saved[i]
+			}
+			return
+		}
+		if ctx.Err() == nil {
+			s.logger.ErrorContext(ctx, "webhooks cannot save results", "error", err, "wait", wait)
+		}
+		pause(ctx, wait)
+	}
+}

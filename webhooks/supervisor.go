@@ -1,0 +1,209 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+)
+
+// running is a courier and how to stop it.
+type running struct {
+	*courier
+	stop context.CancelFunc
+	err  error // why it ended, valid once it is gone
+}
+
+// supervisor keeps one courier at work for each active endpoint whose cursor
+// this process can get.
+type supervisor struct {
+	d        *Dispatcher
+	couriers map[string]*running
+	gone     chan *running
+	// unwanted are endpoints whose receiver asked for silence, with the
+	// revision they had then: until it changes, the log has yet to say so.
+	unwanted map[string]eventstore.Revision
+	beside   sync.WaitGroup
+}
+
+// run returns when the context has ended and all couriers have come home.
+func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
+	renew := time.NewTicker(s.d.cfg.Lease / 3)
+	defer renew.Stop()
+	s.reconcile(ctx)
+	for ctx.Err() == nil {
+		select {
+		case <-changed:
+		case <-renew.C:
+			s.renew(ctx)
+		case r := <-s.gone:
+			s.home(ctx, r)
+		case <-ctx.Done():
+			continue
+		}
+		s.reconcile(ctx)
+	}
+	for len(s.couriers) > 0 {
+		s.home(ctx, <-s.gone)
+	}
+	s.beside.Wait()
+}
+
+// reconcile starts and stops couriers so that they match the rows.
+func (s *supervisor) reconcile(ctx context.Context) {
+	rows, err := s.d.Ledger.Endpoints(ctx)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot read the endpoints", err)
+		return
+	}
+	wanted := map[string]bool{}
+	for _, row := range rows {
+		if revision, ok := s.unwanted[row.ID]; ok && revision != row.Revision {
+			delete(s.unwanted, row.ID)
+		}
+		_, unwanted := s.unwanted[row.ID]
+		wanted[row.ID] = row.Active && !unwanted
+		if r := s.couriers[row.ID]; r == nil && wanted[row.ID] {
+			s.start(ctx, row)
+		} else if r != nil && !same(r.to.Endpoint, row) {
+			r.stop() // and starts again as it is by then
+		}
+	}
+	for id, r := range s.couriers {
+		if !wanted[id] {
+			r.stop()
+		}
+	}
+}
+
+func same(a, b ledger.Endpoint) bool {
+	return a.URL == b.URL && slices.Equal(a.EventTypes, b.EventTypes) && a.SecretVersion == b.SecretVersion &&
+		slices.Equal(a.SealedSecret, b.SealedSecret)
+}
+
+// start serves an endpoint if its cursor can be had.
+func (s *supervisor) start(ctx context.Context, row ledger.Endpoint) {
+	secret, err := open(s.d.Sealer, row.SealedSecret, row.ID, row.SecretVersion)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot sign for an endpoint", err)
+		return
+	}
+	now := s.d.Now()
+	until := now.Add(s.d.cfg.Lease)
+	lease, ours, err := s.d.Ledger.Acquire(ctx, ledger.Key{EndpointID: row.ID, RunID: ledger.Live}, s.d.cfg.Owner, now, until)
+	if err != nil || !ours {
+		s.complain(ctx, "webhooks cannot get a cursor", err)
+		return
+	}
+	parked, err := s.d.Ledger.Parked(ctx, lease)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot read what is parked", err)
+		return
+	}
+	s.launch(ctx, row, newCourier(s.d, &target{Endpoint: row, secret: secret}, lease, parked, until))
+}
+
+func (s *supervisor) launch(ctx context.Context, row ledger.Endpoint, c *courier) {
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{courier: c, stop: stop}
+	s.couriers[row.ID] = r
+	s.beside.Go(func() {
+		r.err = r.run(ctx)
+		stop()
+		s.gone <- r
+	})
+}
+
+// home receives a courier that ended.
+func (s *supervisor) home(ctx context.Context, r *running) {
+	delete(s.couriers, r.to.ID)
+	if errors.Is(r.err, errFenced) {
+		s.d.Logger.WarnContext(ctx, "webhooks lost a cursor to another owner", "endpoint", r.to.ID)
+		return
+	}
+	if err := s.d.Ledger.Release(context.WithoutCancel(ctx), r.lease); err != nil {
+		s.complain(ctx, "webhooks cannot give back a cursor", err)
+	}
+	if errors.Is(r.err, errUnwanted) {
+		s.unwanted[r.to.ID] = r.to.Revision
+		s.beside.Go(func() { s.disable(ctx, r) })
+	}
+}
+
+// disable records that the receiver is gone. Should this process die before,
+// the next one hears the same answer again.
+func (s *supervisor) disable(ctx context.Context, r *running) {
+	cause := r.plan.Through()
+	meta := eventstore.Metadata{
+		CommandID: eventstore.DeriveID("endpoint-gone", r.to.ID, uuid.New().String()),
+		Actor:     eventstore.Actor{Type: "system", ID: "webhooks"},
+	}
+	for ctx.Err() == nil {
+		err := s.d.Endpoints.Disable(ctx, r.to.ID, endpoint.ReasonGone, meta)
+		if err == nil || errors.Is(err, endpoint.ErrNotFound) {
+			s.d.Logger.InfoContext(ctx, "webhook receiver is gone, endpoint disabled", "endpoint", r.to.ID, "through", cause)
+			return
+		}
+		s.complain(ctx, "webhooks cannot disable an endpoint", err)
+		pause(ctx, retryAfter)
+	}
+}
+
+// renew prolongs the leases and stops couriers whose cursor went elsewhere.
+func (s *supervisor) renew(ctx context.Context) {
+	now := s.d.Now()
+	until := now.Add(s.d.cfg.Lease)
+	epochs, err := s.d.Ledger.Renew(ctx, s.d.cfg.Owner, now, until)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot renew leases", err)
+		return // the couriers stop by themselves when their leases run out
+	}
+	for _, r := range s.couriers {
+		if epoch, ok := epochs[r.lease.Key]; ok && epoch == r.lease.Epoch {
+			r.own(until)
+		} else {
+			r.lose()
+		}
+	}
+}
+
+func (s *supervisor) complain(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.d.Logger.ErrorContext(ctx, what, "error", err)
+	}
+}
+
+// Status is where deliveries to an endpoint stand.
+type Status struct {
+	ledger.Status
+	Head eventstore.Position // of the log, as far as this process knows
+}
+
+// CaughtUp says that everything known is delivered or parked.
+func (s Status) CaughtUp() bool { return s.Through >= s.Head }
+
+// Status returns where deliveries to an endpoint stand, or
+// [endpoint.ErrNotFound].
+func (d *Dispatcher) Status(ctx context.Context, endpointID string) (Status, error) {
+	status, ok, err := d.Ledger.Status(ctx, ledger.Key{EndpointID: endpointID, RunID: ledger.Live})
+	if err == nil && !ok {
+		err = endpoint.ErrNotFound
+	}
+	return Status{Status: status, Head: d.head()}, err
+}
+
+// Attempts returns the last attempts at an endpoint, newest first.
+func (d *Dispatcher) Attempts(ctx context.Context, endpointID string, limit int) ([]ledger.Attempt, error) {
+	return d.Ledger.Attempts(ctx, endpointID, limit)
+}
+
+// BreakerState is whether an endpoint is believed to be up.
+type BreakerState = delivery.BreakerState
