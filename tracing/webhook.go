@@ -1,0 +1,109 @@
+package tracing
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+)
+
+// Webhook returns what [webhooks.Dispatcher] calls around each attempt. It
+// records a span "webhook deliver" in the trace of the command that caused the
+// event, also when the attempt is made hours later. An attempt of a replay is
+// a trace of its own, linked to that one.
+func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result {
+	if !enabled() {
+		return func(ctx context.Context, _ webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
+			return attempt(ctx)
+		}
+	}
+	return func(ctx context.Context, about webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
+		ctx, span := startDelivery(ctx, about)
+		defer span.End()
+		if !span.IsRecording() {
+			return attempt(ctx)
+		}
+		span.SetAttributes(deliveryAttributes(about, now())...)
+		result := attempt(httptrace.WithClientTrace(ctx, steps(span)))
+		tell(span, result)
+		return result
+	}
+}
+
+func startDelivery(ctx context.Context, about webhooks.Delivery) (context.Context, trace.Span) {
+	stored := parse(ctx, about.Metadata.TraceParent)
+	client := trace.WithSpanKind(trace.SpanKindClient)
+	if about.Run == ledger.Live {
+		return tracer().Start(trace.ContextWithRemoteSpanContext(ctx, stored), "webhook deliver", client)
+	}
+	var links []trace.Link
+	if stored.IsValid() {
+		links = append(links, trace.Link{SpanContext: stored})
+	}
+	return tracer().Start(ctx, "webhook deliver", client, trace.WithNewRoot(), trace.WithLinks(links...))
+}
+
+func deliveryAttributes(about webhooks.Delivery, now time.Time) []attribute.KeyValue {
+	tags := append(identity(about.Lane, about.Metadata.CorrelationID),
+		attribute.String("http.request.method", "POST"),
+		attribute.String("webhook.endpoint.id", about.EndpointID),
+		attribute.String("webhook.message.id", about.MessageID),
+		attribute.String("webhook.event.type", about.EventType),
+		attribute.Int("webhook.attempt", about.Attempt),
+		attribute.String("webhook.run", about.Run),
+		attribute.String("webhook.lane", about.Lane),
+		attribute.Int("webhook.sequence", about.Sequence),
+		attribute.Int64("webhook.lag_ms", now.Sub(about.Recorded).Milliseconds()))
+	// Only the host: a path or a query may hold a partner's secret.
+	if u, err := url.Parse(about.URL); err == nil {
+		tags = append(tags, attribute.String("server.address", u.Hostname()))
+		if port, err := strconv.Atoi(u.Port()); err == nil {
+			tags = append(tags, attribute.Int("server.port", port))
+		}
+	}
+	return tags
+}
+
+// steps notes when the connection came to what.
+func steps(span trace.Span) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSDone:              func(httptrace.DNSDoneInfo) { span.AddEvent("dns") },
+		ConnectDone:          func(_, _ string, _ error) { span.AddEvent("connect") },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) { span.AddEvent("tls") },
+		GotFirstResponseByte: func() { span.AddEvent("first_byte") },
+	}
+}
+
+func tell(span trace.Span, result webhooks.Result) {
+	if result.Status != 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", result.Status))
+	}
+	if result.Class == delivery.ClassOK {
+		return
+	}
+	span.SetAttributes(attribute.String("error.type", string(result.Class)))
+	span.SetStatus(codes.Error, reason(result))
+}
+
+// reason says why an attempt failed, without the URL.
+func reason(result webhooks.Result) string {
+	var within *url.Error
+	if errors.As(result.Err, &within) {
+		return within.Err.Error()
+	}
+	if result.Err != nil {
+		return result.Err.Error()
+	}
+	return string(result.Class)
+}
