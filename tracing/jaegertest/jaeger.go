@@ -113,8 +113,11 @@ func start(tb testing.TB, binary string) (*Jaeger, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // its output says why
+	}()
 	stop := func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -140,15 +143,14 @@ func (j *Jaeger) config(queryGRPC string) string {
 }
 
 // ready waits until Jaeger answers queries and takes spans.
-func (j *Jaeger) ready(ctx context.Context, exited chan error) error {
+func (j *Jaeger) ready(ctx context.Context, exited <-chan struct{}) error {
 	for {
 		if j.answers(ctx) {
 			return nil
 		}
 		select {
-		case err := <-exited:
-			exited <- err
-			return fmt.Errorf("it ended: %w", err)
+		case <-exited:
+			return errors.New("it ended")
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pollEvery):
