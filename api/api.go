@@ -1,0 +1,38 @@
+// Package api is the HTTP interface: each route decodes, asks for one command
+// or one query, and encodes. It promises that every refusal is a problem
+// document with a type that explains itself, that every mistake in a request
+// is named at once, and that repeating a request with its Idempotency-Key does
+// nothing twice. It must not decide anything: rules are the domain's.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/waybill-dev/waybill/access"
+)
+
+// API is what the routes need.
+type API struct {
+	Config Config
+	Keys   *access.Keys
+
+	Checks    []Check      // what /readyz looks at
+	Metrics   http.Handler // of /metrics; nil has no such route
+	CursorKey []byte       // signs cursors; the same in every process
+	// TraceID names the trace of a request; nil leaves it out of problems.
+	TraceID func(context.Context) string
+	Logger  *slog.Logger
+	Now     func() time.Time
+	NewID   func() string
+}
+
+// Handler returns the handler of every route. Call it once.
+func (a *API) Handler() http.Handler { return newServer(a) }
+
+func (s *server) routes() {
+	s.keyRoutes()
+	s.healthRoutes()
+}

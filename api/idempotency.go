@@ -1,0 +1,42 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+const longestKey = 255
+
+// validKey reports whether a text can be an Idempotency-Key: 1 to 255
+// printable ASCII characters.
+func validKey(key string) bool {
+	if key == "" || len(key) > longestKey {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// fingerprint tells bodies apart that mean something else. Spaces and the
+// order of members mean nothing; numbers are compared as they are written.
+func fingerprint(body []byte) (string, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var document any
+	if err := decoder.Decode(&document); err != nil {
+		return "", fmt.Errorf("read the body again: %w", err)
+	}
+	canonical, err := json.Marshal(document) // sorts the members
+	if err != nil {
+		return "", fmt.Errorf("write the body in canonical form: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,13 @@
+package api
+
+import "github.com/waybill-dev/waybill/domain"
+
+// money is an amount as it goes over the wire.
+type money struct {
+	Amount   int64  `json:"amount" doc:"In minor units: cents, pence, yen." example:"1250"`
+	Currency string `json:"currency" doc:"ISO 4217." example:"EUR"`
+}
+
+func moneyOf(m domain.Money) money { return money(m) }
+
+func (m money) domain() domain.Money { return domain.Money(m) }

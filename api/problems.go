@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// explain is the only place where an error becomes a status. What it does not
+// know is an internal error: the caller is told nothing of it, the log all.
+func (s *server) explain(ctx context.Context, err error) *Problem {
+	var problem *Problem
+	var rule *domain.RuleError
+	switch {
+	case errors.As(err, &problem):
+		return s.placed(ctx, problem)
+	case errors.As(err, &rule):
+		return s.placed(ctx, s.refusal(rule))
+	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return s.problem(ctx, kindUnavailable, "the event store did not answer in time")
+	case errors.Is(err, eventstore.ErrConflict):
+		return s.problem(ctx, kindConflict, "others kept changing the same thing")
+	}
+	s.logger.ErrorContext(ctx, "request failed", "method", callOf(ctx).request.Method, "path", callOf(ctx).request.URL.Path, "error", err)
+	return s.problem(ctx, kindInternal, "the request could not be finished")
+}
+
+// refusal is what a rule said. A rule that has no kind of its own keeps its
+// code in a member.
+func (s *server) refusal(rule *domain.RuleError) *Problem {
+	k, known := s.kinds[rule.Code]
+	if !known {
+		k = s.kinds[kindRefused]
+	}
+	problem := k.problem(rule.Message).because(rule.Mistakes...)
+	for name, value := range rule.Details {
+		problem.with(name, value)
+	}
+	if !known {
+		problem.with("rule", rule.Code)
+	}
+	return problem
+}
+
+func (k kind) problem(detail string) *Problem {
+	return &Problem{slug: k.slug, Title: k.title, Status: k.status, Detail: detail, RetryAfter: k.retry}
+}
+
+// refuse is the refusal of a kind that is declared here.
+func (s *server) refuse(slug, detail string) *Problem {
+	k, known := s.kinds[slug]
+	if !known {
+		panic("api: no kind of problem is called " + slug)
+	}
+	return k.problem(detail)
+}
+
+func (s *server) problem(ctx context.Context, slug, detail string) *Problem {
+	return s.placed(ctx, s.refuse(slug, detail))
+}
+
+// placed says where the problem occurred.
+func (s *server) placed(ctx context.Context, p *Problem) *Problem {
+	r := callOf(ctx).request
+	placed := *p
+	placed.Type = s.baseURL(r) + "/problems/" + p.slug
+	placed.Instance = r.URL.EscapedPath()
+	if s.api.TraceID != nil {
+		placed.TraceID = s.api.TraceID(ctx)
+	}
+	return &placed
+}
+
+// baseURL is how the caller reached us, unless the settings know better.
+func (s *server) baseURL(r *http.Request) string {
+	if s.api.Config.BaseURL != "" {
+		return strings.TrimSuffix(s.api.Config.BaseURL, "/")
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// reshape gives the mistakes that huma finds the same form as all others.
+func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
+	model, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	problem := s.problem(ctx.Context(), slugOf(model), model.Detail)
+	if problem.Status != model.Status { // the status is about to be sent
+		problem.Status, problem.Title = model.Status, http.StatusText(model.Status)
+	}
+	if problem.slug == kindTooLarge {
+		problem.with("limit", s.api.Config.maxBody())
+	}
+	for _, detail := range model.Errors {
+		problem.Errors = append(problem.Errors, mistakeOf(detail))
+	}
+	return problem, nil
+}
+
+func slugOf(model *huma.ErrorModel) string {
+	switch model.Status {
+	case http.StatusBadRequest:
+		return kindMalformed
+	case http.StatusUnprocessableEntity:
+		return kindInvalid
+	case http.StatusUnsupportedMediaType:
+		return kindMediaType
+	case http.StatusRequestEntityTooLarge:
+		return kindTooLarge
+	case http.StatusRequestTimeout:
+		return kindTooSlow
+	}
+	return kindInternal
+}
+
+// mistakeOf leaves out the value that huma echoes: it may be a secret or
+// somebody's name.
+func mistakeOf(detail *huma.ErrorDetail) mistake {
+	m := mistake{Code: "invalid", Detail: detail.Message}
+	location := detail.Location
+	if name, found := strings.CutPrefix(m.Detail, "expected required property "); found {
+		name, _, _ = strings.Cut(name, " ")
+		location, m.Code = location+"."+name, "required"
+	}
+	switch {
+	case m.Detail == "unexpected property", m.Detail == "unknown query parameter":
+		m.Code = "unknown"
+	case strings.HasPrefix(m.Detail, "required "):
+		m.Code = "required"
+	}
+	if location != "body" && !strings.HasPrefix(location, "body.") && !strings.HasPrefix(location, "body[") {
+		m.Parameter = location
+		return m
+	}
+	m.Pointer = pointerOf(strings.TrimPrefix(location, "body"))
+	return m
+}
+
+// pointerOf turns ".lines[3].quantity" into "/lines/3/quantity".
+func pointerOf(path string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1", ".", "/", "[", "/", "]", "").Replace(path)
+}
