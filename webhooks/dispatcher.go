@@ -26,11 +26,6 @@ import (
 // CursorScope is the scope of the cursors in messages.
 const CursorScope = "public"
 
-// Log is where pages of the log come from; [eventstore.Client] is one.
-type Log interface {
-	Feed(cfg eventstore.FeedConfig) *eventstore.Feed
-}
-
 // Feed yields pages of the log; [eventstore.Feed] is one.
 type Feed interface {
 	Next(ctx context.Context) (eventstore.Page, error)
@@ -41,10 +36,11 @@ type Feed interface {
 // unless said otherwise.
 type Dispatcher struct {
 	Store     eventstore.Store
-	Log       Log
 	Ledger    *ledger.Ledger
 	Sealer    Sealer
 	Catalogue *message.Catalogue
+	// Feed opens a feed of the log, as Client.Feed of package eventstore does.
+	Feed      func(eventstore.FeedConfig) Feed
 	Policy    address.Policy
 	Client    *resty.Client // of package guard
 	Endpoints *Endpoints    // which it disables when a receiver is gone
@@ -134,8 +130,8 @@ func (d *Dispatcher) open() (err error) {
 }
 
 // feed reads what may be public after a position.
-func (d *Dispatcher) feed(from eventstore.Position) *eventstore.Feed {
-	return d.Log.Feed(eventstore.FeedConfig{Prefixes: d.Catalogue.Prefixes(), From: from})
+func (d *Dispatcher) feed(from eventstore.Position) Feed {
+	return d.Feed(eventstore.FeedConfig{Prefixes: d.Catalogue.Prefixes(), From: from})
 }
 
 func (d *Dispatcher) head() eventstore.Position {

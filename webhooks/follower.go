@@ -20,7 +20,7 @@ type follower struct {
 
 // run returns when the context ends.
 func (f *follower) run(ctx context.Context, from eventstore.Position) {
-	feed := f.d.Log.Feed(eventstore.FeedConfig{Prefixes: []string{endpoint.Decider.Category + "-"}, From: from})
+	feed := f.d.Feed(eventstore.FeedConfig{Prefixes: []string{endpoint.Decider.Category + "-"}, From: from})
 	defer feed.Close()
 	f.d.eachPage(ctx, feed, func(page eventstore.Page) { f.page(ctx, page) })
 }
