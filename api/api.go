@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/access"
+	"github.com/waybill-dev/waybill/webhooks"
 )
 
 // API is what the routes need.
 type API struct {
-	Config Config
-	Keys   *access.Keys
+	Config     Config
+	Keys       *access.Keys
+	Endpoints  *webhooks.Endpoints
+	Deliveries *webhooks.Dispatcher
 
 	Checks    []Check      // what /readyz looks at
 	Metrics   http.Handler // of /metrics; nil has no such route
@@ -33,6 +36,7 @@ type API struct {
 func (a *API) Handler() http.Handler { return newServer(a) }
 
 func (s *server) routes() {
+	s.endpointRoutes()
 	s.keyRoutes()
 	s.healthRoutes()
 }

@@ -76,7 +76,7 @@ func ownKinds() []kind {
 		{slug: kindKeyMissing, status: http.StatusBadRequest, title: "Idempotency-Key missing",
 			about: "This request needs a header Idempotency-Key, so that it can be repeated without doing anything twice. Any text of your own that is unique for the intent will do, a UUID for example."},
 		{slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
-			about: "An Idempotency-Key has 1 to 255 printable ASCII characters and is sent once."},
+			about: "An Idempotency-Key has 1 to 255 printable ASCII characters."},
 		{slug: kindKeyReused, status: http.StatusUnprocessableEntity, title: "Idempotency-Key used for something else",
 			about: "The same key was sent before with another body. A new intent needs a new key."},
 		{slug: kindInProgress, status: http.StatusConflict, title: "Still in progress", retry: time.Second,

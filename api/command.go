@@ -1,0 +1,53 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// tenant is the only one there is. It is part of ids that are derived, so that
+// there may be more one day.
+const tenant = "default"
+
+// command returns the metadata of a command. Its id follows from the caller,
+// what is to be done and the Idempotency-Key, so that a repeat is the same
+// command; without a key each request is one of its own.
+func (s *server) command(ctx context.Context, what, key string) (eventstore.Metadata, error) {
+	meta := callOf(ctx).metadata()
+	if key == "" {
+		meta.CommandID = s.api.NewID()
+		return meta, nil
+	}
+	if !validKey(key) {
+		return meta, s.refuse(kindKeyInvalid, "an Idempotency-Key has 1 to 255 printable ASCII characters")
+	}
+	meta.CommandID = eventstore.DeriveID("command", tenant, callOf(ctx).credential.KeyID, what, key)
+	return meta, nil
+}
+
+// keyed is [server.command] where a key is not optional.
+func (s *server) keyed(ctx context.Context, what, key string) (eventstore.Metadata, error) {
+	if key == "" {
+		return eventstore.Metadata{}, s.refuse(kindKeyMissing, "this request needs a header Idempotency-Key")
+	}
+	return s.command(ctx, what, key)
+}
+
+// each turns every item of a list; no items are an empty list and not null.
+func each[A, B any](list []A, turn func(A) B) []B {
+	out := make([]B, len(list))
+	for i, item := range list {
+		out[i] = turn(item)
+	}
+	return out
+}
+
+// timeOrNil leaves out a time that is not set.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
