@@ -1,0 +1,32 @@
+package webhooks_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/webhooks"
+)
+
+// nodeLog is a real node behind the real client.
+type nodeLog struct{ *eventstore.Client }
+
+func (l nodeLog) open(cfg eventstore.FeedConfig) webhooks.Feed { return l.Feed(cfg) }
+
+func newLog(tb testing.TB) eventLog {
+	tb.Helper()
+	client, err := eventstore.NewClient(eventstore.Config{
+		ConnectionString: nodetest.Start(tb), Codec: codec(tb), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return nodeLog{client}
+}

@@ -1,0 +1,214 @@
+package webhooks_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/guard"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// placed and noted stand for public events of an order, hidden for one that is
+// not public.
+type (
+	placed struct {
+		Text string `json:"text"`
+	}
+	noted  struct{ Number int }
+	hidden struct{}
+)
+
+func (placed) EventName() string { return "OrderPlaced" }
+func (noted) EventName() string  { return "OrderNoted" }
+func (hidden) EventName() string { return "OrderHidden" }
+
+func catalogue() *message.Catalogue {
+	same := func(e domain.Event) (any, error) { return e, nil }
+	return message.NewCatalogue(append([]message.Kind{
+		{Stored: "OrderPlaced", Public: "order.placed", Version: 1, Aggregate: "order", Data: same, Href: "/v1/orders/%s"},
+		{Stored: "OrderNoted", Public: "order.noted", Version: 1, Aggregate: "order", Data: same, Href: "/v1/orders/%s"},
+	}, testKind()))
+}
+
+func testKind() message.Kind {
+	kind, _ := message.NewCatalogue(message.Kinds()).Kind(endpoint.Tested{}.EventName())
+	return kind
+}
+
+func codec(tb testing.TB) *eventstore.Codec {
+	tb.Helper()
+	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}), endpoint.EventTypes()...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// sealer stands for a keyring: it binds to what is associated and hides
+// nothing.
+type sealer struct{}
+
+func (sealer) Seal(plain, associated []byte) ([]byte, error) {
+	return append(append([]byte{}, plain...), associated...), nil
+}
+
+func (sealer) Open(sealed, associated []byte) ([]byte, error) {
+	plain, ok := bytes.CutSuffix(sealed, associated)
+	if !ok {
+		return nil, errors.New("sealed for something else")
+	}
+	return plain, nil
+}
+
+// platform is a log, a database, and dispatchers that come and go.
+type platform struct {
+	tb     testing.TB
+	log    eventLog
+	dir    string
+	config webhooks.Config
+	guard  guard.Config
+	around func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
+	starts atomic.Int64
+}
+
+// eventLog is what the dispatcher needs of the event store.
+type eventLog interface {
+	eventstore.Store
+	open(cfg eventstore.FeedConfig) webhooks.Feed
+}
+
+var development = address.Policy{AllowPrivate: true}
+
+func newPlatform(tb testing.TB) *platform {
+	tb.Helper()
+	return &platform{
+		tb: tb, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
+		config: webhooks.Config{
+			CursorKey:    bytes.Repeat([]byte{7}, 32),
+			Waits:        []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},
+			BreakerWaits: []time.Duration{50 * time.Millisecond},
+			Timeout:      2 * time.Second,
+			Lease:        3 * time.Second,
+			Drain:        200 * time.Millisecond,
+		},
+	}
+}
+
+func (p *platform) logger() *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(p.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+func (p *platform) database() *database.DB {
+	p.tb.Helper()
+	db, err := database.Open(p.tb.Context(), database.Config{Path: filepath.Join(p.dir, "webhooks.db"), Migrations: ledger.Migrations()})
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	return db
+}
+
+// process is a running dispatcher.
+type process struct {
+	*webhooks.Dispatcher
+	stop func()
+}
+
+// start runs a dispatcher until the test ends or stop is called.
+func (p *platform) start() *process {
+	p.tb.Helper()
+	db := p.database()
+	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
+	client := guard.NewClient(p.guard)
+	cfg := p.config
+	cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
+	d := &webhooks.Dispatcher{
+		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: sealer{}, Catalogue: catalogue(), Policy: development,
+		Client: client, Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
+		Around: p.around,
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	var stopped atomic.Bool
+	run := &process{Dispatcher: d, stop: func() {
+		if stopped.Swap(true) {
+			return
+		}
+		cancel()
+		if err := <-done; err != nil {
+			p.tb.Errorf("run: %v", err)
+		}
+		client.GetClient().CloseIdleConnections()
+		if err := db.Close(); err != nil {
+			p.tb.Errorf("close: %v", err)
+		}
+	}}
+	p.tb.Cleanup(run.stop)
+	return run
+}
+
+func (p *platform) endpoints(books *ledger.Ledger) *webhooks.Endpoints {
+	return &webhooks.Endpoints{
+		Store: p.log, Ledger: books, Sealer: sealer{}, Catalogue: catalogue(), Policy: development, Random: rand.Reader, Now: time.Now,
+	}
+}
+
+func meta() eventstore.Metadata {
+	return eventstore.Metadata{CommandID: uuid.NewString(), TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"}
+}
+
+func (p *platform) endpoint(url string, types ...string) webhooks.CreatedEndpoint {
+	p.tb.Helper()
+	created, err := p.endpoints(nil).Create(p.tb.Context(), webhooks.NewEndpoint{ID: uuid.NewString(), URL: url, EventTypes: types}, meta())
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	return created
+}
+
+// append writes events of an order after those it has.
+func (p *platform) append(order string, after eventstore.Revision, events ...domain.Event) (ids []string) {
+	p.tb.Helper()
+	var list []eventstore.NewEvent
+	for i, event := range events {
+		id := eventstore.EventID("order-"+order, "test", int(after)+1+i)
+		list = append(list, eventstore.NewEvent{ID: id, Event: event, Metadata: meta()})
+		ids = append(ids, id.String())
+	}
+	if _, err := p.log.Append(p.tb.Context(), "order-"+order, after, list...); err != nil {
+		p.tb.Fatal(err)
+	}
+	return ids
+}
+
+// eventually waits for something that is about to happen.
+func eventually(tb testing.TB, what string, is func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
