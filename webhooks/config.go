@@ -11,8 +11,10 @@ import (
 // Config is how patient and how busy the dispatcher is. The zero value of a
 // field is the default named at it.
 type Config struct {
-	// Owner names this process among those that share the database; it must
-	// be another one at each start. Required.
+	// Owner names this process among those that share the database: no two
+	// that run at the same time may have the same name. Who takes over the
+	// name of one that died continues at once, others when its lease has run
+	// out. Required.
 	Owner string
 	// CursorKey makes the cursors in messages opaque: 32 secret bytes, the
 	// same for ever. Required.
@@ -43,8 +45,8 @@ type Config struct {
 	// the first, or when there are so many. Default 20 ms and 64.
 	SettleAfter time.Duration
 	SettleAt    int
-	// Drain is how long attempts under way may take when deliveries stop.
-	// Default 1 s, at most.
+	// Drain is how long attempts under way may take when deliveries stop, and
+	// again how long saving their results may take. Default 1 s.
 	Drain time.Duration
 	// Ring is how many events are kept in memory for endpoints that are up to
 	// date. Default 8,192.

@@ -61,9 +61,8 @@ type Dispatcher struct {
 }
 
 const (
-	retryAfter   = time.Second     // after what should not happen
-	saveAtEnd    = 5 * time.Second // how long the last results may take to save
-	historyCache = 1 << 14         // streams
+	retryAfter   = time.Second // after what should not happen
+	historyCache = 1 << 14     // streams
 )
 
 // Run delivers until the context ends. It may be called once.
@@ -104,7 +103,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	defer beside.Wait()
 	defer stopSaving()
 	stopAbandon := context.AfterFunc(ctx, func() {
-		pause(saving, d.cfg.Drain+saveAtEnd)
+		pause(saving, 2*d.cfg.Drain)
 		stopSaving()
 		close(d.abandoned)
 	})

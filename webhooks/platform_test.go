@@ -132,7 +132,8 @@ func (p *platform) database() *database.DB {
 // process is a running dispatcher.
 type process struct {
 	*webhooks.Dispatcher
-	stop func()
+	stop  func()
+	crash func()
 }
 
 // start runs a dispatcher until the test ends or stop is called.
@@ -142,7 +143,9 @@ func (p *platform) start() *process {
 	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
 	client := guard.NewClient(p.guard)
 	cfg := p.config
-	cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
+	if cfg.Owner == "" {
+		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
+	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: sealer{}, Catalogue: catalogue(), Policy: development,
 		Client: client, Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
@@ -152,19 +155,27 @@ func (p *platform) start() *process {
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
 	var stopped atomic.Bool
-	run := &process{Dispatcher: d, stop: func() {
-		if stopped.Swap(true) {
-			return
+	end := func(first, last func()) func() {
+		return func() {
+			if stopped.Swap(true) {
+				return
+			}
+			first()
+			cancel()
+			if err := <-done; err != nil {
+				p.tb.Errorf("run: %v", err)
+			}
+			client.GetClient().CloseIdleConnections()
+			last()
 		}
-		cancel()
-		if err := <-done; err != nil {
-			p.tb.Errorf("run: %v", err)
-		}
-		client.GetClient().CloseIdleConnections()
+	}
+	closeDB := func() {
 		if err := db.Close(); err != nil {
 			p.tb.Errorf("close: %v", err)
 		}
-	}}
+	}
+	// After a crash nothing is saved any more, whatever is still under way.
+	run := &process{Dispatcher: d, stop: end(func() {}, closeDB), crash: end(closeDB, func() {})}
 	p.tb.Cleanup(run.stop)
 	return run
 }
