@@ -1,0 +1,224 @@
+package eventstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
+)
+
+// proxy stands between a client and a node. Armed, it forwards the next
+// request, waits until the node must have acted on it, and cuts all
+// connections without forwarding the answer. Mute, it forwards nothing at all.
+type proxy struct {
+	listener net.Listener
+	target   string
+
+	mu    sync.Mutex
+	armed bool
+	mute  bool
+	cuts  int
+	open  map[net.Conn]bool
+}
+
+func newProxy(tb testing.TB, connectionString string) *proxy {
+	tb.Helper()
+	target := strings.TrimPrefix(connectionString, "esdb://")
+	target, _, _ = strings.Cut(target, "?")
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &proxy{listener: listener, target: target, open: map[net.Conn]bool{}}
+	var serving sync.WaitGroup
+	serving.Go(func() { p.serve(&serving) })
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		p.cut()
+		serving.Wait()
+	})
+	return p
+}
+
+func (p *proxy) connectionString() string {
+	return "esdb://" + p.listener.Addr().String() + "?tls=false"
+}
+
+func (p *proxy) serve(serving *sync.WaitGroup) {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		node, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.open[client], p.open[node] = true, true
+		p.mu.Unlock()
+		serving.Go(func() { p.copy(node, client, func([]byte) bool { return !p.isMute() }) })
+		serving.Go(func() { p.copy(client, node, p.answer) })
+	}
+}
+
+// answer tells whether an answer of the node may pass. The answer to an append
+// holds the position, and so is longer than the frames of HTTP/2 by which both
+// sides only keep the connection going.
+func (p *proxy) answer(data []byte) bool {
+	p.mu.Lock()
+	cut := p.armed && len(data) > 40
+	if cut {
+		p.armed, p.cuts = false, p.cuts+1
+	}
+	p.mu.Unlock()
+	if cut {
+		p.cut()
+	}
+	return !cut && !p.isMute()
+}
+
+func (p *proxy) copy(to, from net.Conn, pass func([]byte) bool) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 && pass(buffer[:n]) {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if errors.Is(err, io.EOF) || err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) arm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed = true
+}
+
+func (p *proxy) setMute(mute bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = mute
+}
+
+func (p *proxy) isMute() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mute
+}
+
+func (p *proxy) countCuts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
+}
+
+// cut closes all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.open {
+		_ = conn.Close()
+		delete(p.open, conn)
+	}
+}
+
+func TestUnknownOutcomeIsFoundOut(t *testing.T) {
+	t.Parallel()
+	proxy := newProxy(t, nodetest.Start(t))
+	client := connectWith(t, eventstore.Config{ConnectionString: proxy.connectionString(), Connections: 1})
+	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
+	proxy.arm()
+	done := mustAppend(t, client, "order-1", 0, events("order-1", "d", 1, 2)...)
+	if proxy.countCuts() != 1 {
+		t.Fatal("the answer was not cut off")
+	}
+	if done.Revision != 2 || done.Position == 0 {
+		t.Errorf("answer %+v", done)
+	}
+	if diff := cmp.Diff([]string{"0", "1", "2"}, names(t, client, "order-1")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestUnknownOutcomeIsReturnedWhereARepetitionMightWriteTwice(t *testing.T) {
+	t.Parallel()
+	proxy := newProxy(t, nodetest.Start(t))
+	client := connectWith(t, eventstore.Config{ConnectionString: proxy.connectionString(), Connections: 1})
+	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
+	proxy.arm()
+	_, err := client.Append(t.Context(), "order-1", eventstore.Any, events("order-1", "d", 1, 1)...)
+	if !errors.Is(err, eventstore.ErrUnavailable) || proxy.countCuts() != 1 {
+		t.Fatalf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"0", "1"}, names(t, client, "order-1")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestReadGoesOnAfterACut(t *testing.T) {
+	t.Parallel()
+	proxy := newProxy(t, nodetest.Start(t))
+	client := connect(t, proxy.connectionString())
+	const count = 20_000
+	for i := range count / 1000 {
+		mustAppend(t, client, "order-1", eventstore.Revision(1000*i-1), events("order-1", string(rune('a'+i)), 0, 1000)...)
+	}
+	next := eventstore.Revision(0)
+	for r, err := range client.ReadStream(t.Context(), "order-1", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Revision != next {
+			t.Fatalf("revision %d, want %d", r.Revision, next)
+		}
+		if next++; next%5000 == 1 {
+			proxy.cut()
+		}
+	}
+	if next != count {
+		t.Errorf("read %d events", next)
+	}
+}
+
+func TestSilentStoreIsGivenUp(t *testing.T) {
+	t.Parallel()
+	proxy := newProxy(t, nodetest.Start(t))
+	client := connectWith(t, eventstore.Config{
+		ConnectionString: proxy.connectionString(), Timeout: 200 * time.Millisecond, Connections: 1,
+	})
+	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
+	proxy.setMute(true)
+	begin := time.Now()
+	_, err := client.Append(t.Context(), "order-1", 0, events("order-1", "d", 1, 1)...)
+	if !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Errorf("append: %v", err)
+	}
+	for _, err := range client.ReadStream(t.Context(), "order-1", 0) {
+		if !errors.Is(err, eventstore.ErrUnavailable) {
+			t.Errorf("read: %v", err)
+		}
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("gave up after %v", took)
+	}
+	proxy.setMute(false)
+	proxy.cut()
+	eventually(t, func() bool { return client.Ping(t.Context()) == nil })
+}
