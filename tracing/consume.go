@@ -76,7 +76,7 @@ func start(msg *message.Message, name string, page eventstore.Page, now time.Tim
 			trace.WithSpanKind(trace.SpanKindConsumer),
 			trace.WithAttributes(
 				attribute.Int("messaging.batch.message_count", old),
-				attribute.Int64("position", int64(page.Through))))
+				position(page.Through)))
 		spans = append(spans, span)
 		if old == len(page.Events) {
 			msg.SetContext(spanCtx)
@@ -91,5 +91,9 @@ func about(e eventstore.Recorded, meta eventstore.Metadata) []attribute.KeyValue
 		attribute.String("db.kdb.stream", e.Stream),
 		attribute.String("event.type", e.Type),
 		attribute.Int64("revision", int64(e.Revision)),
-		attribute.Int64("position", int64(e.Position)))
+		position(e.Position))
+}
+
+func position(p eventstore.Position) attribute.KeyValue {
+	return attribute.Int64("position", int64(p)) //nolint:gosec // a log of 2^63 bytes is not to be had
 }

@@ -29,7 +29,8 @@ func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func
 		}
 	}
 	return func(ctx context.Context, about webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
-		ctx, span := startDelivery(ctx, about)
+		ctx, place := placeOf(ctx, about)
+		ctx, span := tracer().Start(ctx, "webhook deliver", append(place, trace.WithSpanKind(trace.SpanKindClient))...)
 		defer span.End()
 		if !span.IsRecording() {
 			return attempt(ctx)
@@ -41,17 +42,17 @@ func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func
 	}
 }
 
-func startDelivery(ctx context.Context, about webhooks.Delivery) (context.Context, trace.Span) {
+// placeOf says where the span of an attempt belongs.
+func placeOf(ctx context.Context, about webhooks.Delivery) (context.Context, []trace.SpanStartOption) {
 	stored := parse(ctx, about.Metadata.TraceParent)
-	client := trace.WithSpanKind(trace.SpanKindClient)
 	if about.Run == ledger.Live {
-		return tracer().Start(trace.ContextWithRemoteSpanContext(ctx, stored), "webhook deliver", client)
+		return trace.ContextWithRemoteSpanContext(ctx, stored), nil
 	}
-	var links []trace.Link
+	place := []trace.SpanStartOption{trace.WithNewRoot()}
 	if stored.IsValid() {
-		links = append(links, trace.Link{SpanContext: stored})
+		place = append(place, trace.WithLinks(trace.Link{SpanContext: stored}))
 	}
-	return tracer().Start(ctx, "webhook deliver", client, trace.WithNewRoot(), trace.WithLinks(links...))
+	return ctx, place
 }
 
 func deliveryAttributes(about webhooks.Delivery, now time.Time) []attribute.KeyValue {
@@ -98,8 +99,7 @@ func tell(span trace.Span, result webhooks.Result) {
 
 // reason says why an attempt failed, without the URL.
 func reason(result webhooks.Result) string {
-	var within *url.Error
-	if errors.As(result.Err, &within) {
+	if within, ok := errors.AsType[*url.Error](result.Err); ok {
 		return within.Err.Error()
 	}
 	if result.Err != nil {
