@@ -3,6 +3,7 @@ package message
 import (
 	"time"
 
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
@@ -10,6 +11,10 @@ import (
 // only ever gains optional fields; anything else is a new version.
 func Kinds() []Kind {
 	return []Kind{
+		{
+			Stored: order.OrderPlaced{}.EventName(), Public: "order.placed", Version: 1, Aggregate: "order",
+			Data: as(orderPlaced), Href: "/v1/orders/%s",
+		},
 		{
 			Stored: endpoint.Tested{}.EventName(), Public: "endpoint.test", Version: 1, Aggregate: "endpoint",
 			Private: true, Data: as(endpointTest), Href: "/v1/endpoints/%s",
