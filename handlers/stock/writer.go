@@ -1,0 +1,132 @@
+// Package stock writes to stock items, which many checkouts want at once: for
+// each item one goroutine decides whatever is waiting, one command after
+// another, and appends all of it in one step. It promises nothing beyond what
+// the aggregate does: the expected revision of the append is the proof that no
+// unit is promised twice, also against other processes; the batches are only
+// the speed.
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// ErrBusy says that too many commands wait for one item. It is an
+// [eventstore.ErrUnavailable]: nothing was done, try later.
+var ErrBusy = fmt.Errorf("too many commands wait for one stock item: %w", eventstore.ErrUnavailable)
+
+// Config says how a writer works.
+type Config struct {
+	// Store is where the items are. Required.
+	Store eventstore.Store
+	// Now tells the time. Required.
+	Now func() time.Time
+	// Queue is how many commands may wait for one item. 0 means 10,000.
+	Queue int
+	// Batch is how many commands, and about how many events, are appended at
+	// once. An event of an item takes less than a kilobyte, metadata included,
+	// so that 0, which means 256, stays below 512 KB.
+	Batch int
+	// Cached is how many items are kept in memory. 0 means 10,000.
+	Cached int
+	// Fresh is for how long an item is believed to be as it was last seen,
+	// where nothing but a refusal depends on it. 0 means 50 ms.
+	Fresh time.Duration
+	// Timeout bounds each batch. 0 means 5 s.
+	Timeout time.Duration
+}
+
+// Item names a stock item.
+type Item struct{ Location, SKU string }
+
+// Receipt is an item after a command, and how the command got there.
+type Receipt struct {
+	State    stock.State
+	Revision eventstore.Revision
+	// Position is that of the batch's last event; 0 where nothing was appended.
+	Position  eventstore.Position
+	Batch     int           // commands decided together
+	Wait      time.Duration // before the command was first decided
+	Conflicts int           // appends that somebody else's came before
+}
+
+// Writer handles commands for stock items. It needs no closing: its goroutines
+// end when nothing waits.
+type Writer struct {
+	config Config
+	mu     sync.Mutex
+	lanes  *lru.Cache[Item, *lane]
+}
+
+// NewWriter returns a writer.
+func NewWriter(config Config) (*Writer, error) {
+	if config.Store == nil || config.Now == nil {
+		return nil, errors.New("stock writer: store and clock are required")
+	}
+	config.Queue = or(config.Queue, 10_000)
+	config.Batch = or(config.Batch, 256)
+	config.Cached = or(config.Cached, 10_000)
+	config.Fresh = or(config.Fresh, 50*time.Millisecond)
+	config.Timeout = or(config.Timeout, 5*time.Second)
+	lanes, err := lru.New[Item, *lane](config.Cached)
+	if err != nil {
+		return nil, fmt.Errorf("stock writer: %w", err)
+	}
+	return &Writer{config: config, lanes: lanes}, nil
+}
+
+func or[T int | time.Duration](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// Handle lets an item decide a command. meta.CommandID is required.
+//
+// The error is a [domain.RuleError] when a rule refused, and otherwise a
+// failure of the store: with [eventstore.ErrUnavailable] the command may or
+// may not have been done, and may be repeated. A command whose context ends
+// before it is decided is not done.
+func (w *Writer) Handle(
+	ctx context.Context, meta eventstore.Metadata, item Item, command stock.Command,
+) (Receipt, error) {
+	if meta.CommandID == "" {
+		return Receipt{}, fmt.Errorf("command %T to stock of %s has no id", command, item.SKU)
+	}
+	r := &request{ctx: ctx, meta: meta, command: command, since: w.config.Now(), done: make(chan struct{})}
+	if !w.lane(item).push(r) {
+		return Receipt{}, fmt.Errorf("stock of %s: %w", item.SKU, ErrBusy)
+	}
+	select {
+	case <-r.done:
+		return r.receipt, r.err
+	case <-ctx.Done():
+		return Receipt{}, fmt.Errorf("stock of %s: %w", item.SKU, late(ctx))
+	}
+}
+
+// lane returns the queue of an item. One that is forgotten while it works ends
+// its work: two lanes of an item are as harmless as two processes.
+func (w *Writer) lane(item Item) *lane {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l, there := w.lanes.Get(item); there {
+		return l
+	}
+	l := &lane{config: &w.config, id: stock.ID(item.Location, item.SKU)}
+	w.lanes.Add(item, l)
+	return l
+}
+
+func late(ctx context.Context) error {
+	return errors.Join(eventstore.ErrUnavailable, context.Cause(ctx))
+}
