@@ -48,6 +48,8 @@ type Config struct {
 	// Drain is how long attempts under way may take when deliveries stop, and
 	// again how long saving their results may take. Default 1 s.
 	Drain time.Duration
+	// KeepAttempts is how long attempts are kept. Default 30 days.
+	KeepAttempts time.Duration
 	// Ring is how many events are kept in memory for endpoints that are up to
 	// date. Default 8,192.
 	Ring int
@@ -67,6 +69,7 @@ func (c *Config) setDefaults() error {
 	or(&c.SettleAt, 64)
 	or(&c.Drain, time.Second)
 	or(&c.Ring, 8192)
+	or(&c.KeepAttempts, 30*24*time.Hour)
 	if len(c.Waits) == 0 {
 		c.Waits = delivery.DefaultWaits()
 	}

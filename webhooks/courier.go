@@ -17,6 +17,10 @@ import (
 // errFenced says that the cursor belongs to another owner.
 var errFenced = errors.New("the cursor went to another owner")
 
+// errAbandoned says that the last results could not be saved in time; those
+// deliveries will be made again.
+var errAbandoned = errors.New("the last results could not be saved")
+
 // errUnwanted says that the receiver wants nothing any more.
 var errUnwanted = errors.New("the receiver asked to be disabled")
 
@@ -295,7 +299,7 @@ func (c *courier) awaitSaved() error {
 	case ours := <-c.saved:
 		return c.noteSaved(ours)
 	case <-c.d.abandoned:
-		return errFenced
+		return errAbandoned
 	}
 }
 

@@ -62,7 +62,8 @@ type Dispatcher struct {
 
 const (
 	retryAfter   = time.Second // after what should not happen
-	historyCache = 1 << 14     // streams
+	forgetEvery  = time.Hour
+	historyCache = 1 << 14 // streams
 )
 
 // Run delivers until the context ends. It may be called once.
@@ -98,6 +99,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	d.hub.Store(shared)
 	var beside sync.WaitGroup
 	beside.Go(func() { shared.run(ctx, d) })
+	beside.Go(func() { d.forgetAttempts(ctx) })
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
 	beside.Go(func() { d.settler.run(saving) })
 	defer beside.Wait()
@@ -126,6 +128,16 @@ func (d *Dispatcher) open() (err error) {
 	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, in: make(chan settling, mostSettled)}
 	d.abandoned = make(chan struct{})
 	return err
+}
+
+// forgetAttempts deletes old attempts from time to time.
+func (d *Dispatcher) forgetAttempts(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := d.Ledger.ForgetAttempts(ctx, d.Now().Add(-d.cfg.KeepAttempts)); err != nil && ctx.Err() == nil {
+			d.Logger.ErrorContext(ctx, "webhooks cannot forget old attempts", "error", err)
+		}
+		pause(ctx, forgetEvery)
+	}
 }
 
 // feed reads what may be public after a position.

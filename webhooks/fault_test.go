@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/guard"
@@ -271,5 +272,36 @@ func TestPrivateAddressesAreBlockedWhenDialled(t *testing.T) {
 	})
 	if n := len(r.all()); n > 0 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+func TestTheEventStoreMayGoAway(t *testing.T) {
+	t.Parallel()
+	node := nodetest.New(t, nodetest.Config{Dir: t.TempDir()})
+	r := newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, m received) int {
+		if m.Sequence == 1 && m.Header.Get("Webhook-Attempt") == "1" {
+			return 500 // to have it read again while the store is away
+		}
+		return 200
+	})
+	p := newPlatform(t)
+	p.log = connect(t, node.ConnectionString())
+	p.endpoint(r.URL, "*")
+	p.start()
+	want := map[string][]string{"o1": p.append("o1", eventstore.NoStream, placed{}, noted{1})}
+	eventually(t, "an attempt", func() bool { return len(r.all()) > 0 })
+	node.Stop()
+	time.Sleep(300 * time.Millisecond)
+	node.Restart()
+	eventually(t, "an append", func() bool {
+		_, err := p.log.Append(t.Context(), "order-o2", eventstore.NoStream, eventstore.NewEvent{
+			ID: eventstore.EventID("order-o2", "test", 0), Event: placed{}, Metadata: meta(),
+		})
+		return err == nil
+	})
+	want["o2"] = []string{eventstore.EventID("order-o2", "test", 0).String()}
+	eventually(t, "all deliveries", func() bool { return r.count() == 3 })
+	if diff := cmp.Diff(want, r.accepted()); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
 }

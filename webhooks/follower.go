@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -15,7 +16,9 @@ import (
 // the same transaction, so a row is never older than it claims.
 type follower struct {
 	d       *Dispatcher
-	changed chan<- struct{} // told after endpoints changed, and when up to date
+	changed chan<- struct{} // told when up to date, and of each change from then on
+	live    bool            // was up to date once
+	saved   time.Time
 }
 
 // run returns when the context ends.
@@ -28,6 +31,12 @@ func (f *follower) run(ctx context.Context, from eventstore.Position) {
 // page applies a page, however often it takes: going on without it could send
 // to an endpoint that was deleted.
 func (f *follower) page(ctx context.Context, page eventstore.Page) {
+	now := f.d.Now()
+	first := page.Live && !f.live
+	if len(page.Events) == 0 && !first && now.Sub(f.saved) < idleSettle {
+		return // a checkpoint that is a little old only costs reading
+	}
+	f.saved, f.live = now, f.live || page.Live
 	for ctx.Err() == nil {
 		err := f.apply(ctx, page)
 		if err == nil {
@@ -38,7 +47,7 @@ func (f *follower) page(ctx context.Context, page eventstore.Page) {
 		}
 		pause(ctx, retryAfter)
 	}
-	if len(page.Events) > 0 || page.Live {
+	if first || (f.live && len(page.Events) > 0) {
 		select {
 		case f.changed <- struct{}{}:
 		default: // it has yet to look, and will see this too

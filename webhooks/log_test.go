@@ -17,8 +17,13 @@ func (l nodeLog) open(cfg eventstore.FeedConfig) webhooks.Feed { return l.Feed(c
 
 func newLog(tb testing.TB) eventLog {
 	tb.Helper()
+	return connect(tb, nodetest.Start(tb))
+}
+
+func connect(tb testing.TB, to string) eventLog {
+	tb.Helper()
 	client, err := eventstore.NewClient(eventstore.Config{
-		ConnectionString: nodetest.Start(tb), Codec: codec(tb), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		ConnectionString: to, Codec: codec(tb), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -125,8 +125,8 @@ func (s *supervisor) launch(ctx context.Context, row ledger.Endpoint, c *courier
 // home receives a courier that ended.
 func (s *supervisor) home(ctx context.Context, r *running) {
 	delete(s.couriers, r.to.ID)
-	if errors.Is(r.err, errFenced) {
-		s.d.Logger.WarnContext(ctx, "webhooks lost a cursor to another owner", "endpoint", r.to.ID)
+	if errors.Is(r.err, errFenced) || errors.Is(r.err, errAbandoned) {
+		s.d.Logger.WarnContext(ctx, "webhooks stopped serving an endpoint", "endpoint", r.to.ID, "error", r.err)
 		return
 	}
 	if err := s.d.Ledger.Release(context.WithoutCancel(ctx), r.lease); err != nil {

@@ -224,3 +224,24 @@ func TestManyAttemptsNeedFewStatements(t *testing.T) {
 		t.Errorf("%d attempts, %v", len(attempts), err)
 	}
 }
+
+func TestOldAttemptsAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := withEndpoint(t)
+	lease, _ := acquire(t, l, "a", noon)
+	s := settlement(lease, 140)
+	for i := range 2500 {
+		a := s.Attempts[0]
+		a.At = noon.Add(time.Duration(i) * time.Second)
+		s.Attempts = append(s.Attempts, a)
+	}
+	if _, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ForgetAttempts(t.Context(), noon.Add(2400*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 100 {
+		t.Errorf("%d attempts, %v", len(attempts), err)
+	}
+}

@@ -152,3 +152,20 @@ func (l *Ledger) Attempts(ctx context.Context, endpointID string, limit int) (li
 	}
 	return list, rows.Err()
 }
+
+const forgotten = 1000 // rows in one transaction, so that nobody waits for long
+
+// ForgetAttempts deletes the attempts made before a time.
+func (l *Ledger) ForgetAttempts(ctx context.Context, before time.Time) error {
+	for {
+		l.statements.Add(1)
+		result, err := l.Write.ExecContext(ctx, `
+			DELETE FROM wh_attempt WHERE id IN (SELECT id FROM wh_attempt ORDER BY id LIMIT ?) AND at < ?`, forgotten, millis(before))
+		if err != nil {
+			return fmt.Errorf("forget attempts: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n < forgotten {
+			return err
+		}
+	}
+}
