@@ -1,0 +1,132 @@
+// Package vault keeps what must not stand in events: the master key with which
+// secrets are sealed, and personal data, encrypted with one key per person. It
+// promises that erasing a person's key makes all their data unreadable, in
+// every backup too, while the events that refer to it stay. It must not know
+// what an order is.
+package vault
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const keySize = 32
+
+// ErrSealed says that something cannot be opened: it was sealed with another
+// key, for another purpose, or it was changed.
+var ErrSealed = errors.New("cannot be opened with this key")
+
+// Keyring seals and opens with a master key: AES-256-GCM, with the key's id in
+// front of what was sealed, so that a later key can stand beside it.
+type Keyring struct {
+	master []byte
+	id     byte
+	aead   cipher.AEAD
+}
+
+// OpenKeyring returns the keyring of a master key given in base64 or, when that
+// is empty, of the one kept in the folder, which is made at the first start.
+func OpenKeyring(dir, master string) (*Keyring, error) {
+	if master == "" {
+		var err error
+		if master, err = keptKey(dir); err != nil {
+			return nil, err
+		}
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(master))
+	if err != nil || len(key) != keySize {
+		return nil, fmt.Errorf("the master key is not the base64 of %d bytes; make one with `head -c 32 /dev/urandom | base64`", keySize)
+	}
+	k := &Keyring{master: key, id: 1}
+	k.aead, err = newAEAD(k.Derive("seal"))
+	return k, err
+}
+
+// keptKey reads the key of a folder. A new key is complete on the disk before
+// it has its name, so that no half of one is ever used.
+func keptKey(dir string) (string, error) {
+	path := filepath.Join(dir, "master.key")
+	kept, err := os.ReadFile(path) //nolint:gosec // a path of the operator's
+	if err == nil {
+		return string(kept), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the master key: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("keep a master key: %w", err)
+	}
+	made := base64.StdEncoding.EncodeToString(random(keySize)) + "\n"
+	if err := writeDurably(path, made); err != nil {
+		return "", fmt.Errorf("keep a master key: %w", err)
+	}
+	return made, nil
+}
+
+func writeDurably(path, text string) error {
+	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a path of the operator's
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Derive returns 32 bytes that belong to a name: the same for ever under one
+// master key, and no hint at the key itself (HKDF, RFC 5869).
+func (k *Keyring) Derive(name string) []byte {
+	derived, err := hkdf.Key(sha256.New, k.master, nil, "waybill "+name, keySize)
+	if err != nil {
+		panic(err) // only for lengths that no one asks for
+	}
+	return derived
+}
+
+// Seal encrypts plain so that only the same additional data opens it.
+func (k *Keyring) Seal(plain, aad []byte) ([]byte, error) {
+	return append([]byte{k.id}, seal(k.aead, plain, aad)...), nil
+}
+
+// Open decrypts what Seal made; the error is [ErrSealed].
+func (k *Keyring) Open(sealed, aad []byte) ([]byte, error) {
+	if len(sealed) == 0 || sealed[0] != k.id {
+		return nil, ErrSealed
+	}
+	return open(k.aead, sealed[1:], aad)
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func seal(aead cipher.AEAD, plain, aad []byte) []byte { return aead.Seal(nil, nil, plain, aad) }
+
+func open(aead cipher.AEAD, sealed, aad []byte) ([]byte, error) {
+	plain, err := aead.Open(nil, nil, sealed, aad)
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return plain, nil
+}
+
+func random(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.Read(b) // never fails
+	return b
+}

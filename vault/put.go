@@ -1,0 +1,129 @@
+package vault
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// maxGroup is how many callers' data is written in one transaction, that is,
+// with one wait for the disk.
+const maxGroup = 256
+
+type put struct {
+	subject, ref string
+	plain        []byte
+	err          error
+	done         chan struct{}
+}
+
+// Put keeps data under a reference, for a person. Putting again under the same
+// reference changes nothing. The error is [ErrErased] for a person whose data
+// was erased.
+func (v *Vault) Put(ctx context.Context, subject, ref string, data any) error {
+	plain, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("put %s into the vault: %w", ref, err)
+	}
+	p := &put{subject: subject, ref: ref, plain: plain, done: make(chan struct{})}
+	select {
+	case v.puts <- p:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err() // it may be kept all the same, and may be put again
+	}
+}
+
+// write keeps, in groups, what callers put.
+func (v *Vault) write() {
+	defer close(v.done)
+	for first := range v.puts {
+		group := []*put{first}
+		for len(group) < maxGroup {
+			next, more := v.waiting()
+			if !more {
+				break
+			}
+			group = append(group, next)
+		}
+		v.keep(group)
+		for _, p := range group {
+			close(p.done)
+		}
+	}
+}
+
+func (v *Vault) waiting() (p *put, ok bool) {
+	select {
+	case p, ok = <-v.puts:
+		return p, ok
+	default:
+		return nil, false
+	}
+}
+
+// keep writes a group in one transaction. One person's erasure is no reason to
+// refuse the others.
+func (v *Vault) keep(group []*put) {
+	ctx := context.Background()
+	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, p := range group {
+			if p.err = v.keepOne(ctx, tx, p); p.err != nil && !errors.Is(p.err, ErrErased) {
+				return p.err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	for _, p := range group {
+		p.err = fmt.Errorf("write the vault: %w", err)
+	}
+}
+
+func (v *Vault) keepOne(ctx context.Context, tx *sql.Tx, p *put) error {
+	key, err := v.subjectKey(ctx, tx, p.subject)
+	if err != nil {
+		return err
+	}
+	aead, err := newAEAD(key)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO contents (ref, subject, sealed) VALUES (?, ?, ?) ON CONFLICT (ref) DO NOTHING`,
+		p.ref, p.subject, seal(aead, p.plain, []byte(p.ref)))
+	return err
+}
+
+// subjectKey returns a person's key and makes one for somebody new.
+func (v *Vault) subjectKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {
+	var sealed []byte
+	err := tx.QueryRowContext(ctx, `SELECT sealed_key FROM subjects WHERE subject = ?`, subject).Scan(&sealed)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return v.newKey(ctx, tx, subject)
+	case err != nil:
+		return nil, err
+	case sealed == nil:
+		return nil, ErrErased
+	}
+	return v.keys.Open(sealed, []byte(subject))
+}
+
+func (v *Vault) newKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {
+	key := random(keySize)
+	sealed, err := v.keys.Seal(key, []byte(subject))
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO subjects (subject, sealed_key) VALUES (?, ?)`, subject, sealed)
+	return key, err
+}

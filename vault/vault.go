@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/database"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// What a reference may lead to instead of data.
+var (
+	ErrErased   = errors.New("the personal data was erased")
+	ErrNotFound = errors.New("there is no personal data under this reference")
+)
+
+// Vault keeps personal data under references that may stand in events.
+type Vault struct {
+	keys *Keyring
+	db   *database.DB
+	puts chan *put
+	done chan struct{}
+}
+
+// Open opens the vault in a file. What [Vault.Put] returned without error is on
+// the disk.
+func Open(ctx context.Context, path string, keys *Keyring) (*Vault, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	db, err := database.Open(ctx, database.Config{Path: path, Migrations: files, Durable: true})
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{keys: keys, db: db, puts: make(chan *put, maxGroup), done: make(chan struct{})}
+	go v.write()
+	return v, nil
+}
+
+// Close finishes what was put and closes the file. Nothing may be put any more.
+func (v *Vault) Close() error {
+	close(v.puts)
+	<-v.done
+	return v.db.Close()
+}
+
+// Subject returns the id of the person with an e-mail address: the same for
+// ever, and no way back to the address without the master key.
+func (v *Vault) Subject(email string) string {
+	mac := hmac.New(sha256.New, v.keys.Derive("subject"))
+	mac.Write([]byte(strings.ToLower(strings.TrimSpace(email))))
+	id, err := uuid.FromBytes(mac.Sum(nil)[:16])
+	if err != nil {
+		panic(err) // sixteen bytes are given
+	}
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8, RFC 9562: a hash of one's own
+	return id.String()
+}
+
+// Get reads what is kept under a reference. The error is [ErrErased] or
+// [ErrNotFound] where there is nothing to read.
+func (v *Vault) Get(ctx context.Context, ref string, into any) error {
+	var subject string
+	var sealedKey, sealed []byte
+	err := v.db.Read.QueryRowContext(ctx, `
+		SELECT subject, sealed_key, sealed FROM contents JOIN subjects USING (subject) WHERE ref = ?`, ref).
+		Scan(&subject, &sealedKey, &sealed)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrNotFound
+	case err != nil:
+		return fmt.Errorf("read the vault: %w", err)
+	case sealedKey == nil:
+		return ErrErased
+	}
+	plain, err := v.unseal(subject, ref, sealedKey, sealed)
+	if err != nil {
+		return fmt.Errorf("read %s from the vault: %w", ref, err)
+	}
+	return json.Unmarshal(plain, into)
+}
+
+func (v *Vault) unseal(subject, ref string, sealedKey, sealed []byte) ([]byte, error) {
+	key, err := v.keys.Open(sealedKey, []byte(subject))
+	if err != nil {
+		return nil, err
+	}
+	aead, err := newAEAD(key)
+	if err != nil {
+		return nil, err
+	}
+	return open(aead, sealed, []byte(ref))
+}
+
+// Erase destroys a person's key, for good: their data stays, unreadable, so that a
+// reference to it says erased rather than unknown. Erasing twice, or somebody
+// unknown, is harmless.
+func (v *Vault) Erase(ctx context.Context, subject string) error {
+	_, err := v.db.Write.ExecContext(ctx, `
+		INSERT INTO subjects (subject, sealed_key) VALUES (?, NULL)
+		ON CONFLICT (subject) DO UPDATE SET sealed_key = NULL`, subject)
+	if err != nil {
+		return fmt.Errorf("erase: %w", err)
+	}
+	return nil
+}
