@@ -52,6 +52,19 @@ func appended(t *testing.T, each ...context.Context) *message.Message {
 		Client: client, Logger: logger, Prefixes: []string{"order-"}, PageSize: len(each),
 	})
 	t.Cleanup(func() { _ = subscriber.Close() })
+	// A page may hold fewer events than there are: what has come so far.
+	for range 100 {
+		if msg := firstPage(t, subscriber, len(each)); msg != nil {
+			return msg
+		}
+	}
+	t.Fatal("no page had all the events")
+	return nil
+}
+
+// firstPage returns the first page with events if it has so many.
+func firstPage(t *testing.T, subscriber *eventstore.Subscriber, events int) *message.Message {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	messages, err := subscriber.Subscribe(ctx, "orders")
@@ -59,10 +72,14 @@ func appended(t *testing.T, each ...context.Context) *message.Message {
 		t.Fatal(err)
 	}
 	for msg := range messages {
-		if page, _ := eventstore.PageOf(msg); len(page.Events) == len(each) {
+		switch page, _ := eventstore.PageOf(msg); len(page.Events) {
+		case events:
 			return msg
+		case 0:
+			msg.Ack()
+		default:
+			return nil
 		}
-		msg.Ack()
 	}
 	t.Fatal("no page came")
 	return nil
