@@ -76,13 +76,13 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		defer cancel()
 		s.run(ctx, topic, out)
 	})
-	go func() {
+	s.running.Go(func() {
 		defer cancel()
 		select {
 		case <-s.closed:
 		case <-ctx.Done():
 		}
-	}()
+	})
 	return out, nil
 }
 

@@ -36,7 +36,7 @@ func (s *subscription) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return errFeedClosed
-		case isFault(err, faultInvalid):
+		case isFault(err, faultInvalid), errors.Is(err, errClosed):
 			return fmt.Errorf("feed after position %d: %w", s.from, err)
 		case !errors.Is(err, ErrUnavailable) && !complained:
 			complained = true

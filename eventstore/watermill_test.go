@@ -29,13 +29,15 @@ func TestWatermillUniversal(t *testing.T) {
 		Persistent:                       true,
 		NewSubscriberReceivesOldMessages: true,
 		ForceShort:                       testing.Short(),
-	}, func(*testing.T) (message.Publisher, message.Subscriber) {
-		return &eventstore.Publisher{Client: client}, eventstore.NewSubscriber(eventstore.SubscriberConfig{
+	}, func(t *testing.T) (message.Publisher, message.Subscriber) {
+		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: client,
 			Logger: slog.New(slog.DiscardHandler),
 			Single: true,
 			Pause:  time.Millisecond,
 		})
+		t.Cleanup(func() { _ = subscriber.Close() })
+		return &eventstore.Publisher{Client: client}, subscriber
 	}, nil)
 }
 
