@@ -88,7 +88,8 @@ func (c *courier) run(ctx context.Context) error {
 	defer cutOff()
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
-	reader.Go(func() { (&source{d: c.d, out: c.batches}).run(reading, c.plan.Seen()) })
+	from := c.plan.Seen()
+	reader.Go(func() { (&source{d: c.d, out: c.batches}).run(reading, from) })
 	defer reader.Wait()
 	defer stop()
 

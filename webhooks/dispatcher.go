@@ -71,6 +71,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.open(); err != nil {
 		return err
 	}
+	err := d.run(ctx)
+	if ctx.Err() != nil {
+		return nil // it was to end, and everything was given back as far as possible
+	}
+	return err
+}
+
+func (d *Dispatcher) run(ctx context.Context) error {
 	from, err := d.Ledger.Checkpoint(ctx)
 	if err != nil {
 		return err
