@@ -32,11 +32,7 @@ const (
 	kindBadCursor    = "bad-cursor"
 	kindKeyMissing   = "idempotency-key-missing"
 	kindKeyInvalid   = "idempotency-key-invalid"
-	kindKeyReused    = "idempotency-key-reused"
 	kindInProgress   = "in-progress"
-	kindDeclined     = "payment-declined"
-	kindFailed       = "checkout-failed"
-	kindAbandoned    = "checkout-abandoned"
 	kindRefused      = "refused"
 )
 
@@ -77,16 +73,8 @@ func ownKinds() []kind {
 			about: "This request needs a header Idempotency-Key, so that it can be repeated without doing anything twice. Any text of your own that is unique for the intent will do, a UUID for example."},
 		{slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
 			about: "An Idempotency-Key has 1 to 255 printable ASCII characters."},
-		{slug: kindKeyReused, status: http.StatusUnprocessableEntity, title: "Idempotency-Key used for something else",
-			about: "The same key was sent before with another body. A new intent needs a new key."},
 		{slug: kindInProgress, status: http.StatusConflict, title: "Still in progress", retry: time.Second,
 			about: "The first request with this key is still being worked on. Ask again after Retry-After to get its answer."},
-		{slug: kindDeclined, status: http.StatusPaymentRequired, title: "Payment declined",
-			about: "The payment was declined and nothing was ordered. The goods are kept for a few minutes: another payment may be tried at POST /v1/checkouts/{checkout_id}/payments until retry_until."},
-		{slug: kindFailed, status: http.StatusConflict, title: "Checkout failed",
-			about: "The checkout ended without an order; reason says why. Nothing is held: neither goods nor money."},
-		{slug: kindAbandoned, status: http.StatusConflict, title: "Checkout abandoned",
-			about: "The checkout was given up before it came to an order. Nothing is held. Order again with a new key."},
 		{slug: kindRefused, status: http.StatusUnprocessableEntity, title: "Refused",
 			about: "A rule refused the request. rule is its stable code."},
 	}

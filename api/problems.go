@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -95,17 +97,30 @@ func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	problem := s.problem(ctx.Context(), slugOf(model), model.Detail)
+	problem := s.problem(ctx.Context(), slugOf(model), detailOf(model))
 	if problem.Status != model.Status { // the status is about to be sent
 		problem.Status, problem.Title = model.Status, http.StatusText(model.Status)
 	}
 	if problem.slug == kindTooLarge {
 		problem.with("limit", s.api.Config.maxBody())
 	}
-	for _, detail := range model.Errors {
-		problem.Errors = append(problem.Errors, mistakeOf(detail))
+	if model.Status == http.StatusUnprocessableEntity {
+		problem.Errors = each(model.Errors, mistakeOf)
 	}
 	return problem, nil
+}
+
+// detailOf says in one sentence what huma found.
+func detailOf(model *huma.ErrorModel) string {
+	switch {
+	case model.Status == http.StatusUnprocessableEntity && len(model.Errors) == 1:
+		return "the request has a mistake"
+	case model.Status == http.StatusUnprocessableEntity:
+		return "the request has " + strconv.Itoa(len(model.Errors)) + " mistakes"
+	case len(model.Errors) > 0:
+		return model.Errors[0].Message
+	}
+	return model.Detail
 }
 
 func slugOf(model *huma.ErrorModel) string {
@@ -131,7 +146,7 @@ func mistakeOf(detail *huma.ErrorDetail) mistake {
 	location := detail.Location
 	if name, found := strings.CutPrefix(m.Detail, "expected required property "); found {
 		name, _, _ = strings.Cut(name, " ")
-		location, m.Code = location+"."+name, "required"
+		location, m.Code, m.Detail = location+"."+name, "required", "is required"
 	}
 	switch {
 	case m.Detail == "unexpected property", m.Detail == "unknown query parameter":
@@ -145,6 +160,30 @@ func mistakeOf(detail *huma.ErrorDetail) mistake {
 	}
 	m.Pointer = pointerOf(strings.TrimPrefix(location, "body"))
 	return m
+}
+
+// inPath says of mistakes with these members that they are in the path.
+func (s *server) inPath(err error, names ...string) error {
+	var rule *domain.RuleError
+	if !errors.As(err, &rule) {
+		return err
+	}
+	problem := s.refusal(rule)
+	for i, m := range problem.Errors {
+		if name := strings.TrimPrefix(m.Pointer, "/"); slices.Contains(names, name) {
+			problem.Errors[i].Pointer, problem.Errors[i].Parameter = "", "path."+name
+		}
+	}
+	return problem
+}
+
+// mistakesOf are those a rule found.
+func mistakesOf(err error) []domain.Mistake {
+	var rule *domain.RuleError
+	if !errors.As(err, &rule) {
+		return nil
+	}
+	return rule.Mistakes
 }
 
 // pointerOf turns ".lines[3].quantity" into "/lines/3/quantity".

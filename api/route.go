@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type route struct {
 	scopes  []apikey.Scope // any one of them will do; none is for everybody
 	status  int            // of the usual answer
 	more    map[int]string // other answers that are no problem
+	bodies  map[int]any    // a value of the body's type, where it depends on the status
 	refuses []string       // slugs of problems beyond those of every route
 	example any            // of the body
 }
@@ -60,6 +62,14 @@ func (s *server) operation(r route) huma.Operation {
 	}
 	for status, about := range r.more {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: about}
+	}
+	for status, body := range r.bodies {
+		name := strconv.Itoa(status)
+		if op.Responses[name] == nil {
+			op.Responses[name] = &huma.Response{Description: http.StatusText(status)}
+		}
+		schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(body), true, "")
+		op.Responses[name].Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
 	}
 	return op
 }
@@ -142,4 +152,9 @@ func (s *server) operationAt(method, path string) *huma.Operation {
 	default:
 		return item.Delete
 	}
+}
+
+// notModified describes the answer to a caller who has the representation.
+func notModified() map[int]string {
+	return map[int]string{http.StatusNotModified: "The representation is the one that If-None-Match names."}
 }

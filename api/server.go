@@ -9,6 +9,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // server is an [API] that was put together.
@@ -19,13 +23,18 @@ type server struct {
 	huma    huma.API
 	kinds   map[string]kind
 	cursors cursors
+	stock   *lru.Cache[string, eventstore.Snapshot[stock.State]]
 }
+
+// stockCached is how many stock items are kept in memory for questions.
+const stockCached = 1_000
 
 func newServer(a *API) *server {
 	s := &server{api: a, logger: a.Logger, mux: http.NewServeMux(), kinds: map[string]kind{}, cursors: cursors{key: a.CursorKey}}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.stock, _ = lru.New[string, eventstore.Snapshot[stock.State]](stockCached) // fails for sizes below 1 only
 	for _, k := range kinds() {
 		s.kinds[k.slug] = k
 	}

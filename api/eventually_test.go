@@ -1,0 +1,18 @@
+package api_test
+
+import (
+	"testing"
+	"time"
+)
+
+// eventually waits for what other goroutines bring about.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !is() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not %s in time", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

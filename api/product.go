@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/catalog"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+type registerProductRequest struct {
+	Body registerProductBody
+}
+
+type registerProductBody struct {
+	SKU    string      `json:"sku" doc:"1 to 64 letters, digits, spaces and signs of -_.+:" example:"MUG-1"`
+	Title  string      `json:"title" doc:"1 to 500 bytes." example:"Mug"`
+	Prices []priceBody `json:"prices" nullable:"false" doc:"1 to 200, one for a currency and region."`
+}
+
+type priceBody struct {
+	Amount   int64  `json:"amount" doc:"In minor units: cents, pence, yen." example:"1250"`
+	Currency string `json:"currency" doc:"ISO 4217." example:"EUR"`
+	Region   string `json:"region,omitempty" doc:"Narrows the price to one region; without it is everywhere."`
+}
+
+func priceBodyOf(p catalog.Price) priceBody {
+	return priceBody{Amount: p.Amount, Currency: p.Currency, Region: p.Region}
+}
+
+func (b priceBody) domain() catalog.Price {
+	return catalog.Price{Money: domain.Money{Amount: b.Amount, Currency: b.Currency}, Region: b.Region}
+}
+
+type changePriceRequest struct {
+	SKU  string `path:"sku" example:"MUG-1"`
+	Body priceBody
+}
+
+type productRequest struct {
+	SKU         string `path:"sku" example:"MUG-1"`
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+type productAnswer struct {
+	Status   int
+	ETag     string `header:"ETag"`
+	Location string `header:"Location"`
+	Body     productBody
+}
+
+type productBody struct {
+	SKU    string      `json:"sku" example:"MUG-1"`
+	Title  string      `json:"title" example:"Mug"`
+	Prices []priceBody `json:"prices" nullable:"false"`
+}
+
+func (s *server) productRoutes() {
+	write := []apikey.Scope{apikey.CatalogWrite}
+	register(s, route{
+		id: "registerProduct", method: http.MethodPost, path: "/v1/products", tag: "catalogue", scopes: write, status: http.StatusCreated,
+		summary: "Register a product", about: "Repeating it with the same content is harmless, even after a change of price.",
+		more:    map[int]string{http.StatusOK: "The product was registered before, with the same content."},
+		bodies:  map[int]any{http.StatusOK: productBody{}},
+		refuses: []string{catalog.ErrInvalid.Code, catalog.ErrExists.Code, kindConflict},
+		example: map[string]any{"sku": "MUG-1", "title": "Mug", "prices": []any{map[string]any{"amount": 1250, "currency": "EUR"}}},
+	}, s.registerProduct)
+	register(s, route{
+		id: "getProduct", method: http.MethodGet, path: "/v1/products/{sku}", tag: "catalogue", scopes: readers(), status: http.StatusOK,
+		summary: "Show a product", refuses: []string{catalog.ErrUnknown.Code}, more: notModified(),
+	}, s.getProduct)
+	register(s, route{
+		id: "changePrice", method: http.MethodPut, path: "/v1/products/{sku}/price", tag: "catalogue", scopes: write, status: http.StatusOK,
+		summary: "Set the price for a currency and region", about: "Checkouts that were begun keep their prices.",
+		refuses: []string{catalog.ErrInvalid.Code, catalog.ErrUnknown.Code, kindConflict},
+		example: map[string]any{"amount": 1350, "currency": "EUR"},
+	}, s.changePrice)
+}
+
+func (s *server) registerProduct(ctx context.Context, in *registerProductRequest) (*productAnswer, error) {
+	meta, err := s.command(ctx, "product", "")
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.api.Catalogue.Register(ctx, meta, catalog.Register{
+		SKU: in.Body.SKU, Title: in.Body.Title, Prices: each(in.Body.Prices, priceBody.domain), At: s.api.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := productAnswerOf(result.State, result.Revision)
+	if len(result.Events) > 0 {
+		answer.Status, answer.Location = http.StatusCreated, "/v1/products/"+url.PathEscape(result.State.SKU)
+	}
+	return answer, nil
+}
+
+func (s *server) changePrice(ctx context.Context, in *changePriceRequest) (*productAnswer, error) {
+	meta, err := s.command(ctx, "price", "")
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.api.Catalogue.ChangePrice(ctx, meta, catalog.ChangePrice{SKU: in.SKU, Price: in.Body.domain(), At: s.api.Now().UTC()})
+	if err != nil {
+		return nil, err
+	}
+	return productAnswerOf(result.State, result.Revision), nil
+}
+
+func (s *server) getProduct(ctx context.Context, in *productRequest) (*productAnswer, error) {
+	state, revision, err := eventstore.Load(ctx, s.api.Store, catalog.Decider, in.SKU)
+	if err != nil {
+		return nil, err
+	}
+	if !state.Known() {
+		return nil, catalog.ErrUnknown.With("sku", in.SKU)
+	}
+	answer := productAnswerOf(state, revision)
+	if noneMatch(in.IfNoneMatch, answer.ETag) {
+		answer.Status = http.StatusNotModified
+	}
+	return answer, nil
+}
+
+func productAnswerOf(s catalog.State, r eventstore.Revision) *productAnswer {
+	return &productAnswer{
+		Status: http.StatusOK, ETag: etag(r),
+		Body: productBody{SKU: s.SKU, Title: s.Title, Prices: each(s.Prices, priceBodyOf)},
+	}
+}

@@ -1,0 +1,221 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	inventory "github.com/waybill-dev/waybill/handlers/stock"
+)
+
+// receiptWorkers is how many items of one receipt are received at once.
+const receiptWorkers = 16
+
+// maxReceiptLines bounds what one request may cause.
+const maxReceiptLines = 2_000
+
+type receiveRequest struct {
+	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
+	SKU            string `path:"sku" example:"MUG-1"`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none."`
+	Body           receiveBody
+}
+
+type receiveBody struct {
+	Quantity int    `json:"quantity" doc:"How many units arrived, at least 1." example:"10"`
+	Ref      string `json:"ref,omitempty" doc:"Names the delivery: the same one twice counts once." maxLength:"255"`
+}
+
+type stockAnswer struct {
+	ETag string `header:"ETag"`
+	Body stockBody
+}
+
+type stockBody struct {
+	SKU       string `json:"sku" example:"MUG-1"`
+	Location  string `json:"location" example:"main"`
+	OnHand    int64  `json:"on_hand" doc:"Received and not shipped."`
+	Reserved  int64  `json:"reserved" doc:"Set aside for checkouts."`
+	Committed int64  `json:"committed" doc:"Of orders, and not shipped."`
+	Available int64  `json:"available" doc:"May still be promised."`
+}
+
+func stockBodyOf(s stock.State) stockBody {
+	return stockBody{
+		SKU: s.SKU, Location: s.Location, OnHand: int64(s.OnHand), Reserved: int64(s.Reserved),
+		Committed: int64(s.Committed), Available: int64(s.Available()),
+	}
+}
+
+type stockReadAnswer struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   stockBody
+}
+
+type receiptRequest struct {
+	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none."`
+	Body           receiptBody
+}
+
+type receiptBody struct {
+	Ref   string            `json:"ref,omitempty" doc:"Names the delivery: the same one twice counts once." maxLength:"255"`
+	Lines []receiptLineBody `json:"lines" nullable:"false" minItems:"1" maxItems:"2000"`
+}
+
+type receiptLineBody struct {
+	SKU      string `json:"sku" example:"MUG-1"`
+	Quantity int    `json:"quantity" doc:"How many units arrived, at least 1." example:"10"`
+}
+
+type stockListAnswer struct {
+	Body stockListBody
+}
+
+type stockListBody struct {
+	Items []stockBody `json:"items" nullable:"false"`
+	Next  string      `json:"next_cursor,omitempty" doc:"Missing on the last page."`
+}
+
+type stockRequest struct {
+	Location    string `path:"location" example:"main"`
+	SKU         string `path:"sku" example:"MUG-1"`
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+func readers() []apikey.Scope {
+	return []apikey.Scope{apikey.CatalogWrite, apikey.StockWrite, apikey.OrdersRead, apikey.OrdersWrite, apikey.OrdersImport}
+}
+
+func (s *server) stockRoutes() {
+	write := []apikey.Scope{apikey.StockWrite, apikey.OrdersImport}
+	refuses := []string{stock.ErrInvalid.Code, stock.ErrIDReused.Code, kindKeyInvalid}
+	register(s, route{
+		id: "receiveStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/receive", tag: "stock", scopes: write, status: http.StatusOK,
+		summary: "Receive units of one SKU", refuses: refuses, example: map[string]any{"quantity": 10},
+	}, s.receiveStock)
+	register(s, route{
+		id: "receiveDelivery", method: http.MethodPost, path: "/v1/stock/{location}/receipts", tag: "stock", scopes: write, status: http.StatusOK,
+		summary: "Receive units of several SKUs",
+		about:   "Each SKU is received by itself: after an error some may have been. Send the same delivery again, with its ref, to receive the rest and nothing twice.",
+		refuses: refuses, example: map[string]any{"ref": "delivery-17", "lines": []any{map[string]any{"sku": "MUG-1", "quantity": 10}}},
+	}, s.receiveDelivery)
+	register(s, route{
+		id: "getStock", method: http.MethodGet, path: "/v1/stock/{location}/{sku}", tag: "stock", scopes: readers(), status: http.StatusOK,
+		summary: "Show how much there is of a SKU", refuses: []string{kindNotFound}, more: notModified(),
+	}, s.getStock)
+}
+
+func (s *server) receiveStock(ctx context.Context, in *receiveRequest) (*stockAnswer, error) {
+	ref, err := s.ref(in.Body.Ref, in.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: in.SKU}, in.Body.Quantity, ref)
+	if err != nil {
+		return nil, s.inPath(err, "location", "sku")
+	}
+	return &stockAnswer{ETag: etag(receipt.Revision), Body: stockBodyOf(receipt.State)}, nil
+}
+
+// ref names a delivery. One without a name is one of its own.
+func (s *server) ref(ref, key string) (string, error) {
+	switch {
+	case ref != "":
+		return ref, nil
+	case key == "":
+		return s.api.NewID(), nil
+	case !validKey(key):
+		return "", s.refuse(kindKeyInvalid, "an Idempotency-Key has 1 to 255 printable ASCII characters")
+	}
+	return key, nil
+}
+
+// receive derives the command from the delivery, so that it is the same one
+// whoever repeats it.
+func (s *server) receive(ctx context.Context, item inventory.Item, quantity int, ref string) (inventory.Receipt, error) {
+	meta := callOf(ctx).metadata()
+	meta.CommandID = eventstore.DeriveID("receive", tenant, item.Location, item.SKU, ref)
+	meta.CorrelationID = meta.CommandID
+	return s.api.Stock.Handle(ctx, meta, item, stock.Receive{Location: item.Location, SKU: item.SKU, Quantity: quantity, Ref: ref})
+}
+
+func (s *server) receiveDelivery(ctx context.Context, in *receiptRequest) (*stockListAnswer, error) {
+	ref, err := s.ref(in.Body.Ref, in.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkDelivery(in); err != nil {
+		return nil, err
+	}
+	levels := make([]stockBody, len(in.Body.Lines))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(receiptWorkers)
+	for i, line := range in.Body.Lines {
+		group.Go(func() error {
+			receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: line.SKU}, line.Quantity, ref)
+			levels[i] = stockBodyOf(receipt.State)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return &stockListAnswer{Body: stockListBody{Items: levels}}, nil
+}
+
+// checkDelivery finds what is wrong with any line before one is received.
+func (s *server) checkDelivery(in *receiptRequest) error {
+	var mistakes []domain.Mistake
+	seen := map[string]bool{}
+	for i, line := range in.Body.Lines {
+		at := fmt.Sprintf("/lines/%d", i)
+		if seen[line.SKU] {
+			mistakes = append(mistakes, domain.Mistake{Pointer: at + "/sku", Code: "duplicate", Detail: "another line is of the same SKU: add the two up"})
+		}
+		seen[line.SKU] = true
+		_, err := stock.Decider.Decide(stock.State{}, stock.Receive{Location: in.Location, SKU: line.SKU, Quantity: line.Quantity, Ref: "any"})
+		for _, m := range mistakesOf(err) {
+			if m.Pointer != "/location" { // every line has the same
+				m.Pointer = at + m.Pointer
+			} else if i > 0 {
+				continue
+			}
+			mistakes = append(mistakes, m)
+		}
+	}
+	if len(mistakes) > 0 {
+		return s.inPath(stock.ErrInvalid.Because(mistakes...), "location")
+	}
+	return nil
+}
+
+// getStock folds what came after the last time it was asked: a popular item has
+// a long stream.
+func (s *server) getStock(ctx context.Context, in *stockRequest) (*stockReadAnswer, error) {
+	id := stock.ID(in.Location, in.SKU)
+	snapshot, cached := s.stock.Get(id)
+	if !cached {
+		snapshot.Revision = eventstore.NoStream
+	}
+	state, revision, err := eventstore.Resume(ctx, s.api.Store, stock.Decider, id, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	if !state.Known() {
+		return nil, s.refuse(kindNotFound, "nothing of this SKU was ever received at this location")
+	}
+	s.stock.Add(id, eventstore.Snapshot[stock.State]{State: state, Revision: revision})
+	answer := &stockReadAnswer{Status: http.StatusOK, ETag: etag(revision), Body: stockBodyOf(state)}
+	if noneMatch(in.IfNoneMatch, answer.ETag) {
+		answer.Status = http.StatusNotModified
+	}
+	return answer, nil
+}
