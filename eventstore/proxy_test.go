@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,4 +223,76 @@ func TestSilentStoreIsGivenUp(t *testing.T) {
 	proxy.setMute(false)
 	proxy.cut()
 	eventually(t, func() bool { return client.Ping(t.Context()) == nil })
+}
+
+func TestFeedGoesOnAfterCuts(t *testing.T) {
+	t.Parallel()
+	address := nodetest.Start(t)
+	const count = 20_000
+	direct := connect(t, address)
+	for i := range count / 1000 {
+		stream := "order-" + string(rune('a'+i))
+		mustAppend(t, direct, stream, eventstore.NoStream, events(stream, "c", 1000*i, 1000)...)
+	}
+	proxy := newProxy(t, address)
+	feed := connect(t, proxy.connectionString()).Feed(eventstore.FeedConfig{Prefixes: []string{"order-"}, PageSize: 300})
+	defer feed.Close()
+	ctx := within(t, 30*time.Second)
+	for got, pages := 0, 0; got < count; pages++ {
+		page, err := feed.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Events {
+			if name(t, r) != strconv.Itoa(got) {
+				t.Fatalf("event %s, want %d", name(t, r), got)
+			}
+			got++
+		}
+		if pages%20 == 10 {
+			proxy.cut()
+		}
+	}
+}
+
+// However many callers want a store that refuses, it is knocked at by one at a
+// time, and ever more rarely.
+func TestOneKnocksForAll(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var knocks atomic.Int32
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			knocks.Add(1)
+			_ = conn.Close()
+		}
+	})
+	client := connectWith(t, eventstore.Config{
+		ConnectionString: "esdb://" + listener.Addr().String() + "?tls=false", Connections: 1,
+	})
+	ctx := within(t, 500*time.Millisecond)
+	for range 50 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := client.Ping(ctx); !errors.Is(err, eventstore.ErrUnavailable) {
+					t.Errorf("got %v", err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	<-ctx.Done()
+	_ = listener.Close()
+	all.Wait()
+	if n := knocks.Load(); n > 12 {
+		t.Errorf("knocked %d times", n)
+	}
 }
