@@ -12,22 +12,23 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/access"
-	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/webhooks"
 )
 
 // API is what the routes need.
 type API struct {
-	Config     Config
-	Store      eventstore.Store
-	Keys       *access.Keys
-	Catalogue  Catalogue
-	Stock      *stock.Writer
-	Endpoints  *webhooks.Endpoints
-	Deliveries *webhooks.Dispatcher
+	Config      Config
+	Store       eventstore.Store
+	Keys        *access.Keys
+	Catalogue   *catalog.Catalog
+	Stock       *stock.Writer
+	CreditNotes creditnotes.Recorder
+	Endpoints   *webhooks.Endpoints
+	Deliveries  *webhooks.Dispatcher
 
 	Checks    []Check      // what /readyz looks at
 	Metrics   http.Handler // of /metrics; nil has no such route
@@ -39,18 +40,13 @@ type API struct {
 	NewID   func() string
 }
 
-// Catalogue changes products.
-type Catalogue interface {
-	Register(context.Context, eventstore.Metadata, catalog.Register) (handlers.Result[catalog.State], error)
-	ChangePrice(context.Context, eventstore.Metadata, catalog.ChangePrice) (handlers.Result[catalog.State], error)
-}
-
 // Handler returns the handler of every route. Call it once.
 func (a *API) Handler() http.Handler { return newServer(a) }
 
 func (s *server) routes() {
 	s.productRoutes()
 	s.stockRoutes()
+	s.creditNoteRoutes()
 	s.endpointRoutes()
 	s.keyRoutes()
 	s.healthRoutes()

@@ -10,6 +10,25 @@ import (
 // etag is the strong entity tag of what a stream says at a revision.
 func etag(r eventstore.Revision) string { return `"` + strconv.FormatInt(int64(r), 10) + `"` }
 
+// ifMatch reads the revision that a header If-Match names. It reports false
+// for one that is missing or "*", which any revision matches; what cannot be
+// read matches none.
+func ifMatch(header string) (expected eventstore.Revision, named bool) {
+	header = strings.TrimSpace(header)
+	if header == "" || header == "*" {
+		return 0, false
+	}
+	tag, rest, ok := cutTag(header)
+	if !ok || rest != "" || strings.HasPrefix(header, "W/") {
+		return eventstore.NoStream, true
+	}
+	revision, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
+	if err != nil || revision < 0 || etag(eventstore.Revision(revision)) != tag {
+		return eventstore.NoStream, true
+	}
+	return eventstore.Revision(revision), true
+}
+
 // noneMatch reports whether a header If-None-Match names the tag, so that the
 // caller has the representation already. Tags compare weakly, as RFC 9110
 // wants it here; a header that cannot be read matches nothing.

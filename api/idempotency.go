@@ -8,7 +8,12 @@ import (
 	"fmt"
 )
 
-const longestKey = 255
+const (
+	longestKey = 255
+	// replayed is the value of the header Idempotency-Replayed when an answer
+	// is that of an earlier request.
+	replayed = "true"
+)
 
 // validKey reports whether a text can be an Idempotency-Key: 1 to 255
 // printable ASCII characters.

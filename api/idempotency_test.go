@@ -47,7 +47,7 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%s: same = %v, %v", name, got == first, err)
 		}
 	}
-	if a, b := must(t, `{"n":9007199254740993}`), must(t, `{"n":9007199254740992}`); a == b {
+	if a, b := printOf(t, `{"n":9007199254740993}`), printOf(t, `{"n":9007199254740992}`); a == b {
 		t.Error("two large numbers are taken for the same")
 	}
 	if _, err := fingerprint([]byte(`{`)); err == nil {
@@ -55,7 +55,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, body string) string {
+func printOf(t *testing.T, body string) string {
 	t.Helper()
 	print, err := fingerprint([]byte(body))
 	if err != nil {

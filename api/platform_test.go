@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,21 +22,41 @@ import (
 
 	"github.com/waybill-dev/waybill/access"
 	"github.com/waybill-dev/waybill/api"
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/catalog"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/numbers"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	stocks "github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/vault"
+	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/guard"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
 const adminKey = "the-admin-key-of-the-tests"
 
 // platform is an installation in one process: real handlers on a real node.
 type platform struct {
-	t    *testing.T
-	node *nodetest.Node
-	keys *access.Keys
-	log  *journal
-	url  string
+	t      *testing.T
+	node   *nodetest.Node
+	store  *eventstore.Client
+	keys   *access.Keys
+	log    *journal
+	logger *slog.Logger
+	url    string
 }
 
 // journal is a log that tests can read.
@@ -54,30 +78,31 @@ func (j *journal) String() string {
 }
 
 func events() []domain.EventType {
-	return apikey.EventTypes()
+	return slices.Concat(
+		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
+		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
+	)
 }
 
-func start(t *testing.T) *platform { return startWith(t, func(*api.API) {}) }
+func start(t *testing.T) *platform {
+	t.Helper()
+	return startWith(t, func(*api.API) {})
+}
 
 func startWith(t *testing.T, change func(*api.API)) *platform {
 	t.Helper()
 	p := &platform{t: t, node: nodetest.New(t, nodetest.Config{}), log: &journal{}}
-	logger := slog.New(slog.NewTextHandler(p.log, nil))
-	codec, err := eventstore.NewCodec(events()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := eventstore.NewClient(eventstore.Config{ConnectionString: p.node.ConnectionString(), Codec: codec, Logger: logger, Timeout: 2 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	p.keys = &access.Keys{Store: store, Tenant: "default", AdminKey: adminKey, Random: rand.Reader, Now: time.Now}
+	p.logger = slog.New(slog.NewTextHandler(p.log, nil))
+	p.store = p.connect()
+	p.keys = &access.Keys{Store: p.store, Tenant: "default", AdminKey: adminKey, Random: rand.Reader, Now: time.Now}
 	a := &api.API{
-		Keys: p.keys, Checks: []api.Check{{Name: "event store", Run: store.Ping}}, CursorKey: []byte("of the tests"),
-		TraceID: func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" },
-		Logger:  logger, Now: time.Now, NewID: uuid.NewString,
+		Store: p.store, Keys: p.keys, Checks: []api.Check{{Name: "event store", Run: p.store.Ping}}, CursorKey: []byte("of the tests"),
+		Catalogue: must(catalogs.New(p.store, 0))(t), Stock: must(stocks.NewWriter(stocks.Config{Store: p.store, Now: time.Now}))(t),
+		CreditNotes: creditnotes.Recorder{Store: p.store},
+		TraceID:     func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" },
+		Logger:      p.logger, Now: time.Now, NewID: uuid.NewString,
 	}
+	p.webhooks(a)
 	change(a)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(a.Config, a.Handler())
@@ -85,6 +110,56 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	return p
+}
+
+func (p *platform) connect() *eventstore.Client {
+	p.t.Helper()
+	codec := must(eventstore.NewCodec(events()...))(p.t)
+	store := must(eventstore.NewClient(eventstore.Config{
+		ConnectionString: p.node.ConnectionString(), Codec: codec, Logger: p.logger, Timeout: 2 * time.Second,
+	}))(p.t)
+	p.t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// webhooks adds endpoints and a dispatcher that runs until the test ends.
+func (p *platform) webhooks(a *api.API) {
+	p.t.Helper()
+	db := must(database.Open(p.t.Context(), database.Config{Path: filepath.Join(p.t.TempDir(), "webhooks.db"), Migrations: ledger.Migrations()}))(p.t)
+	keyring := must(vault.OpenKeyring("", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))))(p.t)
+	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
+	policy := address.Policy{AllowPrivate: true}
+	catalogue := message.NewCatalogue(message.Kinds())
+	client := guard.NewClient(guard.Config{Policy: policy})
+	a.Endpoints = &webhooks.Endpoints{
+		Store: p.store, Ledger: books, Sealer: keyring, Catalogue: catalogue, Policy: policy, Random: rand.Reader, Now: time.Now,
+	}
+	a.Deliveries = &webhooks.Dispatcher{
+		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, Ledger: books, Sealer: keyring,
+		Catalogue: catalogue, Policy: policy, Client: client, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
+		Random: mathrand.Float64, Config: webhooks.Config{Owner: "test", CursorKey: keyring.Derive("cursors")},
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- a.Deliveries.Run(ctx) }()
+	p.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.t.Errorf("dispatcher: %v", err)
+		}
+		_ = db.Close()
+	})
+}
+
+// must takes what a constructor returns; its error fails the test.
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
 }
 
 // key issues an API key with scopes.

@@ -9,6 +9,8 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
+	products "github.com/waybill-dev/waybill/handlers/catalog"
 )
 
 type registerProductRequest struct {
@@ -36,8 +38,9 @@ func (b priceBody) domain() catalog.Price {
 }
 
 type changePriceRequest struct {
-	SKU  string `path:"sku" example:"MUG-1"`
-	Body priceBody
+	SKU     string `path:"sku" example:"MUG-1"`
+	IfMatch string `header:"If-Match" doc:"Optional: the entity tag the price was decided on."`
+	Body    priceBody
 }
 
 type productRequest struct {
@@ -75,7 +78,7 @@ func (s *server) productRoutes() {
 	register(s, route{
 		id: "changePrice", method: http.MethodPut, path: "/v1/products/{sku}/price", tag: "catalogue", scopes: write, status: http.StatusOK,
 		summary: "Set the price for a currency and region", about: "Checkouts that were begun keep their prices.",
-		refuses: []string{catalog.ErrInvalid.Code, catalog.ErrUnknown.Code, kindConflict},
+		refuses: []string{catalog.ErrInvalid.Code, catalog.ErrUnknown.Code, handlers.ErrRevision.Code, kindConflict},
 		example: map[string]any{"amount": 1350, "currency": "EUR"},
 	}, s.changePrice)
 }
@@ -103,7 +106,14 @@ func (s *server) changePrice(ctx context.Context, in *changePriceRequest) (*prod
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.api.Catalogue.ChangePrice(ctx, meta, catalog.ChangePrice{SKU: in.SKU, Price: in.Body.domain(), At: s.api.Now().UTC()})
+	command := catalog.ChangePrice{SKU: in.SKU, Price: in.Body.domain(), At: s.api.Now().UTC()}
+	change := s.api.Catalogue.ChangePrice
+	if expected, named := ifMatch(in.IfMatch); named {
+		change = func(ctx context.Context, meta eventstore.Metadata, c catalog.ChangePrice) (products.Result, error) {
+			return s.api.Catalogue.ChangePriceAt(ctx, expected, meta, c)
+		}
+	}
+	result, err := change(ctx, meta, command)
 	if err != nil {
 		return nil, err
 	}
