@@ -1,0 +1,120 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// BlockedStream is a stream one event of which cannot be applied.
+type BlockedStream struct {
+	Stream   string
+	Revision eventstore.Revision // of that event
+	Error    string
+	Attempts int
+	Since    time.Time
+	DueAt    time.Time // of the next attempt
+}
+
+const (
+	firstRetry = time.Second
+	maxRetry   = 5 * time.Minute
+)
+
+// Blocked lists the streams that are blocked, longest first.
+func (r *Runner) Blocked(ctx context.Context) ([]BlockedStream, error) {
+	rows, err := r.db.Read.QueryContext(ctx, `SELECT stream, revision, error, attempts, since, due_at FROM blocked_streams ORDER BY since, stream`)
+	return rowsOf(rows, err, func(rows *sql.Rows) (b BlockedStream, err error) {
+		var since, due int64
+		err = rows.Scan(&b.Stream, &b.Revision, &b.Error, &b.Attempts, &since, &due)
+		b.Since, b.DueAt = fromMillis(since), fromMillis(due)
+		return b, err
+	})
+}
+
+func (r *Runner) block(ctx context.Context, tx *Tx, e eventstore.Recorded, failure error) error {
+	now := r.cfg.Now()
+	r.cfg.Logger.ErrorContext(ctx, "event cannot be applied, its stream is blocked",
+		"projection", r.Name(), "stream", e.Stream, "revision", e.Revision, "type", e.Type, "error", failure)
+	return tx.Exec(ctx, `
+		INSERT INTO blocked_streams (stream, revision, error, attempts, since, due_at) VALUES (?, ?, ?, 1, ?, ?)
+		ON CONFLICT (stream) DO UPDATE SET revision = excluded.revision, error = excluded.error`,
+		e.Stream, int64(e.Revision), failure.Error(), now.UnixMilli(), now.Add(firstRetry).UnixMilli())
+}
+
+// Retry tries the blocked streams that are due. A stream goes on from the
+// event that failed to the read model's checkpoint, in one transaction.
+func (r *Runner) Retry(ctx context.Context) error {
+	blocked, err := r.Blocked(ctx)
+	if err != nil {
+		return err
+	}
+	now := r.cfg.Now()
+	for _, b := range blocked {
+		if b.DueAt.After(now) {
+			continue
+		}
+		if err := r.retry(ctx, b); err != nil {
+			return fmt.Errorf("retry %s in %s: %w", b.Stream, r.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	failed, failure := b, error(nil)
+	err := r.db.Tx(ctx, func(raw *sql.Tx) error {
+		tx := &Tx{tx: raw, missing: map[string]bool{}}
+		for e, err := range r.cfg.Store.ReadStream(ctx, b.Stream, b.Revision) {
+			if err != nil {
+				return err
+			}
+			if e.Position > r.Position() {
+				break // a page will bring it
+			}
+			if failure, err = r.applyOne(ctx, tx, e); err != nil {
+				return err
+			}
+			if failure != nil {
+				failed.Revision = e.Revision
+				return r.postpone(ctx, tx, failed, failure)
+			}
+		}
+		return tx.Exec(ctx, `DELETE FROM blocked_streams WHERE stream = ?`, b.Stream)
+	})
+	if err != nil {
+		return err
+	}
+	if failure == nil {
+		delete(r.blocked, b.Stream)
+		r.cfg.Logger.InfoContext(ctx, "stream is no longer blocked", "projection", r.Name(), "stream", b.Stream)
+	}
+	return nil
+}
+
+func (r *Runner) postpone(ctx context.Context, tx *Tx, b BlockedStream, failure error) error {
+	wait := min(firstRetry<<min(b.Attempts, 16), maxRetry)
+	return tx.Exec(ctx, `UPDATE blocked_streams SET revision = ?, error = ?, attempts = attempts + 1, due_at = ? WHERE stream = ?`,
+		int64(b.Revision), failure.Error(), r.cfg.Now().Add(wait).UnixMilli(), b.Stream)
+}
+
+// Run retries blocked streams until the context ends.
+func (r *Runner) Run(ctx context.Context) error {
+	ticker := time.NewTicker(firstRetry)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := r.Retry(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "blocked streams could not be tried again", "error", err)
+		}
+	}
+}

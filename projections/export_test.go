@@ -1,0 +1,6 @@
+package projections
+
+// ListQuery is the statement behind a list of orders, to look at its plan.
+func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
+	return filter.query(after)
+}

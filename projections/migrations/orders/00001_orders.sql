@@ -1,0 +1,45 @@
+-- +goose Up
+CREATE TABLE orders (
+  order_id           TEXT PRIMARY KEY,
+  number             TEXT NOT NULL,
+  customer_id        TEXT NOT NULL,
+  status             TEXT NOT NULL,
+  payment_status     TEXT NOT NULL,
+  fulfilment_status  TEXT NOT NULL,
+  currency           TEXT NOT NULL,
+  subtotal           INTEGER NOT NULL, -- amounts in minor units
+  discount           INTEGER NOT NULL,
+  shipping           INTEGER NOT NULL,
+  tax                INTEGER NOT NULL,
+  total              INTEGER NOT NULL,
+  authorised         INTEGER NOT NULL,
+  line_count         INTEGER NOT NULL,
+  ship_to_country    TEXT NOT NULL,
+  external_source    TEXT NOT NULL,
+  external_ref       TEXT NOT NULL,
+  external_time      INTEGER NOT NULL, -- times in milliseconds since 1970, 0 is none
+  placed_at          INTEGER NOT NULL,
+  updated_at         INTEGER NOT NULL,
+  revision           INTEGER NOT NULL -- of the order's stream
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX orders_by_number ON orders (number);
+CREATE INDEX orders_by_time ON orders (placed_at, order_id);
+CREATE INDEX orders_by_customer ON orders (customer_id, placed_at, order_id);
+CREATE INDEX orders_by_status ON orders (status, placed_at, order_id);
+CREATE INDEX orders_by_payment ON orders (payment_status, placed_at, order_id);
+CREATE INDEX orders_by_external ON orders (external_source, external_ref) WHERE external_ref <> '';
+
+CREATE TABLE order_lines (
+  order_id   TEXT NOT NULL,
+  line_id    TEXT NOT NULL,
+  sku        TEXT NOT NULL,
+  title      TEXT NOT NULL,
+  quantity   INTEGER NOT NULL,
+  unit_price INTEGER NOT NULL,
+  total      INTEGER NOT NULL,
+  location   TEXT NOT NULL,
+  PRIMARY KEY (order_id, line_id)
+) WITHOUT ROWID;
+
+CREATE INDEX order_lines_by_sku ON order_lines (sku, order_id);

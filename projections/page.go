@@ -1,0 +1,131 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Apply applies a page: rows and checkpoint in one transaction. What was
+// applied before is passed over. The error is that of the database; the page
+// may come again.
+func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	events := r.unseen(page)
+	if page.Through <= r.Position() && len(events) == 0 {
+		return nil
+	}
+	// Nearly always everything applies. Only when something does not is the
+	// page done again with a savepoint around each event.
+	blocked, err := r.transact(ctx, page, events, r.applyAll)
+	if err != nil && ctx.Err() == nil {
+		blocked, err = r.transact(ctx, page, events, r.applyEach)
+	}
+	if err != nil {
+		return fmt.Errorf("apply a page to %s: %w", r.Name(), err)
+	}
+	maps.Copy(r.blocked, blocked)
+	var applied time.Time
+	if len(events) > 0 {
+		applied = events[len(events)-1].Created
+	}
+	r.advance(max(page.Through, r.Position()), applied)
+	return nil
+}
+
+func (r *Runner) unseen(page eventstore.Page) []eventstore.Recorded {
+	position := r.Position()
+	for i, e := range page.Events {
+		if e.Position > position {
+			return page.Events[i:]
+		}
+	}
+	return nil
+}
+
+type applying func(context.Context, *Tx, []eventstore.Recorded) (blocked map[string]bool, err error)
+
+func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []eventstore.Recorded, apply applying) (blocked map[string]bool, err error) {
+	tx := &Tx{prepared: r.prepared, missing: map[string]bool{}}
+	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
+		tx.tx = raw
+		if blocked, err = apply(ctx, tx, events); err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return tx.Exec(ctx, `UPDATE checkpoint SET position = max(position, ?)`, int64(page.Through)) //nolint:gosec // a log of 8 EiB is far
+		}
+		last := events[len(events)-1]
+		return tx.Exec(ctx, `UPDATE checkpoint SET position = max(position, ?), applied = ?`,
+			int64(page.Through), millis(last.Created)) //nolint:gosec // see above
+	})
+	if err == nil {
+		r.prepare(ctx, tx.missing)
+	}
+	return blocked, err
+}
+
+// prepare keeps statements for the next page. The one connection is free only
+// between transactions.
+func (r *Runner) prepare(ctx context.Context, queries map[string]bool) {
+	for query := range queries {
+		if stmt, err := r.db.Write.PrepareContext(ctx, query); err == nil { // else it is run unprepared again
+			r.prepared[query] = stmt
+		}
+	}
+}
+
+func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {
+	for _, e := range events {
+		if r.blocked[e.Stream] {
+			continue
+		}
+		if err := r.projection.Apply(ctx, tx, e); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// applyEach undoes an event that fails and blocks its stream.
+func (r *Runner) applyEach(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {
+	blocked := map[string]bool{}
+	for _, e := range events {
+		if r.blocked[e.Stream] || blocked[e.Stream] {
+			continue
+		}
+		failure, err := r.applyOne(ctx, tx, e)
+		if err != nil {
+			return nil, err
+		}
+		if failure == nil {
+			continue
+		}
+		if err := r.block(ctx, tx, e, failure); err != nil {
+			return nil, err
+		}
+		blocked[e.Stream] = true
+	}
+	return blocked, nil
+}
+
+func (r *Runner) applyOne(ctx context.Context, tx *Tx, e eventstore.Recorded) (failure, err error) {
+	if err := tx.Exec(ctx, `SAVEPOINT event`); err != nil {
+		return nil, err
+	}
+	failure = r.projection.Apply(ctx, tx, e)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // stopping is no fault of the event
+	}
+	if failure != nil {
+		if err := tx.Exec(ctx, `ROLLBACK TO event`); err != nil {
+			return nil, err
+		}
+	}
+	return failure, tx.Exec(ctx, `RELEASE event`)
+}

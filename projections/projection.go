@@ -1,0 +1,98 @@
+// Package projections turns the log into read models. Each has its own
+// database, its checkpoint in it, and is brought forward a page of events at a
+// time, rows and checkpoint in one transaction. It promises that a page may
+// come twice, that nothing is skipped, and that an event which cannot be
+// applied blocks its own stream and no other. A projection causes nothing:
+// it writes its rows and that is all.
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Projection is the code of one read model.
+type Projection interface {
+	// Name is that of the read model, and of its file.
+	Name() string
+	// Version grows with every change of the rows that are made: another
+	// version fills a file of its own.
+	Version() int
+	// Migrations is the schema, for goose.
+	Migrations() fs.FS
+	// Prefixes are what the names of its streams begin with.
+	Prefixes() []string
+	// Apply changes the rows by one event. What the transaction wrote for the
+	// event is undone when it returns an error.
+	Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+func schema(name string) fs.FS {
+	sub, err := fs.Sub(migrations, "migrations/"+name)
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return sub
+}
+
+// Tx is the transaction a page is applied in. It keeps statements prepared
+// from one page to the next.
+type Tx struct {
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt
+	missing  map[string]bool // to be prepared when the transaction is over
+}
+
+// Exec runs a statement.
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
+	if stmt, ok := t.prepared[query]; ok {
+		_, err := t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+		return err
+	}
+	t.missing[query] = true
+	_, err := t.tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+// ErrNotFound says that a read model has no such row.
+var ErrNotFound = errors.New("not found in the read model")
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// rowsOf reads every row of a query.
+func rowsOf[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) (list []T, _ error) {
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // a failure shows in Err
+	for rows.Next() {
+		row, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read a row: %w", err)
+		}
+		list = append(list, row)
+	}
+	return list, rows.Err()
+}

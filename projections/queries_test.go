@@ -1,0 +1,202 @@
+package projections_test
+
+import (
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+func TestOrdersAreListedNewestFirstByFilterAndPage(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	for n := range 10 {
+		placeOrder(t, c, n)
+	}
+	r := open(t, projections.Orders{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	q := projections.OrderQueries{DB: r.Read()}
+	list := func(filter projections.OrderFilter, after *projections.OrderKey, limit int) (ids []string) {
+		t.Helper()
+		rows, err := q.List(t.Context(), filter, after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			ids = append(ids, row.OrderID)
+		}
+		return ids
+	}
+	for name, row := range map[string]struct {
+		filter projections.OrderFilter
+		after  *projections.OrderKey
+		limit  int
+		want   []string
+	}{
+		"first page":      {limit: 3, want: []string{"o9", "o8", "o7"}},
+		"next page":       {after: &projections.OrderKey{PlacedAt: noon.Add(7 * time.Minute), OrderID: "o7"}, limit: 2, want: []string{"o6", "o5"}},
+		"by customer":     {filter: projections.OrderFilter{CustomerID: "customer-1"}, limit: 2, want: []string{"o9", "o7"}},
+		"by SKU":          {filter: projections.OrderFilter{SKU: "MUG-0"}, limit: 9, want: []string{"o9", "o6", "o3", "o0"}},
+		"by status":       {filter: projections.OrderFilter{Status: "placed", PaymentStatus: "authorised"}, limit: 1, want: []string{"o9"}},
+		"by another":      {filter: projections.OrderFilter{Status: "cancelled"}, limit: 1},
+		"by time":         {filter: projections.OrderFilter{PlacedFrom: noon.Add(time.Minute), PlacedTo: noon.Add(3 * time.Minute)}, limit: 9, want: []string{"o2", "o1"}},
+		"by external ref": {filter: projections.OrderFilter{ExternalSource: "shop", ExternalRef: "1"}, limit: 9},
+	} {
+		if diff := cmp.Diff(row.want, list(row.filter, row.after, row.limit)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got, err := q.ByNumber(t.Context(), "1004"); err != nil || got.OrderID != "o4" || got.Totals.Grand != eur(2500) {
+		t.Errorf("by number: %+v, %v", got, err)
+	}
+	if _, err := q.Get(t.Context(), "nothing"); !errors.Is(err, projections.ErrNotFound) {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+func TestATimelineShowsTheOrdersCheckoutAndPaymentWithTheirTraces(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	placeOrder(t, c, 1)
+	placeOrder(t, c, 2)
+	r := open(t, projections.Timeline{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	entries, err := (projections.TimelineQueries{DB: r.Read()}).Of(t.Context(), "o2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Type+": "+e.Summary)
+		if e.TraceID != "t-c2" || e.Actor.Type != "test" || e.At.IsZero() {
+			t.Errorf("entry %+v", e)
+		}
+	}
+	want := []string{
+		"CheckoutStarted: checkout started",
+		"PaymentAuthorisationRequested: authorisation of 25.00 EUR by  requested",
+		"PaymentAuthorised: 25.00 EUR authorised",
+		"OrderPlaced: order 1002 placed, 25.00 EUR",
+		"CheckoutCompleted: checkout completed",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
+	}
+}
+
+func TestStockLevelsFollowEveryMovement(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	add(t, c, "stock-main.A", "1",
+		stock.StockItemRegistered{SKU: "A", Location: "main", BackorderLimit: 5},
+		stock.StockReceived{SKU: "A", Location: "main", Quantity: 10},
+		stock.StockReserved{SKU: "A", Location: "main", ReservationID: "r1", Quantity: 4},
+		stock.StockReserved{SKU: "A", Location: "main", ReservationID: "r2", Quantity: 3},
+		stock.StockReservationExtended{SKU: "A", Location: "main", ReservationID: "r1"},
+		stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "r1", Quantity: 4},
+		stock.StockReservationReleased{SKU: "A", Location: "main", ReservationID: "r2", Quantity: 3},
+	)
+	add(t, c, "stock-main.B", "1", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1})
+	r := open(t, projections.Stock{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	q := projections.StockQueries{DB: r.Read()}
+	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 10, Committed: 4, Available: 11, Revision: 6}
+	if got, err := q.Get(t.Context(), "main", "A"); err != nil || got != want {
+		t.Errorf("level %+v, %v; want %+v", got, err, want)
+	}
+	if list, err := q.List(t.Context(), "A", "main", 10); err != nil || len(list) != 1 || list[0].SKU != "B" {
+		t.Errorf("after A: %+v, %v", list, err)
+	}
+	if _, err := q.Get(t.Context(), "main", "Z"); !errors.Is(err, projections.ErrNotFound) {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+func TestOnlyOpenCheckoutsAreDue(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	placeOrder(t, c, 1)
+	later := noon.Add(100 * 365 * 24 * time.Hour)
+	add(t, c, "checkout-d", "d", checkout.CheckoutStarted{CheckoutID: "d", OrderID: "od", StartedAt: noon},
+		checkout.CheckoutPaymentDeclined{CheckoutID: "d", RetryUntil: later})
+	add(t, c, "checkout-u", "u", checkout.CheckoutStarted{CheckoutID: "u", OrderID: "ou", StartedAt: noon}, checkout.CheckoutPaymentUnknown{CheckoutID: "u"})
+	r := open(t, projections.Checkouts{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	q := projections.CheckoutQueries{DB: r.Read()}
+	due := func(before time.Time) (ids []string) {
+		rows, err := q.Due(t.Context(), before, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			ids = append(ids, row.CheckoutID+" "+string(row.Step))
+		}
+		return ids
+	}
+	if diff := cmp.Diff([]string{"u unknown"}, due(later.Add(-time.Hour))); diff != "" {
+		t.Errorf("before the last try (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"u unknown", "d declined"}, due(later)); diff != "" {
+		t.Errorf("after it (-want +got):\n%s", diff)
+	}
+	counts, err := q.Count(t.Context())
+	if diff := cmp.Diff(map[checkout.Step]int{checkout.Unknown: 1, checkout.Declined: 1}, counts); err != nil || diff != "" {
+		t.Errorf("counts (-want +got), %v:\n%s", err, diff)
+	}
+}
+
+// TestNoQueryReadsAWholeTable looks at SQLite's plans for every query behind a
+// route.
+func TestNoQueryReadsAWholeTable(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	after := &projections.OrderKey{PlacedAt: noon, OrderID: "x"}
+	for name, filter := range map[string]projections.OrderFilter{
+		"all": {}, "customer": {CustomerID: "x"}, "status": {Status: "placed"}, "payment": {PaymentStatus: "voided"},
+		"sku": {SKU: "x"}, "external": {ExternalSource: "s", ExternalRef: "x"}, "time": {PlacedFrom: noon},
+	} {
+		query, args := projections.ListQuery(filter, after)
+		checkPlan(t, c, projections.Orders{}, name, query, append(args, 10)...)
+	}
+	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")
+	checkPlan(t, c, projections.Timeline{}, "timeline", `SELECT 1 FROM timeline WHERE order_id = ? ORDER BY position`, "x")
+	checkPlan(t, c, projections.Stock{}, "stock", `SELECT 1 FROM stock_levels WHERE (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?`, "", "", 1)
+	checkPlan(t, c, projections.Checkouts{}, "due", `SELECT 1 FROM open_checkouts WHERE due_at <= ? ORDER BY due_at LIMIT ?`, 1, 1)
+}
+
+func checkPlan(t *testing.T, store eventstore.Store, p projections.Projection, name, query string, args ...any) {
+	t.Helper()
+	r := open(t, p, t.TempDir(), store)
+	defer func() { _ = r.Close() }()
+	rows, err := r.Read().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail sql.NullString
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(detail.String, "SCAN") && !strings.Contains(detail.String, "USING") {
+			t.Errorf("%s reads a whole table: %s", name, detail.String)
+		}
+		if strings.Contains(detail.String, "USE TEMP B-TREE FOR ORDER BY") && name != "external" && name != "sku" {
+			t.Errorf("%s sorts what it reads: %s", name, detail.String)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Config is where and with what a projection runs.
+type Config struct {
+	Dir    string           // of the SQLite files
+	Store  eventstore.Store // to read blocked streams again
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Runner brings one read model forward. One process runs it at a time: the
+// lock on its file decides.
+type Runner struct {
+	projection Projection
+	cfg        Config
+	db         *database.DB
+
+	writing  sync.Mutex // one page or retry at a time; guards prepared and blocked
+	prepared map[string]*sql.Stmt
+	blocked  map[string]bool
+
+	mu       sync.Mutex // guards what follows
+	position eventstore.Position
+	applied  time.Time     // when the last applied event was recorded
+	moved    chan struct{} // closed when position grows
+}
+
+// What the runner keeps beside the rows. A stream is blocked from a revision
+// on: what comes later of it waits in the log.
+const bookkeeping = `
+CREATE TABLE IF NOT EXISTS checkpoint (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  position INTEGER NOT NULL,
+  applied  INTEGER NOT NULL -- milliseconds since 1970, of the last event's record
+);
+INSERT INTO checkpoint VALUES (1, 0, 0) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS blocked_streams (
+  stream   TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL, -- of the event that cannot be applied
+  error    TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  since    INTEGER NOT NULL, -- milliseconds since 1970
+  due_at   INTEGER NOT NULL  -- of the next attempt
+)`
+
+// Open opens a projection's file, migrates it and reads its checkpoint.
+func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
+	path := filepath.Join(cfg.Dir, fmt.Sprintf("%s-v%d.db", p.Name(), p.Version()))
+	db, err := database.Open(ctx, database.Config{Path: path, Migrations: p.Migrations()})
+	if err != nil {
+		return nil, fmt.Errorf("open read model %s: %w", p.Name(), err)
+	}
+	r := &Runner{
+		projection: p, cfg: cfg, db: db,
+		prepared: map[string]*sql.Stmt{}, blocked: map[string]bool{}, moved: make(chan struct{}),
+	}
+	if err := r.restore(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open read model %s: %w", p.Name(), err), db.Close())
+	}
+	return r, nil
+}
+
+func (r *Runner) restore(ctx context.Context) error {
+	if _, err := r.db.Write.ExecContext(ctx, bookkeeping); err != nil {
+		return err
+	}
+	var position, applied int64
+	row := r.db.Write.QueryRowContext(ctx, `SELECT position, applied FROM checkpoint`)
+	if err := row.Scan(&position, &applied); err != nil {
+		return err
+	}
+	r.position, r.applied = eventstore.Position(position), fromMillis(applied) //nolint:gosec // written from a Position
+	// A restart may have brought the repair: what is blocked is tried at once.
+	if _, err := r.db.Write.ExecContext(ctx, `UPDATE blocked_streams SET due_at = 0`); err != nil {
+		return err
+	}
+	blocked, err := r.Blocked(ctx)
+	for _, b := range blocked {
+		r.blocked[b.Stream] = true
+	}
+	return err
+}
+
+// Close closes the file.
+func (r *Runner) Close() error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	for _, stmt := range r.prepared {
+		_ = stmt.Close() // its connection is closed next
+	}
+	return r.db.Close()
+}
+
+// Name is the read model's.
+func (r *Runner) Name() string { return r.projection.Name() }
+
+// Prefixes are those of the projection's streams.
+func (r *Runner) Prefixes() []string { return r.projection.Prefixes() }
+
+// Read is where the read model is queried.
+func (r *Runner) Read() *sql.DB { return r.db.Read }
+
+// Handle applies the page of a message, for a Watermill router.
+func (r *Runner) Handle(msg *message.Message) error {
+	page, ok := eventstore.PageOf(msg)
+	if !ok {
+		return fmt.Errorf("message %s carries no page of events", msg.UUID)
+	}
+	return r.Apply(msg.Context(), page)
+}
+
+// Checkpoint returns how far the read model is.
+func (r *Runner) Checkpoint(context.Context) (eventstore.Position, error) {
+	return r.Position(), nil
+}
+
+// Position returns how far the read model is.
+func (r *Runner) Position() eventstore.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.position
+}
+
+// Applied returns when the last event that was applied had been recorded: how
+// far the read model is in time.
+func (r *Runner) Applied() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.applied
+}
+
+// WaitFor returns when the read model is as far as a position.
+func (r *Runner) WaitFor(ctx context.Context, position eventstore.Position) error {
+	for {
+		r.mu.Lock()
+		reached, moved := r.position >= position, r.moved
+		r.mu.Unlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *Runner) advance(position eventstore.Position, applied time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = position
+	if !applied.IsZero() {
+		r.applied = applied
+	}
+	close(r.moved)
+	r.moved = make(chan struct{})
+}

@@ -1,0 +1,132 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Timeline is what happened to an order, a row per event of the order, its
+// checkout and its payments, each with the trace it happened in.
+type Timeline struct{}
+
+// Name implements [Projection].
+func (Timeline) Name() string { return "timeline" }
+
+// Version implements [Projection].
+func (Timeline) Version() int { return 1 }
+
+// Migrations implements [Projection].
+func (Timeline) Migrations() fs.FS { return schema("timeline") }
+
+// Prefixes implements [Projection].
+func (Timeline) Prefixes() []string {
+	return []string{order.Decider.Category + "-", checkout.Decider.Category + "-", payment.Decider.Category + "-"}
+}
+
+// Apply implements [Projection].
+func (Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
+	event, err := r.Decode()
+	if err != nil {
+		return err
+	}
+	meta, err := r.Metadata()
+	if err != nil {
+		return err
+	}
+	if started, ok := event.(checkout.CheckoutStarted); ok {
+		err := tx.Exec(ctx, `INSERT INTO checkout_orders (checkout_id, order_id) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+			started.CheckoutID, started.OrderID)
+		if err != nil {
+			return err
+		}
+	}
+	row := []any{
+		int64(r.Position), r.ID.String(), r.Stream, int64(r.Revision), r.Type, millis(r.Created), //nolint:gosec // a log of 8 EiB is far
+		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID,
+	}
+	if id, ok := strings.CutPrefix(r.Stream, order.Decider.Category+"-"); ok {
+		return tx.Exec(ctx, insertTimeline+`VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, append([]any{id}, row...)...)
+	}
+	return tx.Exec(ctx, insertTimeline+`
+		SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM checkout_orders WHERE checkout_id = ? ON CONFLICT DO NOTHING`,
+		append(row, meta.CorrelationID)...)
+}
+
+const insertTimeline = `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
+	actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id) `
+
+// summary says in a few words, without personal data, what happened.
+func summary(event domain.Event) string {
+	switch e := event.(type) {
+	case order.OrderPlaced:
+		return fmt.Sprintf("order %s placed, %s", e.Number, money(e.Totals.Grand))
+	case checkout.CheckoutStockRefused:
+		return fmt.Sprintf("%d of %s requested, %d available", e.Requested, e.SKU, e.Available)
+	case checkout.CheckoutPaymentDeclined:
+		return "payment declined: " + e.Code
+	case checkout.CheckoutFailed:
+		return "checkout failed: " + e.Reason
+	case checkout.CheckoutCompensating:
+		return "undoing: " + e.Reason
+	case payment.PaymentAuthorisationRequested:
+		return fmt.Sprintf("authorisation of %s by %s requested", money(e.Amount), e.Method)
+	case payment.PaymentAuthorised:
+		return money(e.Amount) + " authorised"
+	case payment.PaymentOutcomeUnknown:
+		return "no answer from the gateway: " + e.Cause
+	}
+	return words(event.EventName())
+}
+
+// words turns "CheckoutStockReserved" into "checkout stock reserved".
+func words(name string) string {
+	var b strings.Builder
+	for i, c := range name {
+		if i > 0 && c >= 'A' && c <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(c)
+	}
+	return strings.ToLower(b.String())
+}
+
+func money(m domain.Money) string { return m.String() }
+
+// TimelineEntry is one event of an order's timeline.
+type TimelineEntry struct {
+	Position                   eventstore.Position
+	EventID, Stream, Type      string
+	Revision                   eventstore.Revision
+	At                         time.Time
+	Actor                      eventstore.Actor
+	Summary                    string
+	CorrelationID, CausationID string
+	TraceID, SpanID            string
+}
+
+// TimelineQueries reads timelines.
+type TimelineQueries struct{ DB *sql.DB }
+
+// Of returns an order's timeline in the order of the log.
+func (q TimelineQueries) Of(ctx context.Context, orderID string) ([]TimelineEntry, error) {
+	rows, err := q.DB.QueryContext(ctx, `
+		SELECT position, event_id, stream, revision, type, at, actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id
+		FROM timeline WHERE order_id = ? ORDER BY position`, orderID)
+	return rowsOf(rows, err, func(rows *sql.Rows) (e TimelineEntry, err error) {
+		var at int64
+		err = rows.Scan(&e.Position, &e.EventID, &e.Stream, &e.Revision, &e.Type, &at, &e.Actor.Type, &e.Actor.ID,
+			&e.Summary, &e.CorrelationID, &e.CausationID, &e.TraceID, &e.SpanID)
+		e.At = fromMillis(at)
+		return e, err
+	})
+}
