@@ -1,0 +1,48 @@
+package grpcapi
+
+import (
+	"context"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+)
+
+// serverVersion is the version whose behaviour is followed. Clients parse it as
+// three numbers.
+const serverVersion = "24.6.0"
+
+type features struct {
+	serverfeatures.UnimplementedServerFeaturesServer
+}
+
+// GetSupportedMethods is what a client asks first on every connection.
+// Persistent subscriptions are listed although they are refused: clients look
+// for them over HTTP otherwise. Batch appends are not listed, so that clients
+// that could use them use appends.
+func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	const (
+		streams      = "event_store.client.streams.streams"
+		subscription = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+	)
+	return &serverfeatures.SupportedMethods{
+		EventStoreServerVersion: serverVersion,
+		Methods: []*serverfeatures.SupportedMethod{
+			method(streams, "read", "position", "events"),
+			method(streams, "append"),
+			method(streams, "delete"),
+			method(streams, "tombstone"),
+			method(subscription, "create", "stream", "all"),
+			method(subscription, "update"),
+			method(subscription, "delete"),
+			method(subscription, "read"),
+			method(subscription, "getinfo"),
+			method(subscription, "replayparked"),
+			method(subscription, "list"),
+			method(subscription, "restartsubsystem"),
+		},
+	}, nil
+}
+
+func method(service, name string, features ...string) *serverfeatures.SupportedMethod {
+	return &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name, Features: features}
+}

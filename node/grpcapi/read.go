@@ -1,0 +1,150 @@
+package grpcapi
+
+import (
+	"errors"
+	"math"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/codes"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// Read implements [streams.StreamsServer]. It is reads and subscriptions, of a
+// stream and of the whole log.
+func (s *service) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
+	return refuseStream(out, s.read(req.GetOptions(), out))
+}
+
+func (s *service) read(o *streams.ReadReq_Options, out streams.Streams_ReadServer) error {
+	if o.GetUuidOption().GetContent() == nil {
+		return invalid("the read has no uuid_option")
+	}
+	if _, ok := o.GetCountOption().(*streams.ReadReq_Options_Subscription); ok {
+		return s.subscribe(o, out)
+	}
+	if o.GetCount() == 0 {
+		return refuse(codes.Unknown, panicked+" A read needs a count.")
+	}
+	switch from := o.GetStreamOption().(type) {
+	case *streams.ReadReq_Options_Stream:
+		return s.readStream(o, from.Stream, out)
+	case *streams.ReadReq_Options_All:
+		return s.readAll(o, from.All, out)
+	}
+	return invalid("the read names neither a stream nor $all")
+}
+
+func backwards(o *streams.ReadReq_Options) bool {
+	return o.GetReadDirection() == streams.ReadReq_Options_Backwards
+}
+
+func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_Options_StreamOptions, out streams.Streams_ReadServer) error {
+	r := node.StreamRead{Stream: streamName(from), Backwards: backwards(o)}
+	if err := node.ValidStream(r.Stream); err != nil {
+		return err
+	}
+	switch at := from.GetRevisionOption().(type) {
+	case *streams.ReadReq_Options_StreamOptions_Revision:
+		r.From = at.Revision
+	case *streams.ReadReq_Options_StreamOptions_End:
+		if !r.Backwards {
+			return refuse(codes.Unknown, panicked+" A stream cannot be read forwards from its end.")
+		}
+		r.From = node.FromEnd
+	}
+	left := o.GetCount()
+	for {
+		r.Limit = pageLimit(left)
+		page, err := s.node.ReadStream(r)
+		if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
+			return out.Send(notFound(r.Stream))
+		}
+		if err != nil {
+			return err
+		}
+		if err := sendEvents(out, page.Records); err != nil {
+			return err
+		}
+		left -= uint64(len(page.Records))
+		if page.End || left == 0 {
+			return nil
+		}
+		r.From = page.Next
+	}
+}
+
+func pageLimit(left uint64) int { return int(min(left, math.MaxInt32)) }
+
+func streamName(o *streams.ReadReq_Options_StreamOptions) string {
+	return string(o.GetStreamIdentifier().GetStreamName())
+}
+
+func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Options_AllOptions, out streams.Streams_ReadServer) error {
+	r := node.AllRead{Backwards: backwards(o)}
+	var err error
+	if r.Filter, err = parseFilter(o.GetFilter()); err != nil {
+		return err
+	}
+	end := s.node.End()
+	switch at := from.GetAllOption().(type) {
+	case *streams.ReadReq_Options_AllOptions_Position:
+		if r.From = at.Position.GetCommitPosition(); r.From > end && r.From != node.FromEnd {
+			return refuse(codes.Unknown, "Unexpected ReadAllResult: InvalidPosition")
+		}
+	case *streams.ReadReq_Options_AllOptions_End:
+		r.From = end
+	}
+	left := o.GetCount()
+	for {
+		r.Limit = pageLimit(left)
+		page, err := s.node.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if err := sendEvents(out, page.Records); err != nil {
+			return err
+		}
+		left -= uint64(len(page.Records))
+		if page.End || left == 0 {
+			return nil
+		}
+		r.From = page.Next
+	}
+}
+
+func sendEvents(out streams.Streams_ReadServer, records []*node.Record) error {
+	for _, r := range records {
+		if err := out.SendMsg(newEventAnswer(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func notFound(stream string) *streams.ReadResp {
+	return &streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
+		StreamNotFound: &streams.ReadResp_StreamNotFound{
+			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)},
+		},
+	}}
+}
+
+// parseFilter returns nil for no filter.
+func parseFilter(o *streams.ReadReq_Options_FilterOptions) (*node.Filter, error) {
+	if o == nil {
+		return nil, nil //nolint:nilnil // no filter is an ordinary one
+	}
+	by, expression := node.ByStream, o.GetStreamIdentifier()
+	if e, ok := o.GetFilter().(*streams.ReadReq_Options_FilterOptions_EventType); ok {
+		by, expression = node.ByType, e.EventType
+	}
+	if expression == nil {
+		return nil, invalid("the filter has no expression")
+	}
+	if len(expression.GetPrefix()) > 0 {
+		return &node.Filter{By: by, Prefixes: expression.GetPrefix()}, nil
+	}
+	return node.NewRegexFilter(by, expression.GetRegex())
+}

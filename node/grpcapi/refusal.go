@@ -1,0 +1,121 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// A refusal is an error as clients understand it: a status, and trailers that
+// tell them which one it is.
+type refusal struct {
+	code     codes.Code
+	message  string
+	trailers metadata.MD
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func refuse(code codes.Code, message string, trailers ...string) *refusal {
+	return &refusal{code: code, message: message, trailers: metadata.Pairs(trailers...)}
+}
+
+func invalid(format string, args ...any) *refusal {
+	return refuse(codes.InvalidArgument, fmt.Sprintf(format, args...))
+}
+
+func missingProperty(name string) *refusal {
+	return refuse(codes.InvalidArgument, fmt.Sprintf("Required Metadata Property '%s' is missing", name),
+		"exception", "missing-required-metadata-property",
+		"required-metadata-properties", "type,content-type")
+}
+
+// explain is the only place where an error becomes a status.
+func explain(err error) *refusal {
+	if known := (*refusal)(nil); errors.As(err, &known) {
+		return known
+	}
+	if deleted := (*node.StreamDeletedError)(nil); errors.As(err, &deleted) {
+		return refuse(codes.FailedPrecondition, fmt.Sprintf("Event stream '%s' is deleted.", deleted.Stream),
+			"exception", "stream-deleted", "stream-name", deleted.Stream)
+	}
+	if large := (*node.TooLargeError)(nil); errors.As(err, &large) {
+		limit := strconv.FormatInt(large.Limit, 10)
+		return refuse(codes.InvalidArgument, fmt.Sprintf("Maximum Append Size of %s Exceeded.", limit),
+			"exception", "maximum-append-size-exceeded", "maximum-append-size", limit)
+	}
+	return explainState(err)
+}
+
+func explainState(err error) *refusal {
+	var (
+		bad    *node.InvalidError
+		space  *node.NoSpaceError
+		failed *node.FailedError
+	)
+	switch {
+	case errors.As(err, &bad):
+		return refuse(codes.InvalidArgument, bad.Reason)
+	case errors.Is(err, node.ErrBusy):
+		return refuse(codes.Unavailable, "Server Is Too Busy")
+	case errors.Is(err, node.ErrClosed):
+		return refuse(codes.Unavailable, "Server Is Not Ready")
+	case errors.As(err, &space), errors.As(err, &failed):
+		return refuse(codes.Unavailable, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return refuse(codes.DeadlineExceeded, "the caller's deadline has passed")
+	case errors.Is(err, context.Canceled):
+		return refuse(codes.Canceled, "the caller has gone")
+	}
+	return refuse(codes.Unknown, "Exception was thrown by handler. "+err.Error())
+}
+
+// refuseStream sends the trailers of an error that ends a stream and returns
+// its status.
+func refuseStream(stream grpc.ServerStream, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := status.FromError(err); ok {
+		return err // of the stream itself
+	}
+	r := explain(err)
+	stream.SetTrailer(r.trailers)
+	return status.Error(r.code, r.message)
+}
+
+const panicked = "Exception was thrown by handler."
+
+func recoverUnary(logger *slog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				logger.ErrorContext(ctx, "a call panicked", "method", info.FullMethod, "cause", cause, "stack", string(debug.Stack()))
+				err = status.Error(codes.Unknown, panicked)
+			}
+		}()
+		return handle(ctx, req)
+	}
+}
+
+func recoverStream(logger *slog.Logger) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				logger.ErrorContext(stream.Context(), "a call panicked", "method", info.FullMethod, "cause", cause, "stack", string(debug.Stack()))
+				err = status.Error(codes.Unknown, panicked)
+			}
+		}()
+		return handle(srv, stream)
+	}
+}

@@ -1,0 +1,122 @@
+// Package grpcapi serves a node over EventStoreDB's gRPC protocol, so that the
+// unmodified clients of that database work against it.
+//
+// It promises the answers of EventStoreDB 24.6 in insecure mode, errors and
+// their trailers included. It holds no state of the store: what an answer
+// means for the data is package node's business.
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// Config is how the node is served.
+type Config struct {
+	// Advertise is the host:port given to clients that ask for the members of
+	// the cluster. Empty is the address the asking client has reached.
+	Advertise string
+	Logger    *slog.Logger // nil is silence
+}
+
+// A Server serves one node.
+type Server struct {
+	listener net.Listener
+	grpc     *grpc.Server
+	stopping chan struct{}
+	stopOnce sync.Once
+	served   chan error
+}
+
+const maxMessageBytes = 17 << 20 // what the clients accept, too
+
+// Listen serves n at addr, host:port, until Stop. Port 0 picks a free one.
+func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	listener, err := net.Listen("tcp", addr) //nolint:noctx // listening on an address does not wait for anybody
+	if err != nil {
+		return nil, fmt.Errorf("listen for clients of the event store: %w", err)
+	}
+	s := &Server{
+		listener: listener,
+		grpc:     grpc.NewServer(options(cfg.Logger)...),
+		stopping: make(chan struct{}),
+		served:   make(chan error, 1),
+	}
+	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
+	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
+	streams.RegisterStreamsServer(s.grpc, &service{node: n, stopping: s.stopping})
+	persistent.RegisterPersistentSubscriptionsServer(s.grpc, noSubscriptions{})
+	n.Announce(s.Addr())
+	go func() { s.served <- s.grpc.Serve(listener) }()
+	return s, nil
+}
+
+// options make the server as patient as the original: clients ping an idle
+// connection every ten seconds, and a server that thinks this too often cuts it.
+func options(logger *slog.Logger) []grpc.ServerOption {
+	const (
+		ping         = 10 * time.Second
+		mostOften    = 5 * time.Second
+		writeBuffer  = 128 << 10
+		streamWindow = 1 << 20
+		connWindow   = 4 << 20
+	)
+	return []grpc.ServerOption{
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: mostOften, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: ping}),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.WriteBufferSize(writeBuffer),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connWindow),
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ChainUnaryInterceptor(recoverUnary(logger)),
+		grpc.ChainStreamInterceptor(recoverStream(logger)),
+	}
+}
+
+// Addr is the host:port it listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// ConnectionString is what a client needs to reach it.
+func (s *Server) ConnectionString() string { return "esdb://" + s.Addr() + "?tls=false" }
+
+// Stop takes no more calls, ends the subscriptions, waits for the running calls
+// until ctx ends, and then cuts them.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.stopping) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+	if err := <-s.served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve clients of the event store: %w", err)
+	}
+	s.served <- nil
+	return nil
+}

@@ -1,0 +1,39 @@
+package grpcapi
+
+import (
+	"context"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// service is what clients call Streams.
+type service struct {
+	streams.UnimplementedStreamsServer
+	node     *node.Node
+	stopping <-chan struct{}
+}
+
+// Delete implements [streams.StreamsServer].
+func (*service) Delete(context.Context, *streams.DeleteReq) (*streams.DeleteResp, error) {
+	return nil, status.Error(codes.Unimplemented, "this node does not delete streams")
+}
+
+// Tombstone implements [streams.StreamsServer].
+func (*service) Tombstone(context.Context, *streams.TombstoneReq) (*streams.TombstoneResp, error) {
+	return nil, status.Error(codes.Unimplemented, "this node does not tombstone streams")
+}
+
+// BatchAppend implements [streams.StreamsServer].
+func (*service) BatchAppend(streams.Streams_BatchAppendServer) error {
+	return status.Error(codes.Unimplemented, "this node takes appends one at a time: use Append")
+}
+
+// noSubscriptions refuses persistent subscriptions.
+type noSubscriptions struct {
+	persistent.UnimplementedPersistentSubscriptionsServer
+}

@@ -1,0 +1,96 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// storeFormat is fixed, so that a new version of the library does not change
+// the files before we say so.
+const storeFormat = pebble.FormatValueSeparation
+
+func openPebble(n *Node) (*pebble.DB, error) {
+	cache := pebble.NewCache(n.cfg.CacheBytes)
+	defer cache.Unref()
+	opts := &pebble.Options{
+		FS:                          n.cfg.FS,
+		Lock:                        n.lock.pebble,
+		Cache:                       cache,
+		MemTableSize:                n.cfg.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		FormatMajorVersion:          storeFormat,
+		Logger:                      pebbleLogger{&n.failure},
+		EventListener:               n.listener(),
+	}
+	// A stream that does not exist yet is looked up at its first append: a
+	// filter answers that without reading.
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(n.cfg.Dir, opts)
+	if failed := n.failure.err(); err == nil && failed != nil {
+		return nil, failed
+	}
+	return db, err
+}
+
+// listener turns what breaks in the background into a failed store: a flush
+// that cannot write would otherwise be tried again for ever while appends
+// stall.
+func (n *Node) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			if !errors.Is(err, pebble.ErrCancelledCompaction) {
+				n.failure.set(err)
+			}
+		},
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			n.failure.set(fmt.Errorf("%w: %s", ErrDamaged, info))
+		},
+		DiskSlow: func(info pebble.DiskSlowInfo) {
+			n.cfg.Logger.Warn("the disk of the event store is slow", "operation", info.String())
+		},
+	}
+}
+
+// pebbleLogger keeps a broken disk from ending the process: Fatalf, which the
+// library expects never to return, marks the store as failed, and the writer
+// looks at the mark before it acknowledges anything.
+type pebbleLogger struct{ failure *failure }
+
+func (pebbleLogger) Infof(string, ...any) {}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.failure.logger.Error("event store", "error", fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.failure.set(fmt.Errorf(format, args...))
+}
+
+// closeLimit is how long a failed store may take to close: the library may
+// hold locks for ever after an error it thinks it does not survive.
+const closeLimit = 5 * time.Second
+
+func (n *Node) closePebble() error {
+	if n.failure.err() == nil {
+		return n.db.Close()
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// What a failed store says and does while it closes changes nothing:
+		// the failure was reported.
+		defer func() { _ = recover() }()
+		_ = n.db.Close()
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeLimit):
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// formatVersion is that of the keys and values; another one is refused.
+const formatVersion = "1"
+
+// logStart is where the first record goes: zero would mean "before everything".
+const logStart = 1
+
+// windowBytes bounds what is read to rebuild the window of ids.
+const windowBytes = 128 * mebi
+
+// recover prepares the writer from what is stored. Nothing needs repair, since
+// every group was one batch.
+func (n *Node) recover() (*writer, error) {
+	if err := n.identify(); err != nil {
+		return nil, err
+	}
+	heads, err := simplelru.NewLRU[string, *head](n.cfg.Streams, nil)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{node: n, next: logStart, nextID: 1, heads: heads, window: newWindow(n.cfg.WindowEvents)}
+	if id, err := n.meta(metaNextStreamID); err != nil {
+		return nil, err
+	} else if id != nil {
+		if w.nextID, err = parsePosition(id); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.rewind(); err != nil {
+		return nil, err
+	}
+	n.end.Store(w.next)
+	return w, nil
+}
+
+// rewind reads the newest records: the last tells where the log ends, and the
+// others fill the window and the tail.
+func (w *writer) rewind() error {
+	it, err := w.node.db.NewIter(logBounds(0, ^uint64(0)))
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var newest []*Record
+	var read int64
+	for ok := it.Last(); ok && len(newest) < w.window.size && read < windowBytes; ok = it.Prev() {
+		r, err := recordOf(it)
+		if err != nil {
+			return err
+		}
+		newest = append(newest, r)
+		read += r.memory()
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	slices.Reverse(newest)
+	for _, r := range newest {
+		if r.flags&flagEmpty == 0 {
+			w.window.add(r)
+		}
+		w.next = r.end()
+	}
+	w.node.tail.add(newest)
+	return nil
+}
+
+// identify checks that the directory is a store of ours, or makes it one.
+func (n *Node) identify() error {
+	format, err := n.meta(metaFormat)
+	if err != nil {
+		return err
+	}
+	if format == nil {
+		return n.initialise()
+	}
+	if string(format) != formatVersion {
+		return fmt.Errorf("the store has format %q, this program reads %q", format, formatVersion)
+	}
+	id, err := n.meta(metaNodeID)
+	if err != nil {
+		return err
+	}
+	n.id, err = uuid.FromBytes(id)
+	return err
+}
+
+func (n *Node) initialise() error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	b := n.db.NewBatch()
+	if err := errors.Join(
+		b.Set(metaKey(metaFormat), []byte(formatVersion), nil),
+		b.Set(metaKey(metaNodeID), id[:], nil),
+		b.Commit(pebble.Sync),
+	); err != nil {
+		return err
+	}
+	n.id = id
+	return n.failure.err()
+}

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A group is closed at either bound.
+const (
+	maxGroupRequests = 4096
+	maxGroupBytes    = 8 * mebi
+)
+
+// A request is an append on its way through the writer, which sets result or
+// err before it closes done.
+type request struct {
+	Append
+	footprint int64
+	done      chan struct{}
+	result    Appended
+	err       error
+}
+
+// writer is the only goroutine that writes. It takes all appends that wait,
+// decides about each in turn, commits them with one sync, and answers.
+type writer struct {
+	node   *Node
+	next   uint64 // position of the next record
+	nextID uint64 // of the next stream
+	heads  *simplelru.LRU[string, *head]
+	window *window
+}
+
+func (w *writer) run() {
+	for first := range w.node.queue {
+		w.commit(w.gather(first))
+	}
+}
+
+// gather takes what waits behind first, and does not wait for more: while one
+// group is being synced the next one gathers by itself.
+func (w *writer) gather(first *request) []*request {
+	requests := []*request{first}
+	bytes := first.footprint
+	for len(requests) < maxGroupRequests && bytes < maxGroupBytes {
+		select {
+		case req, ok := <-w.node.queue:
+			if !ok {
+				return requests
+			}
+			requests = append(requests, req)
+			bytes += req.footprint
+		default:
+			return requests
+		}
+	}
+	return requests
+}
+
+// commit answers after the sync even where an answer writes nothing: a repeat
+// of an append must not be told before the original is on the disk.
+func (w *writer) commit(requests []*request) {
+	err := w.node.failure.err()
+	if err == nil {
+		err = w.store(requests)
+	}
+	for _, req := range requests {
+		if err != nil {
+			req.result, req.err = Appended{}, err
+		}
+		w.node.budget.give(req.footprint)
+		close(req.done)
+	}
+}
+
+func (w *writer) store(requests []*request) error {
+	g := w.newGroup()
+	writable := w.node.checkSpace()
+	for _, req := range requests {
+		g.add(req, writable)
+	}
+	if len(g.records) == 0 {
+		return w.node.failure.err()
+	}
+	if err := w.sync(g); err != nil {
+		w.node.failure.set(err)
+	}
+	// The library reports a failed commit to its logger only.
+	if err := w.node.failure.err(); err != nil {
+		return err
+	}
+	w.next, w.nextID = g.next, g.nextID
+	w.node.publish(g.records, g.next)
+	return nil
+}
+
+// sync returns when the group is on the disk, or when it may not be.
+func (w *writer) sync(g *group) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("write to the log: %v", cause)
+		}
+	}()
+	b, err := g.batch()
+	if err != nil {
+		return err
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return err
+	}
+	if w.node.failure.err() != nil {
+		return nil
+	}
+	return b.Close()
+}
+
+// head returns what is known of the stream, the group in the making included.
+// A stream that does not exist has an empty head with id 0.
+func (w *writer) head(stream string) (*head, error) {
+	if h, ok := w.heads.Get(stream); ok {
+		return h, nil
+	}
+	h, err := w.node.readHead(stream)
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		h = &head{last: -1}
+	}
+	w.heads.Add(stream, h)
+	return h, nil
+}
+
+// publish lets readers see what was synced.
+func (n *Node) publish(records []*Record, end uint64) {
+	n.tail.add(records)
+	n.end.Store(end)
+	n.wake()
+}
+
+func (n *Node) wake() {
+	changed := make(chan struct{})
+	close(*n.changed.Swap(&changed))
+}
