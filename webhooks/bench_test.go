@@ -95,3 +95,49 @@ func BenchmarkLatency(b *testing.B) {
 	}
 	b.ReportMetric(float64(d.Ledger.Statements())/float64(b.N), "statements/delivery")
 }
+
+// BenchmarkNeighbours measures append to receiver at nine endpoints under a
+// burst, while the tenth is healthy and while it hangs.
+func BenchmarkNeighbours(b *testing.B) {
+	for name, hang := range map[string]time.Duration{"healthy": 0, "one-hangs": 5 * time.Second} {
+		b.Run(name, func(b *testing.B) {
+			p := newPlatform(b)
+			p.config.Timeout = 6 * time.Second
+			var mu sync.Mutex
+			started := map[string]time.Time{}
+			h := hdrhistogram.New(1, 60_000_000, 3)
+			var got sync.WaitGroup
+			for range 9 {
+				p.endpoint(plainReceiver(b, func(r *http.Request) {
+					now := time.Now()
+					mu.Lock()
+					defer mu.Unlock()
+					_ = h.RecordValue(now.Sub(started[r.Header.Get("Webhook-Id")]).Microseconds())
+					got.Done()
+				}).URL, "*")
+			}
+			p.endpoint(plainReceiver(b, func(r *http.Request) {
+				select {
+				case <-r.Context().Done():
+				case <-time.After(hang):
+				}
+			}).URL, "*")
+			d := p.start()
+			eventually(b, "the dispatcher", func() bool { s, err := d.Status(b.Context(), ""); return err != nil && s.Head > 0 })
+			b.ResetTimer()
+			for i := range b.N {
+				order := fmt.Sprint("o", i)
+				got.Add(9)
+				mu.Lock()
+				started[eventstore.EventID("order-"+order, "test", 0).String()] = time.Now()
+				mu.Unlock()
+				p.append(order, eventstore.NoStream, placed{Text: strings.Repeat("x", 600)})
+			}
+			got.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(h.ValueAtQuantile(50))/1000, "p50-ms")
+			b.ReportMetric(float64(h.ValueAtQuantile(99))/1000, "p99-ms")
+			d.stop()
+		})
+	}
+}

@@ -264,3 +264,29 @@ func TestTooManyParkedStopTheCursor(t *testing.T) {
 		t.Error("no room after one was delivered")
 	}
 }
+
+func TestARestartContinuesWithWhatWasParked(t *testing.T) {
+	t.Parallel()
+	rows := []delivery.Parked{
+		{Position: 3, Lane: "a", ID: "3", Attempts: 1, Due: noon.Add(time.Minute)},
+		{Position: 4, Lane: "dead", ID: "4", Attempts: 12, Dead: true},
+		{Position: 5, Lane: "a", ID: "5"},
+	}
+	p := delivery.NewPlan(config(), 1, rows)
+	nothing(t, p, noon)
+	take(p, "a", "a", "dead", "a", "b") // 2 was not settled, 3 to 5 come again
+	if job := next(t, p, noon); job.ID != "6" && job.ID != "2" {
+		t.Errorf("sent %s", job.ID)
+	}
+	if job := next(t, p, noon); job.ID != "6" && job.ID != "2" {
+		t.Errorf("sent %s", job.ID)
+	}
+	nothing(t, p, noon.Add(time.Hour))
+	if p.ParkedCount() != 3 {
+		t.Errorf("%d parked", p.ParkedCount())
+	}
+	changes, _ := p.Changes()
+	if changes.Through != 5 || len(changes.Parked) != 1 || changes.Parked[0].ID != "2" {
+		t.Errorf("changes %+v", changes)
+	}
+}
