@@ -1,0 +1,73 @@
+package projections_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+// BenchmarkRebuild fills read models from pages of 512 events.
+func BenchmarkRebuild(b *testing.B) {
+	const events = 20 * 512
+	for _, c := range []struct {
+		name       string
+		projection projections.Projection
+		record     func(h *history, i int)
+	}{
+		{"stock", projections.Stock{}, func(h *history, i int) {
+			sku := fmt.Sprint("SKU-", i%1000)
+			h.record("stock-main."+sku, "c", stock.StockReserved{SKU: sku, Location: "main", ReservationID: "01890000-0000-7000-8000-000000000000", CheckoutID: "01890000-0000-7000-8000-000000000000", Quantity: 1})
+		}},
+		{"orders of 1 line", projections.Orders{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
+			h.record("order-"+id, "c", placed(id, fmt.Sprint(i), "A", 1))
+		}},
+		{"orders of 20 lines", projections.Orders{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
+			h.record("order-"+id, "c", placed(id, fmt.Sprint(i), "A", 20))
+		}},
+		{"timeline", projections.Timeline{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i/2)
+			if i%2 == 0 {
+				h.record("checkout-"+id, id, checkout.CheckoutStarted{CheckoutID: id, OrderID: id})
+			} else {
+				h.record("checkout-"+id, id, checkout.CheckoutCompleted{CheckoutID: id, OrderID: id})
+			}
+		}},
+		{"checkouts", projections.Checkouts{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i/2)
+			if i%2 == 0 {
+				h.record("checkout-"+id, id, checkout.CheckoutStarted{CheckoutID: id, OrderID: id})
+			} else {
+				h.record("checkout-"+id, id, checkout.CheckoutCompleted{CheckoutID: id, OrderID: id})
+			}
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			h := newHistory(b)
+			for i := range events {
+				c.record(h, i)
+			}
+			for b.Loop() {
+				b.StopTimer()
+				for i, e := range h.events { // forget what was decoded
+					h.events[i] = h.codec.Bind(e)
+				}
+				r := h.open(c.projection, b.TempDir())
+				b.StartTimer()
+				for i := 0; i < events; i += 512 {
+					if err := r.Apply(b.Context(), h.page(c.projection, i, i+512)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StopTimer()
+				_ = r.Close()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -1,0 +1,256 @@
+package projections_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+var historyStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// history is a log made by hand. It is the [eventstore.Store] of the runners
+// that read it.
+type history struct {
+	tb     testing.TB
+	codec  *eventstore.Codec
+	events []eventstore.Recorded
+	next   map[string]eventstore.Revision
+}
+
+func newHistory(tb testing.TB) *history {
+	tb.Helper()
+	types := stock.EventTypes()
+	for _, more := range [][]domain.EventType{order.EventTypes(), checkout.EventTypes(), payment.EventTypes()} {
+		types = append(types, more...)
+	}
+	codec, err := eventstore.NewCodec(types...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &history{tb: tb, codec: codec, next: map[string]eventstore.Revision{}}
+}
+
+// record puts an event at the end of the log, with gaps between positions.
+func (h *history) record(stream, correlation string, event domain.Event) {
+	h.tb.Helper()
+	data, err := json.Marshal(event)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	meta := fmt.Appendf(nil, `{"$correlationId":%q,"$traceId":"t-%s","schema":1}`, correlation, correlation)
+	n := len(h.events) + 1
+	h.events = append(h.events, h.codec.Bind(eventstore.Recorded{
+		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s %d", stream, n)), Stream: stream, Revision: h.next[stream],
+		Position: eventstore.Position(n * 100), Type: event.EventName(), Created: historyStart.Add(time.Duration(n) * time.Millisecond),
+		Data: data, RawMetadata: meta,
+	}))
+	h.next[stream]++
+}
+
+func (h *history) Append(context.Context, string, eventstore.Revision, ...eventstore.NewEvent) (eventstore.Appended, error) {
+	return eventstore.Appended{}, fmt.Errorf("a projection causes nothing")
+}
+
+func (h *history) ReadStream(_ context.Context, stream string, from eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for _, e := range h.events {
+			if e.Stream == stream && e.Revision >= from && !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// page returns the events of a projection among those from a to b.
+func (h *history) page(p projections.Projection, a, b int) eventstore.Page {
+	b = min(b, len(h.events))
+	page := eventstore.Page{Through: h.events[b-1].Position}
+	for _, e := range h.events[a:b] {
+		for _, prefix := range p.Prefixes() {
+			if strings.HasPrefix(e.Stream, prefix) {
+				page.Events = append(page.Events, e)
+				break
+			}
+		}
+	}
+	return page
+}
+
+func (h *history) open(p projections.Projection, dir string) *projections.Runner {
+	h.tb.Helper()
+	r, err := projections.Open(h.tb.Context(), p, projections.Config{
+		Dir: dir, Store: h, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return historyStart },
+	})
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return r
+}
+
+// trade writes what n checkouts leave behind, interleaved as they happen to be.
+func (h *history) trade(seed uint64, n int) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	h.record("stock-main.A", "receipt", stock.StockReceived{SKU: "A", Location: "main", Quantity: 1_000_000})
+	h.record("stock-main.B", "receipt", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1_000_000})
+	var running [][]func()
+	for i := range n {
+		running = append(running, h.checkout(fmt.Sprint(i), random))
+	}
+	for len(running) > 0 {
+		i := random.IntN(min(len(running), 8))
+		running[i][0]()
+		if running[i] = running[i][1:]; len(running[i]) == 0 {
+			running = append(running[:i], running[i+1:]...)
+		}
+	}
+}
+
+// checkout returns the steps of one checkout, each of which records.
+func (h *history) checkout(id string, random *rand.Rand) []func() {
+	sku, quantity := string("AB"[random.IntN(2)]), 1+random.IntN(3)
+	c, o, p, s, r := "c"+id, "o"+id, "p"+id, "stock-main."+sku, "r"+id
+	record := func(stream string, event domain.Event) func() { return func() { h.record(stream, c, event) } }
+	steps := []func(){
+		record("checkout-"+c, checkout.CheckoutStarted{CheckoutID: c, OrderID: o, StartedAt: historyStart}),
+		record(s, stock.StockReserved{SKU: sku, Location: "main", ReservationID: r, CheckoutID: c, Quantity: quantity}),
+		record("checkout-"+c, checkout.CheckoutStockReserved{CheckoutID: c}),
+		record("checkout-"+c, checkout.CheckoutPaymentRequested{CheckoutID: c, PaymentID: p, Attempt: 1}),
+		record("payment-"+p, payment.PaymentAuthorisationRequested{PaymentID: p, OrderID: o, Method: "sandbox:approved"}),
+	}
+	switch random.IntN(6) {
+	case 0: // nothing more is known of it
+		return steps
+	case 1:
+		return append(steps,
+			record("payment-"+p, payment.PaymentDeclined{PaymentID: p, Code: "card-declined"}),
+			record("checkout-"+c, checkout.CheckoutPaymentDeclined{CheckoutID: c, Code: "card-declined", RetryUntil: historyStart.Add(5 * time.Minute)}),
+			record(s, stock.StockReservationReleased{SKU: sku, Location: "main", ReservationID: r, Quantity: quantity, Reason: stock.Declined}),
+			record("checkout-"+c, checkout.CheckoutFailed{CheckoutID: c, Reason: "payment-declined"}))
+	}
+	return append(steps,
+		record("payment-"+p, payment.PaymentAuthorised{PaymentID: p}),
+		record("checkout-"+c, checkout.CheckoutPaymentAuthorised{CheckoutID: c, PaymentID: p}),
+		record(s, stock.StockCommitted{SKU: sku, Location: "main", ReservationID: r, OrderID: o, Quantity: quantity}),
+		record("order-"+o, placed(o, id, sku, quantity)),
+		record("checkout-"+c, checkout.CheckoutCompleted{CheckoutID: c, OrderID: o}))
+}
+
+func placed(id, number, sku string, lines int) order.OrderPlaced {
+	price := domain.Money{Amount: 1250, Currency: "EUR"}
+	e := order.OrderPlaced{
+		OrderID: id, Number: number, CheckoutID: "c", CustomerID: "customer", Currency: "EUR", PlacedAt: historyStart,
+		Totals: order.Totals{Subtotal: price, Grand: price, Discount: price, Shipping: price, Tax: price}, Authorised: price, PaymentID: "p",
+	}
+	for i := range lines {
+		e.Lines = append(e.Lines, order.Line{
+			LineID: fmt.Sprint(i + 1), SKU: sku, Title: "A white hanging heart", Quantity: 2, UnitPrice: price, Total: price,
+			Discount: price, Tax: price, Location: "main", ReservationID: "r" + id,
+		})
+	}
+	return e
+}
+
+// snapshot returns every row of every table but goose's own.
+func snapshot(tb testing.TB, db *sql.DB) (rows []string) {
+	tb.Helper()
+	var tables []string
+	for _, row := range query(tb, db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%' ORDER BY name`) {
+		tables = append(tables, row[0])
+	}
+	for _, table := range tables {
+		for _, row := range query(tb, db, "SELECT * FROM "+table+" ORDER BY 1, 2") {
+			rows = append(rows, table+": "+strings.Join(row, "|"))
+		}
+	}
+	return rows
+}
+
+func query(tb testing.TB, db *sql.DB, text string, args ...any) (all [][]string) {
+	tb.Helper()
+	rows, err := db.QueryContext(tb.Context(), text, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, _ := rows.Columns()
+	for rows.Next() {
+		values, into := make([]string, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, values)
+	}
+	if err := rows.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// However the log is cut into pages, whatever comes twice, and however often
+// the program is started anew: the rows are the same.
+func TestTheRowsDoNotDependOnPagesRepeatsAndRestarts(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.trade(7, 60)
+	for _, p := range everyProjection() {
+		t.Run(p.Name(), func(t *testing.T) {
+			t.Parallel()
+			want := h.replay(t, p, len(h.events), 0)
+			if len(want) < 3 {
+				t.Fatalf("%d rows are made", len(want))
+			}
+			for _, size := range []int{1, 7, 512} {
+				if diff := cmp.Diff(want, h.replay(t, p, size, 0)); diff != "" {
+					t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+				}
+				if diff := cmp.Diff(want, h.replay(t, p, size, 5)); diff != "" {
+					t.Errorf("pages of %d with repeats and restarts (-want +got):\n%s", size, diff)
+				}
+			}
+		})
+	}
+}
+
+// replay fills a new file and reads it. Every page begins with some events of
+// the one before; every fifth is given twice, and then the file opened anew.
+func (h *history) replay(t *testing.T, p projections.Projection, size, overlap int) []string {
+	t.Helper()
+	dir := t.TempDir()
+	h = &history{tb: t, codec: h.codec, events: h.events}
+	r := h.open(p, dir)
+	for i := 0; i < len(h.events); i += size {
+		page := h.page(p, max(i-overlap, 0), i+size)
+		for range 1 + overlap*i/size%2 {
+			if err := r.Apply(t.Context(), page); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if overlap > 0 && i/size%5 == 4 {
+			_ = r.Close()
+			r = h.open(p, dir)
+		}
+	}
+	defer func() { _ = r.Close() }()
+	return snapshot(t, r.Read())
+}
