@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"sync"
 
@@ -69,12 +70,12 @@ func (h *hub) after(position eventstore.Position, most int) (batch, <-chan struc
 		return batch{}, nil, false
 	}
 	from := sort.Search(len(h.items), func(i int) bool { return h.items[i].Position > position })
-	items := h.items[from:]
-	if len(items) > most {
-		items = items[:most:most]
-		return batch{items: items, through: items[most-1].Position}, h.changed, true
+	through := max(h.head, position)
+	items := slices.Clone(h.items[from:min(from+most, len(h.items))]) // the ring forgets, its readers must not
+	if from+most < len(h.items) {
+		through = items[most-1].Position
 	}
-	return batch{items: items[:len(items):len(items)], through: max(h.head, position)}, h.changed, true
+	return batch{items: items, through: through}, h.changed, true
 }
 
 // covers says whether after would find a position.

@@ -1,0 +1,99 @@
+package webhooks_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+)
+
+func TestCreatingAgainAnswersTheSame(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	d := p.start()
+	wish := webhooks.NewEndpoint{ID: "e-1", URL: "https://partner.example/hook", EventTypes: []string{"order.placed"}, Description: "d"}
+	first, err := d.Endpoints.Create(t.Context(), wish, meta())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := d.Endpoints.Create(t.Context(), wish, meta())
+	if err != nil || first.Secret.Text() != second.Secret.Text() || cmp.Diff(first.Endpoint, second.Endpoint) != "" {
+		t.Errorf("%v, %+v, %+v", err, first, second)
+	}
+	got, err := d.Endpoints.Get(t.Context(), "e-1")
+	if diff := cmp.Diff(first.Endpoint, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	eventually(t, "the list", func() bool {
+		list, err := d.Endpoints.List(t.Context())
+		return err == nil && len(list) == 1 && list[0].ID == "e-1" && list[0].URL == wish.URL && list[0].Status == endpoint.StatusActive
+	})
+	wish.URL = "https://other.example/"
+	if _, err := d.Endpoints.Create(t.Context(), wish, meta()); !errors.Is(err, endpoint.ErrExists) {
+		t.Errorf("another endpoint under the same id: %v", err)
+	}
+}
+
+func TestEndpointsAreRefusedWithEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	endpoints := p.endpoints(nil)
+	_, err := endpoints.Create(t.Context(), webhooks.NewEndpoint{ID: "e1", URL: "gopher://x/#f", EventTypes: []string{"endpoint.test"}}, meta())
+	var refusal *domain.RuleError
+	if !errors.As(err, &refusal) || len(refusal.Mistakes) != 3 {
+		t.Errorf("%v: %+v", err, refusal)
+	}
+	for what, err := range map[string]error{
+		"delete":  endpoints.Delete(t.Context(), "e1", meta()),
+		"disable": endpoints.Disable(t.Context(), "e1", endpoint.ReasonRequested, meta()),
+		"enable":  endpoints.Enable(t.Context(), "e1", meta()),
+	} {
+		if !errors.Is(err, endpoint.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := endpoints.Get(t.Context(), "e1"); !errors.Is(err, endpoint.ErrNotFound) {
+		t.Errorf("get: %v", err)
+	}
+}
+
+func TestAnEndpointThatLagsCatchesUpInOrder(t *testing.T) {
+	t.Parallel()
+	steady, late := newReceiver(t, nil), newReceiver(t, nil)
+	p := newPlatform(t)
+	p.config.Ring = 8
+	p.endpoint(steady.URL, "*")
+	created := p.endpoint(late.URL, "*")
+	d := p.start()
+	if err := d.Endpoints.Disable(t.Context(), created.ID, endpoint.ReasonRequested, meta()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{}
+	write := func(from, to int) {
+		for i := from; i < to; i++ {
+			order := fmt.Sprint("o", i%50)
+			want[order] = append(want[order], p.append(order, eventstore.Revision(i/50-1), noted{i})...)
+		}
+	}
+	write(0, 600)
+	eventually(t, "the steady endpoint", func() bool { return steady.count() == 600 })
+	if err := d.Endpoints.Enable(t.Context(), created.ID, meta()); err != nil {
+		t.Fatal(err)
+	}
+	write(600, 900)
+	eventually(t, "the late endpoint", func() bool { return late.count() == 900 && steady.count() == 900 })
+	for name, r := range map[string]*receiver{"steady": steady, "late": late} {
+		if diff := cmp.Diff(want, r.accepted()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if n := len(r.all()); n != 900 {
+			t.Errorf("%s: %d requests for 900 events", name, n)
+		}
+	}
+}
