@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -29,6 +30,11 @@ func TestCreatingAgainAnswersTheSame(t *testing.T) {
 	got, err := d.Endpoints.Get(t.Context(), "e-1")
 	if diff := cmp.Diff(first.Endpoint, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for r, err := range p.log.ReadStream(t.Context(), "endpoint-e-1", 0) {
+		if err != nil || bytes.Contains(r.Data, []byte(first.Secret.Text()[6:])) {
+			t.Errorf("%v, the secret is stored openly: %s", err, r.Data)
+		}
 	}
 	eventually(t, "the list", func() bool {
 		list, err := d.Endpoints.List(t.Context())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -63,22 +63,6 @@ func codec(tb testing.TB) *eventstore.Codec {
 	return c
 }
 
-// sealer stands for a keyring: it binds to what is associated and hides
-// nothing.
-type sealer struct{}
-
-func (sealer) Seal(plain, associated []byte) ([]byte, error) {
-	return append(append([]byte{}, plain...), associated...), nil
-}
-
-func (sealer) Open(sealed, associated []byte) ([]byte, error) {
-	plain, ok := bytes.CutSuffix(sealed, associated)
-	if !ok {
-		return nil, errors.New("sealed for something else")
-	}
-	return plain, nil
-}
-
 // platform is a log, a database, and dispatchers that come and go.
 type platform struct {
 	tb     testing.TB
@@ -86,6 +70,7 @@ type platform struct {
 	dir    string
 	config webhooks.Config
 	guard  guard.Config
+	keys   *vault.Keyring
 	around func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
 	starts atomic.Int64
 }
@@ -100,8 +85,12 @@ var development = address.Policy{AllowPrivate: true}
 
 func newPlatform(tb testing.TB) *platform {
 	tb.Helper()
+	keys, err := vault.OpenKeyring(tb.TempDir(), "")
+	if err != nil {
+		tb.Fatal(err)
+	}
 	return &platform{
-		tb: tb, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
+		tb: tb, keys: keys, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
 		config: webhooks.Config{
 			CursorKey:    bytes.Repeat([]byte{7}, 32),
 			Waits:        []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},
@@ -147,7 +136,7 @@ func (p *platform) start() *process {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: sealer{}, Catalogue: catalogue(), Policy: development,
+		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: catalogue(), Policy: development,
 		Client: client, Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
 		Around: p.around,
 	}
@@ -182,7 +171,7 @@ func (p *platform) start() *process {
 
 func (p *platform) endpoints(books *ledger.Ledger) *webhooks.Endpoints {
 	return &webhooks.Endpoints{
-		Store: p.log, Ledger: books, Sealer: sealer{}, Catalogue: catalogue(), Policy: development, Random: rand.Reader, Now: time.Now,
+		Store: p.log, Ledger: books, Sealer: p.keys, Catalogue: catalogue(), Policy: development, Random: rand.Reader, Now: time.Now,
 	}
 }
 

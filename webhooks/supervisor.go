@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
@@ -141,15 +140,14 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 // disable records that the receiver is gone. Should this process die before,
 // the next one hears the same answer again.
 func (s *supervisor) disable(ctx context.Context, r *running) {
-	cause := r.plan.Through()
 	meta := eventstore.Metadata{
-		CommandID: eventstore.DeriveID("endpoint-gone", r.to.ID, uuid.New().String()),
+		CommandID: eventstore.DeriveID("endpoint-gone", r.to.ID, strconv.FormatInt(int64(r.to.Revision), 10)),
 		Actor:     eventstore.Actor{Type: "system", ID: "webhooks"},
 	}
 	for ctx.Err() == nil {
 		err := s.d.Endpoints.Disable(ctx, r.to.ID, endpoint.ReasonGone, meta)
 		if err == nil || errors.Is(err, endpoint.ErrNotFound) {
-			s.d.Logger.InfoContext(ctx, "webhook receiver is gone, endpoint disabled", "endpoint", r.to.ID, "through", cause)
+			s.d.Logger.InfoContext(ctx, "webhook receiver is gone, endpoint disabled", "endpoint", r.to.ID)
 			return
 		}
 		s.complain(ctx, "webhooks cannot disable an endpoint", err)
