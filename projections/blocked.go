@@ -69,7 +69,7 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 	defer r.writing.Unlock()
 	failed, failure := b, error(nil)
 	err := r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx := &Tx{tx: raw, missing: map[string]bool{}}
+		tx := newTx(raw, nil)
 		for e, err := range r.cfg.Store.ReadStream(ctx, b.Stream, b.Revision) {
 			if err != nil {
 				return err

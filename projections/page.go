@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -20,6 +21,7 @@ func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
 	if page.Through <= r.Position() && len(events) == 0 {
 		return nil
 	}
+	defer decodeAhead(events)()
 	// Nearly always everything applies. Only when something does not is the
 	// page done again with a savepoint around each event.
 	blocked, err := r.transact(ctx, page, events, r.applyAll)
@@ -48,12 +50,29 @@ func (r *Runner) unseen(page eventstore.Page) []eventstore.Recorded {
 	return nil
 }
 
+// manyEvents is from where decoding ahead is worth a goroutine.
+const manyEvents = 32
+
+// decodeAhead begins to decode events beside the database's work: a Recorded
+// is decoded once for all its copies. What it returns waits for the end.
+func decodeAhead(events []eventstore.Recorded) (wait func()) {
+	var decoding sync.WaitGroup
+	if len(events) >= manyEvents {
+		decoding.Go(func() {
+			for _, e := range events {
+				_, _ = e.Decode() // Apply meets the same error
+			}
+		})
+	}
+	return decoding.Wait
+}
+
 type applying func(context.Context, *Tx, []eventstore.Recorded) (blocked map[string]bool, err error)
 
 func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []eventstore.Recorded, apply applying) (blocked map[string]bool, err error) {
-	tx := &Tx{prepared: r.prepared, missing: map[string]bool{}}
+	var tx *Tx
 	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx.tx = raw
+		tx = newTx(raw, r.prepared)
 		if blocked, err = apply(ctx, tx, events); err != nil {
 			return err
 		}

@@ -50,13 +50,23 @@ func schema(name string) fs.FS {
 type Tx struct {
 	tx       *sql.Tx
 	prepared map[string]*sql.Stmt
-	missing  map[string]bool // to be prepared when the transaction is over
+	mine     map[string]*sql.Stmt // those of prepared that this transaction has used
+	missing  map[string]bool      // to be prepared when the transaction is over
+}
+
+func newTx(tx *sql.Tx, prepared map[string]*sql.Stmt) *Tx {
+	return &Tx{tx: tx, prepared: prepared, mine: map[string]*sql.Stmt{}, missing: map[string]bool{}}
 }
 
 // Exec runs a statement.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
-	if stmt, ok := t.prepared[query]; ok {
-		_, err := t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	stmt, ok := t.mine[query]
+	if !ok && t.prepared[query] != nil {
+		stmt, ok = t.tx.StmtContext(ctx, t.prepared[query]), true
+		t.mine[query] = stmt
+	}
+	if ok {
+		_, err := stmt.ExecContext(ctx, args...)
 		return err
 	}
 	t.missing[query] = true
