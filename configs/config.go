@@ -36,7 +36,7 @@ type Config struct {
 // Checkout is how patient placing an order is.
 type Checkout struct {
 	GatewayTimeout  time.Duration   `name:"gateway-timeout" env:"GATEWAY_TIMEOUT" default:"6s" help:"Longest wait for the payment gateway; after it the outcome is unknown."`
-	ReservationTTL  time.Duration   `name:"reservation-ttl" env:"RESERVATION_TTL" default:"2m" help:"How long stock is reserved while a checkout runs."`
+	ReservationTTL  time.Duration   `name:"reservation-ttl" env:"RESERVATION_TTL" default:"15m" help:"How long stock is reserved while a checkout runs."`
 	DeclinedTTL     time.Duration   `name:"declined-ttl" env:"DECLINED_TTL" default:"5m" help:"How long stock is kept after a declined payment."`
 	UnknownTTL      time.Duration   `name:"unknown-ttl" env:"UNKNOWN_TTL" default:"30m" help:"How long stock is first kept while a payment's outcome is unknown."`
 	UnknownSchedule []time.Duration `name:"unknown-schedule" env:"UNKNOWN_SCHEDULE" default:"2s,5s,15s,60s" help:"When an unknown payment is looked up at the gateway, after it became unknown."`
@@ -68,7 +68,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if u, err := url.Parse(c.EventStore); c.EventStore != "" && (err != nil || !slices.Contains([]string{"esdb", "esdb+discover"}, u.Scheme)) {
-		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", redacted(c.EventStore))
+		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", Redacted(c.EventStore))
 	}
 	if c.Database != "" {
 		bad("database", "read models in Postgres are not supported by this version; leave it empty for SQLite")
@@ -121,8 +121,8 @@ func (c Config) durations() []namedDuration {
 	return list
 }
 
-// redacted hides the password of a connection string.
-func redacted(raw string) string {
+// Redacted hides the password of a connection string.
+func Redacted(raw string) string {
 	at := strings.LastIndex(raw, "@")
 	scheme := strings.Index(raw, "://")
 	if at < 0 || scheme < 0 || at < scheme {

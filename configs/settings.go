@@ -47,7 +47,7 @@ func valueOf(flag *kong.Flag) string {
 	case "admin-key", "master-key":
 		return "***"
 	case "eventstore", "database":
-		return redacted(text)
+		return Redacted(text)
 	}
 	return text
 }

@@ -1,0 +1,171 @@
+// Package app puts the program together: it makes every part from the
+// settings, starts them in order, and stops them in reverse. It is the only
+// place that knows all of them. It must not do what a part should do.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/configs"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/tracing"
+	"github.com/waybill-dev/waybill/vault"
+)
+
+// Roles a process may have.
+const (
+	RoleAPI         = "api"
+	RoleProjections = "projections"
+	RoleHandlers    = "handlers"
+	RoleWebhooks    = "webhooks"
+)
+
+// Options are what is no setting.
+type Options struct {
+	Roles   []string // of Role…
+	Logger  *slog.Logger
+	Version string
+}
+
+// App is the platform.
+type App struct {
+	cfg     configs.Config
+	options Options
+	logger  *slog.Logger
+	now     func() time.Time
+	life    *lifecycle
+
+	keys         *vault.Keyring
+	adminKey     string
+	adminKeyMade bool
+	eventStore   string // connection string
+
+	client   *eventstore.Client
+	store    eventstore.Store // client, traced
+	vault    *vault.Vault
+	models   *readModels
+	commands *commands
+	hooks    *hooks
+	http     net.Listener
+}
+
+// New checks what can be checked before anything is started.
+func New(cfg configs.Config, options Options) (*App, error) {
+	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger)}
+	if len(options.Roles) == 0 {
+		return nil, errors.New("a process needs at least one role")
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	var err error
+	if a.keys, err = vault.OpenKeyring(filepath.Join(cfg.DataDir, "keys"), cfg.MasterKey); err != nil {
+		return nil, err
+	}
+	a.adminKey = cfg.AdminKey
+	if a.adminKey == "" {
+		a.adminKey, a.adminKeyMade = NewAdminKey(), true
+	}
+	return a, nil
+}
+
+// Start starts every part. When it fails, what was started is for Stop.
+func (a *App) Start(ctx context.Context) error {
+	for _, start := range []func(context.Context) error{
+		a.startNode, a.startClient, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
+	} {
+		if err := start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop stops what was started, last first.
+func (a *App) Stop(ctx context.Context) error { return a.life.stop(ctx) }
+
+// Failed tells why the program cannot go on.
+func (a *App) Failed() <-chan error { return a.life.failed }
+
+// HTTPAddr is where the API listens; empty without the role.
+func (a *App) HTTPAddr() string {
+	if a.http == nil {
+		return ""
+	}
+	return a.http.Addr().String()
+}
+
+// EventStore is the connection string of the event store.
+func (a *App) EventStore() string { return configs.Redacted(a.eventStore) }
+
+// AdminKey is the key with scope admin, and whether it was made just now.
+func (a *App) AdminKey() (key string, made bool) { return a.adminKey, a.adminKeyMade }
+
+func (a *App) has(role string) bool { return slices.Contains(a.options.Roles, role) }
+
+func (a *App) startNode(context.Context) error {
+	if a.cfg.EventStore != "" {
+		a.eventStore = a.cfg.EventStore
+		return nil
+	}
+	n, err := StartNode(a.cfg, a.logger)
+	if err != nil {
+		return err
+	}
+	a.eventStore = n.ConnectionString()
+	a.life.onStop("embedded event store", n.Stop)
+	a.life.run("embedded event store's watch", func(ctx context.Context) error {
+		select {
+		case err := <-n.Failed():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return nil
+}
+
+func (a *App) startClient(context.Context) error {
+	codec, err := eventstore.NewCodec(eventTypes()...)
+	if err != nil {
+		return fmt.Errorf("register the events: %w", err)
+	}
+	a.client, err = eventstore.NewClient(eventstore.Config{ConnectionString: a.eventStore, Codec: codec, Logger: a.logger})
+	if err != nil {
+		return fmt.Errorf("set up the event store's client: %w", err)
+	}
+	a.store = tracing.Store(a.client)
+	a.life.onStop("event store's client", func(context.Context) error { return a.client.Close() })
+	return nil
+}
+
+func (a *App) startVault(ctx context.Context) (err error) {
+	a.vault, err = vault.Open(ctx, filepath.Join(a.cfg.DataDir, "vault.db"), a.keys)
+	if err != nil {
+		return fmt.Errorf("open the vault: %w", err)
+	}
+	a.life.onStop("vault", func(context.Context) error { return a.vault.Close() })
+	return nil
+}
+
+// NewAdminKey makes a key nobody can guess.
+func NewAdminKey() string {
+	var b [24]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "wb_admin_" + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// newID returns a UUIDv7: ids made later sort later.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/waybill-dev/waybill/access"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/numbers"
+	"github.com/waybill-dev/waybill/handlers/stock"
+	"github.com/waybill-dev/waybill/projections"
+	"github.com/waybill-dev/waybill/tracing"
+)
+
+// commands is what decides.
+type commands struct {
+	keys        *access.Keys
+	catalogue   *catalog.Catalog
+	stock       *stock.Writer
+	numbers     *numbers.Allocator
+	creditNotes creditnotes.Recorder
+	checkout    *checkout.Service
+}
+
+const tenant = "default"
+
+func (a *App) startCommands(ctx context.Context) (err error) {
+	c := &commands{
+		keys:        &access.Keys{Store: a.store, Tenant: tenant, AdminKey: a.adminKey, Random: randomReader{}, Now: a.now},
+		numbers:     &numbers.Allocator{Store: a.store, Tenant: tenant, NewID: newID},
+		creditNotes: creditnotes.Recorder{Store: a.store},
+	}
+	if c.catalogue, err = catalog.New(a.store, 0); err != nil {
+		return err
+	}
+	if c.stock, err = stock.NewWriter(stock.Config{Store: a.store, Now: a.now}); err != nil {
+		return err
+	}
+	a.commands = c
+	a.life.run("caches", a.observe)
+	return a.startCheckout(ctx)
+}
+
+// observe keeps what is in memory as fresh as the log: prices and keys that
+// another process changed.
+func (a *App) observe(ctx context.Context) error {
+	feed := a.client.Feed(eventstore.FeedConfig{Prefixes: []string{catalog.Prefix, a.commands.keys.Stream()}, FromEnd: true})
+	defer feed.Close()
+	for {
+		page, err := feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Events {
+			for _, observe := range []func(eventstore.Recorded) error{a.commands.catalogue.Observe, a.commands.keys.Observe} {
+				if err := observe(e); err != nil {
+					a.logger.WarnContext(ctx, "event was not understood", "stream", e.Stream, "revision", e.Revision, "error", err)
+				}
+			}
+		}
+	}
+}
+
+// startCheckout starts the payment gateway and what places orders with it,
+// and, with the role, what recovers interrupted checkouts.
+func (a *App) startCheckout(ctx context.Context) error {
+	gateway, err := a.startGateway(ctx)
+	if err != nil {
+		return err
+	}
+	c, cfg := a.commands, a.cfg.Checkout
+	c.checkout = &checkout.Service{
+		Store:    a.store,
+		Pricer:   tracing.Pricer(checkout.Prices{Products: c.catalogue}),
+		Stock:    tracing.Stock(c.stock),
+		Numbers:  c.numbers,
+		Gateway:  tracing.Gateway(gateway),
+		Contacts: a.vault,
+		Now:      a.now,
+		NewID:    newID,
+		Config: checkout.Config{
+			GatewayTimeout: cfg.GatewayTimeout, Hold: cfg.ReservationTTL, DeclinedHold: cfg.DeclinedTTL, UnknownHold: cfg.UnknownTTL,
+			Patience: cfg.RecoverAfter, Polls: cfg.UnknownSchedule, PollEvery: cfg.UnknownEvery, PollFor: cfg.UnknownGiveUp,
+			Budget: max(10*time.Second, cfg.GatewayTimeout+4*time.Second),
+		},
+	}
+	if a.has(RoleHandlers) {
+		recovery := &checkout.Recovery{
+			Service: c.checkout, Open: openCheckouts{a.models.checkouts}, Logger: a.logger, Interval: cfg.RecoverEvery,
+		}
+		a.life.run("checkout recovery", recovery.Run)
+	}
+	return nil
+}
+
+// openCheckouts lets recovery read the read model of open checkouts.
+type openCheckouts struct{ queries projections.CheckoutQueries }
+
+// recoveryRound is how many checkouts one round looks at.
+const recoveryRound = 1000
+
+// Due implements [checkout.OpenCheckouts].
+func (o openCheckouts) Due(ctx context.Context, now time.Time) ([]checkout.Open, error) {
+	rows, err := o.queries.Due(ctx, now, recoveryRound)
+	open := make([]checkout.Open, len(rows))
+	for i, row := range rows {
+		open[i] = checkout.Open{CheckoutID: row.CheckoutID, Step: row.Step, LastAt: row.LastAt, DueAt: row.DueAt}
+	}
+	return open, err
+}
+
+// startGateway runs the sandbox gateway beside the platform.
+func (a *App) startGateway(ctx context.Context) (*sandbox.Client, error) {
+	timeout := a.cfg.Checkout.GatewayTimeout
+	server, err := sandbox.Listen(ctx, a.cfg.SandboxAddr, sandbox.Config{
+		Ledger: filepath.Join(a.cfg.DataDir, "sandbox.db"), Delay: 2 * timeout, Now: a.now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; name another address with --sandbox-addr", err)
+	}
+	a.life.onStop("sandbox gateway", server.Stop)
+	client := sandbox.NewClient(server.URL(), timeout)
+	a.life.onStop("sandbox gateway's client", func(context.Context) error { client.Close(); return nil })
+	return client, nil
+}

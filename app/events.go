@@ -1,0 +1,24 @@
+package app
+
+import (
+	"slices"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/catalog"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/numbers"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+)
+
+// eventTypes lists every event that is ever stored.
+func eventTypes() []domain.EventType {
+	return slices.Concat(
+		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), numbers.EventTypes(),
+		order.EventTypes(), payment.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
+	)
+}

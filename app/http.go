@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-dev/waybill/api"
+	"github.com/waybill-dev/waybill/tracing"
+)
+
+func (a *App) startAPI(ctx context.Context) error {
+	if !a.has(RoleAPI) {
+		return nil
+	}
+	metrics, err := a.metrics()
+	if err != nil {
+		return err
+	}
+	var config net.ListenConfig
+	a.http, err = config.Listen(ctx, "tcp", a.cfg.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("listen at %s for the API: %w; name another address with --http-addr", a.cfg.HTTPAddr, err)
+	}
+	routes := a.routes(metrics)
+	server := api.NewServer(routes.Config, tracing.HTTP(routes.Handler()))
+	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+	go func() {
+		if err := server.Serve(a.http); !errors.Is(err, http.ErrServerClosed) {
+			a.life.fail(fmt.Errorf("serve the API: %w", err))
+		}
+	}()
+	a.life.onStop("API", server.Shutdown)
+	return nil
+}
+
+func (a *App) routes(metrics http.Handler) *api.API {
+	return &api.API{
+		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, Version: a.options.Version},
+		Store:       a.store,
+		Keys:        a.commands.keys,
+		Catalogue:   a.commands.catalogue,
+		Stock:       a.commands.stock,
+		CreditNotes: a.commands.creditNotes,
+		Orders:      a.models.orders,
+		Timeline:    a.models.timeline,
+		Levels:      a.models.stock,
+		Endpoints:   a.hooks.endpoints,
+		Deliveries:  a.hooks.dispatcher,
+		Checks:      []api.Check{{Name: "event store", Run: a.client.Ping}},
+		Metrics:     metrics,
+		CursorKey:   a.keys.Derive("api cursors"),
+		TraceID:     traceID,
+		Logger:      a.logger,
+		Now:         a.now,
+		NewID:       newID,
+	}
+}
+
+func traceID(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		return sc.TraceID().String()
+	}
+	return ""
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+)
+
+// metrics makes the handler of /metrics: numbers are read when they are asked
+// for, so that counting costs the platform nothing.
+func (a *App) metrics() (http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	err := errors.Join(
+		registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+		registry.Register(&gauges{app: a}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics: %w", err)
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}), nil
+}
+
+// gauges reads where the read models and checkouts are.
+type gauges struct{ app *App }
+
+var (
+	projectionPosition = prometheus.NewDesc("waybill_projection_position", "Position in the log the read model is at.", []string{"projection"}, nil)
+	projectionApplied  = prometheus.NewDesc("waybill_projection_applied_timestamp_seconds", "When the last event that was applied had been recorded.", []string{"projection"}, nil)
+	projectionBlocked  = prometheus.NewDesc("waybill_projection_blocked_streams", "Streams with an event that cannot be applied.", []string{"projection"}, nil)
+	checkoutsOpen      = prometheus.NewDesc("waybill_checkouts_open", "Checkouts that are not over.", []string{"step"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (*gauges) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{projectionPosition, projectionApplied, projectionBlocked, checkoutsOpen} {
+		descs <- desc
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (g *gauges) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	gauge := func(desc *prometheus.Desc, value float64, label string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, label)
+	}
+	for _, r := range g.app.models.runners {
+		gauge(projectionPosition, float64(r.Position()), r.Name())
+		if applied := r.Applied(); !applied.IsZero() {
+			gauge(projectionApplied, float64(applied.UnixMilli())/1000, r.Name())
+		}
+		blocked, err := r.Blocked(ctx)
+		if err != nil {
+			metrics <- prometheus.NewInvalidMetric(projectionBlocked, err)
+			continue
+		}
+		gauge(projectionBlocked, float64(len(blocked)), r.Name())
+	}
+	counts, err := g.app.models.checkouts.Count(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(checkoutsOpen, err)
+		return
+	}
+	for _, step := range []checkout.Step{checkout.Started, checkout.Reserved, checkout.Paying, checkout.Declined, checkout.Unknown, checkout.Authorised, checkout.Compensating} {
+		gauge(checkoutsOpen, float64(counts[step]), string(step))
+	}
+}

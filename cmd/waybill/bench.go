@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/waybill-dev/waybill/bench"
+)
+
+type benchCommand struct {
+	Callers  []int         `name:"callers" default:"1,16,64" help:"Numbers of callers that place orders at once, one run each."`
+	Duration time.Duration `name:"duration" default:"10s" help:"Length of each run."`
+	Rate     int           `name:"rate" default:"50" help:"Orders per second while the time to the partner is measured."`
+	Starts   int           `name:"starts" default:"5" help:"How often start-up is timed."`
+	JSON     bool          `name:"json" help:"Print JSON; times are in nanoseconds."`
+}
+
+// Run measures a platform of its own in a temporary folder.
+func (c benchCommand) Run(inv *invocation) error {
+	if c.Duration < time.Second || c.Rate < 1 || c.Rate > 1000 || c.Starts < 1 {
+		return usageError{fmt.Errorf("--duration needs at least 1s, --rate 1 to 1000, --starts at least 1")}
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "waybill-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	report, err := bench.Run(inv.ctx, bench.Options{
+		Binary: binary, Dir: dir, Callers: c.Callers, Duration: c.Duration, Rate: c.Rate, Starts: c.Starts,
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(inv.out).Encode(report)
+	}
+	return report.Print(inv.out)
+}

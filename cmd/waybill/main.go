@@ -1,0 +1,119 @@
+// Command waybill is the whole platform in one binary: `waybill up` to try it,
+// `waybill serve` to run it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/waybill-dev/waybill/configs"
+	"github.com/waybill-dev/waybill/tracing"
+)
+
+// Exit codes: what a script may rely on.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+type program struct {
+	configs.Config
+
+	ConfigFile kong.ConfigFlag `name:"config" type:"existingfile" help:"Settings file to read instead of ./waybill.yaml."`
+
+	Up       upCommand      `cmd:"" help:"Try it: everything in one process, with demo data and a sample partner whose callbacks are printed."`
+	Serve    serveCommand   `cmd:"" help:"Run the platform."`
+	Node     nodeCommand    `cmd:"" help:"Run the embedded event store alone."`
+	Import   importCommand  `cmd:"" help:"Import orders from elsewhere."`
+	Bench    benchCommand   `cmd:"" help:"Measure this machine: orders per second, time to the partner, start-up, memory."`
+	Settings configCommand  `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
+	Version  versionCommand `cmd:"" help:"Show the version."`
+}
+
+// invocation is what every command needs besides its own flags.
+type invocation struct {
+	ctx    context.Context //nolint:containedctx // lives exactly as long as the command
+	config configs.Config
+	logger *slog.Logger
+	out    io.Writer
+	errOut io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var p program
+	parser, err := kong.New(&p,
+		kong.Name("waybill"),
+		kong.Description("Event-sourced orders with signed webhooks."),
+		kong.Configuration(configs.YAML, "waybill.yaml"),
+		kong.Writers(out, errOut),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return fail(errOut, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(errOut, "waybill: %v\n`waybill --help` shows what can be said.\n", err)
+		return exitUsage
+	}
+	if err := p.Validate(); err != nil {
+		fmt.Fprintf(errOut, "waybill: settings cannot work:\n%v\n", err)
+		return exitUsage
+	}
+	inv := &invocation{ctx: ctx, config: p.Config, logger: newLogger(p.Config, errOut), out: out, errOut: errOut}
+	if err := command.Run(inv); err != nil {
+		return fail(errOut, err)
+	}
+	return exitDone
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+func fail(w io.Writer, err error) int {
+	fmt.Fprintf(w, "waybill: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newLogger(cfg configs.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // an enum of the flag: always right
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
+	if cfg.LogFormat == "json" {
+		handler = slog.NewJSONHandler(w, options)
+	}
+	return slog.New(tracing.LogHandler(handler))
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waybill-dev/waybill/bench"
+	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/tracing/jaegertest"
+)
+
+// traceFileEnv names a file that the trace is written to, as Jaeger answered.
+const traceFileEnv = "WAYBILL_TEST_TRACE_FILE"
+
+// TestOneTraceLeadsFromTheRequestToThePartner places an order on a platform
+// that exports to a real Jaeger and looks at what Jaeger knows of it.
+func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
+	t.Parallel()
+	jaeger := jaegertest.Start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	headers := make(chan string, 1)
+	partner := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Tracestate") != "" || r.Header.Get("Baggage") != "" {
+			t.Error("tracestate or baggage went to the partner")
+		}
+		headers <- r.Header.Get("Traceparent")
+	}))
+	t.Cleanup(partner.Close)
+	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), env: []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + jaeger.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=100",
+	}}
+	platform.start(ctx)
+	t.Cleanup(platform.stop)
+	api := platform.api()
+	if err := bench.Stock(ctx, api); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.CreateEndpoint(ctx, client.CreateEndpoint{URL: partner.URL, EventTypes: []string{"order.placed"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.PlaceOrder(ctx, "traced", benchOrder()); err != nil {
+		t.Fatal(err)
+	}
+	traceparent := strings.Split(<-headers, "-")
+	if len(traceparent) != 4 {
+		t.Fatalf("the partner got the traceparent %q", traceparent)
+	}
+	want := []string{
+		"POST /v1/orders", "checkout.validate", "stock.reserve", "payment.authorise", "streams.append",
+		"orders process", "timeline process", "webhook deliver",
+	}
+	trace, err := jaeger.WaitFor(ctx, traceparent[1], func(trace jaegertest.Trace) bool {
+		for _, name := range want {
+			if len(trace.Named(name)) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	if path := os.Getenv(traceFileEnv); path != "" {
+		if err := os.WriteFile(path, trace.JSON, 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	if err != nil {
+		t.Fatalf("%v; spans: %s", err, names(trace))
+	}
+	checkParents(t, trace)
+	attempt := trace.Named("webhook deliver")[0]
+	if attempt.ID != traceparent[2] {
+		t.Errorf("the partner was told span %s, the attempt is %s", traceparent[2], attempt.ID)
+	}
+}
+
+// checkParents expects one root, the request; the checkout's steps below it;
+// and what happened later below the append that caused it.
+func checkParents(t *testing.T, trace jaegertest.Trace) {
+	t.Helper()
+	root := trace.Named("POST /v1/orders")[0]
+	for _, span := range trace.Spans {
+		if span.ID == root.ID {
+			continue
+		}
+		if _, ok := trace.Parent(span); !ok {
+			t.Errorf("span %q has no parent in the trace", span.Name)
+		}
+	}
+	for _, name := range []string{"checkout.validate", "stock.reserve", "payment.authorise"} {
+		if parent, _ := trace.Parent(trace.Named(name)[0]); parent.ID != root.ID {
+			t.Errorf("the parent of %q is %q, want %q", name, parent.Name, root.Name)
+		}
+	}
+	placed := func(span jaegertest.Span) bool {
+		types, _ := span.Tags["event.type"].(string)
+		return strings.Contains(types, "OrderPlaced")
+	}
+	for _, name := range []string{"orders process", "webhook deliver"} {
+		below := false
+		for _, span := range trace.Named(name) {
+			parent, _ := trace.Parent(span)
+			below = below || (parent.Name == "streams.append" && placed(parent))
+		}
+		if !below {
+			t.Errorf("no span %q stands below the append of OrderPlaced", name)
+		}
+	}
+}
+
+func names(trace jaegertest.Trace) string {
+	var list []string
+	for _, span := range trace.Spans {
+		list = append(list, span.Name)
+	}
+	return strings.Join(list, ", ")
+}
