@@ -1,0 +1,277 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
+	gateway "github.com/waybill-dev/waybill/gateways/payment"
+)
+
+// Codes of declined payments that are not the gateway's.
+const (
+	CodeUnsupported = "unsupported-method"
+	CodeNotAsked    = "gateway-unavailable"
+	CodeNotFound    = "not-found"
+	CodeVoided      = "voided"
+)
+
+// authorise asks the gateway, unless that was done before, and acts on the
+// answer.
+func (s *Service) authorise(ctx context.Context, r *run) error {
+	if err := s.readPayment(ctx, r); err != nil {
+		return err
+	}
+	switch r.payment.state.Status {
+	case "":
+		if kept, err := s.keep(ctx, r); err != nil || !kept {
+			return err
+		}
+		if err := s.announce(ctx, r); err != nil {
+			return err
+		}
+		if err := s.ask(ctx, r); err != nil {
+			return err
+		}
+	case payment.StatusRequested:
+		if err := s.interrupted(ctx, r); err != nil {
+			return err
+		}
+	case payment.StatusAuthorised, payment.StatusDeclined, payment.StatusUnknown, payment.StatusNotFound,
+		payment.StatusVoidRequested, payment.StatusVoided:
+	}
+	return s.settle(ctx, r)
+}
+
+// readPayment knows the payment of the last attempt. Where this run has just
+// requested it there is nothing to read.
+func (s *Service) readPayment(ctx context.Context, r *run) error {
+	if id := r.checkout.state.PaymentID; r.payment.id != id {
+		r.payment = fresh(payment.Decider, id)
+	}
+	if !r.asked {
+		return nil
+	}
+	return r.payment.load(ctx, s.Store)
+}
+
+// keep extends the reservations where they might expire before the gateway
+// answers. Where they did, it begins to undo the checkout and reports false.
+func (s *Service) keep(ctx context.Context, r *run) (bool, error) {
+	config, now := s.Config.withDefaults(), s.Now()
+	expires := r.checkout.state.ExpiresAt
+	if expires.Sub(now) >= 2*config.GatewayTimeout {
+		return true, nil
+	}
+	kept, err := s.extend(ctx, r, now.Add(config.Hold))
+	if err != nil || kept {
+		return kept, err
+	}
+	return false, s.compensate(ctx, r, checkout.ErrStockLost)
+}
+
+// announce records the payment before the gateway is asked, so that no money
+// can be held that nobody knows of.
+func (s *Service) announce(ctx context.Context, r *run) error {
+	state := r.checkout.state
+	err := s.recordPayment(ctx, r, "payment requested", payment.Request{
+		PaymentID: state.PaymentID, OrderID: state.OrderID, Amount: state.Totals.Grand, Method: state.Method,
+		Gateway: s.Config.withDefaults().Gateway, Key: state.PaymentID, At: s.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	return s.fault("payment announced")
+}
+
+// recordPayment appends to the payment.
+func (s *Service) recordPayment(ctx context.Context, r *run, step string, command payment.Command) error {
+	cause, err := r.payment.do(ctx, s.Store, r.meta(step), command)
+	if err == nil && cause != "" {
+		r.cause = cause
+	}
+	return err
+}
+
+// ask asks the gateway once and records what it answered. Asking again with
+// the same key never charges twice.
+func (s *Service) ask(ctx context.Context, r *run) error {
+	begun := s.Now()
+	p := r.payment.state
+	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
+	answer, err := s.Gateway.Authorise(calling, gateway.Authorise{Key: p.Key, Amount: p.Amount, Method: p.Method})
+	cancel()
+	if err := s.fault("gateway asked"); err != nil {
+		return err
+	}
+	step, command := "payment answered", result(answer)
+	switch {
+	case errors.Is(err, gateway.ErrUnsupportedMethod):
+		command = payment.Decline{Code: CodeUnsupported, Message: "the payment method is not supported", Retryable: true}
+	case errors.Is(err, gateway.ErrNotSent):
+		command = payment.Decline{Code: CodeNotAsked, Message: "the payment gateway is not available", Retryable: true}
+	case err != nil:
+		step, command = "payment lost", payment.LoseSight{Cause: cause(err), After: s.Now().Sub(begun)}
+	}
+	err = s.recordPayment(ctx, r, step, command)
+	if errors.Is(err, eventstore.ErrConflict) {
+		// Somebody told the outcome meanwhile: a callback, or recovery.
+		if err := r.payment.load(ctx, s.Store); err != nil {
+			return err
+		}
+		err = s.recordPayment(ctx, r, step, command)
+	}
+	if errors.Is(err, payment.ErrTransition) {
+		return s.contradicted(ctx, r, answer)
+	}
+	if err != nil {
+		return err
+	}
+	return s.fault("payment answered")
+}
+
+// contradicted handles an answer that came after the payment was settled
+// otherwise: money that is held although the payment was voided is let go.
+func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Authorisation) error {
+	held := answer.Status == gateway.Authorised && r.payment.state.Status != payment.StatusAuthorised
+	if !held {
+		return nil
+	}
+	_, err := s.Gateway.Void(ctx, r.payment.state.Key)
+	return err
+}
+
+// result is a gateway's answer as a command.
+func result(a gateway.Authorisation) payment.Command {
+	switch a.Status {
+	case gateway.Authorised:
+		return payment.Authorise{GatewayRef: a.Ref, Amount: a.Amount, ExpiresAt: a.ExpiresAt}
+	case gateway.Voided:
+		return payment.Decline{Code: CodeVoided, Message: "the payment was voided"}
+	case gateway.Declined:
+	}
+	return payment.Decline{Code: a.Code, Message: a.Message, Retryable: true}
+}
+
+func cause(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	return "failure"
+}
+
+// interrupted finds out what became of a payment that was announced, by a
+// process that did not come to record the outcome. Where the gateway knows
+// nothing it is asked again with the same key while the checkout is young.
+func (s *Service) interrupted(ctx context.Context, r *run) error {
+	answer, err := s.find(ctx, r)
+	young := s.Now().Sub(r.payment.state.RequestedAt) < s.Config.withDefaults().Abandon
+	switch {
+	case err == nil:
+		return s.resolve(ctx, r, answer)
+	case errors.Is(err, gateway.ErrNotFound) && young:
+		return s.ask(ctx, r)
+	}
+	return s.recordPayment(ctx, r, "payment lost", payment.LoseSight{
+		Cause: "interrupted", After: s.Now().Sub(r.payment.state.RequestedAt),
+	})
+}
+
+// find asks the gateway what it knows.
+func (s *Service) find(ctx context.Context, r *run) (gateway.Authorisation, error) {
+	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
+	defer cancel()
+	return s.Gateway.Find(calling, r.payment.state.Key)
+}
+
+// resolve records an outcome that was found.
+func (s *Service) resolve(ctx context.Context, r *run, answer gateway.Authorisation) error {
+	command := payment.Resolve{By: payment.ByPoll, As: payment.AsAuthorised}
+	switch outcome := result(answer).(type) {
+	case payment.Authorise:
+		command.Authorised = outcome
+	case payment.Decline:
+		command.As, command.Declined = payment.AsDeclined, outcome
+	}
+	if err := s.recordPayment(ctx, r, "payment resolved "+string(command.As), command); err != nil {
+		return err
+	}
+	return s.fault("payment resolved")
+}
+
+// settle acts on the payment's outcome.
+func (s *Service) settle(ctx context.Context, r *run) error {
+	switch p := r.payment.state; p.Status {
+	case payment.StatusAuthorised:
+		return s.finish(ctx, r)
+	case payment.StatusDeclined:
+		return s.decline(ctx, r)
+	case payment.StatusUnknown:
+		return s.loseSight(ctx, r)
+	case payment.StatusNotFound:
+		return s.compensate(ctx, r, checkout.ErrDeclined, s.declined(CodeNotFound, "the gateway knows nothing of the payment"))
+	case payment.StatusVoidRequested, payment.StatusVoided:
+		return s.compensate(ctx, r, checkout.ErrUnresolved)
+	case "", payment.StatusRequested:
+	}
+	return eventstore.ErrConflict // somebody else is asking
+}
+
+// decline keeps the stock for another method, for a while. Where the outcome
+// was unknown before, nobody waits for that, and everything is given back.
+func (s *Service) decline(ctx context.Context, r *run) error {
+	p := r.payment.state
+	command := s.declined(p.Code, p.Message)
+	if r.checkout.state.Step == checkout.Unknown {
+		return s.compensate(ctx, r, checkout.ErrDeclined, command)
+	}
+	if r.checkout.state.ExpiresAt.Before(command.RetryUntil) {
+		kept, err := s.extend(ctx, r, command.RetryUntil)
+		if err != nil {
+			return err
+		}
+		if !kept {
+			return s.compensate(ctx, r, checkout.ErrDeclined, command)
+		}
+	}
+	if err := s.record(ctx, r, "declined", command); err != nil {
+		return err
+	}
+	return s.fault("declined")
+}
+
+func (s *Service) declined(code, message string) checkout.DeclinePayment {
+	now := s.Now()
+	return checkout.DeclinePayment{
+		Code: code, Message: message, RetryUntil: now.Add(s.Config.withDefaults().DeclinedHold), At: now,
+	}
+}
+
+// loseSight keeps the stock for longer and leaves the rest to recovery. Stock
+// that is lost meanwhile is noticed when it is to be committed.
+func (s *Service) loseSight(ctx context.Context, r *run) error {
+	if r.checkout.state.Step == checkout.Unknown {
+		return nil
+	}
+	now := s.Now()
+	if _, err := s.extend(ctx, r, r.checkout.state.StartedAt.Add(s.Config.withDefaults().Hold+s.Config.withDefaults().UnknownHold)); err != nil {
+		return err
+	}
+	if err := s.record(ctx, r, "lost", checkout.LoseSight{At: now}); err != nil {
+		return err
+	}
+	return s.fault("payment unknown")
+}
+
+// compensate says that everything is about to be undone.
+func (s *Service) compensate(ctx context.Context, r *run, reason *domain.RuleError, before ...checkout.Command) error {
+	commands := append(before, checkout.Compensate{Reason: reason, At: s.Now()})
+	if err := s.record(ctx, r, fmt.Sprintf("compensating %s %d", reason.Code, len(before)), commands...); err != nil {
+		return err
+	}
+	return s.fault("compensating")
+}

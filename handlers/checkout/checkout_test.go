@@ -1,0 +1,393 @@
+package checkout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/domain"
+	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	domainstock "github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
+	"github.com/waybill-dev/waybill/node/nodetest"
+)
+
+// counting counts appends.
+type counting struct {
+	eventstore.Store
+	appends atomic.Int64
+}
+
+func (c *counting) Append(
+	ctx context.Context, stream string, expected eventstore.Revision, events ...eventstore.NewEvent,
+) (eventstore.Appended, error) {
+	c.appends.Add(1)
+	return c.Store.Append(ctx, stream, expected, events...)
+}
+
+func must(tb testing.TB, o checkout.Outcome, err error) checkout.Outcome {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return o
+}
+
+func refusedBy(tb testing.TB, o checkout.Outcome, want *domain.RuleError) {
+	tb.Helper()
+	if o.Refused == nil || !errors.Is(o.Refused, want) {
+		tb.Fatalf("refused with %v in step %q, want %v", o.Refused, o.Checkout.Step, want)
+	}
+}
+
+func TestAnOrderIsPlaced(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	store := &counting{Store: handlertest.Connect(t, w.address)}
+	p := w.processOn(t, &c, store)
+	p.offer(t, "MUG-1", 5)
+	if _, err := p.Numbers.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	contacts := &contacts{}
+	p.Contacts = contacts
+	request := place("k", "sandbox:approved", line("MUG-1", 2), line("MUG-1", 1))
+	request.Subject, request.Contact = "u", "a@example.com"
+	before := store.appends.Load()
+	o, err := p.Place(t.Context(), request)
+	must(t, o, err)
+	if got := store.appends.Load() - before; got != 8 {
+		t.Errorf("%d appends for an order of one SKU, want 8", got)
+	}
+	if o.Refused != nil || o.Replayed || o.Revision != 0 || o.Checkout.Step != domaincheckout.Completed {
+		t.Fatalf("outcome %+v", o)
+	}
+	if o.Order.Totals.Grand.Amount != 3750 || len(o.Order.Lines) != 2 || o.Order.Number != "100002" || o.Order.Authorised.Amount != 3750 {
+		t.Errorf("order %+v", o.Order)
+	}
+	if contacts.refs[o.Order.ContactRef] != "a@example.com" {
+		t.Error("the contact is not kept under the order's reference")
+	}
+	if s := p.item(t, "MUG-1"); s.Committed != 3 || s.Reserved != 0 {
+		t.Errorf("%d committed, %d reserved; want 3, 0", s.Committed, s.Reserved)
+	}
+	if status, asked := w.ledger(t, o.Order.PaymentID); status != "authorised" || asked != 1 {
+		t.Errorf("the gateway has %q, asked %d times", status, asked)
+	}
+	again, err := w.process(t, &c).Place(t.Context(), request)
+	must(t, again, err)
+	if !again.Replayed {
+		t.Error("the second answer is a replay")
+	}
+	if diff := cmp.Diff(o.Order, again.Order); diff != "" {
+		t.Errorf("the same key answers differently (-first +second):\n%s", diff)
+	}
+	request.Fingerprint = "other"
+	o, err = p.Place(t.Context(), request)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrReused)
+}
+
+type contacts struct{ refs map[string]any }
+
+func (c *contacts) Put(_ context.Context, _, ref string, data any) error {
+	c.refs = map[string]any{ref: data}
+	return nil
+}
+
+func TestACartWithMistakesIsRefusedOnceForAll(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	request := place("k", "sandbox:approved", line("NO", 1), line("ALSO-NO", 0))
+	for range 2 {
+		o, err := p.Place(t.Context(), request)
+		refusedBy(t, must(t, o, err), domaincheckout.ErrCart)
+		if len(o.Refused.Mistakes) != 3 {
+			t.Errorf("%d mistakes, want 3: %v", len(o.Refused.Mistakes), o.Refused.Mistakes)
+		}
+		p.offer(t, "NO", 1) // too late for this key
+	}
+}
+
+func TestOutOfStockReleasesTheRest(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	p.offer(t, "B", 1)
+	for range 2 {
+		o, err := p.Place(t.Context(), place("k", "sandbox:approved", line("A", 2), line("B", 1), line("B", 1)))
+		refusedBy(t, must(t, o, err), domaincheckout.ErrOutOfStock)
+		want := map[string]any{"sku": "B", "location": "main", "requested": 2, "available": 1}
+		if diff := cmp.Diff(want, o.Refused.Details); diff != "" {
+			t.Errorf("details (-want +got):\n%s", diff)
+		}
+	}
+	if s := p.item(t, "A"); s.Available() != 5 {
+		t.Errorf("%d of A available, want 5", s.Available())
+	}
+	if entries, _ := w.sandbox.Entries(t.Context()); len(entries) != 0 {
+		t.Error("the gateway was asked")
+	}
+}
+
+func TestADeclinedPaymentMayBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	request := place("k", "sandbox:declined", line("A", 2))
+	o, err := p.Place(t.Context(), request)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrDeclined)
+	id := o.Checkout.CheckoutID
+	c.advance(4 * time.Minute)
+	if s := p.item(t, "A"); s.Reserved != 2 {
+		t.Errorf("%d reserved, want 2", s.Reserved)
+	}
+	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "card:magic"})
+	refusedBy(t, must(t, o, err), domaincheckout.ErrDeclined)
+	if o.Checkout.DeclineCode != checkout.CodeUnsupported || o.Checkout.Attempt != 2 {
+		t.Errorf("attempt %d declined with %q", o.Checkout.Attempt, o.Checkout.DeclineCode)
+	}
+	third := checkout.Pay{CheckoutID: id, RequestID: "2", Method: "sandbox:approved"}
+	for i := range 2 {
+		o, err = p.Pay(t.Context(), third)
+		if must(t, o, err); o.Refused != nil || o.Checkout.Attempt != 3 || o.Order.OrderID == "" || o.Replayed != (i == 1) {
+			t.Fatalf("outcome %+v", o)
+		}
+	}
+	third.Method = "sandbox:declined"
+	o, err = p.Pay(t.Context(), third)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrReused)
+	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "3", Method: "sandbox:approved"})
+	refusedBy(t, must(t, o, err), domaincheckout.ErrTransition)
+	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: "no", RequestID: "3", Method: "sandbox:approved"})
+	refusedBy(t, must(t, o, err), checkout.ErrNotFound)
+}
+
+func TestADeclinedCheckoutIsReleasedAfterAWhile(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	o, err := p.Place(t.Context(), place("k", "sandbox:declined", line("A", 2)))
+	id := must(t, o, err).Checkout.CheckoutID
+	recovery := p.recovery(id)
+	c.advance(5*time.Minute - 1)
+	if err := recovery.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.item(t, "A"); s.Reserved != 2 {
+		t.Errorf("%d reserved, want 2", s.Reserved)
+	}
+	c.advance(1)
+	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
+	refusedBy(t, must(t, o, err), domainstock.ErrExpired)
+	if err := recovery.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o, err = p.Get(t.Context(), id)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrDeclined)
+	if s := p.item(t, "A"); s.Reserved != 0 || o.Checkout.Step != domaincheckout.Failed {
+		t.Errorf("%d reserved in step %s, want 0 in failed", s.Reserved, o.Checkout.Step)
+	}
+}
+
+// A gateway that charges and answers too late: 202, then an order, and one
+// authorisation.
+func TestAnUnknownOutcomeIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]domaincheckout.Step{
+		"sandbox:timeout": domaincheckout.Completed, "sandbox:error": domaincheckout.Failed,
+	} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			var c clock
+			w := newWorld(t, "")
+			p := w.process(t, &c)
+			p.offer(t, "A", 5)
+			request := place("k", method, line("A", 2))
+			o, err := p.Place(t.Context(), request)
+			if must(t, o, err); o.Refused != nil || o.Checkout.Step != domaincheckout.Unknown {
+				t.Fatalf("step %s, refused %v", o.Checkout.Step, o.Refused)
+			}
+			id := o.Checkout.CheckoutID
+			o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
+			refusedBy(t, must(t, o, err), domaincheckout.ErrTransition)
+			recovery := p.recovery(id)
+			for range 4 {
+				c.advance(4 * time.Second)
+				if err := recovery.Round(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o, err = p.Place(t.Context(), request)
+			if must(t, o, err); o.Checkout.Step != want || !o.Replayed {
+				t.Fatalf("step %s, want %s", o.Checkout.Step, want)
+			}
+			status, asked := w.ledger(t, o.Checkout.PaymentID)
+			s := p.item(t, "A")
+			switch want {
+			case domaincheckout.Completed:
+				if status != "authorised" || asked != 1 || s.Committed != 2 {
+					t.Errorf("gateway %q asked %d times, %d committed", status, asked, s.Committed)
+				}
+			default:
+				refusedBy(t, o, domaincheckout.ErrDeclined)
+				if status != "" || s.Available() != 5 {
+					t.Errorf("gateway %q, %d available", status, s.Available())
+				}
+			}
+		})
+	}
+}
+
+func TestStockThatIsLostVoidsThePayment(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	request := place("k", "sandbox:timeout", line("A", 5))
+	o, err := p.Place(t.Context(), request)
+	must(t, o, err)
+	c.advance(2 * time.Hour)
+	other, err := p.Place(t.Context(), place("l", "sandbox:approved", line("A", 1)))
+	if must(t, other, err); other.Order.OrderID == "" {
+		t.Fatalf("the expired stock is not for others: %v", other.Refused)
+	}
+	if err := p.recovery(o.Checkout.CheckoutID).Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o, err = p.Place(t.Context(), request)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrStockLost)
+	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" || !o.Checkout.Voided {
+		t.Errorf("the gateway has %q, want voided", status)
+	}
+}
+
+// mute is a gateway that nobody hears of.
+func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
+	id := must(t, o, err).Checkout.CheckoutID
+	deaf := w.process(t, &c)
+	deaf.Gateway = deafGateway{deaf.Gateway}
+	recovery := deaf.recovery(id)
+	for range 3 {
+		c.advance(11 * time.Hour)
+		if err := recovery.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o, err = p.Get(t.Context(), id)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrUnresolved)
+	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" {
+		t.Errorf("the gateway has %q, want voided", status)
+	}
+}
+
+func TestTheSameKeyAtOnceMakesOneOrder(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	processes := []*process{w.process(t, &c), w.process(t, &c)}
+	processes[0].offer(t, "A", 50)
+	var orders sync.Map
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			o, err := processes[i%2].Place(t.Context(), place("k", "sandbox:approved", line("A", 1)))
+			switch {
+			case err != nil:
+				t.Error(err)
+			case o.Refused == nil:
+				orders.Store(o.Order.Number, true)
+			case !errors.Is(o.Refused, checkout.ErrInProgress) || o.RetryAfter < time.Second:
+				t.Errorf("refused with %v, again after %v", o.Refused, o.RetryAfter)
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	orders.Range(func(any, any) bool { n++; return true })
+	if s := processes[0].item(t, "A"); n != 1 || s.Committed != 1 {
+		t.Errorf("%d orders, %d committed; want 1, 1", n, s.Committed)
+	}
+}
+
+// 200 buyers in two processes, 50 units: 50 orders.
+func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	processes := []*process{w.process(t, &c), w.process(t, &c)}
+	for _, p := range processes {
+		p.Config.GatewayTimeout = time.Minute
+	}
+	processes[0].offer(t, "A", 50)
+	var sold, refused atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			o, err := processes[i%2].Place(t.Context(), place(fmt.Sprint("buyer ", i), "sandbox:approved", line("A", 1)))
+			switch {
+			case err != nil:
+				t.Error(err)
+			case o.Refused != nil && errors.Is(o.Refused, domaincheckout.ErrOutOfStock):
+				refused.Add(1)
+			case o.Order.OrderID != "":
+				sold.Add(1)
+			case o.Checkout.Step == domaincheckout.Unknown:
+				t.Log("the gateway was too slow; the units stay set aside")
+				sold.Add(1)
+			default:
+				t.Errorf("outcome %+v", o)
+			}
+		})
+	}
+	wg.Wait()
+	if s := processes[0].item(t, "A"); sold.Load() != 50 || refused.Load() != 150 || s.Available() != 0 {
+		t.Errorf("%d sold, %d refused, %d available; want 50, 150, 0", sold.Load(), refused.Load(), s.Available())
+	}
+}
+
+func TestTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	node := nodetest.New(t, nodetest.Config{Dir: t.TempDir()})
+	w.address = node.ConnectionString()
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	node.Stop()
+	request := place("k", "sandbox:approved", line("A", 1))
+	if _, err := p.Place(t.Context(), request); !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Fatalf("got %v, want unavailable", err)
+	}
+	node.Restart()
+	for range 200 {
+		if o, err := p.Place(t.Context(), request); err == nil && o.Order.OrderID != "" {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("no order although the store is back")
+}

@@ -1,0 +1,132 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	gateway "github.com/waybill-dev/waybill/gateways/payment"
+)
+
+// finish commits the stock, and only then places the order: a placed order
+// always has its stock. Where the stock is lost the checkout is undone.
+func (s *Service) finish(ctx context.Context, r *run) error {
+	if err := s.readPayment(ctx, r); err != nil {
+		return err
+	}
+	committed, err := s.commit(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := s.fault("stock committed"); err != nil {
+		return err
+	}
+	authorised := checkout.AuthorisePayment{At: s.Now()}
+	if !committed {
+		return s.compensate(ctx, r, checkout.ErrStockLost, authorised)
+	}
+	if err := s.placeOrder(ctx, r); err != nil {
+		return err
+	}
+	if err := s.fault("order placed"); err != nil {
+		return err
+	}
+	if err := s.record(ctx, r, "completed", authorised, checkout.Complete{At: s.Now()}); err != nil {
+		return err
+	}
+	return s.fault("completed")
+}
+
+// placeOrder is done once, whoever does it: the order is read back unless this
+// run has been alone with the checkout.
+func (s *Service) placeOrder(ctx context.Context, r *run) error {
+	r.order = fresh(order.Decider, r.checkout.state.OrderID)
+	if r.asked {
+		if err := r.order.load(ctx, s.Store); err != nil {
+			return err
+		}
+	}
+	if r.order.revision != eventstore.NoStream {
+		return nil
+	}
+	cause, err := r.order.do(ctx, s.Store, r.meta("place"), order.Place{Order: s.order(r)})
+	if err == nil {
+		r.cause = cause
+	}
+	return err
+}
+
+func (s *Service) order(r *run) order.OrderPlaced {
+	c, p := r.checkout.state, r.payment.state
+	o := order.OrderPlaced{
+		OrderID: c.OrderID, Number: c.Number, CheckoutID: r.id, CustomerID: c.CustomerID,
+		ContactRef: c.Request.ContactRef, ShipToCountry: c.Request.ShipToCountry, Currency: c.Request.Currency,
+		Totals: order.Totals(c.Totals), PaymentID: p.PaymentID, Authorised: p.Authorised,
+		External: order.External(c.Request.External), PlacedAt: s.Now(),
+	}
+	for _, line := range c.Lines {
+		o.Lines = append(o.Lines, order.Line(line))
+	}
+	return o
+}
+
+// undo gives stock and money back. Each part may be repeated; the checkout
+// fails when all of it is done.
+func (s *Service) undo(ctx context.Context, r *run) error {
+	reason := stock.Compensation
+	if r.checkout.state.Reason == checkout.ErrDeclined.Code {
+		reason = stock.Declined
+	}
+	released, err := s.giveBack(ctx, r, reason)
+	if err != nil {
+		return err
+	}
+	if err := s.fault("stock released"); err != nil {
+		return err
+	}
+	voided, err := s.void(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := s.record(ctx, r, "failed", checkout.Fail{Released: released, Voided: voided, At: s.Now()}); err != nil {
+		return err
+	}
+	return s.fault("failed")
+}
+
+// void makes sure that the last attempt holds no money, and reports whether it
+// might have. Attempts before it were declined.
+func (s *Service) void(ctx context.Context, r *run) (bool, error) {
+	if r.checkout.state.Attempt == 0 {
+		return false, nil
+	}
+	if err := s.readPayment(ctx, r); err != nil {
+		return false, err
+	}
+	if status := r.payment.state.Status; status == "" || status == payment.StatusDeclined {
+		return false, nil
+	}
+	reason := r.checkout.state.Reason
+	if err := s.recordPayment(ctx, r, "void requested", payment.RequestVoid{Reason: reason}); err != nil {
+		return false, err
+	}
+	if err := s.fault("void requested"); err != nil {
+		return false, err
+	}
+	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
+	defer cancel()
+	if _, err := s.Gateway.Void(calling, r.payment.state.Key); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+		return false, errors.Join(errVoid, err)
+	}
+	if err := s.fault("gateway voided"); err != nil {
+		return false, err
+	}
+	return true, s.recordPayment(ctx, r, "voided", payment.Void{})
+}
+
+// errVoid says that money could not be given back yet. Recovery tries again.
+var errVoid = errors.New("the gateway did not void the payment")

@@ -1,0 +1,238 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Place is a request to place an order.
+type Place struct {
+	// Credential and Key name the checkout: the same two name the same one for
+	// ever.
+	Credential, Key string
+	// Fingerprint tells two requests under one key apart.
+	Fingerprint string
+	Actor       eventstore.Actor
+	// Cart is what is asked for; its ContactRef is set here.
+	Cart checkout.Request
+	// Contact is the personal data of the person Subject names, to be kept
+	// apart from the events. Nil is none.
+	Subject string
+	Contact any
+}
+
+// ID returns the id of the checkout that a key of a credential names.
+func ID(credential, key string) string { return eventstore.DeriveID("checkout", credential, key) }
+
+// Place takes a checkout as far as it gets. A repeated request gets the answer
+// of the first one, goes on with one that was interrupted, or is refused with
+// ErrInProgress; another request under the same key is refused with
+// [checkout.ErrReused].
+//
+// What is refused is in the outcome. The error is a failure, mostly
+// [eventstore.ErrUnavailable]: the request may be repeated with its key. The
+// work goes on when the caller's context ends.
+func (s *Service) Place(ctx context.Context, request Place) (Outcome, error) {
+	id := ID(request.Credential, request.Key)
+	current, free := s.claim(id, request.Fingerprint)
+	if !free {
+		if current.fingerprint != "" && current.fingerprint != request.Fingerprint {
+			return Outcome{Refused: checkout.ErrReused}, nil
+		}
+		return busy(checkout.State{CheckoutID: id}, time.Second), nil
+	}
+	ctx, cancel := s.detach(ctx)
+	defer cancel()
+	outcome, err := s.place(ctx, id, request, current.interrupted)
+	s.release(id, err)
+	return outcome, err
+}
+
+// detach keeps the work going when the caller has gone.
+func (s *Service) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.Config.withDefaults().Budget)
+}
+
+// claim marks a checkout as worked on by this process. It returns what was
+// known of it before, and false where it is worked on already.
+func (s *Service) claim(id, fingerprint string) (work, bool) {
+	mine := &work{fingerprint: fingerprint}
+	for {
+		known, there := s.working.LoadOrStore(id, mine)
+		if !there {
+			return work{}, true
+		}
+		w, _ := known.(*work)
+		if !w.interrupted {
+			return *w, false
+		}
+		if s.working.CompareAndSwap(id, known, mine) {
+			return *w, true
+		}
+	}
+}
+
+// release ends the work. One that failed is remembered, so that a repeated
+// request need not wait until it is known to be interrupted.
+func (s *Service) release(id string, err error) {
+	if err == nil {
+		s.working.Delete(id)
+		return
+	}
+	s.working.Store(id, &work{interrupted: true})
+}
+
+func (s *Service) place(ctx context.Context, id string, request Place, interrupted bool) (Outcome, error) {
+	r := s.run(id, request.Actor)
+	started, err := s.start(ctx, r, request)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if started {
+		return s.advance(ctx, r)
+	}
+	if err := r.checkout.load(ctx, s.Store); err != nil {
+		return Outcome{}, err
+	}
+	state := r.checkout.state
+	if state.Fingerprint != request.Fingerprint {
+		return Outcome{Refused: checkout.ErrReused}, nil
+	}
+	return s.again(ctx, r, interrupted)
+}
+
+// again answers a repeated request: it goes on with a checkout that was
+// interrupted, and disturbs none that is not.
+func (s *Service) again(ctx context.Context, r *run, interrupted bool) (Outcome, error) {
+	state := r.checkout.state
+	waits := !state.Step.Open() || state.Step == checkout.Declined || state.Step == checkout.Unknown
+	quiet := s.Now().Sub(state.ChangedAt)
+	if patience := s.Config.withDefaults().Patience; !waits && !interrupted && quiet < patience {
+		return busy(state, patience-quiet), nil
+	}
+	outcome, err := s.advance(ctx, r)
+	outcome.Replayed = true
+	return outcome, err
+}
+
+// start prices the cart and begins the checkout. It reports false when there
+// is one already. The command's id is new each time: a repeated request must
+// not pass for the first one.
+func (s *Service) start(ctx context.Context, r *run, request Place) (bool, error) {
+	command := checkout.Start{
+		CheckoutID: r.id, OrderID: eventstore.DeriveID("order", r.id), Fingerprint: request.Fingerprint,
+		Request: request.Cart, At: s.Now(),
+	}
+	priced, err := s.Pricer.Price(ctx, request.Cart)
+	switch {
+	case errors.As(err, &command.Refused):
+	case err != nil:
+		return false, err
+	default:
+		if err := s.prepare(ctx, &command, priced, request); err != nil {
+			return false, err
+		}
+	}
+	if err := s.fault("priced"); err != nil {
+		return false, err
+	}
+	meta := r.meta("start")
+	meta.CommandID = s.NewID()
+	cause, err := r.checkout.do(ctx, s.Store, meta, command)
+	if errors.Is(err, eventstore.ErrConflict) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r.cause = cause
+	return true, s.fault("started")
+}
+
+// prepare gives the order its number, its lines their reservations, and puts
+// the personal data away.
+func (s *Service) prepare(ctx context.Context, command *checkout.Start, priced Priced, request Place) error {
+	number, err := s.Numbers.Next(ctx)
+	if err != nil {
+		return err
+	}
+	command.Number, command.Totals = number, priced.Totals
+	location := s.Config.withDefaults().Location
+	command.Lines = slices.Clone(priced.Lines)
+	for i := range command.Lines {
+		line := &command.Lines[i]
+		line.Location = location
+		line.ReservationID = eventstore.DeriveID("reservation", command.CheckoutID, location, line.SKU)
+	}
+	if request.Contact == nil || s.Contacts == nil {
+		return nil
+	}
+	command.Request.ContactRef = eventstore.DeriveID("contact", command.CheckoutID)
+	return s.Contacts.Put(ctx, request.Subject, command.Request.ContactRef, request.Contact)
+}
+
+// Pay is a request to try another payment for a checkout whose last one was
+// declined.
+type Pay struct {
+	CheckoutID string
+	// RequestID names the request: the same one is the same attempt.
+	RequestID string
+	Method    string
+	Actor     eventstore.Actor
+}
+
+// Pay tries another payment while the stock of a declined checkout is kept.
+// Outcome and error are as those of [Service.Place].
+func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
+	current, free := s.claim(request.CheckoutID, "")
+	if !free {
+		return busy(checkout.State{CheckoutID: request.CheckoutID}, time.Second), nil
+	}
+	ctx, cancel := s.detach(ctx)
+	defer cancel()
+	outcome, err := s.pay(ctx, request, current.interrupted)
+	s.release(request.CheckoutID, err)
+	return outcome, err
+}
+
+func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outcome, error) {
+	r := s.run(request.CheckoutID, request.Actor)
+	if err := r.checkout.load(ctx, s.Store); err != nil {
+		return Outcome{}, err
+	}
+	state := r.checkout.state
+	switch {
+	case state.Step == "":
+		return Outcome{Refused: ErrNotFound.With("checkout_id", request.CheckoutID)}, nil
+	case slices.Contains(state.RequestIDs, request.RequestID):
+		if state.RequestIDs[len(state.RequestIDs)-1] == request.RequestID && state.Method != request.Method {
+			return Outcome{Checkout: state, Refused: checkout.ErrReused}, nil
+		}
+		return s.again(ctx, r, interrupted)
+	case state.Step == checkout.Declined && !s.Now().Before(state.RetryUntil):
+		return Outcome{Checkout: state, Refused: errTooLate()}, nil
+	}
+	err := s.record(ctx, r, "pay "+request.RequestID, checkout.RequestPayment{
+		PaymentID: r.paymentID(state.Attempt + 1), Method: request.Method, RequestID: request.RequestID, At: s.Now(),
+	})
+	var refused *domain.RuleError
+	switch {
+	case errors.As(err, &refused):
+		return Outcome{Checkout: state, Refused: refused}, nil
+	case errors.Is(err, eventstore.ErrConflict):
+		return busy(state, time.Second), nil
+	case err != nil:
+		return Outcome{}, err
+	}
+	r.asked = false
+	if err := s.fault("payment requested"); err != nil {
+		return Outcome{}, err
+	}
+	return s.advance(ctx, r)
+}

@@ -1,0 +1,224 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	gateway "github.com/waybill-dev/waybill/gateways/payment"
+)
+
+// OpenCheckouts lists checkouts that are not closed. It may lag: what it says
+// is checked against the log.
+type OpenCheckouts interface {
+	// Due returns open checkouts whose time has come, the longest waiting
+	// first, as many as are worth one round.
+	Due(ctx context.Context, now time.Time) ([]Open, error)
+}
+
+// Open is a checkout that is not closed.
+type Open struct {
+	CheckoutID string
+	Step       checkout.Step
+	LastAt     time.Time // of its last event
+	DueAt      time.Time // of a declined one: when its stock is released
+}
+
+// Recovery finishes or undoes checkouts that were interrupted, looks for
+// unknown outcomes, and releases the stock of declined checkouts. Several
+// processes may do so at once: every step is harmless to repeat.
+type Recovery struct {
+	Service  *Service
+	Open     OpenCheckouts
+	Logger   *slog.Logger
+	Interval time.Duration // between two rounds; 0 means 1 s
+
+	mu    sync.Mutex
+	polls map[string]time.Time // when each unknown outcome was asked for last
+}
+
+// recoveryWorkers is how many checkouts are recovered at once.
+const recoveryWorkers = 8
+
+// Run recovers until the context ends.
+func (r *Recovery) Run(ctx context.Context) error {
+	interval := r.Interval
+	if interval == 0 {
+		interval = time.Second
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := r.Round(ctx); err != nil && ctx.Err() == nil {
+			r.Logger.WarnContext(ctx, "recovery of checkouts", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Round works once through what is due. It returns all failures; the
+// checkouts they belong to stay due.
+func (r *Recovery) Round(ctx context.Context) error {
+	now := r.Service.Now()
+	open, err := r.Open.Due(ctx, now)
+	if err != nil {
+		return fmt.Errorf("list open checkouts: %w", err)
+	}
+	r.forget(open)
+	var (
+		mu    sync.Mutex
+		errs  []error
+		group errgroup.Group
+	)
+	group.SetLimit(recoveryWorkers)
+	for _, o := range open {
+		if !r.due(o, now) || ctx.Err() != nil {
+			continue
+		}
+		group.Go(func() error {
+			if _, err := r.Service.Recover(ctx, o.CheckoutID); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // failures are in errs
+	return errors.Join(errs...)
+}
+
+// due decides from the read model alone whether to look at a checkout.
+func (r *Recovery) due(o Open, now time.Time) bool {
+	config := r.Service.Config.withDefaults()
+	switch {
+	case o.Step == checkout.Declined:
+		return !now.Before(o.DueAt)
+	case o.Step != checkout.Unknown:
+		return now.Sub(o.LastAt) >= config.Patience
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := config.poll(o.LastAt, r.polls[o.CheckoutID])
+	if now.Before(next) {
+		return false
+	}
+	if r.polls == nil {
+		r.polls = map[string]time.Time{}
+	}
+	r.polls[o.CheckoutID] = now
+	return true
+}
+
+// poll returns when to ask for an outcome that was lost at a time and last
+// asked for at another.
+func (c Config) poll(lost, last time.Time) time.Time {
+	for _, after := range c.Polls {
+		if at := lost.Add(after); at.After(last) {
+			return at
+		}
+	}
+	return last.Add(c.PollEvery)
+}
+
+// forget drops what is remembered of checkouts that are no longer listed.
+func (r *Recovery) forget(open []Open) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.polls) <= 2*len(open) {
+		return
+	}
+	kept := map[string]time.Time{}
+	for _, o := range open {
+		if at, there := r.polls[o.CheckoutID]; there {
+			kept[o.CheckoutID] = at
+		}
+	}
+	r.polls = kept
+}
+
+// Recover takes one checkout as far as it gets, or gives it up. One that this
+// process is working on is left alone.
+func (s *Service) Recover(ctx context.Context, id string) (Outcome, error) {
+	if _, free := s.claim(id, ""); !free {
+		return Outcome{Refused: ErrInProgress}, nil
+	}
+	ctx, cancel := s.detach(ctx)
+	defer cancel()
+	r := s.run(id, eventstore.Actor{Type: "process", ID: "checkout-recovery"})
+	outcome, err := s.recover(ctx, r)
+	s.release(id, err)
+	return outcome, err
+}
+
+func (s *Service) recover(ctx context.Context, r *run) (Outcome, error) {
+	if err := r.checkout.load(ctx, s.Store); err != nil {
+		return Outcome{}, err
+	}
+	state, now, config := r.checkout.state, s.Now(), s.Config.withDefaults()
+	var err error
+	switch {
+	case state.Step == checkout.Started && now.Sub(state.StartedAt) >= config.Abandon:
+		err = s.abandon(ctx, r)
+	case state.Step == checkout.Declined && !now.Before(state.RetryUntil):
+		err = s.compensate(ctx, r, checkout.ErrDeclined)
+	case state.Step == checkout.Unknown:
+		err = s.reconcile(ctx, r)
+	}
+	if err != nil && !errors.Is(err, eventstore.ErrConflict) {
+		return Outcome{}, fmt.Errorf("recover checkout %s: %w", r.id, err)
+	}
+	if err := r.checkout.load(ctx, s.Store); err != nil {
+		return Outcome{}, err
+	}
+	return s.advance(ctx, r)
+}
+
+// abandon gives up a checkout that nobody paid for.
+func (s *Service) abandon(ctx context.Context, r *run) error {
+	if _, err := s.giveBack(ctx, r, stock.Compensation); err != nil {
+		return err
+	}
+	return s.record(ctx, r, "abandoned", checkout.Abandon{Reason: "interrupted", At: s.Now()})
+}
+
+// reconcile looks for an unknown outcome. That the gateway knows nothing is
+// believed once no request can be under way any more. After a long time the
+// payment is voided instead.
+func (s *Service) reconcile(ctx context.Context, r *run) error {
+	if err := s.readPayment(ctx, r); err != nil {
+		return err
+	}
+	config, now := s.Config.withDefaults(), s.Now()
+	if r.payment.state.Settled() {
+		return s.settle(ctx, r)
+	}
+	answer, err := s.find(ctx, r)
+	switch {
+	case err == nil:
+		err = s.resolve(ctx, r, answer)
+	case errors.Is(err, gateway.ErrNotFound) && now.Sub(r.payment.state.RequestedAt) >= 2*config.GatewayTimeout:
+		err = s.recordPayment(ctx, r, "payment resolved "+string(payment.AsNotFound), payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
+	case now.Sub(r.checkout.state.UnknownSince) >= config.PollFor:
+		return s.compensate(ctx, r, checkout.ErrUnresolved)
+	default:
+		return nil // asked again later
+	}
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, r)
+}

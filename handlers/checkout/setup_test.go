@@ -1,0 +1,180 @@
+package checkout_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"github.com/waybill-dev/waybill/domain"
+	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
+	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	domainstock "github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
+	"github.com/waybill-dev/waybill/handlers/numbers"
+	"github.com/waybill-dev/waybill/handlers/stock"
+	"github.com/waybill-dev/waybill/node/nodetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// clock is the time of one test.
+type clock struct{ passed atomic.Int64 }
+
+func (c *clock) now() time.Time          { return noon.Add(time.Duration(c.passed.Load())) }
+func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
+
+// world is a store and a gateway, which outlive processes.
+type world struct {
+	address string
+	sandbox *sandbox.Server
+}
+
+func newWorld(tb testing.TB, dir string) *world {
+	tb.Helper()
+	s, err := sandbox.Listen(tb.Context(), "127.0.0.1:0", sandbox.Config{
+		Ledger: filepath.Join(tb.TempDir(), "ledger.db"), Delay: time.Minute, Now: func() time.Time { return noon },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Stop(context.WithoutCancel(tb.Context())) })
+	return &world{address: nodetest.New(tb, nodetest.Config{Dir: dir}).ConnectionString(), sandbox: s}
+}
+
+// ledger returns what the gateway holds under a payment's key: "" is nothing.
+func (w *world) ledger(tb testing.TB, key string) (status string, asked int) {
+	tb.Helper()
+	entries, err := w.sandbox.Entries(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Key == key {
+			return e.Status, e.Asked
+		}
+	}
+	return "", 0
+}
+
+// process is what one process has.
+type process struct {
+	*checkout.Service
+	catalog *catalog.Catalog
+	writer  *stock.Writer
+}
+
+const gatewayTimeout = 150 * time.Millisecond
+
+func (w *world) process(tb testing.TB, c *clock) *process {
+	tb.Helper()
+	return w.processOn(tb, c, handlertest.Connect(tb, w.address))
+}
+
+func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *process {
+	tb.Helper()
+	products, err := catalog.New(store, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	items, err := stock.NewWriter(stock.Config{Store: store, Now: time.Now})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	gateway := sandbox.NewClient(w.sandbox.URL(), gatewayTimeout)
+	tb.Cleanup(gateway.Close)
+	return &process{
+		Service: &checkout.Service{
+			Store: store, Pricer: checkout.Prices{Products: products}, Stock: items, Gateway: gateway,
+			Numbers: &numbers.Allocator{Store: store, Tenant: "default", NewID: uuid.NewString},
+			Now:     c.now, NewID: uuid.NewString,
+		},
+		catalog: products, writer: items,
+	}
+}
+
+// offer registers a product of 12.50 EUR and receives stock.
+func (p *process) offer(tb testing.TB, sku string, units int) {
+	tb.Helper()
+	meta := eventstore.Metadata{CommandID: "offer " + sku}
+	price := domaincatalog.Price{Money: domain.Money{Amount: 1250, Currency: "EUR"}}
+	_, err := p.catalog.Register(tb.Context(), meta, domaincatalog.Register{SKU: sku, Title: sku, Prices: []domaincatalog.Price{price}, At: noon})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if units == 0 {
+		return
+	}
+	receive := domainstock.Receive{Location: "main", SKU: sku, Quantity: units, Ref: "delivery"}
+	if _, err := p.writer.Handle(tb.Context(), meta, stock.Item{Location: "main", SKU: sku}, receive); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func (p *process) item(tb testing.TB, sku string) domainstock.State {
+	tb.Helper()
+	state, _, err := eventstore.Load(tb.Context(), p.Store, domainstock.Decider, stockID(sku))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return state
+}
+
+func stockID(sku string) string { return domainstock.ID("main", sku) }
+
+func line(sku string, quantity int) domaincheckout.RequestLine {
+	return domaincheckout.RequestLine{SKU: sku, Quantity: quantity}
+}
+
+func place(key, method string, lines ...domaincheckout.RequestLine) checkout.Place {
+	return checkout.Place{
+		Credential: "key-1", Key: key, Fingerprint: "f " + method, Actor: eventstore.Actor{Type: "api_key", ID: "key-1"},
+		Cart: domaincheckout.Request{CustomerID: "u", Currency: "EUR", Method: method, Lines: lines},
+	}
+}
+
+// open lists checkouts as a read model does, but without lag.
+type open struct {
+	store eventstore.Store
+	mu    sync.Mutex
+	ids   []string
+}
+
+func (o *open) add(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ids = append(o.ids, id)
+}
+
+func (o *open) Due(ctx context.Context, _ time.Time) ([]checkout.Open, error) {
+	o.mu.Lock()
+	ids := slices.Clone(o.ids)
+	o.mu.Unlock()
+	var all []checkout.Open
+	for _, id := range ids {
+		s, _, err := eventstore.Load(ctx, o.store, domaincheckout.Decider, id)
+		if err != nil {
+			return nil, err
+		}
+		if s.Step.Open() {
+			all = append(all, checkout.Open{CheckoutID: id, Step: s.Step, LastAt: s.ChangedAt, DueAt: s.RetryUntil})
+		}
+	}
+	return all, nil
+}
+
+func (p *process) recovery(ids ...string) *checkout.Recovery {
+	return &checkout.Recovery{Service: p.Service, Open: &open{store: p.Store, ids: ids}}
+}
