@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -21,10 +22,8 @@ type store struct{ eventstore.Store }
 // Append implements [eventstore.Store].
 func (s store) Append(ctx context.Context, stream string, expected eventstore.Revision, events ...eventstore.NewEvent) (eventstore.Appended, error) {
 	stored := storedContexts(ctx, events)
-	// An append for several callers has no caller's context: it belongs to the
-	// trace of its first event and is linked to the others.
-	if !trace.SpanContextFromContext(ctx).IsValid() && len(stored) > 0 {
-		ctx = trace.ContextWithRemoteSpanContext(ctx, stored[0])
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx = s.continued(ctx, stored, events)
 	}
 	ctx, span := tracer().Start(ctx, "streams.append",
 		trace.WithSpanKind(trace.SpanKindClient),
@@ -42,6 +41,30 @@ func (s store) Append(ctx context.Context, stream string, expected eventstore.Re
 	}
 	span.SetAttributes(attribute.Int64("revision", int64(appended.Revision)))
 	return appended, nil
+}
+
+// continued returns a context in the trace of whom the append is for, when the
+// caller has none. One for several callers belongs to its first event's. What
+// is finished by recovery belongs to the request that began it: the checkout's
+// id is the correlation id, and its first event knows the trace.
+func (s store) continued(ctx context.Context, stored []trace.SpanContext, events []eventstore.NewEvent) context.Context {
+	if len(stored) > 0 {
+		return trace.ContextWithRemoteSpanContext(ctx, stored[0])
+	}
+	if len(events) == 0 || events[0].Metadata.CorrelationID == "" {
+		return ctx
+	}
+	stream := checkout.Decider.Stream(events[0].Metadata.CorrelationID)
+	for first, err := range s.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			break // the append matters more than its trace
+		}
+		if meta, err := first.Metadata(); err == nil {
+			ctx = trace.ContextWithRemoteSpanContext(ctx, parse(ctx, meta.TraceParent))
+		}
+		break
+	}
+	return ctx
 }
 
 // storedContexts returns the trace contexts that events bring along, each once.
@@ -91,18 +114,24 @@ func appendAttributes(stream string, expected eventstore.Revision, events []even
 // marked returns the events with the trace context of ctx in those that have
 // none.
 func marked(ctx context.Context, events []eventstore.NewEvent) []eventstore.NewEvent {
-	sc := trace.SpanContextFromContext(ctx)
-	own := eventstore.Metadata{TraceParent: traceParent(sc), TraceID: sc.TraceID().String(), SpanID: sc.SpanID().String()}
+	here := own(ctx)
 	events = slices.Clone(events)
 	for i := range events {
-		mark(ctx, &events[i].Metadata, own)
+		mark(ctx, &events[i].Metadata, here)
 	}
 	return events
 }
 
-func mark(ctx context.Context, m *eventstore.Metadata, own eventstore.Metadata) {
+// own returns the trace context of ctx as metadata.
+func own(ctx context.Context) eventstore.Metadata {
+	sc := trace.SpanContextFromContext(ctx)
+	return eventstore.Metadata{TraceParent: traceParent(sc), TraceID: sc.TraceID().String(), SpanID: sc.SpanID().String()}
+}
+
+// mark writes a trace context into metadata that has none.
+func mark(ctx context.Context, m *eventstore.Metadata, here eventstore.Metadata) {
 	if m.TraceParent == "" {
-		m.TraceParent, m.TraceID, m.SpanID = own.TraceParent, own.TraceID, own.SpanID
+		m.TraceParent, m.TraceID, m.SpanID = here.TraceParent, here.TraceID, here.SpanID
 		return
 	}
 	if sc := parse(ctx, m.TraceParent); sc.IsValid() {

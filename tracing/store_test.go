@@ -21,6 +21,7 @@ func (e happened) EventName() string { return string(e) }
 
 // sink keeps the metadata of what is appended, or refuses.
 type sink struct {
+	streams  map[string][]eventstore.Recorded
 	refuse   error
 	appended []eventstore.Metadata
 }
@@ -32,8 +33,14 @@ func (s *sink) Append(_ context.Context, _ string, _ eventstore.Revision, events
 	return eventstore.Appended{Revision: 7, Position: 700}, s.refuse
 }
 
-func (s *sink) ReadStream(context.Context, string, eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
-	return func(func(eventstore.Recorded, error) bool) {}
+func (s *sink) ReadStream(_ context.Context, stream string, _ eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for _, r := range s.streams[stream] {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
 func event(name string, meta eventstore.Metadata) eventstore.NewEvent {
@@ -112,5 +119,21 @@ func TestARefusedAppendIsAFailedSpan(t *testing.T) {
 	}
 	if got := only(t, request.SpanContext().TraceID(), "streams.append"); got.Status.Code != codes.Error {
 		t.Errorf("status is %v, want an error", got.Status)
+	}
+}
+
+func TestWhatRecoveryFinishesBelongsToTheRequestThatBeganIt(t *testing.T) {
+	t.Parallel()
+	_, request := root(t)
+	into := &sink{streams: map[string][]eventstore.Recorded{
+		"checkout-c1": {{RawMetadata: []byte(`{"traceparent":"` + w3c(request.SpanContext()) + `"}`)}},
+	}}
+	if _, err := tracing.Store(into).Append(t.Context(), "order-o1", eventstore.NoStream,
+		event("OrderPlaced", eventstore.Metadata{CorrelationID: "c1"})); err != nil {
+		t.Fatal(err)
+	}
+	got := only(t, request.SpanContext().TraceID(), "streams.append")
+	if got.Parent.SpanID() != request.SpanContext().SpanID() {
+		t.Errorf("the parent is %v, want the request", got.Parent.SpanID())
 	}
 }

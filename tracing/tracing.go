@@ -2,7 +2,7 @@
 // receiver. It sets OpenTelemetry up and wraps the other packages from outside:
 // they know nothing of it, and without it they do the same. What it promises
 // even when nothing is exported is a valid traceparent in every stored event.
-// It must not know what any event means.
+// It must not know what any event means, nor change what anybody does.
 //
 // Call [Setup] before anything is wrapped: a wrapper asks once whether spans
 // are wanted.
