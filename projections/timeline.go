@@ -43,27 +43,37 @@ func (Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error 
 	if err != nil {
 		return err
 	}
-	if started, ok := event.(checkout.CheckoutStarted); ok {
-		err := tx.Exec(ctx, `INSERT INTO checkout_orders (checkout_id, order_id) VALUES (?, ?) ON CONFLICT DO NOTHING`,
-			started.CheckoutID, started.OrderID)
-		if err != nil {
-			return err
-		}
+	if err := assign(ctx, tx, r.Stream, event); err != nil {
+		return err
 	}
 	row := []any{
 		int64(r.Position), r.ID.String(), r.Stream, int64(r.Revision), r.Type, millis(r.Created), //nolint:gosec // a log of 8 EiB is far
 		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID,
 	}
-	if id, ok := strings.CutPrefix(r.Stream, order.Decider.Category+"-"); ok {
-		return tx.Exec(ctx, insertTimeline+`VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, append([]any{id}, row...)...)
+	return tx.Exec(ctx, insertTimeline, append(row, r.Stream)...)
+}
+
+// assign remembers the order of a stream when the first event of the stream
+// tells. Each stream tells by itself, so that none depends on another that is
+// blocked.
+func assign(ctx context.Context, tx *Tx, stream string, event domain.Event) error {
+	var orderID string
+	switch e := event.(type) {
+	case order.OrderPlaced:
+		orderID = e.OrderID
+	case checkout.CheckoutStarted:
+		orderID = e.OrderID
+	case payment.PaymentAuthorisationRequested:
+		orderID = e.OrderID
+	default:
+		return nil
 	}
-	return tx.Exec(ctx, insertTimeline+`
-		SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM checkout_orders WHERE checkout_id = ? ON CONFLICT DO NOTHING`,
-		append(row, meta.CorrelationID)...)
+	return tx.Exec(ctx, `INSERT INTO streams (stream, order_id) VALUES (?, ?) ON CONFLICT (stream) DO NOTHING`, stream, orderID)
 }
 
 const insertTimeline = `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
-	actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id) `
+		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)
+	SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM streams WHERE stream = ? ON CONFLICT DO NOTHING`
 
 // summary says in a few words, without personal data, what happened.
 func summary(event domain.Event) string {

@@ -26,14 +26,17 @@ type Client struct {
 
 // NewClient returns a client of the gateway at a URL that waits at most so long
 // for each answer. After ten failures in a row it stops asking for five
-// seconds.
+// seconds. A caller who leaves is no failure of the gateway.
 func NewClient(baseURL string, timeout time.Duration) *Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second}
 	return &Client{
-		http: resty.New().SetTransport(transport).SetBaseURL(baseURL).SetTimeout(timeout),
+		http: resty.New().SetTransport(transport).SetBaseURL(baseURL).SetTimeout(timeout).SetRedirectPolicy(resty.NoRedirectPolicy()),
 		breaker: circuitbreaker.NewBuilder[*resty.Response]().
 			HandleIf(func(response *resty.Response, err error) bool {
-				return err != nil || response.StatusCode() >= http.StatusInternalServerError
+				if err != nil {
+					return !errors.Is(err, context.Canceled)
+				}
+				return response.StatusCode() >= http.StatusInternalServerError
 			}).
 			WithFailureThreshold(10).WithDelay(5 * time.Second).Build(),
 	}

@@ -1,9 +1,9 @@
 -- +goose Up
--- A checkout's and its payments' events are shown with the order they belong
--- to. They carry the checkout's id as correlation id.
-CREATE TABLE checkout_orders (
-  checkout_id TEXT PRIMARY KEY,
-  order_id    TEXT NOT NULL
+-- The streams of orders, checkouts and payments, each with the order it belongs
+-- to.
+CREATE TABLE streams (
+  stream   TEXT PRIMARY KEY,
+  order_id TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE timeline (
