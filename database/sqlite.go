@@ -1,7 +1,10 @@
 package database
 
 import (
+	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"net/url"
 	"runtime"
 
@@ -11,21 +14,22 @@ import (
 // connect opens the two sides of a SQLite file. WAL lets readers go on while
 // somebody writes.
 func connect(cfg Config) (*DB, error) {
-	synchronous := "NORMAL"
+	pragmas := []string{"journal_mode(WAL)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)"}
 	if cfg.Durable {
-		synchronous = "FULL"
+		// What matters to somebody also has to go when it is deleted.
+		pragmas = append(pragmas, "synchronous(FULL)", "secure_delete(true)")
 	}
-	write, err := sql.Open("sqlite", source(cfg.Path, "immediate", "journal_mode(WAL)", "synchronous("+synchronous+")", "wal_autocheckpoint(4000)"))
+	write, err := sql.Open("sqlite", source(cfg.Path, "immediate", pragmas...))
 	if err != nil {
 		return nil, err
 	}
 	write.SetMaxOpenConns(1)
 	if err := write.Ping(); err != nil { //nolint:noctx // opens a local file
-		return nil, err
+		return nil, errors.Join(err, write.Close())
 	}
 	read, err := sql.Open("sqlite", source(cfg.Path, "deferred", "query_only(true)"))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	read.SetMaxIdleConns(max(4, runtime.NumCPU()))
@@ -38,4 +42,20 @@ func source(path, lock string, pragmas ...string) string {
 		query.Add("_pragma", pragma)
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
+}
+
+// Forget removes from the disk what was deleted or overwritten before: the log
+// of changes is worked into the file and emptied. It waits for readers; the
+// error says that they took too long, and it may be asked again. It needs a
+// [Config.Durable] database, which overwrites what is deleted.
+func (db *DB) Forget(ctx context.Context) error {
+	var busy, frames, moved int
+	row := db.Write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	if err := row.Scan(&busy, &frames, &moved); err != nil {
+		return fmt.Errorf("empty the log of changes: %w", err)
+	}
+	if busy != 0 {
+		return errors.New("empty the log of changes: a reader is in the way")
+	}
+	return nil
 }

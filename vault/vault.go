@@ -106,13 +106,17 @@ func (v *Vault) unseal(subject, ref string, sealedKey, sealed []byte) ([]byte, e
 }
 
 // Erase destroys a person's key, for good: their data stays, unreadable, so that a
-// reference to it says erased rather than unknown. Erasing twice, or somebody
+// reference to it says erased rather than unknown. When it returns without
+// error, the key is in none of the vault's files. Erasing twice, or somebody
 // unknown, is harmless.
 func (v *Vault) Erase(ctx context.Context, subject string) error {
 	_, err := v.db.Write.ExecContext(ctx, `
 		INSERT INTO subjects (subject, sealed_key) VALUES (?, NULL)
 		ON CONFLICT (subject) DO UPDATE SET sealed_key = NULL`, subject)
 	if err != nil {
+		return fmt.Errorf("erase: %w", err)
+	}
+	if err := v.db.Forget(ctx); err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}
 	return nil

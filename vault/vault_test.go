@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -91,6 +92,43 @@ func TestErasureIsForGoodAndForOnePersonOnly(t *testing.T) {
 	if err := v.Get(t.Context(), "unknown", &got); !errors.Is(err, vault.ErrNotFound) {
 		t.Errorf("unknown: %v", err)
 	}
+}
+
+func TestAnErasedKeyIsInNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	v := open(t, dir)
+	defer func() { _ = v.Close() }()
+	if err := v.Put(t.Context(), "ada", "r1", contact{Name: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "vault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key []byte
+	err = errors.Join(db.QueryRowContext(t.Context(), `SELECT sealed_key FROM subjects`).Scan(&key), db.Close())
+	if err != nil || len(key) == 0 || found(t, dir, key) == "" {
+		t.Fatalf("the key is to be seen before: %v", err)
+	}
+	if err := v.Erase(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if file := found(t, dir, key); file != "" {
+		t.Errorf("the key still stands in %s", file)
+	}
+}
+
+// found returns a file of the vault that contains some bytes.
+func found(t *testing.T, dir string, content []byte) string {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(dir, "vault.db*"))
+	for _, file := range files {
+		if raw, _ := os.ReadFile(file); bytes.Contains(raw, content) {
+			return file
+		}
+	}
+	return ""
 }
 
 func TestManyPutAtOnce(t *testing.T) {

@@ -57,8 +57,8 @@ var (
 	// ErrUnknownOutcome says that the gateway may or may not have acted: it
 	// timed out, hung up, or failed.
 	ErrUnknownOutcome = errors.New("the gateway's answer is missing")
-	// ErrNotSent says that nothing was asked, because the gateway is known to
-	// be down.
+	// ErrNotSent says that nothing was asked, because the gateway cannot be
+	// reached or is known to be down.
 	ErrNotSent = errors.New("the gateway is down and was not asked")
 	// ErrNotFound says that the gateway knows nothing under a key.
 	ErrNotFound = errors.New("the gateway knows no such authorisation")

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -51,30 +53,36 @@ func (c *Client) Authorise(ctx context.Context, request payment.Authorise) (paym
 		return payment.Authorisation{}, fmt.Errorf("%q: %w", request.Method, payment.ErrUnsupportedMethod)
 	}
 	body := authorisation{Amount: request.Amount.Amount, Currency: request.Amount.Currency, Method: request.Method}
-	return c.ask(func() (*resty.Response, error) {
-		return c.http.R().SetContext(ctx).SetHeader("Idempotency-Key", request.Key).SetBody(body).Post("/v1/authorisations")
+	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.SetHeader("Idempotency-Key", request.Key).SetBody(body).Post("/v1/authorisations")
 	})
 }
 
 // Find implements [payment.Gateway].
 func (c *Client) Find(ctx context.Context, key string) (payment.Authorisation, error) {
-	return c.ask(func() (*resty.Response, error) {
-		return c.http.R().SetContext(ctx).Get("/v1/authorisations/" + url.PathEscape(key))
+	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.Get("/v1/authorisations/" + url.PathEscape(key))
 	})
 }
 
 // Void implements [payment.Gateway].
 func (c *Client) Void(ctx context.Context, key string) (payment.Authorisation, error) {
-	return c.ask(func() (*resty.Response, error) {
-		return c.http.R().SetContext(ctx).Post("/v1/authorisations/" + url.PathEscape(key) + "/void")
+	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.Post("/v1/authorisations/" + url.PathEscape(key) + "/void")
 	})
 }
 
-func (c *Client) ask(request func() (*resty.Response, error)) (payment.Authorisation, error) {
-	response, err := failsafe.With(c.breaker).Get(request)
+func (c *Client) ask(ctx context.Context, request func(*resty.Request) (*resty.Response, error)) (payment.Authorisation, error) {
+	var connected atomic.Bool // without a connection, nothing can have been sent
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	response, err := failsafe.With(c.breaker).Get(func() (*resty.Response, error) {
+		return request(c.http.R().SetContext(ctx))
+	})
 	switch {
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return payment.Authorisation{}, payment.ErrNotSent
+	case err != nil && !connected.Load():
+		return payment.Authorisation{}, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
 	case err != nil:
 		return payment.Authorisation{}, fmt.Errorf("%w: %w", payment.ErrUnknownOutcome, err)
 	case response.StatusCode() >= http.StatusInternalServerError:

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -126,11 +127,33 @@ func TestAGatewayThatIsDownIsNotAskedAgainAndAgain(t *testing.T) {
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var last error
-	for range 11 {
-		_, last = c.Authorise(t.Context(), pay("k", "sandbox:approved", 1))
+	for n := range 11 {
+		_, err := c.Authorise(t.Context(), pay("k", "sandbox:approved", 1))
+		if !errors.Is(err, payment.ErrNotSent) {
+			t.Errorf("error %d is %v, want %v", n+1, err, payment.ErrNotSent)
+		}
 	}
-	if !errors.Is(last, payment.ErrNotSent) {
-		t.Errorf("the eleventh error is %v, want %v", last, payment.ErrNotSent)
+}
+
+func TestTenFailuresInARowOpenTheCircuitAndCallersWhoLeaveDoNot(t *testing.T) {
+	t.Parallel()
+	s := start(t, filepath.Join(t.TempDir(), "ledger.db"))
+	t.Cleanup(func() { _ = s.Stop(t.Context()) })
+	c := gateway(t, s)
+	for range 20 {
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Millisecond, leave)
+		if _, err := c.Authorise(ctx, pay("left", "sandbox:timeout", 1)); err == nil {
+			t.Fatal("an answer came")
+		}
+	}
+	for n := range 11 {
+		want := payment.ErrUnknownOutcome
+		if n == 10 {
+			want = payment.ErrNotSent
+		}
+		if _, err := c.Authorise(t.Context(), pay("failing", "sandbox:error", 1)); !errors.Is(err, want) {
+			t.Errorf("error %d is %v, want %v", n+1, err, want)
+		}
 	}
 }
