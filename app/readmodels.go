@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -54,7 +55,8 @@ func (a *App) startReadModels(ctx context.Context) error {
 // startRouter subscribes each projection by itself: one that is slow or fails
 // holds up no other.
 func (a *App) startRouter() error {
-	logger := watermill.NewSlogLogger(a.logger)
+	// What the router does every time is of interest to nobody.
+	logger := watermill.NewSlogLoggerWithLevelMapping(a.logger, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: a.cfg.ShutdownTimeout}, logger)
 	if err != nil {
 		return fmt.Errorf("make the router: %w", err)
