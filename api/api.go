@@ -14,8 +14,11 @@ import (
 	"github.com/waybill-dev/waybill/access"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/stock"
+	"github.com/waybill-dev/waybill/projections"
+	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 )
 
@@ -27,8 +30,14 @@ type API struct {
 	Catalogue   *catalog.Catalog
 	Stock       *stock.Writer
 	CreditNotes creditnotes.Recorder
-	Endpoints   *webhooks.Endpoints
-	Deliveries  *webhooks.Dispatcher
+	Checkouts   *checkout.Service
+	Vault       *vault.Vault // names customers; the checkout keeps their data in it
+	// Orders, Timeline and Levels are read models: they may be behind.
+	Orders     projections.OrderQueries
+	Timeline   projections.TimelineQueries
+	Levels     projections.StockQueries
+	Endpoints  *webhooks.Endpoints
+	Deliveries *webhooks.Dispatcher
 
 	Checks    []Check      // what /readyz looks at
 	Metrics   http.Handler // of /metrics; nil has no such route
@@ -46,6 +55,11 @@ func (a *API) Handler() http.Handler { return newServer(a) }
 func (s *server) routes() {
 	s.productRoutes()
 	s.stockRoutes()
+	s.stockListRoutes()
+	s.placeRoutes()
+	s.orderReadRoutes()
+	s.orderListRoutes()
+	s.timelineRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
 	s.keyRoutes()

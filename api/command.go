@@ -20,8 +20,8 @@ func (s *server) command(ctx context.Context, what, key string) (eventstore.Meta
 		meta.CommandID = s.api.NewID()
 		return meta, nil
 	}
-	if !validKey(key) {
-		return meta, s.refuse(kindKeyInvalid, "an Idempotency-Key has 1 to 255 printable ASCII characters")
+	if err := s.checkKey(key); err != nil {
+		return meta, err
 	}
 	meta.CommandID = eventstore.DeriveID("command", tenant, callOf(ctx).credential.KeyID, what, key)
 	return meta, nil
@@ -29,8 +29,8 @@ func (s *server) command(ctx context.Context, what, key string) (eventstore.Meta
 
 // keyed is [server.command] where a key is not optional.
 func (s *server) keyed(ctx context.Context, what, key string) (eventstore.Metadata, error) {
-	if key == "" {
-		return eventstore.Metadata{}, s.refuse(kindKeyMissing, "this request needs a header Idempotency-Key")
+	if err := s.checkKey(key); err != nil {
+		return eventstore.Metadata{}, err
 	}
 	return s.command(ctx, what, key)
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"github.com/waybill-dev/waybill/eventstore"
 	"testing"
 	"time"
 )
@@ -15,4 +16,8 @@ func eventually(t *testing.T, what string, is func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+func feedOf(prefix string) eventstore.FeedConfig {
+	return eventstore.FeedConfig{Prefixes: []string{prefix}}
 }

@@ -32,7 +32,6 @@ const (
 	kindBadCursor    = "bad-cursor"
 	kindKeyMissing   = "idempotency-key-missing"
 	kindKeyInvalid   = "idempotency-key-invalid"
-	kindInProgress   = "in-progress"
 	kindRefused      = "refused"
 )
 
@@ -73,8 +72,6 @@ func ownKinds() []kind {
 			about: "This request needs a header Idempotency-Key, so that it can be repeated without doing anything twice. Any text of your own that is unique for the intent will do, a UUID for example."},
 		{slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
 			about: "An Idempotency-Key has 1 to 255 printable ASCII characters."},
-		{slug: kindInProgress, status: http.StatusConflict, title: "Still in progress", retry: time.Second,
-			about: "The first request with this key is still being worked on. Ask again after Retry-After to get its answer."},
 		{slug: kindRefused, status: http.StatusUnprocessableEntity, title: "Refused",
 			about: "A rule refused the request. rule is its stable code."},
 	}

@@ -65,12 +65,10 @@ func orderBodyOf(s order.State) orderBody {
 		ID: s.OrderID, Number: s.Number, Status: string(s.Status), CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Currency: s.Currency,
 		Lines: each(s.Lines, orderLineBodyOf), Totals: totalsBodyOf(s.Totals),
 		Payment: paymentBody{ID: s.PaymentID, Authorised: moneyOf(s.Authorised)}, PlacedAt: s.PlacedAt,
+		External: externalBodyOf(s.External),
 	}
 	if s.ShipToCountry != "" {
 		body.ShipTo = &addressBody{Country: s.ShipToCountry}
-	}
-	if s.External != (order.External{}) {
-		body.External = &externalBody{Source: s.External.Source, Ref: s.External.Ref, Time: s.External.Time}
 	}
 	return body
 }

@@ -33,10 +33,14 @@ import (
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/sandbox"
 	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
+	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	counter "github.com/waybill-dev/waybill/handlers/numbers"
 	stocks "github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
@@ -54,6 +58,7 @@ type platform struct {
 	node   *nodetest.Node
 	store  *eventstore.Client
 	keys   *access.Keys
+	vault  *vault.Vault
 	log    *journal
 	logger *slog.Logger
 	url    string
@@ -103,6 +108,8 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 		Logger:      p.logger, Now: time.Now, NewID: uuid.NewString,
 	}
 	p.webhooks(a)
+	p.checkouts(a)
+	p.readModels(a)
 	change(a)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(a.Config, a.Handler())
@@ -148,6 +155,62 @@ func (p *platform) webhooks(a *api.API) {
 			p.t.Errorf("dispatcher: %v", err)
 		}
 		_ = db.Close()
+	})
+}
+
+// gatewayPatience is how long a checkout waits for the gateway in tests.
+const gatewayPatience = 300 * time.Millisecond
+
+// checkouts adds what places orders, with a sandbox gateway of its own.
+func (p *platform) checkouts(a *api.API) {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	gateway := must(sandbox.Listen(p.t.Context(), "127.0.0.1:0", sandbox.Config{
+		Ledger: filepath.Join(dir, "sandbox.db"), Delay: 2 * gatewayPatience, Now: time.Now,
+	}))(p.t)
+	p.t.Cleanup(func() { _ = gateway.Stop(context.WithoutCancel(p.t.Context())) })
+	client := sandbox.NewClient(gateway.URL(), gatewayPatience)
+	p.t.Cleanup(client.Close)
+	keyring := must(vault.OpenKeyring("", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))))(p.t)
+	a.Vault = must(vault.Open(p.t.Context(), filepath.Join(dir, "vault.db"), keyring))(p.t)
+	p.t.Cleanup(func() { _ = a.Vault.Close() })
+	p.vault = a.Vault
+	a.Checkouts = &checkouts.Service{
+		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateway: client, Contacts: a.Vault,
+		Numbers: &counter.Allocator{Store: p.store, Tenant: "default", NewID: uuid.NewString},
+		Config:  checkouts.Config{GatewayTimeout: gatewayPatience, Patience: time.Second}, Now: time.Now, NewID: uuid.NewString,
+	}
+}
+
+// readModels adds the read models and brings them forward until the test ends.
+func (p *platform) readModels(a *api.API) {
+	p.t.Helper()
+	config := projections.Config{Dir: p.t.TempDir(), Store: p.store, Logger: p.logger, Now: time.Now}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	var running sync.WaitGroup
+	run := func(projection projections.Projection) *projections.Runner {
+		runner := must(projections.Open(p.t.Context(), projection, config))(p.t)
+		running.Go(func() {
+			feed := p.store.Feed(eventstore.FeedConfig{Prefixes: runner.Prefixes()})
+			defer feed.Close()
+			for page, err := feed.Next(ctx); err == nil; page, err = feed.Next(ctx) {
+				if err := runner.Apply(ctx, page); err != nil && ctx.Err() == nil {
+					p.t.Errorf("%s: %v", runner.Name(), err)
+				}
+			}
+		})
+		return runner
+	}
+	orders, timeline, levels := run(projections.Orders{}), run(projections.Timeline{}), run(projections.Stock{})
+	a.Orders = projections.OrderQueries{DB: orders.Read()}
+	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
+	a.Levels = projections.StockQueries{DB: levels.Read()}
+	p.t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		for _, runner := range []*projections.Runner{orders, timeline, levels} {
+			_ = runner.Close()
+		}
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/projections"
 )
 
 // explain is the only place where an error becomes a status. What it does not
@@ -26,6 +27,8 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 		return s.placed(ctx, s.refusal(rule))
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return s.problem(ctx, kindUnavailable, "the event store did not answer in time")
+	case errors.Is(err, projections.ErrNotFound):
+		return s.problem(ctx, kindNotFound, "there is nothing of that name")
 	case errors.Is(err, eventstore.ErrConflict):
 		return s.problem(ctx, kindConflict, "others kept changing the same thing")
 	}

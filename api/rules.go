@@ -1,6 +1,9 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // ruleKinds are the types of problem that a rule of the domain makes: the slug
 // is the rule's code.
@@ -20,6 +23,10 @@ func ruleKinds() []kind {
 			about: "The payment's outcome could not be found out. It was given back if there was one, and nothing was ordered."},
 		{slug: "payment-invalid", status: http.StatusUnprocessableEntity, title: "Payment not valid",
 			about: "A payment is of a positive amount of a known currency, or of nothing."},
+		{slug: "in-progress", status: http.StatusConflict, title: "Still in progress", retry: time.Second,
+			about: "The first request is still being worked on. Send it again after Retry-After, with the same key, to get its answer."},
+		{slug: "checkout-not-found", status: http.StatusNotFound, title: "No such checkout",
+			about: "No checkout has this id."},
 		{slug: "checkout-abandoned", status: http.StatusConflict, title: "Checkout abandoned",
 			about: "The checkout was interrupted before it came to an order. Nothing is held. Order again with a new key."},
 		{slug: "idempotency-key-reused", status: http.StatusUnprocessableEntity, title: "Idempotency-Key used for something else",

@@ -19,7 +19,7 @@ import (
 type server struct {
 	api     *API
 	logger  *slog.Logger
-	mux     *http.ServeMux
+	mux     *router
 	huma    huma.API
 	kinds   map[string]kind
 	cursors cursors
@@ -30,7 +30,7 @@ type server struct {
 const stockCached = 1_000
 
 func newServer(a *API) *server {
-	s := &server{api: a, logger: a.Logger, mux: http.NewServeMux(), kinds: map[string]kind{}, cursors: cursors{key: a.CursorKey}}
+	s := &server{api: a, logger: a.Logger, mux: &router{}, kinds: map[string]kind{}, cursors: cursors{key: a.CursorKey}}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

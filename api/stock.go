@@ -132,10 +132,8 @@ func (s *server) ref(ref, key string) (string, error) {
 		return ref, nil
 	case key == "":
 		return s.api.NewID(), nil
-	case !validKey(key):
-		return "", s.refuse(kindKeyInvalid, "an Idempotency-Key has 1 to 255 printable ASCII characters")
 	}
-	return key, nil
+	return key, s.checkKey(key)
 }
 
 // receive derives the command from the delivery, so that it is the same one
