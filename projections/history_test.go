@@ -212,7 +212,7 @@ func query(tb testing.TB, db *sql.DB, text string, args ...any) (all [][]string)
 func TestTheRowsDoNotDependOnPagesRepeatsAndRestarts(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
-	h.trade(7, 60)
+	h.trade(7, 25)
 	for _, p := range everyProjection() {
 		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()
