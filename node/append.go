@@ -168,6 +168,8 @@ func (n *Node) Append(ctx context.Context, a Append) (Appended, error) {
 	select {
 	case <-req.done:
 		return req.result, req.err
+	case <-n.failure.done: // the writer may hang in a broken disk
+		return Appended{}, n.failure.err()
 	case <-ctx.Done():
 		return Appended{}, ctx.Err()
 	}
@@ -182,6 +184,8 @@ func (n *Node) enqueue(ctx context.Context, req *request) error {
 	select {
 	case n.queue <- req:
 		return nil
+	case <-n.failure.done:
+		return n.failure.err()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -102,7 +102,12 @@ func (g *group) place(r *Record) {
 	g.records = append(g.records, r)
 }
 
-func (g *group) head(stream string) (*head, error) { return g.w.head(stream) }
+func (g *group) head(stream string) (*head, error) {
+	if h, ok := g.touched[stream]; ok {
+		return h, nil // the writer may have forgotten it, and the files do not know it yet
+	}
+	return g.w.head(stream)
+}
 
 func (g *group) recent(stream uint64, id uuid.UUID) (windowEntry, bool) {
 	return g.w.window.find(stream, id)

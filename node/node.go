@@ -179,13 +179,19 @@ func (n *Node) Close() error {
 		return nil
 	}
 	close(n.queue)
-	n.writer.Wait()
+	released, err := n.closePebble()
+	if released { // else the lock goes with the process: the files may still be written
+		err = errors.Join(err, n.lock.release())
+	}
+	if err != nil {
+		return fmt.Errorf("close the event store in %s: %w", n.cfg.Dir, err)
+	}
+	return nil
+}
+
+func (n *Node) stopReaders() {
 	n.closed.Store(true)
 	n.wake()
 	n.readers.Lock()
 	defer n.readers.Unlock()
-	if err := errors.Join(n.closePebble(), n.lock.release()); err != nil {
-		return fmt.Errorf("close the event store in %s: %w", n.cfg.Dir, err)
-	}
-	return nil
 }

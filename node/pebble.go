@@ -72,25 +72,37 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.failure.set(fmt.Errorf(format, args...))
 }
 
-// closeLimit is how long a failed store may take to close: the library may
-// hold locks for ever after an error it thinks it does not survive.
+// closeLimit is how long a failed store may take to end: the library may hold
+// locks for ever after an error it thinks it does not survive.
 const closeLimit = 5 * time.Second
 
-func (n *Node) closePebble() error {
-	if n.failure.err() == nil {
-		return n.db.Close()
-	}
-	done := make(chan struct{})
+// closePebble ends the writer and closes the files. In a failed store that is
+// tried for a while only; ok says that nobody can write to the files any more.
+func (n *Node) closePebble() (ok bool, err error) {
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
 		// What a failed store says and does while it closes changes nothing:
 		// the failure was reported.
-		defer func() { _ = recover() }()
-		_ = n.db.Close()
+		defer func() {
+			if cause := recover(); cause != nil {
+				done <- fmt.Errorf("close the files: %v", cause)
+			}
+		}()
+		n.writer.Wait()
+		n.stopReaders()
+		done <- n.db.Close()
 	}()
 	select {
-	case <-done:
-	case <-time.After(closeLimit):
+	case err = <-done:
+	case <-n.failure.done:
+		select {
+		case err = <-done:
+		case <-time.After(closeLimit):
+			return false, nil
+		}
 	}
-	return nil
+	if n.failure.err() != nil {
+		return err == nil, nil
+	}
+	return true, err
 }
