@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -67,9 +68,9 @@ func (l *lifecycle) stop(ctx context.Context) error {
 	l.parts = nil
 	l.mu.Unlock()
 	var errs []error
-	for i := len(parts) - 1; i >= 0; i-- {
-		if err := parts[i].stop(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", parts[i].name, err))
+	for _, part := range slices.Backward(parts) {
+		if err := part.stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
 		}
 	}
 	return errors.Join(errs...)

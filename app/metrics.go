@@ -21,7 +21,7 @@ func (a *App) metrics() (http.Handler, error) {
 	err := errors.Join(
 		registry.Register(collectors.NewGoCollector()),
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
-		registry.Register(&gauges{app: a}),
+		registry.Register(newGauges(a)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
@@ -30,18 +30,24 @@ func (a *App) metrics() (http.Handler, error) {
 }
 
 // gauges reads where the read models and checkouts are.
-type gauges struct{ app *App }
+type gauges struct {
+	app                                                                     *App
+	projectionPosition, projectionApplied, projectionBlocked, checkoutsOpen *prometheus.Desc
+}
 
-var (
-	projectionPosition = prometheus.NewDesc("waybill_projection_position", "Position in the log the read model is at.", []string{"projection"}, nil)
-	projectionApplied  = prometheus.NewDesc("waybill_projection_applied_timestamp_seconds", "When the last event that was applied had been recorded.", []string{"projection"}, nil)
-	projectionBlocked  = prometheus.NewDesc("waybill_projection_blocked_streams", "Streams with an event that cannot be applied.", []string{"projection"}, nil)
-	checkoutsOpen      = prometheus.NewDesc("waybill_checkouts_open", "Checkouts that are not over.", []string{"step"}, nil)
-)
+func newGauges(a *App) *gauges {
+	return &gauges{
+		app:                a,
+		projectionPosition: prometheus.NewDesc("waybill_projection_position", "Position in the log the read model is at.", []string{"projection"}, nil),
+		projectionApplied:  prometheus.NewDesc("waybill_projection_applied_timestamp_seconds", "When the last event that was applied had been recorded.", []string{"projection"}, nil),
+		projectionBlocked:  prometheus.NewDesc("waybill_projection_blocked_streams", "Streams with an event that cannot be applied.", []string{"projection"}, nil),
+		checkoutsOpen:      prometheus.NewDesc("waybill_checkouts_open", "Checkouts that are not over.", []string{"step"}, nil),
+	}
+}
 
 // Describe implements [prometheus.Collector].
-func (*gauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{projectionPosition, projectionApplied, projectionBlocked, checkoutsOpen} {
+func (g *gauges) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{g.projectionPosition, g.projectionApplied, g.projectionBlocked, g.checkoutsOpen} {
 		descs <- desc
 	}
 }
@@ -54,23 +60,23 @@ func (g *gauges) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, label)
 	}
 	for _, r := range g.app.models.runners {
-		gauge(projectionPosition, float64(r.Position()), r.Name())
+		gauge(g.projectionPosition, float64(r.Position()), r.Name())
 		if applied := r.Applied(); !applied.IsZero() {
-			gauge(projectionApplied, float64(applied.UnixMilli())/1000, r.Name())
+			gauge(g.projectionApplied, float64(applied.UnixMilli())/1000, r.Name())
 		}
 		blocked, err := r.Blocked(ctx)
 		if err != nil {
-			metrics <- prometheus.NewInvalidMetric(projectionBlocked, err)
+			metrics <- prometheus.NewInvalidMetric(g.projectionBlocked, err)
 			continue
 		}
-		gauge(projectionBlocked, float64(len(blocked)), r.Name())
+		gauge(g.projectionBlocked, float64(len(blocked)), r.Name())
 	}
 	counts, err := g.app.models.checkouts.Count(ctx)
 	if err != nil {
-		metrics <- prometheus.NewInvalidMetric(checkoutsOpen, err)
+		metrics <- prometheus.NewInvalidMetric(g.checkoutsOpen, err)
 		return
 	}
 	for _, step := range []checkout.Step{checkout.Started, checkout.Reserved, checkout.Paying, checkout.Declined, checkout.Unknown, checkout.Authorised, checkout.Compensating} {
-		gauge(checkoutsOpen, float64(counts[step]), string(step))
+		gauge(g.checkoutsOpen, float64(counts[step]), string(step))
 	}
 }

@@ -39,7 +39,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
 		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints,
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
-		Random: rand.Float64, Around: tracing.Webhook(a.now), //nolint:gosec // jitter, not a secret
+		Random: rand.Float64, Around: tracing.Webhook(a.now),
 	}
 	if a.has(RoleWebhooks) {
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -51,11 +52,12 @@ type Mistake struct {
 
 // Error implements error.
 func (p *Problem) Error() string {
-	text := fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d %s: %s", p.Status, p.Title, p.Detail)
 	for _, m := range p.Errors {
-		text += fmt.Sprintf("; %s %s", m.Pointer, m.Detail)
+		fmt.Fprintf(&text, "; %s %s", m.Pointer, m.Detail)
 	}
-	return text
+	return text.String()
 }
 
 // Temporary reports whether the same request may succeed later.

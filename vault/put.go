@@ -42,7 +42,7 @@ func (v *Vault) Put(ctx context.Context, subject, ref string, data any) error {
 }
 
 // write keeps, in groups, what callers put.
-func (v *Vault) write() {
+func (v *Vault) write(ctx context.Context) {
 	defer close(v.done)
 	for first := range v.puts {
 		group := []*put{first}
@@ -53,7 +53,7 @@ func (v *Vault) write() {
 			}
 			group = append(group, next)
 		}
-		v.keep(group)
+		v.keep(ctx, group)
 		for _, p := range group {
 			close(p.done)
 		}
@@ -71,8 +71,7 @@ func (v *Vault) waiting() (p *put, ok bool) {
 
 // keep writes a group in one transaction. One person's erasure is no reason to
 // refuse the others.
-func (v *Vault) keep(group []*put) {
-	ctx := context.Background()
+func (v *Vault) keep(ctx context.Context, group []*put) {
 	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, p := range group {
 			if p.err = v.keepOne(ctx, tx, p); p.err != nil && !errors.Is(p.err, ErrErased) {

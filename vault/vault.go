@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string, keys *Keyring) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{keys: keys, db: db, puts: make(chan *put, maxGroup), done: make(chan struct{})}
-	go v.write()
+	go v.write(context.WithoutCancel(ctx))
 	return v, nil
 }
 

@@ -92,8 +92,7 @@ type usageError struct{ error }
 
 func fail(w io.Writer, err error) int {
 	fmt.Fprintf(w, "waybill: %v\n", err)
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, usage := errors.AsType[usageError](err); usage {
 		return exitUsage
 	}
 	return exitFailed

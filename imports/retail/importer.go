@@ -195,8 +195,7 @@ func (i *Importer) patiently(ctx context.Context, request func() error) error {
 }
 
 func temporary(err error) bool {
-	var problem *client.Problem
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*client.Problem](err); ok {
 		return problem.Temporary()
 	}
 	return !errors.Is(err, context.Canceled)

@@ -111,9 +111,9 @@ func ParsePrice(text string) (Price, error) {
 		return Price{}, fmt.Errorf("price %q is not a decimal number", text)
 	}
 	if negative {
-		return Price{Pence: -int64(amount), Fraction: finer}, nil //nolint:gosec // parsed into 62 bits
+		return Price{Pence: -int64(amount), Fraction: finer}, nil
 	}
-	return Price{Pence: int64(amount), Fraction: finer}, nil //nolint:gosec // parsed into 62 bits
+	return Price{Pence: int64(amount), Fraction: finer}, nil
 }
 
 func isDigits(text string) bool {

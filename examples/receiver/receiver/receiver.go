@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -124,10 +125,7 @@ func (r *Receiver) Report() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	report := r.report
-	report.LastSequence = map[string]int64{}
-	for lane, sequence := range r.report.LastSequence {
-		report.LastSequence[lane] = sequence
-	}
+	report.LastSequence = maps.Clone(r.report.LastSequence)
 	return report
 }
 
