@@ -144,14 +144,14 @@ func (p *platform) start() *process {
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
 	var stopped atomic.Bool
-	end := func(first, last func()) func() {
+	end := func(first func() (crashed bool), last func()) func() {
 		return func() {
 			if stopped.Swap(true) {
 				return
 			}
-			first()
+			crashed := first()
 			cancel()
-			if err := <-done; err != nil {
+			if err := <-done; err != nil && !crashed {
 				p.tb.Errorf("run: %v", err)
 			}
 			client.GetClient().CloseIdleConnections()
@@ -164,7 +164,7 @@ func (p *platform) start() *process {
 		}
 	}
 	// After a crash nothing is saved any more, whatever is still under way.
-	run := &process{Dispatcher: d, stop: end(func() {}, closeDB), crash: end(closeDB, func() {})}
+	run := &process{Dispatcher: d, stop: end(func() bool { return false }, closeDB), crash: end(func() bool { closeDB(); return true }, func() {})}
 	p.tb.Cleanup(run.stop)
 	return run
 }
