@@ -45,6 +45,8 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Keys:        a.commands.keys,
 		Catalogue:   a.commands.catalogue,
 		Stock:       a.commands.stock,
+		Checkouts:   a.commands.checkout,
+		Vault:       a.vault,
 		CreditNotes: a.commands.creditNotes,
 		Orders:      a.models.orders,
 		Timeline:    a.models.timeline,
