@@ -39,9 +39,11 @@ type API struct {
 	Endpoints  *webhooks.Endpoints
 	Deliveries *webhooks.Dispatcher
 
-	Checks    []Check      // what /readyz looks at
-	Metrics   http.Handler // of /metrics; nil has no such route
-	CursorKey []byte       // signs cursors; the same in every process
+	Checks  []Check      // what /readyz looks at
+	Metrics http.Handler // of /metrics; nil has no such route
+	// CursorKey signs cursors and the fingerprints of requests: the same in
+	// every process and, for repeats are recognised by it, for ever.
+	CursorKey []byte
 	// TraceID names the trace of a request; nil leaves it out of problems.
 	TraceID func(context.Context) string
 	Logger  *slog.Logger

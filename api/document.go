@@ -40,11 +40,44 @@ func (s *server) describe(doc *huma.OpenAPI) {
 	registry.Map()["Problem"] = schema
 }
 
-// tidy takes out the schemas that nothing refers to: those of huma's own
-// problems, which are sent in our form.
+// tidy takes out the schemas that nothing refers to, those of huma's own
+// problems, and lets everything that we send gain fields: only what is sent to
+// us must fit exactly.
 func (s *server) tidy(doc *huma.OpenAPI) {
+	schemas := doc.Components.Schemas.Map()
 	for _, name := range []string{"ErrorModel", "ErrorDetail", "ProblemDocument"} {
-		delete(doc.Components.Schemas.Map(), name)
+		delete(schemas, name)
+	}
+	received := map[*huma.Schema]bool{}
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+			if op != nil && op.RequestBody != nil {
+				s.reach(op.RequestBody.Content["application/json"].Schema, received)
+			}
+		}
+	}
+	for _, schema := range schemas {
+		if !received[schema] && schema.Type == huma.TypeObject && schema.AdditionalProperties == false {
+			schema.AdditionalProperties = true
+		}
+	}
+}
+
+// reach notes a schema and all it is made of.
+func (s *server) reach(schema *huma.Schema, seen map[*huma.Schema]bool) {
+	if schema == nil {
+		return
+	}
+	if schema.Ref != "" {
+		schema = s.huma.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
+	}
+	if schema == nil || seen[schema] {
+		return
+	}
+	seen[schema] = true
+	s.reach(schema.Items, seen)
+	for _, property := range schema.Properties {
+		s.reach(property, seen)
 	}
 }
 

@@ -3,6 +3,8 @@ package api
 import (
 	"strings"
 	"testing"
+
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 func TestNoneMatch(t *testing.T) {
@@ -31,6 +33,47 @@ func TestNoneMatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestIfMatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, header string
+		want         eventstore.Revision
+		named        bool
+	}{
+		{"a tag", `"4"`, 4, true},
+		{"none", ``, 0, false},
+		{"any", `*`, 0, false},
+		{"a weak tag never matches", `W/"4"`, eventstore.NoStream, true},
+		{"several", `"4", "5"`, eventstore.NoStream, true},
+		{"not ours", `"abc"`, eventstore.NoStream, true},
+		{"another spelling", `"04"`, eventstore.NoStream, true},
+		{"an expectation of the store", `"-2"`, eventstore.NoStream, true},
+		{"without quotes", `4`, eventstore.NoStream, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got, named := ifMatch(c.header); got != c.want || named != c.named {
+				t.Errorf("ifMatch(%q) = %d, %v", c.header, got, named)
+			}
+		})
+	}
+}
+
+func FuzzIfMatch(f *testing.F) {
+	f.Add(`"4"`)
+	f.Add(`"-1"`)
+	f.Add(`*`)
+	f.Fuzz(func(t *testing.T, header string) {
+		got, named := ifMatch(header)
+		if named && got >= 0 && strings.TrimSpace(header) != etag(got) {
+			t.Errorf("%q was read as %d", header, got)
+		}
+		if got < eventstore.NoStream {
+			t.Errorf("%q would match anything", header)
+		}
+	})
 }
 
 func FuzzNoneMatch(f *testing.F) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,8 +31,10 @@ func validKey(key string) bool {
 }
 
 // fingerprint tells bodies apart that mean something else. Spaces and the
-// order of members mean nothing; numbers are compared as they are written.
-func fingerprint(body []byte) (string, error) {
+// order of members mean nothing; numbers are compared as they are written. It
+// is stored in events, and a body holds personal data: the key keeps anybody
+// from finding that by guessing.
+func fingerprint(key, body []byte) (string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var document any
@@ -42,6 +45,8 @@ func fingerprint(body []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write the body in canonical form: %w", err)
 	}
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:]), nil
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("fingerprint\x00"))
+	h.Write(canonical)
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -27,7 +27,7 @@ func TestValidKey(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
-	first, err := fingerprint([]byte(`{"a": 1, "b": [1, 2]}`))
+	first, err := fingerprint(nil, []byte(`{"a": 1, "b": [1, 2]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestFingerprint(t *testing.T) {
 		"a different type":  {`{"a": "1", "b": [1, 2]}`, false},
 		"escaped otherwise": {`{"\u0061": 1, "b": [1, 2]}`, true},
 	} {
-		got, err := fingerprint([]byte(c.body))
+		got, err := fingerprint(nil, []byte(c.body))
 		if err != nil || (got == first) != c.same {
 			t.Errorf("%s: same = %v, %v", name, got == first, err)
 		}
@@ -50,14 +50,14 @@ func TestFingerprint(t *testing.T) {
 	if a, b := printOf(t, `{"n":9007199254740993}`), printOf(t, `{"n":9007199254740992}`); a == b {
 		t.Error("two large numbers are taken for the same")
 	}
-	if _, err := fingerprint([]byte(`{`)); err == nil {
+	if _, err := fingerprint(nil, []byte(`{`)); err == nil {
 		t.Error("half a body has a fingerprint")
 	}
 }
 
 func printOf(t *testing.T, body string) string {
 	t.Helper()
-	print, err := fingerprint([]byte(body))
+	print, err := fingerprint(nil, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +79,11 @@ func FuzzFingerprint(f *testing.F) {
 	f.Add(`{"a":1}`)
 	f.Add(`[1,{}]`)
 	f.Fuzz(func(t *testing.T, body string) {
-		first, err := fingerprint([]byte(body))
+		first, err := fingerprint(nil, []byte(body))
 		if err != nil {
 			return
 		}
-		if again, err := fingerprint([]byte(" " + body)); err != nil || again != first {
+		if again, err := fingerprint(nil, []byte(" "+body)); err != nil || again != first {
 			t.Errorf("a space changed the fingerprint of %q: %v", body, err)
 		}
 	})

@@ -82,7 +82,7 @@ func (s *server) placeOrder(ctx context.Context, in *placeOrderRequest) (*placed
 	if wrong := in.Body.customerMistakes(); len(wrong) > 0 {
 		return nil, s.wrongCustomer(ctx, cart, wrong)
 	}
-	print, err := fingerprint(caller.body)
+	print, err := fingerprint(s.api.CursorKey, caller.body)
 	if err != nil {
 		return nil, err
 	}

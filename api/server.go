@@ -47,6 +47,7 @@ func newServer(a *API) *server {
 	s.huma.UseMiddleware(s.authenticate, s.readBody)
 	s.describe(s.huma.OpenAPI())
 	s.routes()
+	s.describeMessages(s.huma.OpenAPI())
 	s.tidy(s.huma.OpenAPI())
 	s.pages()
 	return s
