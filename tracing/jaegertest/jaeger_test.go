@@ -32,10 +32,12 @@ func TestAnExportedSpanIsFoundByItsTraceID(t *testing.T) {
 	placing, parent := tracer.Start(ctx, "place", trace.WithAttributes(attribute.Int("lines", 3)))
 	_, child := tracer.Start(placing, "append", trace.WithLinks(trace.Link{SpanContext: other.SpanContext()}))
 	child.End()
+	_, consumer := tracer.Start(placing, "process", trace.WithLinks(trace.Link{SpanContext: parent.SpanContext()}))
+	consumer.End()
 	parent.End()
 
 	got, err := jaeger.WaitFor(ctx, parent.SpanContext().TraceID().String(), func(t jaegertest.Trace) bool {
-		return len(t.Spans) == 2
+		return len(t.Spans) == 3
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +49,9 @@ func TestAnExportedSpanIsFoundByItsTraceID(t *testing.T) {
 	above, ok := got.Parent(found[0])
 	if !ok || above.Name != "place" || above.ParentID != "" {
 		t.Errorf("the parent of append is %+v, want the root, place", above)
+	}
+	if below, _ := got.Parent(got.Named("process")[0]); below.ID != above.ID {
+		t.Errorf("the parent of process is %+v, want place, which is linked too", below)
 	}
 	if diff := cmp.Diff(any(3.0), above.Tags["lines"]); diff != "" {
 		t.Errorf("tag lines (-want +got):\n%s", diff)

@@ -157,12 +157,15 @@ func decode(id string, body []byte) (Trace, error) {
 				span.Tags[tag.Key] = tag.Value
 			}
 			for _, ref := range s.References {
-				// Of several references within a trace the first is the parent.
 				if ref.RefType == "CHILD_OF" && span.ParentID == "" {
 					span.ParentID = ref.SpanID
 					continue
 				}
 				span.Links = append(span.Links, Link{ref.TraceID, ref.SpanID})
+			}
+			// A parent that is also linked is told as a link only.
+			if i := slices.IndexFunc(span.Links, func(l Link) bool { return l.TraceID == id }); i >= 0 && span.ParentID == "" {
+				span.ParentID = span.Links[i].SpanID
 			}
 			t.Spans = append(t.Spans, span)
 		}
