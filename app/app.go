@@ -83,6 +83,11 @@ func New(cfg configs.Config, options Options) (*App, error) {
 
 // Start starts every part. When it fails, what was started is for Stop.
 func (a *App) Start(ctx context.Context) error {
+	for _, role := range a.options.Roles {
+		if err := a.lockRole(role); err != nil {
+			return err
+		}
+	}
 	for _, start := range []func(context.Context) error{
 		a.startNode, a.startClient, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
 	} {

@@ -50,7 +50,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 func (a *App) webhooksConfig() webhooks.Config {
 	cfg := a.cfg.Webhooks
 	return webhooks.Config{
-		Owner: newID(), CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
+		Owner: owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
 	}
 }

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// owner is the name under which this data folder's process owns endpoints. It
+// may be the same at each start, because the lock on the role makes sure that
+// an earlier owner is gone: so nothing has to wait for its lease to end.
+const owner = "local"
+
+// lockRole makes sure that no other process works on the same files: they
+// belong to one process at a time.
+func (a *App) lockRole(role string) error {
+	lock := flock.New(filepath.Join(a.cfg.DataDir, role+".lock"))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock the data folder for %s: %w", role, err)
+	}
+	if !locked {
+		return fmt.Errorf("another process runs %s in %s: stop it, or give this one another --data-dir or other --roles", role, a.cfg.DataDir)
+	}
+	a.life.onStop("lock of "+role, func(context.Context) error { return lock.Unlock() })
+	return nil
+}
