@@ -10,16 +10,19 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/waybill-dev/waybill/imports/retail"
 )
 
 // Options says what to measure and for how long.
 type Options struct {
-	Binary   string        // the program to measure
-	Dir      string        // an existing folder for its data
-	Callers  []int         // each is one run of placing orders
-	Duration time.Duration // of each run
-	Rate     int           // orders per second while deliveries are measured
-	Starts   int           // how often start-up is timed
+	Binary   string           // the program to measure
+	Dir      string           // an existing folder for its data
+	Callers  []int            // each is one run of placing orders
+	Duration time.Duration    // of each run
+	Rate     int              // orders per second while deliveries are measured
+	Starts   int              // how often start-up is timed
+	Retail   []retail.Invoice // imported after all that; may be none
 }
 
 // Report is everything that was measured.
@@ -27,8 +30,16 @@ type Report struct {
 	Starts     []time.Duration
 	Throughput []Throughput
 	Delivery   Delivery
-	Fresh      Memory // when ready, before any load
-	Loaded     Memory // after all of it
+	Fresh      Memory  // when ready, before any load
+	Loaded     Memory  // after the orders and deliveries
+	Import     *Import `json:",omitempty"` // nil where nothing was imported
+}
+
+// Import is how an import went on a platform of its own.
+type Import struct {
+	Report   retail.Report
+	Duration time.Duration
+	Memory   Memory // afterwards
 }
 
 // Run measures one platform after another: start-up on a data folder that is
@@ -59,8 +70,26 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	err = report.load(ctx, p, o)
-	return report, errors.Join(err, p.Stop())
+	if err = errors.Join(report.load(ctx, p, o), p.Stop()); err != nil || len(o.Retail) == 0 {
+		return report, err
+	}
+	at.Dir = filepath.Join(o.Dir, "import")
+	report.Import, err = importRetail(ctx, at, o.Retail)
+	return report, err
+}
+
+// importRetail measures an import with sixteen requests at once.
+func importRetail(ctx context.Context, at Place, invoices []retail.Invoice) (*Import, error) {
+	p, err := StartPlatform(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	importer := retail.Importer{API: p.API, Location: "main", Workers: 16, Patience: time.Minute}
+	report, err := importer.Run(ctx, invoices)
+	duration := time.Since(begin)
+	memory, memoryErr := p.Memory()
+	return &Import{Report: report, Duration: duration, Memory: memory}, errors.Join(err, memoryErr, p.Stop())
 }
 
 func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
@@ -97,6 +126,11 @@ func (r Report) Print(w io.Writer) error {
 	fmt.Fprintf(t, "append to receiver at %d orders/s\tp50 %s, p95 %s, p99 %s (%d of %d received)\n", d.Rate, ms(d.P50), ms(d.P95), ms(d.P99), d.Received, d.Orders)
 	fmt.Fprintf(t, "memory when ready\t%s\n", mib(r.Fresh.Now))
 	fmt.Fprintf(t, "memory after the load\t%s, at most %s\n", mib(r.Loaded.Now), mib(r.Loaded.Peak))
+	if i := r.Import; i != nil {
+		fmt.Fprintf(t, "import of %d invoices, %d lines\t%s, %.0f orders/s, %.0f lines/s\n", i.Report.Invoices, i.Report.Lines,
+			i.Duration.Round(100*time.Millisecond), float64(i.Report.Orders)/i.Duration.Seconds(), float64(i.Report.Lines)/i.Duration.Seconds())
+		fmt.Fprintf(t, "memory after the import\t%s, at most %s\n", mib(i.Memory.Now), mib(i.Memory.Peak))
+	}
 	return t.Flush()
 }
 

@@ -29,6 +29,8 @@ type Config struct {
 	MaxBodyBytes    int64         `name:"max-body-bytes" env:"WAYBILL_MAX_BODY_BYTES" default:"2097152" help:"Largest request body in bytes."`
 	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
 
+	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
+
 	Checkout Checkout `embed:"" prefix:"checkout-" envprefix:"WAYBILL_CHECKOUT_"`
 	Webhooks Webhooks `embed:"" prefix:"webhooks-" envprefix:"WAYBILL_WEBHOOKS_"`
 }
@@ -70,6 +72,9 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.EventStore); c.EventStore != "" && (err != nil || !slices.Contains([]string{"esdb", "esdb+discover"}, u.Scheme)) {
 		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", Redacted(c.EventStore))
 	}
+	if host, _, err := net.SplitHostPort(c.PprofAddr); c.PprofAddr != "" && (err != nil || !loopback(host)) {
+		bad("pprof-addr", "%q is not a loopback host:port; a profile tells too much to be public", c.PprofAddr)
+	}
 	if c.Database != "" {
 		bad("database", "read models in Postgres are not supported by this version; leave it empty for SQLite")
 	}
@@ -88,6 +93,11 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 type namedDuration struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/bench"
+	"github.com/waybill-dev/waybill/imports/retail"
 )
 
 type benchCommand struct {
@@ -14,6 +15,8 @@ type benchCommand struct {
 	Duration time.Duration `name:"duration" default:"10s" help:"Length of each run."`
 	Rate     int           `name:"rate" default:"50" help:"Orders per second while the time to the partner is measured."`
 	Starts   int           `name:"starts" default:"5" help:"How often start-up is timed."`
+	Retail   string        `name:"retail" help:"Import this Online Retail file at the end, plain or .gz."`
+	Limit    int           `name:"limit" default:"2000" help:"Import only the first so many invoices of it; 0 is all."`
 	JSON     bool          `name:"json" help:"Print JSON; times are in nanoseconds."`
 }
 
@@ -21,6 +24,13 @@ type benchCommand struct {
 func (c benchCommand) Run(inv *invocation) error {
 	if c.Duration < time.Second || c.Rate < 1 || c.Rate > 1000 || c.Starts < 1 {
 		return usageError{fmt.Errorf("--duration needs at least 1s, --rate 1 to 1000, --starts at least 1")}
+	}
+	var invoices []retail.Invoice
+	if c.Retail != "" {
+		var err error
+		if invoices, err = readRetail(c.Retail, c.Limit); err != nil {
+			return err
+		}
 	}
 	binary, err := os.Executable()
 	if err != nil {
@@ -32,7 +42,7 @@ func (c benchCommand) Run(inv *invocation) error {
 	}
 	defer os.RemoveAll(dir)
 	report, err := bench.Run(inv.ctx, bench.Options{
-		Binary: binary, Dir: dir, Callers: c.Callers, Duration: c.Duration, Rate: c.Rate, Starts: c.Starts,
+		Binary: binary, Dir: dir, Callers: c.Callers, Duration: c.Duration, Rate: c.Rate, Starts: c.Starts, Retail: invoices,
 	})
 	if err != nil {
 		return err

@@ -32,12 +32,9 @@ func (c importRetailCommand) Run(inv *invocation) error {
 	if c.Workers < 1 || c.Limit < 0 {
 		return usageError{fmt.Errorf("--workers needs at least 1 and --limit at least 0")}
 	}
-	invoices, err := c.read()
+	invoices, err := readRetail(c.File, c.Limit)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", c.File, err)
-	}
-	if c.Limit > 0 && c.Limit < len(invoices) {
-		invoices = invoices[:c.Limit]
+		return err
 	}
 	api, err := connect(inv, c.Server)
 	if err != nil {
@@ -61,22 +58,31 @@ func (c importRetailCommand) print(w io.Writer, report retail.Report) error {
 	return report.Print(w)
 }
 
-func (c importRetailCommand) read() ([]retail.Invoice, error) {
-	file, err := os.Open(c.File)
+// readRetail reads the first invoices of a file, plain or compressed; a limit
+// of 0 is all.
+func readRetail(path string, limit int) ([]retail.Invoice, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	var r io.Reader = file
-	if strings.HasSuffix(c.File, ".gz") {
+	if strings.HasSuffix(path, ".gz") {
 		unzipped, err := gzip.NewReader(file)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 		defer unzipped.Close()
 		r = unzipped
 	}
-	return retail.Read(r)
+	invoices, err := retail.Read(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if limit > 0 {
+		invoices = invoices[:min(limit, len(invoices))]
+	}
+	return invoices, nil
 }
 
 // connect makes a client of the running platform, with the admin key of the

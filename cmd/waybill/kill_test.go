@@ -80,16 +80,11 @@ func testInvoices(t *testing.T) []retail.Invoice {
 	if path == "" {
 		return madeUpInvoices(t, 150)
 	}
-	file, err := os.Open(path)
+	invoices, err := readRetail(path, number(t, retailLimitEnv, 2000))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	invoices, err := retail.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return invoices[:min(len(invoices), number(t, retailLimitEnv, 2000))]
+	return invoices
 }
 
 func madeUpInvoices(t *testing.T, count int) []retail.Invoice {
