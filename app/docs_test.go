@@ -1,0 +1,130 @@
+package app
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/api"
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+//go:generate go test -run TestDocs . -update
+
+var update = flag.Bool("update", false, "write the generated documents")
+
+func TestDocsSayWhatTheProgramDoes(t *testing.T) {
+	t.Parallel()
+	openapi, err := api.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"../docs/openapi.yaml": string(openapi),
+		"../docs/events.md":    catalogue(t),
+	} {
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("%s is not what the code says; run `./task generate` (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+// catalogue writes what is stored and what partners get: the doc comments and
+// golden files of the code.
+func catalogue(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("# Events\n\nGenerated from the code by `./task generate`; do not edit.\n\n" +
+		"Stored events are facts: a name is kept for ever, and old schemas are read for ever. " +
+		"Public messages are a contract of their own: see the second part.\n\n## Stored events\n")
+	public := map[string]string{}
+	for _, kind := range message.Kinds() {
+		public[kind.Stored] = kind.Public
+	}
+	for _, event := range eventTypes() {
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n", event.Zero.EventName(), comment(t, event.Zero))
+		fmt.Fprintf(&b, "Schema %d.", event.Schema())
+		if name, ok := public[event.Zero.EventName()]; ok {
+			fmt.Fprintf(&b, " Partners get it as [`%s`](#%s).", name, strings.ReplaceAll(name, ".", ""))
+		}
+		golden := filepath.Join(folder(event.Zero), "testdata", fmt.Sprintf("%s.v%d.json", event.Zero.EventName(), event.Schema()))
+		example(t, &b, golden)
+	}
+	b.WriteString("\n## Public messages\n\nAn endpoint asks for types by name, or for `*`. " +
+		"The envelope is the same for all: `id` is also the header `webhook-id`.\n")
+	kinds := message.Kinds()
+	slices.SortFunc(kinds, func(a, b message.Kind) int { return strings.Compare(a.Public, b.Public) })
+	for _, kind := range kinds {
+		fmt.Fprintf(&b, "\n### %s\n\nVersion %d, about one %s, from `%s`.", kind.Public, kind.Version, kind.Aggregate, kind.Stored)
+		example(t, &b, filepath.Join("../webhooks/message/testdata", fmt.Sprintf("%s.v%d.json", kind.Public, kind.Version)))
+	}
+	return b.String()
+}
+
+func example(t *testing.T, b *strings.Builder, path string) {
+	t.Helper()
+	golden, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(b, "\n\n```json\n%s\n```\n", strings.TrimSpace(string(golden)))
+}
+
+// folder is where an event's code is.
+func folder(event domain.Event) string {
+	return ".." + strings.TrimPrefix(reflect.TypeOf(event).PkgPath(), "github.com/waybill-dev/waybill")
+}
+
+// comment is what the code says of an event's type.
+func comment(t *testing.T, event domain.Event) string {
+	t.Helper()
+	name := reflect.TypeOf(event).Name()
+	files, err := filepath.Glob(filepath.Join(folder(event), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := token.NewFileSet()
+	for _, file := range files {
+		parsed, err := parser.ParseFile(set, file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range parsed.Decls {
+			if text, ok := typeComment(declaration, name); ok {
+				return strings.TrimSpace(string((&doc.Package{}).Markdown(text))) + "\n"
+			}
+		}
+	}
+	t.Fatalf("%s has no doc comment", name)
+	return ""
+}
+
+func typeComment(declaration ast.Decl, name string) (string, bool) {
+	general, ok := declaration.(*ast.GenDecl)
+	if !ok || general.Doc == nil || len(general.Specs) != 1 {
+		return "", false
+	}
+	spec, ok := general.Specs[0].(*ast.TypeSpec)
+	return general.Doc.Text(), ok && spec.Name.Name == name
+}
