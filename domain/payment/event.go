@@ -69,8 +69,8 @@ type PaymentVoidRequested struct {
 	Reason    string `json:"reason"`
 }
 
-// PaymentVoided is recorded when the gateway holds no money and never will
-// under this payment's key.
+// PaymentVoided is recorded when the gateway holds no money under this
+// payment's key.
 type PaymentVoided struct {
 	PaymentID string `json:"payment_id"`
 }

@@ -15,10 +15,14 @@ import (
 // Codes of declined payments that are not the gateway's.
 const (
 	CodeUnsupported = "unsupported-method"
-	CodeNotAsked    = "gateway-unavailable"
 	CodeNotFound    = "not-found"
 	CodeVoided      = "voided"
 )
+
+// ErrGatewayAway says that the gateway is known to be down and was not asked.
+// It is an [eventstore.ErrUnavailable]: the request may be repeated with its
+// key, and goes on where it stopped.
+var ErrGatewayAway = fmt.Errorf("the payment gateway is not available: %w", eventstore.ErrUnavailable)
 
 // authorise asks the gateway, unless that was done before, and acts on the
 // answer.
@@ -113,7 +117,7 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	case errors.Is(err, gateway.ErrUnsupportedMethod):
 		command = payment.Decline{Code: CodeUnsupported, Message: "the payment method is not supported", Retryable: true}
 	case errors.Is(err, gateway.ErrNotSent):
-		command = payment.Decline{Code: CodeNotAsked, Message: "the payment gateway is not available", Retryable: true}
+		return ErrGatewayAway
 	case err != nil:
 		step, command = "payment lost", payment.LoseSight{Cause: cause(err), After: s.Now().Sub(begun)}
 	}
@@ -175,6 +179,8 @@ func (s *Service) interrupted(ctx context.Context, r *run) error {
 		return s.resolve(ctx, r, answer)
 	case errors.Is(err, gateway.ErrNotFound) && young:
 		return s.ask(ctx, r)
+	case errors.Is(err, gateway.ErrNotSent) && young:
+		return ErrGatewayAway
 	}
 	return s.recordPayment(ctx, r, "payment lost", payment.LoseSight{
 		Cause: "interrupted", After: s.Now().Sub(r.payment.state.RequestedAt),

@@ -15,6 +15,7 @@ import (
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -217,6 +218,7 @@ func TestAnUnknownOutcomeIsFoundOut(t *testing.T) {
 			t.Parallel()
 			var c clock
 			w := newWorld(t, "")
+			w.patient = impatient
 			p := w.process(t, &c)
 			p.offer(t, "A", 5)
 			request := place("k", method, line("A", 2))
@@ -259,6 +261,7 @@ func TestStockThatIsLostVoidsThePayment(t *testing.T) {
 	t.Parallel()
 	var c clock
 	w := newWorld(t, "")
+	w.patient = impatient
 	p := w.process(t, &c)
 	p.offer(t, "A", 5)
 	request := place("k", "sandbox:timeout", line("A", 5))
@@ -279,11 +282,11 @@ func TestStockThatIsLostVoidsThePayment(t *testing.T) {
 	}
 }
 
-// mute is a gateway that nobody hears of.
 func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 	t.Parallel()
 	var c clock
 	w := newWorld(t, "")
+	w.patient = impatient
 	p := w.process(t, &c)
 	p.offer(t, "A", 5)
 	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
@@ -301,6 +304,57 @@ func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 	refusedBy(t, must(t, o, err), domaincheckout.ErrUnresolved)
 	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" {
 		t.Errorf("the gateway has %q, want voided", status)
+	}
+}
+
+// slowGateway lets a call through only when it is told to.
+type slowGateway struct {
+	payment.Gateway
+	called, open chan struct{}
+}
+
+func (g slowGateway) Authorise(ctx context.Context, request payment.Authorise) (payment.Authorisation, error) {
+	close(g.called)
+	<-g.open
+	return g.Gateway.Authorise(context.WithoutCancel(ctx), request)
+}
+
+// A process hangs before it asks the gateway, recovery gives the checkout up,
+// and then the process goes on and is charged: that is let go again.
+func TestAnAnswerAfterTheCheckoutWasGivenUpHoldsNoMoney(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	hanging, other := w.process(t, &c), w.process(t, &c)
+	gateway := slowGateway{hanging.Gateway, make(chan struct{}), make(chan struct{})}
+	hanging.Gateway = gateway
+	other.offer(t, "A", 5)
+	request := place("k", "sandbox:approved", line("A", 2))
+	done := make(chan checkout.Outcome)
+	go func() {
+		o, err := hanging.Place(t.Context(), request)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- o
+	}()
+	<-gateway.called
+	c.advance(2 * time.Minute)
+	recovery := other.recovery(checkout.ID(request.Credential, request.Key))
+	for range 2 {
+		if err := recovery.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(16 * time.Second)
+	}
+	close(gateway.open)
+	o := <-done
+	refusedBy(t, o, domaincheckout.ErrDeclined)
+	if status, asked := w.ledger(t, o.Checkout.PaymentID); status != "voided" || asked != 1 {
+		t.Errorf("the gateway has %q, asked %d times; want voided, 1", status, asked)
+	}
+	if s := other.item(t, "A"); s.Available() != 5 {
+		t.Errorf("%d available, want 5", s.Available())
 	}
 }
 
@@ -339,9 +393,6 @@ func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	processes := []*process{w.process(t, &c), w.process(t, &c)}
-	for _, p := range processes {
-		p.Config.GatewayTimeout = time.Minute
-	}
 	processes[0].offer(t, "A", 50)
 	var sold, refused atomic.Int64
 	var wg sync.WaitGroup
@@ -355,9 +406,6 @@ func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
 				refused.Add(1)
 			case o.Order.OrderID != "":
 				sold.Add(1)
-			case o.Checkout.Step == domaincheckout.Unknown:
-				t.Log("the gateway was too slow; the units stay set aside")
-				sold.Add(1)
 			default:
 				t.Errorf("outcome %+v", o)
 			}
@@ -366,6 +414,47 @@ func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
 	wg.Wait()
 	if s := processes[0].item(t, "A"); sold.Load() != 50 || refused.Load() != 150 || s.Available() != 0 {
 		t.Errorf("%d sold, %d refused, %d available; want 50, 150, 0", sold.Load(), refused.Load(), s.Available())
+	}
+}
+
+// offGateway is known to be down until it is switched on.
+type offGateway struct {
+	payment.Gateway
+	on atomic.Bool
+}
+
+func (g *offGateway) Authorise(ctx context.Context, request payment.Authorise) (payment.Authorisation, error) {
+	if !g.on.Load() {
+		return payment.Authorisation{}, payment.ErrNotSent
+	}
+	return g.Gateway.Authorise(ctx, request)
+}
+
+func (g *offGateway) Find(ctx context.Context, key string) (payment.Authorisation, error) {
+	if !g.on.Load() {
+		return payment.Authorisation{}, payment.ErrNotSent
+	}
+	return g.Gateway.Find(ctx, key)
+}
+
+func TestTheGatewayIsAway(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	gateway := &offGateway{Gateway: p.Gateway}
+	p.Gateway = gateway
+	p.offer(t, "A", 5)
+	request := place("k", "sandbox:approved", line("A", 1))
+	for range 2 {
+		if _, err := p.Place(t.Context(), request); !errors.Is(err, checkout.ErrGatewayAway) || !errors.Is(err, eventstore.ErrUnavailable) {
+			t.Fatalf("got %v, want %v", err, checkout.ErrGatewayAway)
+		}
+	}
+	gateway.on.Store(true)
+	o, err := p.Place(t.Context(), request)
+	if must(t, o, err); o.Order.OrderID == "" {
+		t.Errorf("no order although the gateway is back: %v", o.Refused)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
 )
 
 // deafGateway finds nothing out.
@@ -44,6 +45,8 @@ func killAfter(steps int) (fault func(string) error, done func() (string, bool))
 func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
+	w.patient = impatient
+	w.store = handlertest.Connect(t, w.address)
 	for _, method := range []string{"sandbox:approved", "sandbox:declined", "sandbox:timeout", "sandbox:error"} {
 		for _, cart := range []string{"one", "three", "short"} {
 			for seed := range uint64(3) {
@@ -111,12 +114,9 @@ func interrupt(t *testing.T, w *world, name, method, cart string, gap int, rando
 	}
 	c.advance(6 * time.Minute)
 	together(t, a, b)
-	t.Run("", func(t *testing.T) {
-		check(t, w, p, id, units)
-		if t.Failed() {
-			t.Logf("killed first at gap %d, %q", gap, at)
-		}
-	})
+	if check(t, w, p, id, units); t.Failed() {
+		t.Fatalf("killed first at gap %d, %q", gap, at)
+	}
 	return killed
 }
 

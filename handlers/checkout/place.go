@@ -8,6 +8,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -216,7 +217,7 @@ func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outco
 		}
 		return s.again(ctx, r, interrupted)
 	case state.Step == checkout.Declined && !s.Now().Before(state.RetryUntil):
-		return Outcome{Checkout: state, Refused: errTooLate()}, nil
+		return Outcome{Checkout: state, Refused: stock.ErrExpired}, nil
 	}
 	err := s.record(ctx, r, "pay "+request.RequestID, checkout.RequestPayment{
 		PaymentID: r.paymentID(state.Attempt + 1), Method: request.Method, RequestID: request.RequestID, At: s.Now(),

@@ -17,8 +17,6 @@ import (
 // stockWorkers is how many items of one checkout are asked at once.
 const stockWorkers = 64
 
-func errTooLate() *domain.RuleError { return stock.ErrExpired }
-
 // each lets every item of the checkout decide a command, in the order of their
 // names, and waits for all. It returns who refused, by place, and otherwise
 // the first failure.

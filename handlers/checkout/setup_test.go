@@ -40,6 +40,9 @@ func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
 type world struct {
 	address string
 	sandbox *sandbox.Server
+	patient time.Duration // with the gateway
+	// store, if set, is the connection that all processes share.
+	store eventstore.Store
 }
 
 func newWorld(tb testing.TB, dir string) *world {
@@ -51,7 +54,9 @@ func newWorld(tb testing.TB, dir string) *world {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Stop(context.WithoutCancel(tb.Context())) })
-	return &world{address: nodetest.New(tb, nodetest.Config{Dir: dir}).ConnectionString(), sandbox: s}
+	return &world{
+		address: nodetest.New(tb, nodetest.Config{Dir: dir}).ConnectionString(), sandbox: s, patient: 10 * time.Second,
+	}
 }
 
 // ledger returns what the gateway holds under a payment's key: "" is nothing.
@@ -76,10 +81,14 @@ type process struct {
 	writer  *stock.Writer
 }
 
-const gatewayTimeout = 150 * time.Millisecond
+// impatient is how long to wait for answers that come too late.
+const impatient = 150 * time.Millisecond
 
 func (w *world) process(tb testing.TB, c *clock) *process {
 	tb.Helper()
+	if w.store != nil {
+		return w.processOn(tb, c, w.store)
+	}
 	return w.processOn(tb, c, handlertest.Connect(tb, w.address))
 }
 
@@ -93,7 +102,7 @@ func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *proc
 	if err != nil {
 		tb.Fatal(err)
 	}
-	gateway := sandbox.NewClient(w.sandbox.URL(), gatewayTimeout)
+	gateway := sandbox.NewClient(w.sandbox.URL(), w.patient)
 	tb.Cleanup(gateway.Close)
 	return &process{
 		Service: &checkout.Service{
