@@ -26,7 +26,7 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 	case errors.As(err, &rule):
 		return s.placed(ctx, s.refusal(rule))
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return s.problem(ctx, kindUnavailable, "the event store did not answer in time")
+		return s.problem(ctx, kindUnavailable, "what the request needs did not answer in time")
 	case errors.Is(err, projections.ErrNotFound):
 		return s.problem(ctx, kindNotFound, "there is nothing of that name")
 	case errors.Is(err, eventstore.ErrConflict):
@@ -94,6 +94,10 @@ func (s *server) baseURL(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
+// mostMistakes bounds how many unknown members an answer lists; the mistakes of
+// a cart or a delivery are bounded by its lines.
+const mostMistakes = 1_000
+
 // reshape gives the mistakes that huma finds the same form as all others.
 func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
 	model, ok := v.(*huma.ErrorModel)
@@ -108,7 +112,7 @@ func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
 		problem.with("limit", s.api.Config.maxBody())
 	}
 	if model.Status == http.StatusUnprocessableEntity {
-		problem.Errors = each(model.Errors, mistakeOf)
+		problem.Errors = each(model.Errors[:min(len(model.Errors), mostMistakes)], mistakeOf)
 	}
 	return problem, nil
 }
