@@ -68,13 +68,32 @@ func (a *App) startRouter() error {
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint,
 		})
-		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, r.Handle)
+		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, paced(r.Handle))
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
 		a.life.run("retries of "+r.Name(), r.Run)
 	}
 	a.life.run("router", router.Run)
 	a.life.onStop("router's handlers", func(context.Context) error { return router.Close() })
 	return nil
+}
+
+// pace is the least time between two pages of a projection.
+const pace = 10 * time.Millisecond
+
+// paced waits a moment after each page, so that under load the next one has
+// more events in it: a transaction costs as much as dozens of rows. An event
+// that comes after a pause does not wait.
+func paced(handle message.NoPublishHandlerFunc) message.NoPublishHandlerFunc {
+	return func(msg *message.Message) error {
+		if err := handle(msg); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(pace):
+		case <-msg.Context().Done():
+		}
+		return nil
+	}
 }
 
 func retry(logger watermill.LoggerAdapter) message.HandlerMiddleware {
