@@ -50,6 +50,7 @@ func checkoutBodyOf(s checkout.State) checkoutBody {
 		body.OrderID, body.Number = s.OrderID, s.Number
 	case checkout.Declined:
 		body.RetryUntil = timeOrNil(s.RetryUntil)
+	default: // has nothing of its own to show
 	}
 	if refusal := s.Refusal(); refusal != nil {
 		body.Refusal = &checkoutRefusal{Code: refusal.Code, Message: refusal.Message}

@@ -1,9 +1,10 @@
 package api_test
 
 import (
-	"github.com/waybill-dev/waybill/eventstore"
 	"testing"
 	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // eventually waits for what other goroutines bring about.

@@ -42,37 +42,69 @@ func kinds() []kind {
 
 func ownKinds() []kind {
 	return []kind{
-		{slug: kindInternal, status: http.StatusInternalServerError, title: "Internal error",
-			about: "Something failed that is not your mistake. Quote trace_id when you report it."},
-		{slug: kindUnavailable, status: http.StatusServiceUnavailable, title: "Not available at the moment", retry: time.Second,
-			about: "The event store cannot be reached or is too busy. Whether the request took effect is not known: send it again after Retry-After with the same Idempotency-Key, which makes that harmless."},
-		{slug: kindConflict, status: http.StatusConflict, title: "Changed by somebody else", retry: time.Second,
-			about: "Others changed the same thing at the same moment and kept winning. Send the request again after Retry-After."},
-		{slug: kindUnauthorized, status: http.StatusUnauthorized, title: "API key missing or not valid",
-			about: "Send Authorization: Bearer and an API key. A key that was revoked is not valid any more."},
-		{slug: kindForbidden, status: http.StatusForbidden, title: "API key lacks a scope",
-			about: "The key is valid and may not do this. scopes lists what would do; ask for a key that has one of them."},
-		{slug: kindNotFound, status: http.StatusNotFound, title: "Not found",
-			about: "There is nothing under this address. /docs lists every route."},
-		{slug: kindMethod, status: http.StatusMethodNotAllowed, title: "Method not allowed",
-			about: "The address exists and takes other methods: the header Allow lists them."},
-		{slug: kindMalformed, status: http.StatusBadRequest, title: "Request cannot be read",
-			about: "The body is missing or is not JSON."},
-		{slug: kindInvalid, status: http.StatusUnprocessableEntity, title: "Request is not valid",
-			about: "The request can be read and does not fit the description in /docs. errors lists every mistake with its place."},
-		{slug: kindMediaType, status: http.StatusUnsupportedMediaType, title: "Media type not supported",
-			about: "Send JSON, not compressed, with Content-Type: application/json."},
-		{slug: kindTooLarge, status: http.StatusRequestEntityTooLarge, title: "Body too large",
-			about: "limit is the largest body in bytes."},
-		{slug: kindTooSlow, status: http.StatusRequestTimeout, title: "Body came too slowly",
-			about: "The body did not arrive in time. Nothing was done; send it again."},
-		{slug: kindBadCursor, status: http.StatusBadRequest, title: "Cursor not valid",
-			about: "A cursor is good for the list and the filters it came from. Begin again without one."},
-		{slug: kindKeyMissing, status: http.StatusBadRequest, title: "Idempotency-Key missing",
-			about: "This request needs a header Idempotency-Key, so that it can be repeated without doing anything twice. Any text of your own that is unique for the intent will do, a UUID for example."},
-		{slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
-			about: "An Idempotency-Key has 1 to 255 printable ASCII characters."},
-		{slug: kindRefused, status: http.StatusUnprocessableEntity, title: "Refused",
-			about: "A rule refused the request. rule is its stable code."},
+		{
+			slug: kindInternal, status: http.StatusInternalServerError, title: "Internal error",
+			about: "Something failed that is not your mistake. Quote trace_id when you report it.",
+		},
+		{
+			slug: kindUnavailable, status: http.StatusServiceUnavailable, title: "Not available at the moment", retry: time.Second,
+			about: "The event store cannot be reached or is too busy. Whether the request took effect is not known: send it again after Retry-After with the same Idempotency-Key, which makes that harmless.",
+		},
+		{
+			slug: kindConflict, status: http.StatusConflict, title: "Changed by somebody else", retry: time.Second,
+			about: "Others changed the same thing at the same moment and kept winning. Send the request again after Retry-After.",
+		},
+		{
+			slug: kindUnauthorized, status: http.StatusUnauthorized, title: "API key missing or not valid",
+			about: "Send Authorization: Bearer and an API key. A key that was revoked is not valid any more.",
+		},
+		{
+			slug: kindForbidden, status: http.StatusForbidden, title: "API key lacks a scope",
+			about: "The key is valid and may not do this. scopes lists what would do; ask for a key that has one of them.",
+		},
+		{
+			slug: kindNotFound, status: http.StatusNotFound, title: "Not found",
+			about: "There is nothing under this address. /docs lists every route.",
+		},
+		{
+			slug: kindMethod, status: http.StatusMethodNotAllowed, title: "Method not allowed",
+			about: "The address exists and takes other methods: the header Allow lists them.",
+		},
+		{
+			slug: kindMalformed, status: http.StatusBadRequest, title: "Request cannot be read",
+			about: "The body is missing or is not JSON.",
+		},
+		{
+			slug: kindInvalid, status: http.StatusUnprocessableEntity, title: "Request is not valid",
+			about: "The request can be read and does not fit the description in /docs. errors lists every mistake with its place.",
+		},
+		{
+			slug: kindMediaType, status: http.StatusUnsupportedMediaType, title: "Media type not supported",
+			about: "Send JSON, not compressed, with Content-Type: application/json.",
+		},
+		{
+			slug: kindTooLarge, status: http.StatusRequestEntityTooLarge, title: "Body too large",
+			about: "limit is the largest body in bytes.",
+		},
+		{
+			slug: kindTooSlow, status: http.StatusRequestTimeout, title: "Body came too slowly",
+			about: "The body did not arrive in time. Nothing was done; send it again.",
+		},
+		{
+			slug: kindBadCursor, status: http.StatusBadRequest, title: "Cursor not valid",
+			about: "A cursor is good for the list and the filters it came from. Begin again without one.",
+		},
+		{
+			slug: kindKeyMissing, status: http.StatusBadRequest, title: "Idempotency-Key missing",
+			about: "This request needs a header Idempotency-Key, so that it can be repeated without doing anything twice. Any text of your own that is unique for the intent will do, a UUID for example.",
+		},
+		{
+			slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
+			about: "An Idempotency-Key has 1 to 255 printable ASCII characters.",
+		},
+		{
+			slug: kindRefused, status: http.StatusUnprocessableEntity, title: "Refused",
+			about: "A rule refused the request. rule is its stable code.",
+		},
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -72,9 +73,7 @@ func (s *server) describeMessages(doc *huma.OpenAPI) {
 		}}}
 		doc.Webhooks[kind.Public] = &huma.PathItem{Post: s.messageOperation(kind, schema, data)}
 	}
-	for name, schema := range registry.Map() {
-		doc.Components.Schemas.Map()[name] = schema
-	}
+	maps.Copy(doc.Components.Schemas.Map(), registry.Map())
 }
 
 func (s *server) messageOperation(kind message.Kind, schema *huma.Schema, data any) *huma.Operation {

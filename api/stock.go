@@ -17,9 +17,6 @@ import (
 // receiptWorkers is how many items of one receipt are received at once.
 const receiptWorkers = 16
 
-// maxReceiptLines bounds what one request may cause.
-const maxReceiptLines = 2_000
-
 type receiveRequest struct {
 	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
 	SKU            string `path:"sku" example:"MUG-1"`

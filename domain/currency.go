@@ -20,7 +20,7 @@ func Exponent(currency string) (digits int, known bool) {
 // exponents is the table of ISO 4217, the currency asked for most first. Each
 // code takes four bytes, so that a code is found only where one begins.
 //
-//nolint:gochecknoglobals // a table nobody writes to
+
 var exponents = []struct {
 	digits int
 	codes  string

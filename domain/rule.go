@@ -34,7 +34,7 @@ func (e *RuleError) Error() string { return e.Message }
 
 // Is reports whether target is the same rule, whatever the particulars.
 func (e *RuleError) Is(target error) bool {
-	t, ok := target.(*RuleError) //nolint:errorlint // errors.Is calls this for each error of the chain
+	t, ok := target.(*RuleError)
 	return ok && t.Code == e.Code
 }
 

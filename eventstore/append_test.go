@@ -85,11 +85,11 @@ func TestReadMayStopEarly(t *testing.T) {
 func TestMissingStreamIsEmpty(t *testing.T) {
 	t.Parallel()
 	client := start(t)
-	for range client.ReadStream(t.Context(), "order-none", 0) {
-		t.Error("read something")
+	for e, err := range client.ReadStream(t.Context(), "order-none", 0) {
+		t.Errorf("read %v, %v", e, err)
 	}
-	for range client.ReadBackwards(t.Context(), "order-none", 5) {
-		t.Error("read something backwards")
+	for e, err := range client.ReadBackwards(t.Context(), "order-none", 5) {
+		t.Errorf("read %v, %v backwards", e, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -56,28 +57,21 @@ func isFault(err error, kinds ...faultKind) bool {
 	if !errors.As(err, &f) {
 		return false
 	}
-	for _, kind := range kinds {
-		if f.kind == kind {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(kinds, f.kind)
 }
 
 // understand turns an error of the client into a fault. The client's own
 // FromError is no help: it asserts a type where it wraps its own errors, and
 // its boolean is false for an error.
 func understand(err error) *fault {
-	var known *fault
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*fault](err); ok {
 		return known
 	}
 	return &fault{cause: err, kind: kindOf(err)}
 }
 
 func kindOf(err error) faultKind {
-	var e *esdb.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*esdb.Error](err); ok {
 		switch e.Code() { //nolint:exhaustive // the others are no words of ours
 		case esdb.ErrorCodeWrongExpectedVersion:
 			return faultConflict

@@ -21,8 +21,17 @@ func TestIdentitiesAreUnambiguous(t *testing.T) {
 	t.Parallel()
 	seen := map[string][]string{}
 	for _, parts := range [][]string{
-		{"order"}, {"order", ""}, {"order", "a"}, {"order", "a", "b"}, {"order", "ab"}, {"order", "a b"},
-		{"order", "a 1:b"}, {"ordera"}, {"order", "b", "a"}, {"order", "a", "b", ""}, {"event", "order-1", "c1", "1"},
+		{"order"},
+		{"order", ""},
+		{"order", "a"},
+		{"order", "a", "b"},
+		{"order", "ab"},
+		{"order", "a b"},
+		{"order", "a 1:b"},
+		{"ordera"},
+		{"order", "b", "a"},
+		{"order", "a", "b", ""},
+		{"event", "order-1", "c1", "1"},
 	} {
 		id := eventstore.DeriveID(parts[0], parts[1:]...)
 		if other, taken := seen[id]; taken {

@@ -124,7 +124,7 @@ func (s *Subscriber) run(ctx context.Context, topic string, out chan<- *message.
 		if ctx.Err() != nil {
 			return
 		}
-		s.config.Logger.Error("subscription broke, will begin again", "topic", topic, "error", err)
+		s.config.Logger.ErrorContext(ctx, "subscription broke, will begin again", "topic", topic, "error", err)
 		if !sleep(ctx, s.config.Pause) {
 			return
 		}

@@ -40,7 +40,7 @@ func (s *subscription) run(ctx context.Context) error {
 			return fmt.Errorf("feed after position %d: %w", s.from, err)
 		case !errors.Is(err, ErrUnavailable) && !complained:
 			complained = true
-			s.client.config.Logger.Warn("feed is refused, will go on trying", "error", err)
+			s.client.config.Logger.WarnContext(ctx, "feed is refused, will go on trying", "error", err)
 		}
 		s.buffer.setLive(false)
 		if !sleep(ctx, s.retry.next()) {
@@ -61,7 +61,7 @@ func (s *subscription) once(ctx context.Context) error {
 		return err
 	}
 	defer session.release()
-	defer inner.Close() //nolint:errcheck // it has no error to tell
+	defer inner.Close()
 	batch := batch{codec: s.client.config.Codec}
 	for {
 		message, err := protect(func() (*esdb.SubscriptionEvent, error) { return inner.Recv(), nil })

@@ -30,6 +30,7 @@ func TestWatermillUniversal(t *testing.T) {
 		NewSubscriberReceivesOldMessages: true,
 		ForceShort:                       testing.Short(),
 	}, func(t *testing.T) (message.Publisher, message.Subscriber) {
+		t.Helper()
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: client,
 			Logger: slog.New(slog.DiscardHandler),

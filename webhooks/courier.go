@@ -216,10 +216,10 @@ func (c *courier) settle(now time.Time) {
 	c.handOver(now)
 }
 
-func (c *courier) handOver(now time.Time) bool {
+func (c *courier) handOver(now time.Time) {
 	changes, changed := c.plan.Changes()
 	if !changed && len(c.unsaved) == 0 {
-		return false
+		return
 	}
 	c.settling, c.settled, c.position = len(c.unsaved), now, changes.Through
 	wish := settling{Settlement: ledger.Settlement{Lease: c.lease, Changes: changes, Attempts: c.unsaved}, saved: c.saved}
@@ -228,7 +228,6 @@ func (c *courier) handOver(now time.Time) bool {
 	case <-c.d.abandoned:
 	}
 	c.unsaved = nil
-	return true
 }
 
 // settleAt returns when there is something to save; zero is not for now.

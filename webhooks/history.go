@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -38,7 +39,7 @@ func (h *history) observe(r eventstore.Recorded) {
 	defer h.mu.Unlock()
 	types, _ := h.streams.Get(r.Stream)
 	if eventstore.Revision(len(types)) == r.Revision {
-		h.streams.Add(r.Stream, append(types[:len(types):len(types)], h.public(r.Type)))
+		h.streams.Add(r.Stream, append(slices.Clip(types), h.public(r.Type)))
 	}
 }
 
@@ -83,7 +84,7 @@ func (h *history) types(ctx context.Context, r eventstore.Recorded) ([]string, e
 	if eventstore.Revision(len(types)) > r.Revision {
 		return types, nil
 	}
-	types = types[:len(types):len(types)]
+	types = slices.Clip(types)
 	for earlier, err := range h.store.ReadStream(ctx, r.Stream, eventstore.Revision(len(types))) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s up to %d: %w", r.Stream, r.Revision, err)

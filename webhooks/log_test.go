@@ -1,7 +1,6 @@
 package webhooks_test
 
 import (
-	"io"
 	"log/slog"
 	"testing"
 
@@ -23,7 +22,7 @@ func newLog(tb testing.TB) eventLog {
 func connect(tb testing.TB, to string) eventLog {
 	tb.Helper()
 	client, err := eventstore.NewClient(eventstore.Config{
-		ConnectionString: to, Codec: codec(tb), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		ConnectionString: to, Codec: codec(tb), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		tb.Fatal(err)

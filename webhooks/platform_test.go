@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"path/filepath"
@@ -106,7 +105,7 @@ func (p *platform) logger() *slog.Logger {
 	if testing.Verbose() {
 		return slog.New(slog.NewTextHandler(p.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	return slog.New(slog.NewTextHandler(io.Discard, nil))
+	return slog.New(slog.DiscardHandler)
 }
 
 func (p *platform) database() *database.DB {

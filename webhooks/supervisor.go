@@ -175,7 +175,7 @@ func (s *supervisor) renew(ctx context.Context) {
 
 func (s *supervisor) complain(ctx context.Context, what string, err error) {
 	if err != nil && ctx.Err() == nil {
-		s.d.Logger.ErrorContext(ctx, what, "error", err)
+		s.d.Logger.ErrorContext(ctx, "trouble in the dispatcher", "what", what, "error", err)
 	}
 }
 

@@ -140,7 +140,7 @@ func revoke(s State, c Revoke) ([]Event, error) {
 	if !key.Valid() {
 		return nil, nil // revoked before: the first time did it
 	}
-	return []Event{APIKeyRevoked{KeyID: c.KeyID, At: c.At}}, nil
+	return []Event{APIKeyRevoked(c)}, nil
 }
 
 // evolve copies the map, so that whoever holds an older state may go on

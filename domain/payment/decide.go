@@ -60,10 +60,10 @@ func decline(s State, c Decline) ([]Event, error) {
 }
 
 func loseSight(s State, c LoseSight) ([]Event, error) {
-	switch {
-	case s.Status == StatusRequested:
+	switch s.Status {
+	case StatusRequested:
 		return []Event{PaymentOutcomeUnknown{s.PaymentID, c.Cause, c.After.Milliseconds()}}, nil
-	case s.Status == "":
+	case "":
 		return nil, refuse(s, "lose sight")
 	}
 	return nil, nil // known already, or known to be unknown

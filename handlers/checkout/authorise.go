@@ -202,6 +202,7 @@ func (s *Service) resolve(ctx context.Context, r *run, answer gateway.Authorisat
 		command.Authorised = outcome
 	case payment.Decline:
 		command.As, command.Declined = payment.AsDeclined, outcome
+	default: // result makes no other command
 	}
 	if err := s.recordPayment(ctx, r, "payment resolved "+string(command.As), command); err != nil {
 		return err

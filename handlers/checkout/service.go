@@ -73,9 +73,15 @@ func (c Config) withDefaults() Config {
 		setting *time.Duration
 		value   time.Duration
 	}{
-		{&c.GatewayTimeout, 6 * time.Second}, {&c.Budget, 10 * time.Second}, {&c.Hold, 15 * time.Minute},
-		{&c.DeclinedHold, 5 * time.Minute}, {&c.UnknownHold, 30 * time.Minute}, {&c.Patience, 15 * time.Second},
-		{&c.Abandon, time.Minute}, {&c.PollEvery, 5 * time.Minute}, {&c.PollFor, 24 * time.Hour},
+		{&c.GatewayTimeout, 6 * time.Second},
+		{&c.Budget, 10 * time.Second},
+		{&c.Hold, 15 * time.Minute},
+		{&c.DeclinedHold, 5 * time.Minute},
+		{&c.UnknownHold, 30 * time.Minute},
+		{&c.Patience, 15 * time.Second},
+		{&c.Abandon, time.Minute},
+		{&c.PollEvery, 5 * time.Minute},
+		{&c.PollFor, 24 * time.Hour},
 	} {
 		if *d.setting == 0 {
 			*d.setting = d.value

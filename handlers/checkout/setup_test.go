@@ -161,12 +161,6 @@ type open struct {
 	ids   []string
 }
 
-func (o *open) add(id string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ids = append(o.ids, id)
-}
-
 func (o *open) Due(ctx context.Context, _ time.Time) ([]checkout.Open, error) {
 	o.mu.Lock()
 	ids := slices.Clone(o.ids)
