@@ -147,8 +147,10 @@ func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 	}
 	for _, equal := range []struct{ column, value string }{
 		{"customer_id", f.CustomerID},
-		{"external_source", f.ExternalSource}, {"external_ref", f.ExternalRef},
-		{"status", f.Status}, {"payment_status", f.PaymentStatus},
+		{"external_source", f.ExternalSource},
+		{"external_ref", f.ExternalRef},
+		{"status", f.Status},
+		{"payment_status", f.PaymentStatus},
 	} {
 		if equal.value != "" {
 			where(equal.column+" = ?", equal.value)

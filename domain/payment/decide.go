@@ -65,6 +65,7 @@ func loseSight(s State, c LoseSight) ([]Event, error) {
 		return []Event{PaymentOutcomeUnknown{s.PaymentID, c.Cause, c.After.Milliseconds()}}, nil
 	case "":
 		return nil, refuse(s, "lose sight")
+	case StatusAuthorised, StatusDeclined, StatusUnknown, StatusNotFound, StatusVoidRequested, StatusVoided:
 	}
 	return nil, nil // known already, or known to be unknown
 }
