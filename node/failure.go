@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // ErrClosed is the answer of a node that was closed.
@@ -35,7 +37,8 @@ type failure struct {
 	done   chan struct{}
 	told   chan error
 	once   sync.Once
-	cause  error // written once, before done is closed
+	cause  error       // written once, before done is closed
+	parked atomic.Bool // somebody in the library will never return
 }
 
 func (f *failure) init(dir string, logger *slog.Logger) {
@@ -52,6 +55,22 @@ func (f *failure) set(cause error) {
 		close(f.told)
 		f.logger.Error("the event store can no longer write; nothing acknowledged is lost", "dir", f.dir, "error", cause)
 	})
+}
+
+// park holds its caller for ever.
+func (f *failure) park() {
+	f.parked.Store(true)
+	select {}
+}
+
+// closeLimit is how long a failed store may take to end: the library may hold
+// locks for ever after an error it thinks it does not survive, and does when
+// somebody in it is parked.
+func (f *failure) closeLimit() time.Duration {
+	if f.parked.Load() {
+		return 100 * time.Millisecond
+	}
+	return 2 * time.Second
 }
 
 func (f *failure) err() error {

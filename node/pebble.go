@@ -16,8 +16,9 @@ const storeFormat = pebble.FormatValueSeparation
 func openPebble(n *Node) (*pebble.DB, error) {
 	cache := pebble.NewCache(n.cfg.CacheBytes)
 	defer cache.Unref()
+	guard := &guardFS{FS: n.fs, failure: &n.failure}
 	opts := &pebble.Options{
-		FS:                          n.cfg.FS,
+		FS:                          guard,
 		Lock:                        n.lock.pebble,
 		Cache:                       cache,
 		MemTableSize:                n.cfg.MemTableBytes,
@@ -35,6 +36,7 @@ func openPebble(n *Node) (*pebble.DB, error) {
 	if failed := n.failure.err(); err == nil && failed != nil {
 		return nil, failed
 	}
+	guard.armed.Store(true)
 	return db, err
 }
 
@@ -72,10 +74,6 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.failure.set(fmt.Errorf(format, args...))
 }
 
-// closeLimit is how long a failed store may take to end: the library may hold
-// locks for ever after an error it thinks it does not survive.
-const closeLimit = 5 * time.Second
-
 // closePebble ends the writer and closes the files. In a failed store that is
 // tried for a while only; ok says that nobody can write to the files any more.
 func (n *Node) closePebble() (ok bool, err error) {
@@ -97,7 +95,7 @@ func (n *Node) closePebble() (ok bool, err error) {
 	case <-n.failure.done:
 		select {
 		case err = <-done:
-		case <-time.After(closeLimit):
+		case <-time.After(n.failure.closeLimit()):
 			return false, nil
 		}
 	}

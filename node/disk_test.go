@@ -1,0 +1,249 @@
+package node_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// TestFullDisk runs each case in a process of its own: a store that failed may
+// leave goroutines behind, and must not end the process.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		breaks func(errorfs.Op) bool
+	}{
+		{"every write", func(op errorfs.Op) bool { return op.Kind.ReadOrWrite() == errorfs.OpIsWrite }},
+		{"writes to the write-ahead log", func(op errorfs.Op) bool {
+			return strings.HasSuffix(op.Path, ".log") && op.Kind == errorfs.OpFileWrite
+		}},
+		{"syncs of the write-ahead log", func(op errorfs.Op) bool {
+			return strings.HasSuffix(op.Path, ".log") &&
+				(op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo)
+		}},
+		{"new tables", func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") && op.Kind == errorfs.OpFileWrite }},
+		{"new files", func(op errorfs.Op) bool { return op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite }},
+		{"the manifest", func(op errorfs.Op) bool {
+			return strings.Contains(op.Path, "MANIFEST") && op.Kind == errorfs.OpFileWrite
+		}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if os.Getenv(childVariable) == "" {
+				name, _ := strings.CutPrefix(t.Name(), "TestFullDisk/")
+				child(t, "TestFullDisk$/^"+name, "full")
+				return
+			}
+			fillDisk(t, tc.breaks)
+		})
+	}
+}
+
+func fillDisk(t *testing.T, breaks func(errorfs.Op) bool) {
+	var full atomic.Bool
+	disk := vfs.NewCrashableMem()
+	n := open(t, config(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && breaks(op) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))))
+	told := map[string]node.Appended{}
+	store := func(name string) error {
+		done, err := n.Append(deadline(t), node.Append{
+			Stream: "s", Expected: node.ExpectAny, Events: []node.Event{event(name, 4096)},
+		})
+		if err == nil {
+			told[name] = done
+		}
+		return err
+	}
+	for _, name := range names("before", 20) {
+		if err := store(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full.Store(true)
+	var err error
+	for _, name := range names("full", 2000) {
+		if err = store(name); err != nil {
+			break
+		}
+	}
+	failed := (*node.FailedError)(nil)
+	if !errors.As(err, &failed) {
+		t.Fatalf("the append answered %v, want a FailedError", err)
+	}
+	if !strings.Contains(err.Error(), "data") || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("the error %q does not say what and why", err)
+	}
+	select {
+	case said := <-n.Failed():
+		if !errors.As(said, &failed) || n.Err() == nil {
+			t.Errorf("the node failed with %v", said)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the node does not say that it failed")
+	}
+	if list, err := wholeStream(n, "s"); err != nil || len(list) < len(told) {
+		t.Errorf("the failed node reads %d events, %v; acknowledged were %d", len(list), err, len(told))
+	}
+	saved := disk.CrashClone(vfs.CrashCloneCfg{})
+	if err := store("after"); !errors.As(err, &failed) {
+		t.Errorf("the next append answered %v, want a FailedError", err)
+	}
+	full.Store(false) // lets what hangs end
+	closeNode(t, n)
+
+	n = opened(t, config(saved))
+	list, err := wholeStream(n, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, done := range told {
+		if int(done.Revision) >= len(list) || list[done.Revision].ID != event(name, 0).ID {
+			t.Errorf("%s was acknowledged at %d and is not there", name, done.Revision)
+		}
+	}
+}
+
+func TestAppendsAreRefusedBeforeTheDiskIsFull(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 300 << 20})
+	n := opened(t, config(disk))
+	first := mustAppend(t, n, appendTo("s", node.ExpectAny, "a"))
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 200 << 20})
+	_, err := n.Append(deadline(t), appendTo("s", node.ExpectAny, "b"))
+	want := &node.NoSpaceError{Dir: "data", Free: 200 << 20, Need: 256 << 20}
+	got := (*node.NoSpaceError)(nil)
+	errors.As(err, &got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the append answered (-want +got):\n%s", diff)
+	}
+	if again := mustAppend(t, n, appendTo("s", node.ExpectAny, "a")); again != first {
+		t.Errorf("the repeat of a stored append answered %v, want %v", again, first)
+	}
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 300 << 20})
+	mustAppend(t, n, appendTo("s", node.ExpectAny, "b"))
+	if n.Err() != nil {
+		t.Errorf("the node failed: %v", n.Err())
+	}
+}
+
+// A gate holds every sync of the write-ahead log while it is shut.
+type gate struct{ shut atomic.Pointer[chan struct{}] }
+
+func (g *gate) close() (open func()) {
+	held := make(chan struct{})
+	g.shut.Store(&held)
+	return func() {
+		if g.shut.CompareAndSwap(&held, nil) {
+			close(held)
+		}
+	}
+}
+
+func (g *gate) fs() vfs.FS {
+	return errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		held := g.shut.Load()
+		if held != nil && strings.HasSuffix(op.Path, ".log") && op.Kind != errorfs.OpFileWrite {
+			<-*held
+		}
+		return nil
+	}))
+}
+
+func TestNobodyReadsWhatIsNotSynced(t *testing.T) {
+	t.Parallel()
+	var g gate
+	n := opened(t, config(g.fs()))
+	mustAppend(t, n, appendTo("old", node.ExpectAny, "a"))
+	end := n.End()
+	open := g.close()
+	defer open()
+	answered := make(chan error, 2)
+	for _, a := range []node.Append{appendTo("old", 0, "b"), appendTo("new", node.ExpectNoStream, "c")} {
+		go func() {
+			_, err := n.Append(deadline(t), a)
+			answered <- err
+		}()
+	}
+	time.Sleep(50 * time.Millisecond) // so that the group is where the gate holds it
+	if old, err := wholeStream(n, "old"); err != nil || len(old) != 1 {
+		t.Errorf("the old stream shows %d events, %v; want 1", len(old), err)
+	}
+	back, err := n.ReadStream(node.StreamRead{Stream: "old", From: node.FromEnd, Backwards: true, Limit: 10})
+	if err != nil || len(back.Records) != 1 {
+		t.Errorf("backwards the old stream shows %d events, %v; want 1", len(back.Records), err)
+	}
+	missing := (*node.NotFoundError)(nil)
+	if _, err := n.ReadStream(node.StreamRead{Stream: "new", Limit: 10}); !errors.As(err, &missing) {
+		t.Errorf("the new stream answers %v, want not found", err)
+	}
+	if log, err := wholeLog(n, 10); err != nil || len(log) != 1 || n.End() != end {
+		t.Errorf("the log shows %d events up to %d, %v; want 1 up to %d", len(log), n.End(), err, end)
+	}
+	select {
+	case err := <-answered:
+		t.Errorf("an append was answered before the sync: %v", err)
+	default:
+	}
+	open()
+	for range 2 {
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	}
+	if list, err := wholeStream(n, "new"); err != nil || len(list) != 1 {
+		t.Errorf("after the sync the new stream shows %d events, %v", len(list), err)
+	}
+}
+
+func TestTooManyWaitingAppendsAreRefused(t *testing.T) {
+	t.Parallel()
+	var g gate
+	cfg := config(g.fs())
+	cfg.MaxQueuedBytes = 64 << 10
+	n := opened(t, cfg)
+	open := g.close()
+	defer open()
+	const writers = 40
+	answered := make(chan error, writers)
+	for _, name := range names("w", writers) {
+		go func() {
+			_, err := n.Append(deadline(t), node.Append{
+				Stream: name, Expected: node.ExpectAny, Events: []node.Event{event(name, 8<<10)},
+			})
+			answered <- err
+		}()
+	}
+	if err := <-answered; !errors.Is(err, node.ErrBusy) {
+		t.Fatalf("the first answer is %v, want ErrBusy", err)
+	}
+	open()
+	stored := 0
+	for range writers - 1 {
+		if err := <-answered; err == nil {
+			stored++
+		} else if !errors.Is(err, node.ErrBusy) {
+			t.Error(err)
+		}
+	}
+	if stored == 0 {
+		t.Error("nothing was stored")
+	}
+	mustAppend(t, n, appendTo("later", node.ExpectAny, "a"))
+}

@@ -1,0 +1,73 @@
+package grpcapi
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+func TestEventsAreWrittenAsTheProtocolSays(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		r := randomRecord(rng)
+		a := newEventAnswer(r)
+		b := a.appendTo(nil)
+		if len(b) != a.size() {
+			t.Fatalf("the answer has %d bytes and said %d", len(b), a.size())
+		}
+		var got streams.ReadResp
+		if err := proto.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(generated(r), &got, protocmp.Transform()); diff != "" {
+			t.Fatalf("the answer differs (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func randomRecord(rng *rand.Rand) *node.Record {
+	bytes := func() []byte {
+		b := make([]byte, rng.IntN(300))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return b
+	}
+	big := func() uint64 { return rng.Uint64() >> rng.IntN(64) }
+	return &node.Record{
+		Position: big(), Stream: strings.Repeat("s", rng.IntN(200)), Revision: big(),
+		ID: uuid.UUID(append(bytes(), make([]byte, 16)...)[:16]), Type: strings.Repeat("t", rng.IntN(200)),
+		JSON: rng.IntN(2) == 0, Created: int64(big() % math.MaxInt64), Data: bytes(), Metadata: bytes(),
+	}
+}
+
+// generated is the same answer by the generated code.
+func generated(r *node.Record) *streams.ReadResp {
+	most, least := splitID(r.ID)
+	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
+			Id: &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+				MostSignificantBits: int64(most), LeastSignificantBits: int64(least),
+			}}},
+			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.Stream)},
+			StreamRevision:   r.Revision, PreparePosition: r.Position, CommitPosition: r.Position,
+			Metadata: map[string]string{
+				metaType: r.Type, metaContentType: contentType(r), metaCreated: strconv.FormatInt(r.Created, 10),
+			},
+			CustomMetadata: r.Metadata, Data: r.Data,
+		},
+		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: r.Position},
+	}}}
+}
