@@ -63,12 +63,12 @@ func (a *App) startRouter() error {
 	}
 	// The first is the outermost, so a panic is retried like an error. The
 	// subscriber hands a refused page over again.
-	router.AddMiddleware(retry(logger), middleware.Recoverer)
+	router.AddMiddleware(paced, retry(logger), middleware.Recoverer)
 	for _, r := range a.models.runners {
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint,
 		})
-		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, paced(r.Handle))
+		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, r.Handle)
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
 		a.life.run("retries of "+r.Name(), r.Run)
 	}
@@ -83,16 +83,14 @@ const pace = 10 * time.Millisecond
 // paced waits a moment after each page, so that under load the next one has
 // more events in it: a transaction costs as much as dozens of rows. An event
 // that comes after a pause does not wait.
-func paced(handle message.NoPublishHandlerFunc) message.NoPublishHandlerFunc {
-	return func(msg *message.Message) error {
-		if err := handle(msg); err != nil {
-			return err
-		}
+func paced(handle message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		produced, err := handle(msg)
 		select {
 		case <-time.After(pace):
 		case <-msg.Context().Done():
 		}
-		return nil
+		return produced, err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/gateways/sandbox"
 	"github.com/waybill-dev/waybill/imports/retail"
 )
 
@@ -68,6 +70,8 @@ func TestKilledDuringAnImportNothingIsLostOrDoubled(t *testing.T) {
 	checkOrders(ctx, t, platform.api(), acknowledged, end.report)
 	checkStock(ctx, t, platform.api(), invoices)
 	partner.check(t, acknowledged)
+	platform.stop()
+	checkLedger(t, platform.dir, end.report.Orders)
 	t.Logf("%d kills, %d invoices: %d orders, %d credit notes, %d received callbacks, %d duplicates",
 		kills, end.report.Invoices, end.report.Orders, end.report.CreditNotes, partner.received(), partner.duplicates())
 }
@@ -191,6 +195,30 @@ func checkStock(ctx context.Context, t *testing.T, api *client.Client, invoices 
 		if level.OnHand != units || level.Committed != units || level.Reserved != 0 || level.Available != 0 {
 			t.Errorf("%s: %+v, want %d on hand, all of it committed", sku, level, units)
 		}
+	}
+}
+
+// checkLedger expects the gateway's own book to hold one authorisation per
+// order and nothing else.
+func checkLedger(t *testing.T, dir string, orders int) {
+	t.Helper()
+	gateway, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Config{Ledger: filepath.Join(dir, "sandbox.db"), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = gateway.Stop(context.Background()) }()
+	entries, err := gateway.Entries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, entry := range entries {
+		if entry.Status == "authorised" {
+			held++
+		}
+	}
+	if held != orders {
+		t.Errorf("the gateway holds %d authorisations for %d orders", held, orders)
 	}
 }
 
