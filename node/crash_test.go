@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -38,11 +39,7 @@ func (l *ledger) tell(i int, done node.Appended) {
 func (l *ledger) acknowledged() map[int]node.Appended {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	told := make(map[int]node.Appended, len(l.told))
-	for i, done := range l.told {
-		told[i] = done
-	}
-	return told
+	return maps.Clone(l.told)
 }
 
 // write appends random batches to streams of its own and to a shared one, until
@@ -84,8 +81,13 @@ func crash(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	fs := vfs.NewCrashableMem()
 	l := &ledger{told: map[int]node.Appended{}}
+	cfg := func() node.Config {
+		c := config(fs)
+		c.Streams = 1 + int(seed%3) // so that heads are forgotten within a group
+		return c
+	}
 	for life := range 3 {
-		n := open(t, config(fs))
+		n := open(t, cfg())
 		if life > 0 {
 			l.verify(t, n)
 		}
@@ -104,7 +106,7 @@ func crash(t *testing.T, seed uint64) {
 		closeNode(t, n)
 		l.told = told
 	}
-	n := open(t, config(fs))
+	n := open(t, cfg())
 	defer closeNode(t, n)
 	l.verify(t, n)
 	l.retry(t, n)

@@ -51,6 +51,7 @@ func openElsewhere(t *testing.T, dir string) string {
 
 // TestOpener is the other process of openElsewhere.
 func TestOpener(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv(childVariable)
 	if dir == "" {
 		t.Skip("it is run by another test")

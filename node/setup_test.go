@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -110,7 +111,7 @@ func wholeStream(n *node.Node, stream string) ([]*node.Record, error) {
 	r := node.StreamRead{Stream: stream, Limit: 7}
 	for {
 		p, err := n.ReadStream(r)
-		if _, ok := err.(*node.NotFoundError); ok { //nolint:errorlint // as it comes
+		if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
 			return list, nil
 		}
 		if err != nil {

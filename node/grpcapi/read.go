@@ -134,7 +134,7 @@ func notFound(stream string) *streams.ReadResp {
 // parseFilter returns nil for no filter.
 func parseFilter(o *streams.ReadReq_Options_FilterOptions) (*node.Filter, error) {
 	if o == nil {
-		return nil, nil //nolint:nilnil // no filter is an ordinary one
+		return nil, nil
 	}
 	by, expression := node.ByStream, o.GetStreamIdentifier()
 	if e, ok := o.GetFilter().(*streams.ReadReq_Options_FilterOptions_EventType); ok {

@@ -16,33 +16,33 @@ import (
 	"github.com/waybill-dev/waybill/node"
 )
 
-// A refusal is an error as clients understand it: a status, and trailers that
+// A refusalError is an error as clients understand it: a status, and trailers that
 // tell them which one it is.
-type refusal struct {
+type refusalError struct {
 	code     codes.Code
 	message  string
 	trailers metadata.MD
 }
 
-func (r *refusal) Error() string { return r.message }
+func (r *refusalError) Error() string { return r.message }
 
-func refuse(code codes.Code, message string, trailers ...string) *refusal {
-	return &refusal{code: code, message: message, trailers: metadata.Pairs(trailers...)}
+func refuse(code codes.Code, message string, trailers ...string) *refusalError {
+	return &refusalError{code: code, message: message, trailers: metadata.Pairs(trailers...)}
 }
 
-func invalid(format string, args ...any) *refusal {
+func invalid(format string, args ...any) *refusalError {
 	return refuse(codes.InvalidArgument, fmt.Sprintf(format, args...))
 }
 
-func missingProperty(name string) *refusal {
+func missingProperty(name string) *refusalError {
 	return refuse(codes.InvalidArgument, fmt.Sprintf("Required Metadata Property '%s' is missing", name),
 		"exception", "missing-required-metadata-property",
 		"required-metadata-properties", "type,content-type")
 }
 
 // explain is the only place where an error becomes a status.
-func explain(err error) *refusal {
-	if known := (*refusal)(nil); errors.As(err, &known) {
+func explain(err error) *refusalError {
+	if known := (*refusalError)(nil); errors.As(err, &known) {
 		return known
 	}
 	if deleted := (*node.StreamDeletedError)(nil); errors.As(err, &deleted) {
@@ -57,7 +57,7 @@ func explain(err error) *refusal {
 	return explainState(err)
 }
 
-func explainState(err error) *refusal {
+func explainState(err error) *refusalError {
 	var (
 		bad    *node.InvalidError
 		space  *node.NoSpaceError
