@@ -247,3 +247,31 @@ func TestTooManyWaitingAppendsAreRefused(t *testing.T) {
 	}
 	mustAppend(t, n, appendTo("later", node.ExpectAny, "a"))
 }
+
+// TestOpeningOnAFullDisk runs in a process of its own, for what it leaves
+// behind: the library would try for ever.
+func TestOpeningOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(childVariable) == "" {
+		child(t, t.Name(), "full")
+		return
+	}
+	disk := vfs.NewCrashableMem()
+	n := open(t, config(disk))
+	for _, name := range names("before", 20) {
+		mustAppend(t, n, appendTo("s", node.ExpectAny, name))
+	}
+	saved := disk.CrashClone(vfs.CrashCloneCfg{})
+	closeNode(t, n)
+	full := errorfs.Wrap(saved, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.HasSuffix(op.Path, ".sst") && op.Kind == errorfs.OpFileWrite {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	cfg := config(full)
+	_, err := node.Open(cfg)
+	if failed := (*node.FailedError)(nil); !errors.As(err, &failed) || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("open answered %v, want a FailedError that says why", err)
+	}
+}

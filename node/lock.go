@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -30,6 +31,7 @@ type directoryLock struct {
 	fs     vfs.FS
 	dir    string
 	pebble *pebble.Lock
+	kept   atomic.Bool
 }
 
 func lockDirectory(files vfs.FS, dir string) (*directoryLock, error) {
@@ -81,7 +83,13 @@ func (l *directoryLock) announced() string {
 
 func (l *directoryLock) forget() { _ = l.fs.Remove(l.path()) }
 
+// keep makes release do nothing.
+func (l *directoryLock) keep() { l.kept.Store(true) }
+
 func (l *directoryLock) release() error {
+	if l.kept.Load() {
+		return nil
+	}
 	l.forget()
 	return l.pebble.Close()
 }

@@ -137,8 +137,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	if n.db, err = openPebble(n); err != nil {
-		n.lock.release()
-		return err
+		return errors.Join(err, n.lock.release())
 	}
 	w, err := n.recover()
 	if err != nil {
@@ -179,11 +178,7 @@ func (n *Node) Close() error {
 		return nil
 	}
 	close(n.queue)
-	released, err := n.closePebble()
-	if released { // else the lock goes with the process: the files may still be written
-		err = errors.Join(err, n.lock.release())
-	}
-	if err != nil {
+	if err := errors.Join(n.closePebble(), n.lock.release()); err != nil {
 		return fmt.Errorf("close the event store in %s: %w", n.cfg.Dir, err)
 	}
 	return nil

@@ -32,12 +32,41 @@ func openPebble(n *Node) (*pebble.DB, error) {
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	db, err := pebble.Open(n.cfg.Dir, opts)
-	if failed := n.failure.err(); err == nil && failed != nil {
-		return nil, failed
-	}
-	guard.armed.Store(true)
+	db, err := n.openFiles(opts)
+	guard.armed.Store(err == nil)
 	return db, err
+}
+
+// openFiles gives up when something breaks: on a full disk the library would try
+// for ever to make tables of what the write-ahead log still holds.
+func (n *Node) openFiles(opts *pebble.Options) (*pebble.DB, error) {
+	var db *pebble.DB
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				done <- fmt.Errorf("open the files: %v", cause)
+			}
+		}()
+		var err error
+		db, err = pebble.Open(n.cfg.Dir, opts)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return db, err
+	case <-n.failure.done:
+	}
+	select {
+	case err := <-done:
+		if err == nil {
+			err = db.Close()
+		}
+		return nil, errors.Join(n.failure.err(), err)
+	case <-time.After(n.failure.closeLimit()):
+		n.lock.keep()
+		return nil, n.failure.err()
+	}
 }
 
 // listener turns what breaks in the background into a failed store: a flush
@@ -75,14 +104,16 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 }
 
 // closePebble ends the writer and closes the files. In a failed store that is
-// tried for a while only; ok says that nobody can write to the files any more.
-func (n *Node) closePebble() (ok bool, err error) {
+// tried for a while only; the lock is kept then, and goes with the process,
+// because the files may still be written.
+func (n *Node) closePebble() error {
 	done := make(chan error, 1)
 	go func() {
 		// What a failed store says and does while it closes changes nothing:
 		// the failure was reported.
 		defer func() {
 			if cause := recover(); cause != nil {
+				n.lock.keep()
 				done <- fmt.Errorf("close the files: %v", cause)
 			}
 		}()
@@ -91,16 +122,22 @@ func (n *Node) closePebble() (ok bool, err error) {
 		done <- n.db.Close()
 	}()
 	select {
-	case err = <-done:
+	case err := <-done:
+		return n.unlessFailed(err)
 	case <-n.failure.done:
-		select {
-		case err = <-done:
-		case <-time.After(n.failure.closeLimit()):
-			return false, nil
-		}
 	}
+	select {
+	case err := <-done:
+		return n.unlessFailed(err)
+	case <-time.After(n.failure.closeLimit()):
+		n.lock.keep()
+		return nil
+	}
+}
+
+func (n *Node) unlessFailed(err error) error {
 	if n.failure.err() != nil {
-		return err == nil, nil
+		return nil
 	}
-	return true, err
+	return err
 }

@@ -1,0 +1,134 @@
+package grpcapi
+
+import (
+	"errors"
+	"math"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+// stream follows one stream: through its index up to the end of what is
+// stored, and then through the newest records of the log.
+func (s *subscription) stream(from *streams.ReadReq_Options_StreamOptions) error {
+	f := streamFollower{subscription: s, name: streamName(from)}
+	if err := node.ValidStream(f.name); err != nil {
+		return err
+	}
+	f.position = s.node.End()
+	caught := false
+	switch at := from.GetRevisionOption().(type) {
+	case *streams.ReadReq_Options_StreamOptions_Revision:
+		if f.next = at.Revision; f.next != math.MaxUint64 {
+			f.next++
+		}
+	case *streams.ReadReq_Options_StreamOptions_End:
+		caught = true
+		if err := f.skip(); err != nil {
+			return err
+		}
+	}
+	if err := s.confirm(); err != nil {
+		return err
+	}
+	for {
+		if !caught {
+			if err := f.catchUp(); err != nil {
+				return err
+			}
+		}
+		if err := f.follow(); err != nil {
+			return err
+		}
+		caught = false
+	}
+}
+
+// streamFollower is at revision next of its stream and at position in the log;
+// all of the stream before position has been sent.
+type streamFollower struct {
+	*subscription
+	name     string
+	next     uint64
+	position uint64
+}
+
+// skip goes behind what the stream has.
+func (f *streamFollower) skip() error {
+	page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: node.FromEnd, Backwards: true, Limit: 1})
+	if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
+		return nil
+	}
+	if err == nil {
+		f.next = page.Records[0].Revision + 1
+	}
+	return err
+}
+
+func (f *streamFollower) catchUp() error {
+	for {
+		f.position = f.node.End()
+		page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: f.next, Limit: math.MaxInt32})
+		if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := sendEvents(f.out, page.Records); err != nil {
+			return err
+		}
+		f.next = page.Next
+		if page.End {
+			return nil
+		}
+	}
+}
+
+// follow returns without an error when the log has run away.
+func (f *streamFollower) follow() error {
+	r := node.AllRead{
+		From: f.position, Limit: math.MaxInt32, TailOnly: true,
+		Filter: &node.Filter{By: node.ByStream, Exact: f.name},
+	}
+	for {
+		page, err := f.node.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if page.Missed {
+			f.live = false
+			return nil
+		}
+		if len(page.Records) > behind {
+			f.live = false
+		}
+		if err := f.deliver(page.Records); err != nil {
+			return err
+		}
+		if r.From = page.Next; !page.End {
+			continue
+		}
+		if err := f.caughtUp(); err != nil {
+			return err
+		}
+		if err := f.node.Wait(f.ctx, page.Next); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver leaves out what the index has already shown.
+func (f *streamFollower) deliver(records []*node.Record) error {
+	for _, r := range records {
+		if r.Revision < f.next {
+			continue
+		}
+		if err := sendEvents(f.out, []*node.Record{r}); err != nil {
+			return err
+		}
+		f.next = r.Revision + 1
+	}
+	return nil
+}
