@@ -91,6 +91,11 @@ func TestMissingStreamIsEmpty(t *testing.T) {
 	for e, err := range client.ReadBackwards(t.Context(), "order-none", 5) {
 		t.Errorf("read %v, %v backwards", e, err)
 	}
+	for _, name := range []string{"order-\x01", "order-\xff", ""} {
+		for e, err := range client.ReadStream(t.Context(), name, 0) {
+			t.Errorf("read %v, %v of %q", e, err, name)
+		}
+	}
 }
 
 func TestAppendConflicts(t *testing.T) {

@@ -7,6 +7,9 @@ import (
 	"io"
 	"iter"
 	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
@@ -37,6 +40,13 @@ func (c *Client) ReadBackwards(ctx context.Context, stream string, count int) it
 	}
 }
 
+// canExist tells whether a stream can have such a name. A store may refuse to
+// read one it cannot have; to whoever reads, it is a stream that does not
+// exist, like any other.
+func canExist(stream string) bool {
+	return stream != "" && utf8.ValidString(stream) && !strings.ContainsFunc(stream, unicode.IsControl)
+}
+
 // fromEnd stands for the last revision, whichever it is.
 const fromEnd Revision = -1
 
@@ -50,6 +60,9 @@ type reading struct {
 }
 
 func (r *reading) run(ctx context.Context, yield func(Recorded, error) bool) {
+	if !canExist(r.stream) {
+		return
+	}
 	retry := r.client.config.backoff()
 	for failures := 0; ; failures++ {
 		progress, err := r.once(ctx, yield)

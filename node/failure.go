@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,14 @@ type FailedError struct {
 }
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("the event store in %s takes no more writes: %v", e.Dir, e.Cause)
+	return fmt.Sprintf("the event store in %s takes no more writes: %s", e.Dir, firstLine(e.Cause))
+}
+
+// firstLine leaves out the stack traces that the library puts into the text of
+// its errors.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 func (e *FailedError) Unwrap() error { return e.Cause }
@@ -53,7 +61,7 @@ func (f *failure) set(cause error) {
 		close(f.done)
 		f.told <- f.cause
 		close(f.told)
-		f.logger.Error("the event store can no longer write; nothing acknowledged is lost", "dir", f.dir, "error", cause)
+		f.logger.Error("the event store can no longer write; nothing acknowledged is lost", "dir", f.dir, "error", firstLine(cause))
 	})
 }
 
