@@ -28,7 +28,9 @@ func TestProducts(t *testing.T) {
 	p.post("/v1/products", `{"sku": "MUG-1", "title": "Cup", "prices": [{"amount": 1250, "currency": "EUR"}]}`).problem(409, "product-exists")
 	p.post("/v1/products", `{"sku": "", "title": "", "prices": []}`).problem(422, "product-invalid")
 	p.post("/v1/products", `{"sku": "A", "title": "A", "prices": [{"amount": 1.5, "currency": "EUR"}]}`).problem(422, "invalid-request")
+	p.post("/v1/products", `{"sku": "A\u0001", "title": "A", "prices": [{"amount": 1, "currency": "EUR"}]}`).problem(422, "product-invalid")
 	p.get("/v1/products/NONE").problem(404, "unknown-sku")
+	p.get("/v1/products/%01").problem(404, "unknown-sku")
 	got := p.get("/v1/products/MUG-1").expect(200)
 	if diff := cmp.Diff(want, got.json()); diff != "" {
 		t.Errorf("product (-want +got):\n%s", diff)
