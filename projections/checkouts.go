@@ -83,12 +83,22 @@ type OpenCheckout struct {
 // CheckoutQueries reads open checkouts.
 type CheckoutQueries struct{ DB *sql.DB }
 
-// Due returns up to limit open checkouts that were due before a time, longest
-// first.
-func (q CheckoutQueries) Due(ctx context.Context, before time.Time, limit int) ([]OpenCheckout, error) {
-	rows, err := q.DB.QueryContext(ctx, `
+// maxUnknown is how many unknown payments are listed at once.
+const maxUnknown = 100_000
+
+const dueCheckouts = `
+	SELECT * FROM (
 		SELECT checkout_id, order_id, step, started_at, last_at, due_at FROM open_checkouts
-		WHERE due_at <= ? ORDER BY due_at LIMIT ?`, millis(before), limit)
+		WHERE step <> 'unknown' AND due_at <= ? ORDER BY due_at LIMIT ?)
+	UNION ALL SELECT * FROM (
+		SELECT checkout_id, order_id, step, started_at, last_at, due_at FROM open_checkouts
+		WHERE step = 'unknown' AND due_at <= ? ORDER BY due_at LIMIT ?)`
+
+// Due returns open checkouts that were due before a time: up to limit, longest
+// first, and after them those with an unknown payment. These may stay for a
+// day, so they have no part in the limit: many of them must not hide the rest.
+func (q CheckoutQueries) Due(ctx context.Context, before time.Time, limit int) ([]OpenCheckout, error) {
+	rows, err := q.DB.QueryContext(ctx, dueCheckouts, millis(before), limit, millis(before), maxUnknown)
 	return rowsOf(rows, err, func(rows *sql.Rows) (o OpenCheckout, err error) {
 		var started, last, due int64
 		err = rows.Scan(&o.CheckoutID, &o.OrderID, &o.Step, &started, &last, &due)

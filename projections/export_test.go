@@ -4,3 +4,6 @@ package projections
 func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
 	return filter.query(after)
 }
+
+// DueQuery is the statement behind the checkouts that are due.
+const DueQuery = dueCheckouts

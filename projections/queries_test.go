@@ -149,7 +149,7 @@ func TestOnlyOpenCheckoutsAreDue(t *testing.T) {
 	if diff := cmp.Diff([]string{"u unknown"}, due(later.Add(-time.Hour))); diff != "" {
 		t.Errorf("before the last try (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"u unknown", "d declined"}, due(later)); diff != "" {
+	if diff := cmp.Diff([]string{"d declined", "u unknown"}, due(later)); diff != "" {
 		t.Errorf("after it (-want +got):\n%s", diff)
 	}
 	counts, err := q.Count(t.Context())
@@ -174,7 +174,7 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")
 	checkPlan(t, c, projections.Timeline{}, "timeline", `SELECT 1 FROM timeline WHERE order_id = ? ORDER BY position`, "x")
 	checkPlan(t, c, projections.Stock{}, "stock", `SELECT 1 FROM stock_levels WHERE (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?`, "", "", 1)
-	checkPlan(t, c, projections.Checkouts{}, "due", `SELECT 1 FROM open_checkouts WHERE due_at <= ? ORDER BY due_at LIMIT ?`, 1, 1)
+	checkPlan(t, c, projections.Checkouts{}, "due", projections.DueQuery, 1, 1, 1, 1)
 }
 
 func checkPlan(t *testing.T, store eventstore.Store, p projections.Projection, name, query string, args ...any) {
@@ -192,7 +192,7 @@ func checkPlan(t *testing.T, store eventstore.Store, p projections.Projection, n
 		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(detail.String, "SCAN") && !strings.Contains(detail.String, "USING") {
+		if strings.Contains(detail.String, "SCAN") && !strings.Contains(detail.String, "USING") && !strings.Contains(detail.String, "(subquery") {
 			t.Errorf("%s reads a whole table: %s", name, detail.String)
 		}
 		if strings.Contains(detail.String, "USE TEMP B-TREE FOR ORDER BY") && name != "external" && name != "sku" {

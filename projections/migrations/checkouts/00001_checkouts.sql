@@ -11,3 +11,4 @@ CREATE TABLE open_checkouts (
 ) WITHOUT ROWID;
 
 CREATE INDEX open_checkouts_by_due ON open_checkouts (due_at);
+CREATE INDEX open_checkouts_unknown ON open_checkouts (due_at) WHERE step = 'unknown';
