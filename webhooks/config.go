@@ -51,8 +51,9 @@ type Config struct {
 	// KeepAttempts is how long attempts are kept. Default 30 days.
 	KeepAttempts time.Duration
 	// Ring is how many events are kept in memory for endpoints that are up to
-	// date. Default 8,192.
-	Ring int
+	// date, and RingBytes how much of their stored data. Default 8,192 and
+	// 8 MiB.
+	Ring, RingBytes int
 }
 
 func (c *Config) setDefaults() error {
@@ -69,6 +70,7 @@ func (c *Config) setDefaults() error {
 	or(&c.SettleAt, 64)
 	or(&c.Drain, time.Second)
 	or(&c.Ring, 8192)
+	or(&c.RingBytes, 8<<20)
 	or(&c.KeepAttempts, 30*24*time.Hour)
 	if len(c.Waits) == 0 {
 		c.Waits = delivery.DefaultWaits()

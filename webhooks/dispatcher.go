@@ -103,7 +103,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	if err != nil {
 		return err
 	}
-	shared := newHub(d.cfg.Ring, start)
+	shared := newHub(d.cfg.Ring, d.cfg.RingBytes, start)
 	d.hub.Store(shared)
 	var beside sync.WaitGroup
 	beside.Go(func() { shared.run(ctx, d) })

@@ -71,9 +71,20 @@ func TestEndpointsAreRefusedWithEverythingThatIsWrong(t *testing.T) {
 
 func TestAnEndpointThatLagsCatchesUpInOrder(t *testing.T) {
 	t.Parallel()
+	for what, ring := range map[string]struct{ events, bytes int }{"few events": {events: 8}, "little data": {bytes: 100}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			testLagging(t, ring.events, ring.bytes)
+		})
+	}
+}
+
+// testLagging keeps only so much in memory that endpoints fall out of it.
+func testLagging(t *testing.T, events, bytes int) {
+	t.Helper()
 	steady, late := newReceiver(t, nil), newReceiver(t, nil)
 	p := newPlatform(t)
-	p.config.Ring = 8
+	p.config.Ring, p.config.RingBytes = events, bytes
 	p.endpoint(steady.URL, "*")
 	created := p.endpoint(late.URL, "*")
 	d := p.start()

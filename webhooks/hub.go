@@ -29,17 +29,19 @@ func (i *item) message(catalogue *message.Catalogue) (message.Message, error) {
 // hub reads the log once for all endpoints that are up to date and keeps the
 // last public events in memory. Who is further behind reads by himself.
 type hub struct {
-	capacity int
+	capacity int // events
+	maxBytes int // of their data, as it is stored
 
 	mu      sync.Mutex
 	start   eventstore.Position // everything public after it is in items
 	head    eventstore.Position
 	items   []*item
+	bytes   int           // of the data of items
 	changed chan struct{} // closed when something came
 }
 
-func newHub(capacity int, start eventstore.Position) *hub {
-	return &hub{capacity: capacity, start: start, head: start, changed: make(chan struct{})}
+func newHub(capacity, maxBytes int, start eventstore.Position) *hub {
+	return &hub{capacity: capacity, maxBytes: maxBytes, start: start, head: start, changed: make(chan struct{})}
 }
 
 // add appends what a page brought.
@@ -50,14 +52,25 @@ func (h *hub) add(items []*item, through eventstore.Position) {
 		return
 	}
 	h.items = append(h.items, items...)
-	h.head = through
-	if drop := len(h.items) - h.capacity; drop > 0 {
-		h.start = h.items[drop-1].Position
-		clear(h.items[:drop])
-		h.items = h.items[drop:]
+	for _, i := range items {
+		h.bytes += len(i.Data)
 	}
+	h.head = through
+	h.forget()
 	close(h.changed)
 	h.changed = make(chan struct{})
+}
+
+// forget drops the oldest events that are too many or too large. An event in
+// memory takes several times its data: it is decoded, and its message is made.
+func (h *hub) forget() {
+	drop := 0
+	for ; len(h.items)-drop > h.capacity || h.bytes > h.maxBytes; drop++ {
+		h.start = h.items[drop].Position
+		h.bytes -= len(h.items[drop].Data)
+	}
+	clear(h.items[:drop])
+	h.items = h.items[drop:]
 }
 
 // after returns up to most items after a position and up to where they reach,
