@@ -78,6 +78,7 @@ func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 }
 
 func crash(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	fs := vfs.NewCrashableMem()
 	l := &ledger{told: map[int]node.Appended{}}

@@ -52,6 +52,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func fillDisk(t *testing.T, breaks func(errorfs.Op) bool) {
+	t.Helper()
 	var full atomic.Bool
 	disk := vfs.NewCrashableMem()
 	n := open(t, config(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {

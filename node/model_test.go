@@ -76,6 +76,7 @@ func TestRandomHistoriesAreThoseOfTheModel(t *testing.T) {
 }
 
 func live(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))
 	fs := vfs.NewMem()
 	cfg := config(fs)

@@ -139,15 +139,27 @@ func TestAppendRefusals(t *testing.T) {
 		code      codes.Code
 		exception string
 	}{
-		{"an event without a type", []*streams.AppendReq{options("s"), proposed(id, map[string]string{"content-type": "x"}, 1)},
-			codes.InvalidArgument, "missing-required-metadata-property"},
-		{"an event without a content type", []*streams.AppendReq{options("s"), proposed(id, map[string]string{"type": "x"}, 1)},
-			codes.InvalidArgument, "missing-required-metadata-property"},
-		{"an event with an empty type", []*streams.AppendReq{options("s"), proposed(id, map[string]string{"type": "", "content-type": "x"}, 1)},
-			codes.Unknown, ""},
+		{
+			"an event without a type",
+			[]*streams.AppendReq{options("s"), proposed(id, map[string]string{"content-type": "x"}, 1)},
+			codes.InvalidArgument, "missing-required-metadata-property",
+		},
+		{
+			"an event without a content type",
+			[]*streams.AppendReq{options("s"), proposed(id, map[string]string{"type": "x"}, 1)},
+			codes.InvalidArgument, "missing-required-metadata-property",
+		},
+		{
+			"an event with an empty type",
+			[]*streams.AppendReq{options("s"), proposed(id, map[string]string{"type": "", "content-type": "x"}, 1)},
+			codes.Unknown, "",
+		},
 		{"an event without an id", []*streams.AppendReq{options("s"), proposed(uuid.Nil, typed, 1)}, codes.Unknown, ""},
-		{"too much", []*streams.AppendReq{options("s"), proposed(id, typed, 600<<10), proposed(id, typed, 600<<10), proposed(id, typed, 1)},
-			codes.InvalidArgument, "maximum-append-size-exceeded"},
+		{
+			"too much",
+			[]*streams.AppendReq{options("s"), proposed(id, typed, 600<<10), proposed(id, typed, 600<<10), proposed(id, typed, 1)},
+			codes.InvalidArgument, "maximum-append-size-exceeded",
+		},
 		{"options twice", []*streams.AppendReq{options("s"), options("s")}, codes.InvalidArgument, ""},
 		{"no options", []*streams.AppendReq{proposed(id, typed, 1)}, codes.InvalidArgument, ""},
 		{"a name with a line break", []*streams.AppendReq{options("s\n"), proposed(id, typed, 1)}, codes.InvalidArgument, ""},

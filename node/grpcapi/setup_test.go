@@ -156,8 +156,7 @@ func readAll(tb testing.TB, c *esdb.Client, stream string) string {
 
 // code is the client's code for an error; -1 is none.
 func code(err error) esdb.ErrorCode {
-	var e *esdb.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*esdb.Error](err); ok {
 		return e.Code()
 	}
 	if err != nil {
