@@ -66,7 +66,7 @@ func TestVictim(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv(childVariable)
 	if dir == "" {
-		t.Skip("it is run by another test")
+		return // kill runs it in another process
 	}
 	n := opened(t, onDisk(dir))
 	list, err := wholeStream(n, "victim")

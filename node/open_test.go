@@ -54,7 +54,7 @@ func TestOpener(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv(childVariable)
 	if dir == "" {
-		t.Skip("it is run by another test")
+		return // openElsewhere runs it in another process
 	}
 	n, err := node.Open(onDisk(dir))
 	if err != nil {

@@ -3,7 +3,6 @@ package grpcapi_test
 import (
 	"bytes"
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -313,8 +312,8 @@ func TestRestartKeepsAddressAndData(t *testing.T) {
 // to wear out the patience of a server with the usual settings.
 func TestIdleClientIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("WAYBILL_SLOW") == "" {
-		t.Skip("WAYBILL_SLOW is not set: this test takes a minute")
+	if testing.Short() {
+		t.Skip("this test takes a minute")
 	}
 	conn := dial(t, address(t), grpc.WithKeepaliveParams(keepalive.ClientParameters{
 		Time: 10 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true,
