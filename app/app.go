@@ -89,7 +89,7 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	for _, start := range []func(context.Context) error{
-		a.startPprof, a.startNode, a.startClient, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
+		a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err

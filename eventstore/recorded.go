@@ -77,8 +77,15 @@ func (r Recorded) Decode() (domain.Event, error) {
 	return r.once.event, r.once.err
 }
 
-func (r Recorded) decode() (domain.Event, error) {
-	event, err := r.codec.decode(r.Type, r.Data, r.RawMetadata)
+// decode makes an error of a panic: an upcaster may be wrong about old events,
+// and readers on every goroutine meet them.
+func (r Recorded) decode() (event domain.Event, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			event, err = nil, fmt.Errorf("decode %s %d of %s: panic: %v", r.Type, r.Revision, r.Stream, cause)
+		}
+	}()
+	event, err = r.codec.decode(r.Type, r.Data, r.RawMetadata)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s %d of %s: %w", r.Type, r.Revision, r.Stream, err)
 	}

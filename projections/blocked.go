@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,15 +54,16 @@ func (r *Runner) Retry(ctx context.Context) error {
 		return err
 	}
 	now := r.cfg.Now()
+	var errs []error
 	for _, b := range blocked {
 		if b.DueAt.After(now) {
 			continue
 		}
 		if err := r.retry(ctx, b); err != nil {
-			return fmt.Errorf("retry %s in %s: %w", b.Stream, r.Name(), err)
+			errs = append(errs, fmt.Errorf("retry %s in %s: %w", b.Stream, r.Name(), err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *Runner) retry(ctx context.Context, b BlockedStream) error {

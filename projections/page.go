@@ -104,11 +104,22 @@ func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recor
 		if r.blocked[e.Stream] {
 			continue
 		}
-		if err := r.projection.Apply(ctx, tx, e); err != nil {
+		if err := r.try(ctx, tx, e); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+// try applies an event. That the code panics is a fault of the event like any
+// other: it blocks its stream.
+func (r *Runner) try(ctx context.Context, tx *Tx, e eventstore.Recorded) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("the projection panicked: %v", cause)
+		}
+	}()
+	return r.projection.Apply(ctx, tx, e)
 }
 
 // applyEach undoes an event that fails and blocks its stream.
@@ -137,7 +148,7 @@ func (r *Runner) applyOne(ctx context.Context, tx *Tx, e eventstore.Recorded) (f
 	if err := tx.Exec(ctx, `SAVEPOINT event`); err != nil {
 		return nil, err
 	}
-	failure = r.projection.Apply(ctx, tx, e)
+	failure = r.try(ctx, tx, e)
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // stopping is no fault of the event
 	}

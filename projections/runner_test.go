@@ -283,3 +283,30 @@ func TestWaitForReturnsWhenTheReadModelIsThere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// panicking is the list of orders of a program with a fault.
+type panicking struct{ projections.Orders }
+
+func (p panicking) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
+	if r.Stream == "order-o1" {
+		panic("fault")
+	}
+	return p.Orders.Apply(ctx, tx, r)
+}
+
+func TestAPanicBlocksItsStreamOnly(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	placeOrder(t, c, 1)
+	placeOrder(t, c, 2)
+	r := open(t, panicking{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	blocked, err := r.Blocked(t.Context())
+	if err != nil || len(blocked) != 1 || blocked[0].Stream != "order-o1" || !strings.Contains(blocked[0].Error, "fault") {
+		t.Errorf("blocked: %+v, %v", blocked, err)
+	}
+	if _, err := (projections.OrderQueries{DB: r.Read()}).Get(t.Context(), "o2"); err != nil {
+		t.Errorf("the other order: %v", err)
+	}
+}

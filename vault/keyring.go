@@ -67,22 +67,42 @@ func keptKey(dir string) (string, error) {
 		return "", fmt.Errorf("keep a master key: %w", err)
 	}
 	made := base64.StdEncoding.EncodeToString(random(keySize)) + "\n"
-	if err := writeDurably(path, made); err != nil {
+	if err := createDurably(path, made); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("keep a master key: %w", err)
 	}
-	return made, nil
+	// Another process may have been first: what is kept counts.
+	kept, err = os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the master key: %w", err)
+	}
+	return string(kept), nil
 }
 
-func writeDurably(path, text string) error {
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a path of the operator's
+// createDurably makes a file that did not exist, whole and on the disk, or
+// returns [os.ErrExist].
+func createDurably(path, text string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "master-*.new")
 	if err != nil {
 		return err
 	}
+	defer func() { _ = os.Remove(file.Name()) }()
 	_, err = file.WriteString(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	if err := os.Link(file.Name(), path); err != nil { // unlike a rename, it replaces nothing
+		return err
+	}
+	return errors.Join(syncFolder(filepath.Dir(path)), syncFolder(filepath.Dir(filepath.Dir(path))))
+}
+
+// syncFolder lets the names in a folder survive a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path) //nolint:gosec // a path of the operator's
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Derive returns 32 bytes that belong to a name: the same for ever under one

@@ -28,16 +28,28 @@ func (v *Vault) Put(ctx context.Context, subject, ref string, data any) error {
 		return fmt.Errorf("put %s into the vault: %w", ref, err)
 	}
 	p := &put{subject: subject, ref: ref, plain: plain, done: make(chan struct{})}
-	select {
-	case v.puts <- p:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := v.send(ctx, p); err != nil {
+		return err
 	}
 	select {
 	case <-p.done:
 		return p.err
 	case <-ctx.Done():
 		return ctx.Err() // it may be kept all the same, and may be put again
+	}
+}
+
+func (v *Vault) send(ctx context.Context, p *put) error {
+	v.closing.RLock()
+	defer v.closing.RUnlock()
+	if v.closed {
+		return ErrClosed
+	}
+	select {
+	case v.puts <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -32,7 +33,13 @@ type Vault struct {
 	db   *database.DB
 	puts chan *put
 	done chan struct{}
+
+	closing sync.RWMutex // held for writing to close puts, for reading to send
+	closed  bool
 }
+
+// ErrClosed says that the vault was closed: the program is stopping.
+var ErrClosed = errors.New("the vault is closed")
 
 // Open opens the vault in a file. What [Vault.Put] returned without error is on
 // the disk.
@@ -50,9 +57,12 @@ func Open(ctx context.Context, path string, keys *Keyring) (*Vault, error) {
 	return v, nil
 }
 
-// Close finishes what was put and closes the file. Nothing may be put any more.
+// Close finishes what was put and closes the file. It may be called once.
 func (v *Vault) Close() error {
+	v.closing.Lock()
+	v.closed = true
 	close(v.puts)
+	v.closing.Unlock()
 	<-v.done
 	return v.db.Close()
 }

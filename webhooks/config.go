@@ -34,7 +34,8 @@ type Config struct {
 	// 64. Default 8.
 	InFlight int
 	// Window is how many deliveries to one endpoint may be unsaved: the most
-	// that are repeated after a crash. Default 256.
+	// that are repeated after the process was killed. A power cut may repeat
+	// more, for results are not forced to the disk one by one. Default 256.
 	Window int
 	// MaxParked stops an endpoint's cursor. Default 10,000.
 	MaxParked int

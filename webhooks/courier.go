@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -196,7 +197,7 @@ func (c *courier) done(r result) {
 	}
 	class := c.plan.Done(r.job, r.answer(), now)
 	if class != delivery.ClassOK {
-		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", r.Err)
+		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", withoutURL(r.Err))
 	}
 	if len(c.unsaved) == 0 {
 		c.first = now
@@ -309,4 +310,13 @@ func (t *target) wants(it *item) bool {
 		return message.AggregateID(it.Stream) == t.ID
 	}
 	return endpoint.Wants(t.EventTypes, it.kind.Public)
+}
+
+// withoutURL leaves out of an error the URL that was asked: its path or query
+// may be a partner's secret.
+func withoutURL(err error) error {
+	if within, ok := errors.AsType[*url.Error](err); ok {
+		return within.Err
+	}
+	return err
 }

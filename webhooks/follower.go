@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +24,10 @@ type follower struct {
 
 // run returns when the context ends.
 func (f *follower) run(ctx context.Context, from eventstore.Position) {
+	for err := f.readAgain(ctx, from); err != nil && ctx.Err() == nil; err = f.readAgain(ctx, from) {
+		f.d.Logger.ErrorContext(ctx, "webhooks cannot follow the endpoints", "error", err)
+		pause(ctx, retryAfter)
+	}
 	feed := f.d.Feed(eventstore.FeedConfig{Prefixes: []string{endpoint.Decider.Category + "-"}, From: from})
 	defer feed.Close()
 	f.d.eachPage(ctx, feed, func(page eventstore.Page) { f.page(ctx, page) })
@@ -64,12 +69,49 @@ func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
 		}
 		seen = append(seen, r.Stream)
 		change, err := f.change(ctx, r)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil || errors.Is(err, eventstore.ErrUnavailable):
 			return err
+		case err != nil:
+			change = f.unreadable(ctx, r, err)
 		}
 		changes = append(changes, change)
 	}
 	return f.d.Ledger.Apply(ctx, changes, page.Through)
+}
+
+// unreadable stops an endpoint whose events this program does not understand,
+// written by a newer one perhaps: it must not hold up the others. Its cursor
+// stays, and each start tries it again.
+func (f *follower) unreadable(ctx context.Context, r eventstore.Recorded, cause error) ledger.Change {
+	id := message.AggregateID(r.Stream)
+	f.d.Logger.ErrorContext(ctx, "endpoint cannot be read, nothing is delivered to it", "endpoint", id, "error", cause)
+	return ledger.Change{
+		Endpoint: &ledger.Endpoint{ID: id, DisabledReason: reasonUnreadable, CreatedAt: r.Created, Revision: r.Revision},
+		Position: r.Position,
+	}
+}
+
+const reasonUnreadable = "unreadable"
+
+// readAgain tries the endpoints that could not be read before this start.
+func (f *follower) readAgain(ctx context.Context, through eventstore.Position) error {
+	rows, err := f.d.Ledger.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	page := eventstore.Page{Through: through}
+	for _, row := range rows {
+		if row.DisabledReason == reasonUnreadable {
+			page.Events = append(page.Events, eventstore.Recorded{
+				Stream: endpoint.Decider.Stream(row.ID), Created: row.CreatedAt, Revision: row.Revision, Position: through,
+			})
+		}
+	}
+	if len(page.Events) == 0 {
+		return nil
+	}
+	return f.apply(ctx, page)
 }
 
 // change reads the endpoint as it is by now, which may be later than the

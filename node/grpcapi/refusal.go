@@ -71,7 +71,7 @@ func explainState(err error) *refusalError {
 	case errors.Is(err, node.ErrClosed):
 		return refuse(codes.Unavailable, "Server Is Not Ready")
 	case errors.As(err, &space), errors.As(err, &failed):
-		return refuse(codes.Unavailable, err.Error())
+		return refuse(codes.Unavailable, "Server Is Not Ready: "+err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return refuse(codes.DeadlineExceeded, "the caller's deadline has passed")
 	case errors.Is(err, context.Canceled):

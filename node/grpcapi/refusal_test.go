@@ -31,10 +31,10 @@ func TestErrorsAreExplained(t *testing.T) {
 		{node.ErrBusy, refusalError{codes.Unavailable, "Server Is Too Busy", metadata.MD{}}},
 		{node.ErrClosed, refusalError{codes.Unavailable, "Server Is Not Ready", metadata.MD{}}},
 		{&node.NoSpaceError{Dir: "d", Free: 1 << 20, Need: 2 << 20}, refusalError{
-			codes.Unavailable, "the disk of d has 1 MiB free and the event store needs 2 MiB: make room", metadata.MD{},
+			codes.Unavailable, "Server Is Not Ready: the disk of d has 1 MiB free and the event store needs 2 MiB: make room", metadata.MD{},
 		}},
 		{&node.FailedError{Dir: "d", Cause: errors.New("broken")}, refusalError{
-			codes.Unavailable, "the event store in d takes no more writes: broken", metadata.MD{},
+			codes.Unavailable, "Server Is Not Ready: the event store in d takes no more writes: broken", metadata.MD{},
 		}},
 		{context.Canceled, refusalError{codes.Canceled, "the caller has gone", metadata.MD{}}},
 		{context.DeadlineExceeded, refusalError{codes.DeadlineExceeded, "the caller's deadline has passed", metadata.MD{}}},

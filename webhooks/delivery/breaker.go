@@ -88,6 +88,11 @@ func (b *breaker) probed(now time.Time, ok bool) {
 	*b = breaker{BreakerConfig: b.BreakerConfig}
 }
 
+// unproved lets another attempt be the probe, at once.
+func (b *breaker) unproved(now time.Time) {
+	b.state, b.until = Open, now
+}
+
 func (b *breaker) open(now time.Time) {
 	b.state = Open
 	b.until = now.Add(b.Waits[min(b.trips, len(b.Waits)-1)])

@@ -45,6 +45,11 @@ func (p *Plan) judgeEndpoint(e *entry, verdict Verdict, class Class, now time.Ti
 	e.probe = false
 	ok := verdict == Delivered || verdict == Limited || verdict == Abort
 	switch {
+	case class == ClassMessage:
+		// Nothing was sent: it says nothing of the receiver, good or bad.
+		if probe {
+			p.breaker.unproved(now)
+		}
 	case probe:
 		p.breaker.probed(now, ok)
 	case verdict != Limited:

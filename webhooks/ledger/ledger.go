@@ -8,7 +8,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -52,8 +51,10 @@ func (l *Ledger) tx(ctx context.Context, do func(context.Context, *tx) error) er
 		return fmt.Errorf("begin: %w", err)
 	}
 	l.statements.Add(2)
+	// After a panic, too, the one connection must be free again.
+	defer func() { _ = raw.Rollback() }()
 	if err := do(ctx, &tx{Tx: raw, count: &l.statements}); err != nil {
-		return errors.Join(err, raw.Rollback())
+		return err
 	}
 	if err := raw.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
