@@ -114,3 +114,20 @@ func testLagging(t *testing.T, events, bytes int) {
 		}
 	}
 }
+
+func TestAnEndpointThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, nil)
+	p := newPlatform(t)
+	odd := eventstore.NewEvent{ID: eventstore.EventID("endpoint-odd", "test", 0), Event: noted{1}, Metadata: meta()}
+	if _, err := p.log.Append(t.Context(), "endpoint-odd", eventstore.NoStream, odd); err != nil {
+		t.Fatal(err)
+	}
+	p.endpoint(r.URL, "*")
+	for _, start := range []string{"first", "second"} {
+		d := p.start()
+		p.append(start, eventstore.NoStream, noted{1})
+		eventually(t, "the other endpoint at the "+start+" start", func() bool { return len(r.accepted()[start]) == 1 })
+		d.stop()
+	}
+}

@@ -87,7 +87,9 @@ func (f *follower) unreadable(ctx context.Context, r eventstore.Recorded, cause 
 	id := message.AggregateID(r.Stream)
 	f.d.Logger.ErrorContext(ctx, "endpoint cannot be read, nothing is delivered to it", "endpoint", id, "error", cause)
 	return ledger.Change{
-		Endpoint: &ledger.Endpoint{ID: id, DisabledReason: reasonUnreadable, CreatedAt: r.Created, Revision: r.Revision},
+		Endpoint: &ledger.Endpoint{
+			ID: id, DisabledReason: reasonUnreadable, SealedSecret: []byte{}, CreatedAt: r.Created, Revision: r.Revision,
+		},
 		Position: r.Position,
 	}
 }

@@ -290,3 +290,17 @@ func TestARestartContinuesWithWhatWasParked(t *testing.T) {
 		t.Errorf("changes %+v", changes)
 	}
 }
+
+func TestAMessageThatCannotBeBuiltSaysNothingOfTheReceiver(t *testing.T) {
+	t.Parallel()
+	p := delivery.NewPlan(config(), 0, nil)
+	unbuilt := delivery.Answer{Class: delivery.ClassMessage}
+	for n := range 20 {
+		take(p, fmt.Sprint("bad", n))
+		p.Done(next(t, p, noon), unbuilt, noon)
+	}
+	take(p, "good")
+	if job := next(t, p, noon); job.Lane != "good" {
+		t.Errorf("sent %s of %s, want the good lane", job.ID, job.Lane)
+	}
+}
