@@ -29,6 +29,7 @@ func TestProducts(t *testing.T) {
 	p.post("/v1/products", `{"sku": "", "title": "", "prices": []}`).problem(422, "product-invalid")
 	p.post("/v1/products", `{"sku": "A", "title": "A", "prices": [{"amount": 1.5, "currency": "EUR"}]}`).problem(422, "invalid-request")
 	p.post("/v1/products", `{"sku": "A\u0001", "title": "A", "prices": [{"amount": 1, "currency": "EUR"}]}`).problem(422, "product-invalid")
+	p.post("/v1/products", `{"sku": "..", "title": "A\u001b", "prices": [{"amount": 1, "currency": "EUR"}]}`).problem(422, "product-invalid")
 	p.get("/v1/products/NONE").problem(404, "unknown-sku")
 	p.get("/v1/products/%01").problem(404, "unknown-sku")
 	got := p.get("/v1/products/MUG-1").expect(200)

@@ -51,12 +51,12 @@ type paymentBody struct {
 }
 
 type addressBody struct {
-	Country string `json:"country" doc:"ISO 3166, two capital letters." example:"GB"`
+	Country string `json:"country" doc:"ISO 3166, two capital letters." maxLength:"64" example:"GB"`
 }
 
 type externalBody struct {
-	Source string    `json:"source" doc:"Which system." example:"old-shop"`
-	Ref    string    `json:"ref" doc:"Its name there." example:"536365"`
+	Source string    `json:"source" doc:"Which system." maxLength:"255" example:"old-shop"`
+	Ref    string    `json:"ref" doc:"Its name there." maxLength:"255" example:"536365"`
 	Time   time.Time `json:"time" doc:"When it came about there."`
 }
 
@@ -91,8 +91,8 @@ func totalsBodyOf(t order.Totals) totalsBody {
 // readers.
 type placeOrderBody struct {
 	Customer *customerBody  `json:"customer,omitempty" doc:"Who orders. Only an imported order may do without, or name an id instead."`
-	Currency string         `json:"currency" doc:"Of the whole order: ISO 4217." example:"EUR"`
-	Lines    []cartLineBody `json:"lines" nullable:"false" doc:"1 to 2,000 lines."`
+	Currency string         `json:"currency" doc:"Of the whole order: ISO 4217." maxLength:"64" example:"EUR"`
+	Lines    []cartLineBody `json:"lines" nullable:"false" doc:"1 to 2,000 lines." maxItems:"4000"`
 	Payment  payBody        `json:"payment"`
 	ShipTo   *addressBody   `json:"ship_to,omitempty"`
 	External *externalBody  `json:"external,omitempty" doc:"Imports an order that came about elsewhere. Needs the scope orders:import."`
@@ -105,13 +105,13 @@ type customerBody struct {
 }
 
 type cartLineBody struct {
-	SKU       string `json:"sku" example:"MUG-1"`
+	SKU       string `json:"sku" maxLength:"128" example:"MUG-1"`
 	Quantity  int    `json:"quantity" doc:"1 to 9,999." example:"2"`
 	UnitPrice *money `json:"unit_price,omitempty" doc:"The price agreed elsewhere. Needs the scope orders:import."`
 }
 
 type payBody struct {
-	Method string `json:"method" doc:"For the gateway: sandbox:approved, sandbox:declined, sandbox:timeout or sandbox:error." example:"sandbox:approved"`
+	Method string `json:"method" doc:"For the gateway: sandbox:approved, sandbox:declined, sandbox:timeout or sandbox:error." maxLength:"128" example:"sandbox:approved"`
 }
 
 func (c cartLineBody) price() *domain.Money {

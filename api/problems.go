@@ -27,6 +27,8 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 		return s.placed(ctx, s.refusal(rule))
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return s.problem(ctx, kindUnavailable, "what the request needs did not answer in time")
+	case errors.Is(err, eventstore.ErrTooLarge):
+		return s.problem(ctx, kindTooLarge, "the request holds more than can be stored in one piece: send less text or fewer lines")
 	case errors.Is(err, projections.ErrNotFound):
 		return s.problem(ctx, kindNotFound, "there is nothing of that name")
 	case errors.Is(err, eventstore.ErrConflict):
@@ -120,6 +122,8 @@ func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
 // detailOf says in one sentence what huma found.
 func detailOf(model *huma.ErrorModel) string {
 	switch {
+	case model.Status == http.StatusUnsupportedMediaType:
+		return "send the header Content-Type: application/json"
 	case model.Status == http.StatusUnprocessableEntity && len(model.Errors) == 1:
 		return "the request has a mistake"
 	case model.Status == http.StatusUnprocessableEntity:
@@ -154,6 +158,14 @@ func mistakeOf(detail *huma.ErrorDetail) mistake {
 	if name, found := strings.CutPrefix(m.Detail, "expected required property "); found {
 		name, _, _ = strings.Cut(name, " ")
 		location, m.Code, m.Detail = location+"."+name, "required", "is required"
+	}
+	if _, kind, found := strings.Cut(m.Detail, " of type "); found && strings.HasPrefix(m.Detail, "json: cannot unmarshal") {
+		// A number that fits the schema and not its type: the decoder names
+		// Go's types, which are nobody's business.
+		m.Detail = "is no value of its kind: write whole numbers in digits, at most 9223372036854775807"
+		if kind == "string" {
+			m.Detail = "must be a string"
+		}
 	}
 	switch {
 	case m.Detail == "unexpected property", m.Detail == "unknown query parameter":

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,11 +75,8 @@ func New(cfg configs.Config, options Options) (*App, error) {
 	if a.keys, err = vault.OpenKeyring(filepath.Join(cfg.DataDir, "keys"), cfg.MasterKey); err != nil {
 		return nil, err
 	}
-	a.adminKey = cfg.AdminKey
-	if a.adminKey == "" {
-		a.adminKey, a.adminKeyMade = NewAdminKey(), true
-	}
-	return a, nil
+	a.adminKey, a.adminKeyMade, err = AdminKey(cfg)
+	return a, err
 }
 
 // Start starts every part. When it fails, what was started is for Stop.
@@ -165,11 +163,30 @@ func (a *App) startVault(ctx context.Context) (err error) {
 	return nil
 }
 
-// NewAdminKey makes a key nobody can guess.
-func NewAdminKey() string {
+// AdminKeyFile is where the data folder keeps an admin key that was made.
+const AdminKeyFile = "admin.key"
+
+// AdminKey returns the key of the settings, or the one that an earlier start
+// made, or makes one and keeps it in a file only this user can read.
+func AdminKey(cfg configs.Config) (key string, made bool, err error) {
+	if cfg.AdminKey != "" {
+		return cfg.AdminKey, false, nil
+	}
+	path := filepath.Join(cfg.DataDir, AdminKeyFile)
+	kept, err := os.ReadFile(path) //nolint:gosec // a path of the operator's
+	if err == nil && len(strings.TrimSpace(string(kept))) > 0 {
+		return strings.TrimSpace(string(kept)), false, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", false, fmt.Errorf("read the admin key: %w", err)
+	}
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return "wb_admin_" + base64.RawURLEncoding.EncodeToString(b[:])
+	key = "wb_admin_" + base64.RawURLEncoding.EncodeToString(b[:])
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		return "", false, fmt.Errorf("keep the admin key: %w", err)
+	}
+	return key, true, nil
 }
 
 // newID returns a UUIDv7: ids made later sort later.

@@ -20,8 +20,8 @@ type Config struct {
 	DataDir         string        `name:"data-dir" env:"WAYBILL_DATA_DIR" default:"./data" type:"path" help:"Folder of the embedded node, the read models and the keys."`
 	EventStore      string        `name:"eventstore" env:"WAYBILL_EVENTSTORE" help:"Connection string (esdb://…) of an EventStoreDB; empty runs the embedded node."`
 	NodeAddr        string        `name:"node-addr" env:"WAYBILL_NODE_ADDR" default:"127.0.0.1:2113" help:"Where the embedded node listens; port 0 picks one."`
-	Database        string        `name:"database" env:"WAYBILL_DATABASE" help:"postgres://… for the read models; empty is SQLite below the data folder."`
-	AdminKey        string        `name:"admin-key" env:"WAYBILL_ADMIN_KEY" help:"The first API key, scope admin, at least 16 characters; empty makes one and prints it once."`
+	Database        string        `name:"database" env:"WAYBILL_DATABASE" help:"Reserved for postgres://…; this version keeps read models in SQLite below the data folder and wants it empty."`
+	AdminKey        string        `name:"admin-key" env:"WAYBILL_ADMIN_KEY" help:"The first API key, scope admin, at least 16 characters; empty makes one, prints it once and keeps it in the data folder."`
 	MasterKey       string        `name:"master-key" env:"WAYBILL_MASTER_KEY" help:"Base64 of 32 bytes that encrypt secrets and personal data; empty keeps one in the data folder."`
 	LogLevel        string        `name:"log-level" env:"WAYBILL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe line that is logged: debug, info, warn, error."`
 	LogFormat       string        `name:"log-format" env:"WAYBILL_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of the log lines: text, json."`

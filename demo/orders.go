@@ -10,9 +10,9 @@ import (
 )
 
 var products = []client.Product{
-	{SKU: "MUG-1", Title: "Mug, blue", Prices: []client.Money{{Amount: 1250, Currency: "EUR"}}},
-	{SKU: "POT-1", Title: "Teapot", Prices: []client.Money{{Amount: 3900, Currency: "EUR"}}},
-	{SKU: "TEA-1", Title: "Darjeeling, 250 g", Prices: []client.Money{{Amount: 1490, Currency: "EUR"}}},
+	{SKU: "DEMO-MUG", Title: "Mug, blue", Prices: []client.Money{{Amount: 1250, Currency: "EUR"}}},
+	{SKU: "DEMO-POT", Title: "Teapot", Prices: []client.Money{{Amount: 3900, Currency: "EUR"}}},
+	{SKU: "DEMO-TEA", Title: "Darjeeling, 250 g", Prices: []client.Money{{Amount: 1490, Currency: "EUR"}}},
 }
 
 // Orders registers the demo products, receives stock, and places orders. All

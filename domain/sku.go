@@ -6,8 +6,8 @@ import "strings"
 const MaxSKU = 64
 
 // ValidSKU reports whether a SKU can name a product: 1 to 64 letters, digits
-// and signs of "-_.+:".
-func ValidSKU(sku string) bool { return named(sku, "-_.+:") }
+// and signs of "-_.+:", and not "." or "..", which are no names in a URL.
+func ValidSKU(sku string) bool { return named(sku, "-_.+:") && sku != "." && sku != ".." }
 
 // ValidLocation reports whether a name can stand for a place where stock is
 // kept: as a SKU, but without ".", "+" and ":", because the name of a stock

@@ -37,8 +37,13 @@ func (c *Client) Append(
 	return c.append(ctx, stream, expected, proposed)
 }
 
+// MaxAppendBytes is the most that one append may hold: what a server accepts
+// unless it is configured otherwise, data, metadata and types of all events.
+const MaxAppendBytes = 1 << 20
+
 func (c *Client) propose(events []NewEvent) ([]esdb.EventData, error) {
 	proposed := make([]esdb.EventData, len(events))
+	size := 0
 	for i, e := range events {
 		if e.ID == uuid.Nil {
 			return nil, fmt.Errorf("event %d has no id", i)
@@ -54,6 +59,10 @@ func (c *Client) propose(events []NewEvent) ([]esdb.EventData, error) {
 			Data:        data,
 			Metadata:    metadata,
 		}
+		size += len(data) + len(metadata) + 2*len(proposed[i].EventType)
+	}
+	if size > MaxAppendBytes {
+		return nil, fmt.Errorf("%d bytes: %w", size, ErrTooLarge)
 	}
 	return proposed, nil
 }

@@ -32,6 +32,8 @@ var (
 	// ErrUnavailable says that the store could not be reached in time; what
 	// was asked for may or may not have happened, and may be asked again.
 	ErrUnavailable = errors.New("event store is not available")
+	// ErrTooLarge says that an append holds more than [MaxAppendBytes].
+	ErrTooLarge = errors.New("more than fits into one append")
 	// ErrUnknownType says that no event is registered under a stored name.
 	ErrUnknownType = errors.New("no event is registered under that name")
 	// ErrNewerSchema says that a newer program wrote an event, in a schema

@@ -48,8 +48,49 @@ func OpenKeyring(dir, master string) (*Keyring, error) {
 		return nil, fmt.Errorf("the master key is not the base64 of %d bytes; make one with `head -c 32 /dev/urandom | base64`", keySize)
 	}
 	k := &Keyring{master: key, id: 1}
-	k.aead, err = newAEAD(k.Derive("seal"))
-	return k, err
+	if k.aead, err = newAEAD(k.Derive("seal")); err != nil {
+		return nil, err
+	}
+	return k, k.prove(dir)
+}
+
+// ErrWrongKey says that a folder's data was sealed with another master key.
+var ErrWrongKey = errors.New("this is not the master key the folder was made with")
+
+// prove compares the key with a mark that the folder's first key left.
+func (k *Keyring) prove(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	path := filepath.Join(dir, "master.check")
+	mark, err := os.ReadFile(path) //nolint:gosec // a path of the operator's
+	if errors.Is(err, os.ErrNotExist) {
+		return k.leaveMark(dir, path)
+	}
+	if err != nil {
+		return fmt.Errorf("check the master key: %w", err)
+	}
+	if _, err := k.Open(mark, []byte(path[len(dir):])); err != nil {
+		return fmt.Errorf("%w (%s): give the one it was made with", ErrWrongKey, dir)
+	}
+	return nil
+}
+
+func (k *Keyring) leaveMark(dir, path string) error {
+	sealed, err := k.Seal([]byte("waybill"), []byte(path[len(dir):]))
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = createDurably(path, string(sealed))
+	}
+	if errors.Is(err, os.ErrExist) { // another process was first
+		return k.prove(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("keep a mark of the master key: %w", err)
+	}
+	return nil
 }
 
 // keptKey reads the key of a folder. A new key is complete on the disk before

@@ -176,6 +176,17 @@ func TestSealedThingsOpenOnlyWithTheirKeyAndPurpose(t *testing.T) {
 	}
 }
 
+func TestAnotherMasterKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keyring(t, dir)
+	keyring(t, dir)
+	other := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
+	if _, err := vault.OpenKeyring(dir, other); !errors.Is(err, vault.ErrWrongKey) {
+		t.Errorf("error = %v, want %v", err, vault.ErrWrongKey)
+	}
+}
+
 func TestTheMasterKeyIsKeptPrivatelyOrGiven(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

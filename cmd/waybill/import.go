@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/client"
 	"github.com/waybill-dev/waybill/imports/retail"
 )
@@ -91,12 +92,15 @@ func connect(inv *invocation, server string) (*client.Client, error) {
 	if server == "" {
 		server = "http://" + inv.config.HTTPAddr
 	}
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
 	key := inv.config.AdminKey
 	if key == "" {
-		path := filepath.Join(inv.config.DataDir, adminKeyFile)
+		path := filepath.Join(inv.config.DataDir, app.AdminKeyFile)
 		stored, err := os.ReadFile(path)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("no API key: set WAYBILL_ADMIN_KEY to the platform's admin key, or run beside `waybill up`, which keeps one in %s", path)}
+			return nil, usageError{fmt.Errorf("no API key: set WAYBILL_ADMIN_KEY to the platform's admin key, or run beside the platform, which keeps the one it made in %s", path)}
 		}
 		key = strings.TrimSpace(string(stored))
 	}

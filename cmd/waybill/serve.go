@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/tracing"
@@ -64,6 +65,7 @@ func announce(inv *invocation, a *app.App) {
 	fmt.Fprintf(inv.out, "events     %s\n", a.EventStore())
 	fmt.Fprintf(inv.out, "data       %s\n", inv.config.DataDir)
 	if key, made := a.AdminKey(); made {
-		fmt.Fprintf(inv.out, "admin key  %s   (shown once; set WAYBILL_ADMIN_KEY to choose your own)\n", key)
+		fmt.Fprintf(inv.out, "admin key  %s   (kept in %s; set WAYBILL_ADMIN_KEY to choose your own)\n",
+			key, filepath.Join(inv.config.DataDir, app.AdminKeyFile))
 	}
 }

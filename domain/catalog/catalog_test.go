@@ -33,7 +33,7 @@ func TestProduct(t *testing.T) {
 			When: catalog.Register{SKU: "a b", Prices: []catalog.Price{price(-1, "EUR", ""), price(1, "eur", ""), price(1, "EUR", "")}},
 			Refused: catalog.ErrInvalid.Because(
 				domain.Mistake{Pointer: "/sku", Code: "invalid-sku", Detail: `a SKU has 1 to 64 letters, digits and signs of "-_.+:"`},
-				domain.Mistake{Pointer: "/title", Code: "invalid-title", Detail: "a title has 1 to 500 bytes"},
+				domain.Mistake{Pointer: "/title", Code: "invalid-title", Detail: "a title has 1 to 500 bytes and no control characters"},
 				domain.Mistake{Pointer: "/prices/0/amount", Code: "negative-amount", Detail: "a price is not negative"},
 				domain.Mistake{Pointer: "/prices/1/currency", Code: "unknown-currency", Detail: "a currency is a code of ISO 4217"},
 				domain.Mistake{Pointer: "/prices/2", Code: "duplicate-price", Detail: "price 0 is for the same currency and region"},

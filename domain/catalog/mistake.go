@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/waybill-dev/waybill/domain"
 )
@@ -17,8 +19,8 @@ func check(c Register) []domain.Mistake {
 	if !domain.ValidSKU(c.SKU) {
 		m = append(m, domain.Mistake{Pointer: "/sku", Code: "invalid-sku", Detail: `a SKU has 1 to 64 letters, digits and signs of "-_.+:"`})
 	}
-	if c.Title == "" || len(c.Title) > MaxTitle {
-		m = append(m, domain.Mistake{Pointer: "/title", Code: "invalid-title", Detail: fmt.Sprintf("a title has 1 to %d bytes", MaxTitle)})
+	if c.Title == "" || len(c.Title) > MaxTitle || strings.ContainsFunc(c.Title, unicode.IsControl) {
+		m = append(m, domain.Mistake{Pointer: "/title", Code: "invalid-title", Detail: fmt.Sprintf("a title has 1 to %d bytes and no control characters", MaxTitle)})
 	}
 	if len(c.Prices) == 0 {
 		m = append(m, domain.Mistake{Pointer: "/prices", Code: "no-prices", Detail: "a product needs at least one price"})
