@@ -87,6 +87,9 @@ func (c Config) Validate() error {
 	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
 		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)
 	}
+	if budget := max(10*time.Second, c.Checkout.GatewayTimeout+4*time.Second); c.Checkout.RecoverAfter <= budget {
+		bad("checkout-recover-after", "%s is not longer than a request may work, %s; a checkout would be recovered under its feet", c.Checkout.RecoverAfter, budget)
+	}
 	for _, d := range c.durations() {
 		if d.value <= 0 {
 			bad(d.name, "%s is not a positive time", d.value)

@@ -7,6 +7,9 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -99,11 +102,30 @@ func (h CommandHandler[S, C, E]) handle(
 	return result, nil
 }
 
-// NewEvents gives the events of one command their ids.
+// NewEvents gives the events of one command their ids: they follow from the
+// stream, the command, what it decided, and the index. A repeat that decides
+// the same has the same ids, and the store recognises it. One that decides
+// otherwise, because another process was told otherwise under the same
+// command's id, must not pass for it: it is a conflict, and decided anew.
 func NewEvents[E domain.Event](stream string, meta eventstore.Metadata, events ...E) []eventstore.NewEvent {
 	all := make([]eventstore.NewEvent, len(events))
+	command := meta.CommandID + "#" + digest(events)
 	for i, e := range events {
-		all[i] = eventstore.NewEvent{ID: eventstore.EventID(stream, meta.CommandID, i), Event: e, Metadata: meta}
+		all[i] = eventstore.NewEvent{ID: eventstore.EventID(stream, command, i), Event: e, Metadata: meta}
 	}
 	return all
+}
+
+// digest is short and differs where the events do.
+func digest[E domain.Event](events []E) string {
+	hash := sha256.New()
+	for _, e := range events {
+		content, err := json.Marshal(e)
+		if err != nil {
+			content = []byte(err.Error()) // the append meets it again, and refuses
+		}
+		hash.Write([]byte(e.EventName()))
+		hash.Write(content)
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // maxSwept bounds how many expired reservations one command releases, so that
-// what it causes stays small.
-const maxSwept = 256
+// what it causes fits into one append.
+const maxSwept = 1_000
 
 func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {

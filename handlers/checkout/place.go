@@ -86,7 +86,10 @@ func (s *Service) release(id string, err error) {
 		s.working.Delete(id)
 		return
 	}
-	s.working.Store(id, &work{interrupted: true})
+	failed := &work{interrupted: true}
+	s.working.Store(id, failed)
+	// After that time everybody takes it for interrupted.
+	time.AfterFunc(s.Config.withDefaults().Patience, func() { s.working.CompareAndDelete(id, failed) })
 }
 
 func (s *Service) place(ctx context.Context, id string, request Place, interrupted bool) (Outcome, error) {
@@ -134,10 +137,10 @@ func (s *Service) start(ctx context.Context, r *run, request Place) (bool, error
 	switch {
 	case errors.As(err, &command.Refused):
 	case err != nil:
-		return false, err
+		return s.unlessThere(ctx, r, err)
 	default:
 		if err := s.prepare(ctx, &command, priced, request); err != nil {
-			return false, err
+			return s.unlessThere(ctx, r, err)
 		}
 	}
 	if err := s.fault("priced"); err != nil {
@@ -154,6 +157,15 @@ func (s *Service) start(ctx context.Context, r *run, request Place) (bool, error
 	}
 	r.cause = cause
 	return true, s.fault("started")
+}
+
+// unlessThere lets a repeated request have its answer although what a new
+// checkout needs is not to be had.
+func (s *Service) unlessThere(ctx context.Context, r *run, err error) (bool, error) {
+	if r.checkout.load(ctx, s.Store) == nil && r.checkout.state.Step != "" {
+		return false, nil
+	}
+	return false, err
 }
 
 // prepare gives the order its number, its lines their reservations, and puts
@@ -174,7 +186,7 @@ func (s *Service) prepare(ctx context.Context, command *checkout.Start, priced P
 	if request.Contact == nil || s.Contacts == nil {
 		return nil
 	}
-	command.Request.ContactRef = eventstore.DeriveID("contact", command.CheckoutID)
+	command.Request.ContactRef = eventstore.DeriveID("contact", command.CheckoutID, request.Fingerprint)
 	return s.Contacts.Put(ctx, request.Subject, command.Request.ContactRef, request.Contact)
 }
 

@@ -210,7 +210,7 @@ func (s *Service) reconcile(ctx context.Context, r *run) error {
 	switch {
 	case err == nil:
 		err = s.resolve(ctx, r, answer)
-	case errors.Is(err, gateway.ErrNotFound) && now.Sub(r.payment.state.RequestedAt) >= 2*config.GatewayTimeout:
+	case errors.Is(err, gateway.ErrNotFound) && now.Sub(r.checkout.state.UnknownSince) >= 2*config.GatewayTimeout:
 		err = s.recordPayment(ctx, r, "payment resolved "+string(payment.AsNotFound), payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
 	case now.Sub(r.checkout.state.UnknownSince) >= config.PollFor:
 		return s.compensate(ctx, r, checkout.ErrUnresolved)

@@ -282,3 +282,21 @@ func BenchmarkReserve200Callers(b *testing.B) {
 		})
 	}
 }
+
+// TestAnotherProcessIsNotTakenForOneself tells two writers different things
+// under the same command's id.
+func TestAnotherProcessIsNotTakenForOneself(t *testing.T) {
+	t.Parallel()
+	store := handlertest.Start(t)
+	one, two := newWriter(t, stock.Config{Store: store}), newWriter(t, stock.Config{Store: store})
+	receive(t, one, 1, "d1") // one knows the item, and not what two does next
+	receive(t, two, 10, "d2")
+	other := domainstock.Receive{Location: "main", SKU: "MUG-1", Quantity: 1000, Ref: "d2"}
+	if _, err := one.Handle(t.Context(), meta("d2"), item, other); !errors.Is(err, domainstock.ErrIDReused) {
+		t.Errorf("error = %v, want %v", err, domainstock.ErrIDReused)
+	}
+	receive(t, one, 10, "d2") // the same is a repeat, in whichever process
+	if state := load(t, store); state.OnHand != 11 {
+		t.Errorf("%d on hand, want 11", state.OnHand)
+	}
+}
