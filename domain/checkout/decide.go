@@ -26,7 +26,7 @@ func decide(s State, c Command) ([]Event, error) {
 		return step(s, Completed, c, CheckoutCompleted{s.CheckoutID, s.OrderID, c.At}, Authorised)
 	case Compensate:
 		return step(s, Compensating, c, CheckoutCompensating{s.CheckoutID, c.Reason.Code, c.Reason.Message, c.At},
-			Started, Reserved, Paying, Declined, Unknown, Authorised)
+			Started, Reserved, Paying, Declined, Unknown)
 	case Fail:
 		return step(s, Failed, c, CheckoutFailed{s.CheckoutID, s.Reason, s.Message, s.Mistakes, c.Released, c.Voided, c.At}, Compensating)
 	case Abandon:

@@ -61,7 +61,9 @@ type CheckoutPaymentRequested struct {
 	At        time.Time `json:"at"`
 }
 
-// CheckoutPaymentAuthorised is recorded when the money is held.
+// CheckoutPaymentAuthorised is recorded when the money is held and the stock is
+// committed. Consumers may rely on an order following: nothing is undone from
+// here on.
 type CheckoutPaymentAuthorised struct {
 	CheckoutID string    `json:"checkout_id"`
 	PaymentID  string    `json:"payment_id"`

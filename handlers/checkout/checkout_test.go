@@ -66,8 +66,8 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	before := store.appends.Load()
 	o, err := p.Place(t.Context(), request)
 	must(t, o, err)
-	if got := store.appends.Load() - before; got != 8 {
-		t.Errorf("%d appends for an order of one SKU, want 8", got)
+	if got := store.appends.Load() - before; got != 9 {
+		t.Errorf("%d appends for an order of one SKU, want 9", got)
 	}
 	if o.Refused != nil || o.Replayed || o.Revision != 0 || o.Checkout.Step != domaincheckout.Completed {
 		t.Fatalf("outcome %+v", o)

@@ -25,9 +25,16 @@ func (s *Service) finish(ctx context.Context, r *run) error {
 	if err := s.fault("stock committed"); err != nil {
 		return err
 	}
-	authorised := checkout.AuthorisePayment{At: s.Now()}
 	if !committed {
-		return s.compensate(ctx, r, checkout.ErrStockLost, authorised)
+		return s.compensate(ctx, r, checkout.ErrStockLost)
+	}
+	// From here on the checkout cannot be undone. Who comes second, to place
+	// the order or to undo, meets a conflict here and does neither.
+	if err := s.record(ctx, r, "authorised", checkout.AuthorisePayment{At: s.Now()}); err != nil {
+		return err
+	}
+	if err := s.fault("authorised"); err != nil {
+		return err
 	}
 	if err := s.placeOrder(ctx, r); err != nil {
 		return err
@@ -35,7 +42,7 @@ func (s *Service) finish(ctx context.Context, r *run) error {
 	if err := s.fault("order placed"); err != nil {
 		return err
 	}
-	if err := s.record(ctx, r, "completed", authorised, checkout.Complete{At: s.Now()}); err != nil {
+	if err := s.record(ctx, r, "completed", checkout.Complete{At: s.Now()}); err != nil {
 		return err
 	}
 	return s.fault("completed")
