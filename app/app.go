@@ -72,10 +72,7 @@ func New(cfg configs.Config, options Options) (*App, error) {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	var err error
-	if a.keys, err = vault.OpenKeyring(filepath.Join(cfg.DataDir, "keys"), cfg.MasterKey); err != nil {
-		return nil, err
-	}
-	a.adminKey, a.adminKeyMade, err = AdminKey(cfg)
+	a.keys, err = vault.OpenKeyring(filepath.Join(cfg.DataDir, "keys"), cfg.MasterKey)
 	return a, err
 }
 
@@ -87,7 +84,7 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	for _, start := range []func(context.Context) error{
-		a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err
@@ -166,27 +163,28 @@ func (a *App) startVault(ctx context.Context) (err error) {
 // AdminKeyFile is where the data folder keeps an admin key that was made.
 const AdminKeyFile = "admin.key"
 
-// AdminKey returns the key of the settings, or the one that an earlier start
-// made, or makes one and keeps it in a file only this user can read.
-func AdminKey(cfg configs.Config) (key string, made bool, err error) {
-	if cfg.AdminKey != "" {
-		return cfg.AdminKey, false, nil
+// startAdminKey takes the key of the settings, or the one that an earlier start
+// made, or makes one and keeps it in a file only this user can read. It comes
+// after the locks of the roles: of two first starts one makes the key.
+func (a *App) startAdminKey(context.Context) error {
+	if a.adminKey = a.cfg.AdminKey; a.adminKey != "" {
+		return nil
 	}
-	path := filepath.Join(cfg.DataDir, AdminKeyFile)
+	path := filepath.Join(a.cfg.DataDir, AdminKeyFile)
 	kept, err := os.ReadFile(path) //nolint:gosec // a path of the operator's
-	if err == nil && len(strings.TrimSpace(string(kept))) > 0 {
-		return strings.TrimSpace(string(kept)), false, nil
-	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", false, fmt.Errorf("read the admin key: %w", err)
+		return fmt.Errorf("read the admin key: %w", err)
+	}
+	if a.adminKey = strings.TrimSpace(string(kept)); a.adminKey != "" {
+		return nil
 	}
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // never fails
-	key = "wb_admin_" + base64.RawURLEncoding.EncodeToString(b[:])
-	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
-		return "", false, fmt.Errorf("keep the admin key: %w", err)
+	a.adminKey, a.adminKeyMade = "wb_admin_"+base64.RawURLEncoding.EncodeToString(b[:]), true
+	if err := os.WriteFile(path, []byte(a.adminKey+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the admin key: %w", err)
 	}
-	return key, true, nil
+	return nil
 }
 
 // newID returns a UUIDv7: ids made later sort later.

@@ -81,9 +81,6 @@ func (n *Node) listen() (*grpcapi.Server, error) {
 // ConnectionString stays the same over restarts.
 func (n *Node) ConnectionString() string { return "esdb://" + n.addr + "?tls=false" }
 
-// Node is the running store.
-func (n *Node) Node() *node.Node { return n.node }
-
 // Stop ends the node as a shutdown would. Clients cannot reach it until
 // Restart.
 func (n *Node) Stop() {
