@@ -154,10 +154,15 @@ func (n *Node) Append(ctx context.Context, a Append) (Appended, error) {
 	if err := a.validate(n.cfg.MaxAppendBytes); err != nil {
 		return Appended{}, err
 	}
+	return n.submit(ctx, &request{Append: a})
+}
+
+// submit gives the request to the writer and waits for what becomes of it.
+func (n *Node) submit(ctx context.Context, req *request) (Appended, error) {
 	if err := n.failure.err(); err != nil {
 		return Appended{}, err
 	}
-	req := &request{Append: a, footprint: a.footprint(), done: make(chan struct{})}
+	req.footprint, req.done = req.Append.footprint(), make(chan struct{})
 	if !n.budget.take(req.footprint) {
 		return Appended{}, ErrBusy
 	}

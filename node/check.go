@@ -17,7 +17,8 @@ const (
 type history interface {
 	// recent finds an event among the newest ones of the whole store.
 	recent(stream uint64, id uuid.UUID) (windowEntry, bool)
-	// at finds an event by its revision.
+	// at finds an event by its revision; the id is zero when it is no longer
+	// stored.
 	at(stream, revision uint64) (id uuid.UUID, position uint64, err error)
 	// hasMetadata reports whether the stream's metadata was ever written.
 	hasMetadata(stream string) (bool, error)

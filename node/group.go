@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ type group struct {
 	nextID  uint64
 	records []*Record
 	touched map[string]*head
+	before  map[string]head // the touched ones, as they were
 	pending map[streamRevision]*Record
 }
 
@@ -25,47 +27,100 @@ type streamRevision struct{ stream, revision uint64 }
 func (w *writer) newGroup() *group {
 	return &group{
 		w:       w,
-		created: w.node.cfg.Now().UnixNano() / 100,
+		created: ticks(w.node.cfg.Now()),
 		next:    w.next,
 		nextID:  w.nextID,
 		touched: make(map[string]*head),
+		before:  make(map[string]head),
 		pending: make(map[streamRevision]*Record),
 	}
 }
 
-// add decides about one append and, when it is to be written, assigns its
+// ticks counts 100 ns since the Unix epoch, as the protocol does.
+func ticks(t time.Time) int64 { return t.UnixNano() / 100 }
+
+// add decides about one request and, when it is to be written, assigns its
 // revisions and positions. writable says why nothing may be written, or is nil.
 func (g *group) add(req *request, writable error) {
+	var refused error
+	if req.result, refused = g.decide(req, writable); refused == nil {
+		return
+	}
+	switch refused.(type) { //nolint:errorlint // made by decide itself, not wrapped
+	case *StreamDeletedError, *WrongExpectedError, *NoSpaceError:
+		req.err = refused
+	default:
+		req.err = fmt.Errorf("append to %s: %w", req.Stream, refused)
+	}
+}
+
+func (g *group) decide(req *request, writable error) (Appended, error) {
 	h, err := g.head(req.Stream)
 	if err != nil {
-		req.err = fmt.Errorf("append to %s: %w", req.Stream, err)
-		return
+		return Appended{}, err
+	}
+	if of, ok := described(req.Stream); ok {
+		if other, err := g.head(of); err != nil {
+			return Appended{}, err
+		} else if other.tombstoned {
+			return Appended{}, &StreamDeletedError{Stream: req.Stream}
+		}
 	}
 	v, done, err := check(h, &req.Append, g)
 	switch {
 	case err != nil:
-		req.err = fmt.Errorf("append to %s: %w", req.Stream, err)
+		return Appended{}, err
 	case v == verdictDeleted:
-		req.err = &StreamDeletedError{Stream: req.Stream}
+		return Appended{}, &StreamDeletedError{Stream: req.Stream}
 	case v == verdictWrong:
-		req.err = &WrongExpectedError{Stream: req.Stream, Expected: req.Expected, Current: h.last}
+		return Appended{}, &WrongExpectedError{Stream: req.Stream, Expected: req.Expected, Current: h.last}
 	case v == verdictRepeated:
-		req.result = done
+		return done, nil
 	case writable != nil:
-		req.err = writable
-	default:
-		req.result = g.write(h, &req.Append)
+		return Appended{}, writable
+	case req.kind == kindDelete:
+		return g.delete(h, &req.Append)
+	case req.kind == kindTombstone:
+		return g.tombstone(h, &req.Append)
 	}
+	return g.write(&req.Append)
 }
 
-func (g *group) write(h *head, a *Append) Appended {
+// write stores the events, and what follows from them: a stream that was
+// deleted is there again, and one whose metadata they are has other limits.
+func (g *group) write(a *Append) (Appended, error) {
+	h, err := g.head(a.Stream)
+	if err != nil {
+		return Appended{}, err
+	}
+	from := uint64(h.last + 1)
+	done := g.append(h, a)
+	if h.softDeleted() {
+		if err := g.undelete(a.Stream, h, from); err != nil {
+			return Appended{}, err
+		}
+	}
+	of, ok := described(a.Stream)
+	if !ok || len(a.Events) == 0 {
+		return done, nil
+	}
+	other, err := g.head(of)
+	if err != nil {
+		return Appended{}, err
+	}
+	deleted := other.softDeleted()
+	g.describe(of, other, h)
+	if deleted {
+		return done, g.undelete(of, other, uint64(other.last+1))
+	}
+	return done, nil
+}
+
+func (g *group) append(h *head, a *Append) Appended {
 	if len(a.Events) == 0 {
 		return g.writeEmpty(h, a.Stream)
 	}
-	if h.id == 0 {
-		h.id = g.nextID
-		g.nextID++
-	}
+	g.touch(a.Stream, h)
 	records := make([]Record, len(a.Events))
 	for i := range a.Events {
 		e, r := &a.Events[i], &records[i]
@@ -83,10 +138,53 @@ func (g *group) write(h *head, a *Append) Appended {
 		g.place(r)
 		g.w.window.add(r)
 		g.pending[streamRevision{h.id, r.Revision}] = r
-		h.lastPosition = r.Position
+		h.lastPosition, h.changed = r.Position, r.Position
 	}
-	g.touched[a.Stream] = h
 	return Appended{Revision: h.last, Position: h.lastPosition}
+}
+
+// touch is called before a head is changed because of records.
+func (g *group) touch(stream string, h *head) {
+	if _, ok := g.touched[stream]; !ok {
+		g.touched[stream], g.before[stream] = h, *h
+	}
+	if h.id == 0 {
+		h.id = g.nextID
+		g.nextID++
+	}
+}
+
+// describe applies the newest metadata of a stream.
+func (g *group) describe(stream string, h, metadata *head) {
+	if _, ok := described(stream); ok {
+		return // metadata streams have the same limits always
+	}
+	r := g.pending[streamRevision{metadata.id, uint64(metadata.last)}]
+	g.touch(stream, h)
+	h.limits, h.changed = parseLimits(r), r.Position
+}
+
+// undelete lets the stream begin at revision from, and keeps what else its
+// metadata says.
+func (g *group) undelete(stream string, h *head, from uint64) error {
+	metadata, err := g.head(MetadataStream(stream))
+	if err != nil {
+		return err
+	}
+	last, err := g.record(metadata.id, uint64(metadata.last))
+	if err != nil || last == nil {
+		return err
+	}
+	data := undeleted(last.Data, from)
+	if data == nil {
+		return nil
+	}
+	g.append(metadata, &Append{
+		Stream: MetadataStream(stream),
+		Events: []Event{{ID: uuid.New(), Type: TypeMetadata, JSON: true, Data: data}},
+	})
+	g.describe(stream, h, metadata)
+	return nil
 }
 
 // writeEmpty gives an append of nothing its position and makes no stream.
@@ -114,14 +212,19 @@ func (g *group) recent(stream uint64, id uuid.UUID) (windowEntry, bool) {
 }
 
 func (g *group) at(stream, revision uint64) (uuid.UUID, uint64, error) {
-	if r, ok := g.pending[streamRevision{stream, revision}]; ok {
-		return r.ID, r.Position, nil
-	}
-	r, err := g.w.node.recordAt(stream, revision)
-	if err != nil {
+	r, err := g.record(stream, revision)
+	if err != nil || r == nil {
 		return uuid.Nil, 0, err
 	}
 	return r.ID, r.Position, nil
+}
+
+// record is nil when it is no longer stored.
+func (g *group) record(stream, revision uint64) (*Record, error) {
+	if r, ok := g.pending[streamRevision{stream, revision}]; ok {
+		return r, nil
+	}
+	return g.w.node.recordAt(stream, revision)
 }
 
 func (g *group) hasMetadata(stream string) (bool, error) {

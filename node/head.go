@@ -12,12 +12,9 @@ type head struct {
 	first        uint64 // lowest revision that may still be stored
 	last         int64  // -1 before the first event
 	lastPosition uint64
+	changed      uint64 // position of the record that last changed the head
 	tombstoned   bool
-
-	// The limits of the stream's metadata.
-	truncateBefore uint64
-	maxCount       uint64 // 0 is no limit
-	maxAge         uint64 // seconds; 0 is no limit
+	limits
 }
 
 // deletedBefore is the truncateBefore that says the stream is deleted but may
@@ -26,8 +23,17 @@ const deletedBefore = math.MaxInt64
 
 func (h *head) softDeleted() bool { return h.truncateBefore == deletedBefore }
 
+// lowest is the first revision that the limits let anybody read.
+func (h *head) lowest() uint64 {
+	low := max(h.first, h.truncateBefore)
+	if last := uint64(h.last); h.last >= 0 && h.maxCount > 0 && h.maxCount <= last {
+		low = max(low, last-h.maxCount+1)
+	}
+	return low
+}
+
 const (
-	headVersion    = 1
+	headVersion    = 2
 	headTombstoned = 1
 )
 
@@ -41,14 +47,15 @@ func (h *head) encode() []byte {
 	b = binary.AppendUvarint(b, h.first)
 	b = binary.AppendVarint(b, h.last)
 	b = binary.AppendUvarint(b, h.lastPosition)
+	b = binary.AppendUvarint(b, h.changed)
 	b = binary.AppendUvarint(b, h.truncateBefore)
 	b = binary.AppendUvarint(b, h.maxCount)
 	return binary.AppendUvarint(b, h.maxAge)
 }
 
 func decodeHead(b []byte) (*head, error) {
-	if len(b) < 2 || b[0] != headVersion || b[1]&^headTombstoned != 0 {
-		return nil, fmt.Errorf("stream head %x is not of version %d: %w", b, headVersion, ErrDamaged)
+	if len(b) < 2 || b[0] < 1 || b[0] > headVersion || b[1]&^headTombstoned != 0 {
+		return nil, fmt.Errorf("stream head %x is not of version 1 to %d: %w", b, headVersion, ErrDamaged)
 	}
 	h := &head{tombstoned: b[1] == headTombstoned}
 	r := varintReader{rest: b[2:]}
@@ -56,6 +63,10 @@ func decodeHead(b []byte) (*head, error) {
 	h.first = r.unsigned()
 	h.last = r.signed()
 	h.lastPosition = r.unsigned()
+	// Version 1 did not know of changes but by events.
+	if h.changed = h.lastPosition; b[0] > 1 {
+		h.changed = r.unsigned()
+	}
 	h.truncateBefore = r.unsigned()
 	h.maxCount = r.unsigned()
 	h.maxAge = r.unsigned()

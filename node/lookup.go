@@ -43,10 +43,11 @@ func (n *Node) readHead(stream string) (*head, error) {
 	return h, nil
 }
 
-// recordAt is for the writer: it may be ahead of what is synced.
+// recordAt is for the writer: it may be ahead of what is synced. It is nil when
+// the record was removed.
 func (n *Node) recordAt(stream, revision uint64) (*Record, error) {
 	value, err := n.get(streamKey(stream, revision))
-	if err != nil {
+	if err != nil || value == nil {
 		return nil, err
 	}
 	position, err := parsePosition(value)

@@ -20,7 +20,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Config says where a node keeps its data and how much it may take. Only Dir
@@ -91,7 +90,7 @@ type Node struct {
 	failure failure
 	budget  budget
 	tail    tail
-	ids     *lru.Cache[string, uint64] // stream name to id, for readers
+	heads   heads
 
 	end     atomic.Uint64                 // where the next record will be; all below it is synced
 	changed atomic.Pointer[chan struct{}] // closed when end grows
@@ -130,9 +129,6 @@ func Open(cfg Config) (*Node, error) {
 }
 
 func (n *Node) open() (err error) {
-	if n.ids, err = lru.New[string, uint64](n.cfg.Streams); err != nil {
-		return err
-	}
 	if n.lock, err = lockDirectory(n.fs, n.cfg.Dir); err != nil {
 		return err
 	}

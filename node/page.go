@@ -20,8 +20,9 @@ type Page struct {
 	// Missed says that the page is not in memory and nothing was read.
 	Missed bool
 
-	Considered int    // records looked at, by a filtered read
-	Last       uint64 // position of the last one of them
+	Considered int    // records looked at
+	Last       uint64 // position of the last one of them, in a read of the log
+	StreamLast uint64 // last revision, in a read of a stream
 
 	bytes int64
 }

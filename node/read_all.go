@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"math"
+	"strings"
 )
 
 // FromEnd is the position, or the revision, behind everything.
@@ -66,6 +67,20 @@ func (r *AllRead) window() int {
 	return pageConsidered
 }
 
+// hidden is the beginning of the names of streams that keep the state of
+// persistent subscriptions to the log. The log does not show them: each event
+// delivered would otherwise cause another.
+const hidden = "$persistentsubscription-$all::"
+
+func hides[S string | []byte](r *AllRead, stream S) bool {
+	if len(stream) < len(hidden) || string(stream[:len(hidden)]) != hidden {
+		return false
+	}
+	name := string(stream)
+	return (r.Filter == nil || r.Filter.Exact == "") &&
+		(strings.HasSuffix(name, "-checkpoint") || strings.HasSuffix(name, "-parked"))
+}
+
 func (r *AllRead) scanTail(records []*Record) Page {
 	p := Page{Next: r.From}
 	for _, rec := range records {
@@ -74,7 +89,7 @@ func (r *AllRead) scanTail(records []*Record) Page {
 		}
 		r.consider(&p, rec.Position)
 		p.Next = rec.end()
-		if rec.flags&flagEmpty == 0 && r.Filter.matchRecord(rec) {
+		if rec.flags&flagEmpty == 0 && !hides(r, rec.Stream) && r.Filter.matchRecord(rec) {
 			p.add(rec)
 		}
 		r.mark(&p)
@@ -111,7 +126,7 @@ func (n *Node) readAllForwards(r AllRead, end uint64) (Page, error) {
 			}
 			r.consider(&p, v.position)
 			p.Next = v.position + 1
-			if !v.empty() && r.Filter.matchView(&v) {
+			if !v.empty() && !hides(&r, v.stream) && r.Filter.matchView(&v) {
 				p.add(v.record(p.near()))
 			}
 			r.mark(&p)
@@ -140,7 +155,7 @@ func (n *Node) readAllBackwards(r AllRead, before uint64) (Page, error) {
 			}
 			r.consider(&p, v.position)
 			p.Next = v.position
-			if !v.empty() && r.Filter.matchView(&v) {
+			if !v.empty() && !hides(&r, v.stream) && r.Filter.matchView(&v) {
 				p.add(v.record(p.near()))
 			}
 		}

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -15,127 +16,167 @@ type StreamRead struct {
 	Limit     int // records at most
 }
 
-// A NotFoundError says that the stream has no events.
+// A NotFoundError says that the stream has no events, or was deleted.
 type NotFoundError struct{ Stream string }
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("stream %s is not found", e.Stream) }
 
-// ReadStream returns a page of the stream, or a [NotFoundError].
+// ReadStream returns a page of the stream, a [NotFoundError] or a
+// [StreamDeletedError]. It leaves out what the limits of the stream's metadata
+// hide; a stream of which they hide everything has empty pages.
 func (n *Node) ReadStream(r StreamRead) (p Page, err error) {
-	end := n.end.Load() // before the iterators are made: they see at least this
 	err = n.reading(func() error {
-		id, err := n.streamID(r.Stream)
+		v, err := n.view(r.Stream)
 		if err != nil {
 			return err
 		}
-		index, err := n.db.NewIter(r.bounds(id))
-		if err != nil {
-			return err
+		if v.last < 0 || v.softDeleted {
+			return &NotFoundError{Stream: r.Stream}
 		}
-		defer index.Close()
-		s := streamScan{node: n, index: index, end: end}
+		p.StreamLast = uint64(v.last)
+		s := streamScan{node: n, view: v}
 		defer s.close()
-		scan := s.forwards
 		if r.Backwards {
-			scan = s.backwards
+			return s.backwards(&r, &p)
 		}
-		if err := scan(&r, &p); err != nil || len(p.Records) > 0 {
-			return err
-		}
-		return n.mustExist(&r, id, end)
+		return s.forwards(&r, &p)
 	})
 	return p, err
 }
 
-// mustExist tells a page without records from a stream without records: one
-// whose first append is not synced yet has none.
-func (n *Node) mustExist(r *StreamRead, id, end uint64) error {
-	value, err := n.get(streamKey(id, 0))
+// A streamView is the part of a stream that can be read: from revision low to
+// last, and nothing recorded before since.
+type streamView struct {
+	id          uint64
+	low         uint64
+	last        int64
+	since       int64 // ticks
+	softDeleted bool
+}
+
+func (n *Node) view(stream string) (streamView, error) {
+	h, err := n.syncedHead(stream)
 	if err != nil {
+		return streamView{}, err
+	}
+	if deleted, err := n.deletedForEver(stream, &h); err != nil || deleted {
+		return streamView{}, errors.Join(err, orNil(deleted, &StreamDeletedError{Stream: stream}))
+	}
+	v := streamView{id: h.id, low: h.lowest(), last: h.last, since: math.MinInt64, softDeleted: h.softDeleted()}
+	if _, ok := described(stream); ok && h.last >= 0 {
+		v.low = uint64(h.last) // of metadata only the last is shown
+	}
+	if h.maxAge > 0 {
+		v.since = ticks(n.cfg.Now()) - int64(h.maxAge)*ticksPerSecond
+	}
+	return v, nil
+}
+
+func orNil(is bool, err error) error {
+	if is {
 		return err
 	}
-	if value != nil {
-		position, err := parsePosition(value)
-		if err != nil || position < end {
-			return err
-		}
-	}
-	return &NotFoundError{Stream: r.Stream}
-}
-
-func (r *StreamRead) bounds(id uint64) *pebble.IterOptions {
-	if r.Backwards {
-		if r.From == FromEnd {
-			return &pebble.IterOptions{LowerBound: streamKey(id, 0), UpperBound: streamKey(id+1, 0)}
-		}
-		return &pebble.IterOptions{LowerBound: streamKey(id, 0), UpperBound: streamKey(id, r.From+1)}
-	}
-	return &pebble.IterOptions{LowerBound: streamKey(id, r.From), UpperBound: streamKey(id+1, 0)}
-}
-
-func (n *Node) streamID(stream string) (uint64, error) {
-	if id, ok := n.ids.Get(stream); ok {
-		return id, nil
-	}
-	h, err := n.readHead(stream)
-	if err != nil {
-		return 0, err
-	}
-	if h == nil || h.id == 0 {
-		return 0, &NotFoundError{Stream: stream}
-	}
-	n.ids.Add(stream, h.id)
-	return h.id, nil
+	return nil
 }
 
 // streamScan walks the index of one stream and fetches the records it names.
 type streamScan struct {
 	node  *Node
+	view  streamView
 	index *pebble.Iterator
-	end   uint64 // of what is synced
 	log   *pebble.Iterator
 	after uint64 // where the record behind the last one fetched from log is
 }
 
 func (s *streamScan) close() {
-	if s.log != nil {
-		_ = s.log.Close() // what it had to say was said by fetch
+	for _, it := range [...]*pebble.Iterator{s.index, s.log} {
+		if it != nil {
+			_ = it.Close() // what it had to say was said while reading
+		}
 	}
+}
+
+// open walks the revisions from and to, both included.
+func (s *streamScan) open(from, to uint64) (err error) {
+	s.index, err = s.node.db.NewIter(&pebble.IterOptions{
+		LowerBound: streamKey(s.view.id, from), UpperBound: streamKey(s.view.id, to+1),
+	})
+	return err
 }
 
 func (s *streamScan) forwards(r *StreamRead, p *Page) error {
-	p.Next = r.From
-	for ok := s.index.First(); ok; ok = s.index.Next() {
+	last := uint64(s.view.last)
+	p.Next = max(r.From, last+1)
+	from := max(r.From, s.view.low)
+	if from > last {
+		p.End = true
+		return nil
+	}
+	if err := s.open(from, last); err != nil {
+		return err
+	}
+	ok, err := s.first(from, last)
+	if err != nil {
+		return err
+	}
+	for ; ok; ok = s.index.Next() {
 		if p.full(r.Limit) {
 			return s.index.Error()
 		}
-		synced, err := s.take(p)
+		revision, err := s.take(p)
 		if err != nil {
 			return err
 		}
-		if !synced {
-			break
-		}
-		p.Next = p.near().Revision + 1
+		p.Next = revision + 1
 	}
-	p.End = true
+	p.Next, p.End = max(r.From, last+1), true
 	return s.index.Error()
 }
 
+// first goes to the first revision that is young enough. Times grow with
+// revisions, as long as nobody sets the clock back: so it is searched for.
+func (s *streamScan) first(low, last uint64) (bool, error) {
+	if s.view.since == math.MinInt64 {
+		return s.index.First(), nil
+	}
+	high := last + 1
+	for low < high {
+		middle := low + (high-low)/2
+		if !s.index.SeekGE(streamKey(s.view.id, middle)) {
+			high = middle
+			continue
+		}
+		revision, r, err := s.record(nil)
+		if err != nil {
+			return false, err
+		}
+		if r == nil || r.Created < s.view.since {
+			low = revision + 1
+		} else {
+			high = middle
+		}
+	}
+	return s.index.SeekGE(streamKey(s.view.id, low)), s.index.Error()
+}
+
 func (s *streamScan) backwards(r *StreamRead, p *Page) error {
-	p.Next = r.From
+	from := min(r.From, uint64(s.view.last))
+	if from < s.view.low {
+		p.End = true
+		return nil
+	}
+	if err := s.open(s.view.low, from); err != nil {
+		return err
+	}
 	for ok := s.index.Last(); ok; ok = s.index.Prev() {
 		if p.full(r.Limit) {
 			return s.index.Error()
 		}
-		synced, err := s.take(p)
+		revision, err := s.take(p)
 		if err != nil {
 			return err
 		}
-		if !synced {
-			continue
-		}
-		if p.Next = p.near().Revision - 1; p.near().Revision == 0 {
+		if p.Next = revision - 1; revision == s.view.low {
 			break
 		}
 	}
@@ -143,26 +184,48 @@ func (s *streamScan) backwards(r *StreamRead, p *Page) error {
 	return s.index.Error()
 }
 
-// take adds the record the index stands at, unless it is not synced yet.
-func (s *streamScan) take(p *Page) (synced bool, err error) {
+// take adds the record the index stands at, unless it is too old.
+func (s *streamScan) take(p *Page) (revision uint64, err error) {
+	revision, r, err := s.record(p.near())
+	p.Considered++
+	if err == nil && r != nil && r.Created >= s.view.since {
+		p.add(r)
+	}
+	return revision, err
+}
+
+// record returns the one the index stands at: nil when it was removed
+// meanwhile.
+func (s *streamScan) record(near *Record) (revision uint64, r *Record, err error) {
+	_, revision, err = parseStreamKey(s.index.Key())
+	if err != nil {
+		return 0, nil, err
+	}
 	value, err := s.index.ValueAndErr()
 	if err != nil {
-		return false, err
+		return 0, nil, err
 	}
 	position, err := parsePosition(value)
 	if err != nil {
-		return false, fmt.Errorf("index entry %x: %w: %w", s.index.Key(), ErrDamaged, err)
+		return 0, nil, fmt.Errorf("index entry %x: %w: %w", s.index.Key(), ErrDamaged, err)
 	}
-	if position >= s.end {
-		return false, nil
+	r, err = s.fetch(position, near)
+	if errors.Is(err, errNoRecord) {
+		return revision, nil, s.explainMissing(err)
 	}
-	r, err := s.fetch(position, p.near())
-	if err != nil {
-		return false, err
-	}
-	p.add(r)
-	return true, nil
+	return revision, r, err
 }
+
+// explainMissing is nil when the index no longer names the record either.
+func (s *streamScan) explainMissing(missing error) error {
+	value, err := s.node.get(s.index.Key())
+	if err != nil || value == nil {
+		return err
+	}
+	return missing
+}
+
+var errNoRecord = fmt.Errorf("a record is missing: %w", ErrDamaged)
 
 func (s *streamScan) fetch(position uint64, near *Record) (*Record, error) {
 	if r := s.node.tail.at(position); r != nil {
@@ -184,7 +247,7 @@ func (s *streamScan) fetch(position uint64, near *Record) (*Record, error) {
 // neighbours, since a step costs a fraction of a search.
 func (s *streamScan) seek(position uint64) (err error) {
 	if s.log == nil {
-		if s.log, err = s.node.db.NewIter(logBounds(0, s.end)); err != nil {
+		if s.log, err = s.node.db.NewIter(logBounds(0, math.MaxUint64)); err != nil {
 			return err
 		}
 	}
@@ -194,11 +257,14 @@ func (s *streamScan) seek(position uint64) (err error) {
 	} else {
 		ok = s.log.SeekGE(logKey(position))
 	}
+	if err := s.log.Error(); err != nil {
+		return err
+	}
 	if !ok {
-		return fmt.Errorf("record at %d is missing: %w", position, errors.Join(ErrDamaged, s.log.Error()))
+		return fmt.Errorf("at %d: %w", position, errNoRecord)
 	}
 	if at, err := parseLogKey(s.log.Key()); err != nil || at != position {
-		return fmt.Errorf("record at %d is missing: %w", position, errors.Join(ErrDamaged, err))
+		return fmt.Errorf("at %d: %w", position, errors.Join(errNoRecord, err))
 	}
 	return nil
 }

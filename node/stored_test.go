@@ -91,7 +91,7 @@ func FuzzRecord(f *testing.F) {
 
 func FuzzHead(f *testing.F) {
 	f.Add((&head{id: 1, last: -1}).encode())
-	f.Add((&head{id: 1 << 40, first: 3, last: 9, lastPosition: 77, tombstoned: true, truncateBefore: deletedBefore, maxCount: 4, maxAge: 5}).encode())
+	f.Add((&head{id: 1 << 40, first: 3, last: 9, lastPosition: 77, tombstoned: true, limits: limits{truncateBefore: deletedBefore, maxCount: 4, maxAge: 5}}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := decodeHead(b)
 		if err != nil {
@@ -104,7 +104,7 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(h, again, cmp.AllowUnexported(head{})); diff != "" {
+		if diff := cmp.Diff(h, again, cmp.AllowUnexported(head{}, limits{})); diff != "" {
 			t.Errorf("the head differs after another round (-want +got):\n%s", diff)
 		}
 	})

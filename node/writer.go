@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -17,6 +18,8 @@ const (
 // err before it closes done.
 type request struct {
 	Append
+	kind      kind
+	run       func(*writer) error // when set, this is all the writer does for it
 	footprint int64
 	done      chan struct{}
 	result    Appended
@@ -35,28 +38,55 @@ type writer struct {
 
 func (w *writer) run() {
 	for first := range w.node.queue {
-		w.commit(w.gather(first))
+		requests, other := []*request(nil), first
+		if first.run == nil {
+			requests, other = w.gather(first)
+			w.commit(requests)
+		}
+		if other != nil {
+			w.call(other)
+		}
 	}
 }
 
 // gather takes what waits behind first, and does not wait for more: while one
-// group is being synced the next one gathers by itself.
-func (w *writer) gather(first *request) []*request {
-	requests := []*request{first}
+// group is being synced the next one gathers by itself. A request that is no
+// append ends it and is returned beside it.
+func (w *writer) gather(first *request) (requests []*request, other *request) {
+	requests = []*request{first}
 	bytes := first.footprint
 	for len(requests) < maxGroupRequests && bytes < maxGroupBytes {
 		select {
 		case req, ok := <-w.node.queue:
 			if !ok {
-				return requests
+				return requests, nil
+			}
+			if req.run != nil {
+				return requests, req
 			}
 			requests = append(requests, req)
 			bytes += req.footprint
 		default:
-			return requests
+			return requests, nil
 		}
 	}
-	return requests
+	return requests, nil
+}
+
+// call runs a request that is no append between two groups.
+func (w *writer) call(req *request) {
+	if req.err = w.node.failure.err(); req.err == nil {
+		req.err = req.run(w)
+	}
+	w.node.budget.give(req.footprint)
+	close(req.done)
+}
+
+// inWriter runs f between two groups: it alone may change what is stored while
+// it runs, and every append waits for it.
+func (n *Node) inWriter(ctx context.Context, f func(*writer) error) error {
+	_, err := n.submit(ctx, &request{run: f})
+	return err
 }
 
 // commit answers after the sync even where an answer writes nothing: a repeat
@@ -84,6 +114,7 @@ func (w *writer) store(requests []*request) error {
 	if len(g.records) == 0 {
 		return w.node.failure.err()
 	}
+	w.node.heads.set(g.before)
 	if err := w.sync(g); err != nil {
 		w.node.failure.set(err)
 	}
@@ -133,9 +164,11 @@ func (w *writer) head(stream string) (*head, error) {
 	return h, nil
 }
 
-// publish lets readers see what was synced.
+// publish lets readers see what was synced. Whoever has seen the new end must
+// not be given a head from before it.
 func (n *Node) publish(records []*Record, end uint64) {
 	n.tail.add(records)
+	n.heads.set(nil)
 	n.end.Store(end)
 	n.wake()
 }

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"context"
+	"math"
+
+	"github.com/google/uuid"
+)
+
+// A kind is what a request asks of the writer.
+type kind int
+
+const (
+	kindAppend kind = iota
+	kindDelete
+	kindTombstone
+)
+
+// tombstoneRevision is that of the last event of a stream that is deleted for
+// ever.
+const tombstoneRevision = math.MaxInt64
+
+// Delete empties the stream: it is not found until it is written again, and
+// goes on with the revision it had. Its metadata is lost. A stream that was
+// never written, and has no metadata, is a [WrongExpectedError] even for
+// [ExpectAny].
+func (n *Node) Delete(ctx context.Context, stream string, expected Expected) (Appended, error) {
+	return n.remove(ctx, kindDelete, stream, expected)
+}
+
+// Tombstone deletes the stream for ever, whether or not it was ever written:
+// whatever is asked of it afterwards is a [StreamDeletedError].
+func (n *Node) Tombstone(ctx context.Context, stream string, expected Expected) (Appended, error) {
+	return n.remove(ctx, kindTombstone, stream, expected)
+}
+
+func (n *Node) remove(ctx context.Context, k kind, stream string, expected Expected) (Appended, error) {
+	a := Append{Stream: stream, Expected: expected}
+	if err := a.validate(n.cfg.MaxAppendBytes); err != nil {
+		return Appended{}, err
+	}
+	// The rules look at the ids of what is to be written: this one is new.
+	a.Events = []Event{{ID: uuid.New(), Type: TypeTombstone}}
+	if k == kindDelete {
+		a.Events[0] = Event{ID: a.Events[0].ID, Type: TypeMetadata, JSON: true, Data: deletedMetadata()}
+	}
+	return n.submit(ctx, &request{Append: a, kind: k})
+}
+
+// delete writes the metadata that hides all there is.
+func (g *group) delete(h *head, a *Append) (Appended, error) {
+	if h.last < 0 {
+		written, err := g.hasMetadata(a.Stream)
+		if err != nil {
+			return Appended{}, err
+		}
+		if !written {
+			return Appended{}, &WrongExpectedError{Stream: a.Stream, Expected: a.Expected, Current: -1}
+		}
+	}
+	metadata, err := g.head(MetadataStream(a.Stream))
+	if err != nil {
+		return Appended{}, err
+	}
+	done := g.append(metadata, &Append{Stream: MetadataStream(a.Stream), Events: a.Events})
+	g.describe(a.Stream, h, metadata)
+	return Appended{Revision: h.last, Position: done.Position}, nil
+}
+
+// tombstone writes the last event the stream will ever have.
+func (g *group) tombstone(h *head, a *Append) (Appended, error) {
+	g.touch(a.Stream, h)
+	e := &a.Events[0]
+	r := &Record{
+		Stream: a.Stream, Revision: tombstoneRevision, ID: e.ID, Type: e.Type,
+		Created: g.created, streamID: h.id, flags: flagFirst | flagLast,
+	}
+	g.place(r)
+	g.pending[streamRevision{h.id, r.Revision}] = r
+	h.tombstoned, h.lastPosition, h.changed = true, r.Position, r.Position
+	done := Appended{Revision: h.last, Position: r.Position}
+	of, ok := described(a.Stream)
+	if !ok {
+		return done, nil
+	}
+	// Metadata that is deleted says nothing any more.
+	other, err := g.head(of)
+	if err != nil || other.limits == (limits{}) {
+		return done, err
+	}
+	g.touch(of, other)
+	other.limits, other.changed = limits{}, r.Position
+	return done, nil
+}
