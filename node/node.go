@@ -91,6 +91,7 @@ type Node struct {
 	budget  budget
 	tail    tail
 	heads   heads
+	metrics metrics
 
 	end     atomic.Uint64                 // where the next record will be; all below it is synced
 	changed atomic.Pointer[chan struct{}] // closed when end grows
@@ -118,6 +119,7 @@ func Open(cfg Config) (*Node, error) {
 		n.fs = vfs.Default
 	}
 	n.failure.init(cfg.Dir, cfg.Logger)
+	n.metrics.init()
 	n.budget.left.Store(cfg.MaxQueuedBytes)
 	n.tail.limit = cfg.TailBytes
 	changed := make(chan struct{})

@@ -40,6 +40,7 @@ func (n *Node) ReadAll(r AllRead) (Page, error) {
 	}
 	if records, whole, ok := n.tail.from(r.From, r.window()); ok {
 		p := r.scanTail(records)
+		n.metrics.count("memory", &p)
 		if whole && p.Considered == len(records) {
 			p.Next, p.End = max(p.Next, end), true
 		}
@@ -134,6 +135,7 @@ func (n *Node) readAllForwards(r AllRead, end uint64) (Page, error) {
 		p.Next, p.End = end, true
 		return it.Error()
 	})
+	n.metrics.count("log", &p)
 	return p, err
 }
 
@@ -162,6 +164,7 @@ func (n *Node) readAllBackwards(r AllRead, before uint64) (Page, error) {
 		p.Next, p.End = 0, true
 		return it.Error()
 	})
+	n.metrics.count("log", &p)
 	return p, err
 }
 

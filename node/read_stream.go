@@ -41,6 +41,7 @@ func (n *Node) ReadStream(r StreamRead) (p Page, err error) {
 		}
 		return s.forwards(&r, &p)
 	})
+	n.metrics.count("stream", &p)
 	return p, err
 }
 

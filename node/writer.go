@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -100,9 +101,24 @@ func (w *writer) commit(requests []*request) {
 		if err != nil {
 			req.result, req.err = Appended{}, err
 		}
+		w.node.metrics.requests.WithLabelValues(outcome(req)).Inc()
 		w.node.budget.give(req.footprint)
 		close(req.done)
 	}
+}
+
+func outcome(req *request) string {
+	switch req.err.(type) { //nolint:errorlint // a word for a metric; wrapped errors are failures
+	case nil:
+		return "ok"
+	case *WrongExpectedError:
+		return "wrong revision"
+	case *StreamDeletedError:
+		return "deleted"
+	case *NoSpaceError:
+		return "no space"
+	}
+	return "failed"
 }
 
 func (w *writer) store(requests []*request) error {
@@ -115,6 +131,7 @@ func (w *writer) store(requests []*request) error {
 		return w.node.failure.err()
 	}
 	w.node.heads.set(g.before)
+	began := w.node.cfg.Now()
 	if err := w.sync(g); err != nil {
 		w.node.failure.set(err)
 	}
@@ -122,9 +139,18 @@ func (w *writer) store(requests []*request) error {
 	if err := w.node.failure.err(); err != nil {
 		return err
 	}
+	w.count(g, len(requests), w.node.cfg.Now().Sub(began))
 	w.next, w.nextID = g.next, g.nextID
 	w.node.publish(g.records, g.next)
 	return nil
+}
+
+func (w *writer) count(g *group, requests int, took time.Duration) {
+	m := &w.node.metrics
+	m.groups.Observe(float64(requests))
+	m.syncs.Observe(took.Seconds())
+	m.events.Add(float64(len(g.records)))
+	m.bytes.Add(float64(g.next - w.next))
 }
 
 // sync returns when the group is on the disk, or when it may not be.

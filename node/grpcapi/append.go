@@ -90,12 +90,12 @@ func parseAppend(o *streams.AppendReq_Options) (node.Append, error) {
 	if o == nil {
 		return node.Append{}, invalid("an append begins with its options")
 	}
-	a := node.Append{Stream: string(o.GetStreamIdentifier().GetStreamName())}
+	a := node.Append{Stream: nameOf(o)}
 	switch r := o.GetExpectedStreamRevision().(type) {
 	case *streams.AppendReq_Options_Revision:
-		a.Expected = node.Expected(r.Revision)
-		if a.Expected < 0 {
-			return a, invalid("expected revision %d is too large", r.Revision)
+		var err error
+		if a.Expected, err = expectedRevision(r.Revision); err != nil {
+			return a, err
 		}
 	case *streams.AppendReq_Options_NoStream:
 		a.Expected = node.ExpectNoStream
@@ -104,7 +104,7 @@ func parseAppend(o *streams.AppendReq_Options) (node.Append, error) {
 	case *streams.AppendReq_Options_StreamExists:
 		a.Expected = node.ExpectExists
 	default:
-		return a, invalid("the append has no expected revision")
+		return a, noExpectation()
 	}
 	return a, node.ValidStream(a.Stream)
 }

@@ -27,16 +27,16 @@ func checkpointInterval(o *streams.ReadReq_Options_FilterOptions) (int, error) {
 // checkpoints sends events with the checkpoints between them, which tell the
 // reader of a filtered log how far he is although nothing came.
 type checkpoints struct {
-	out        streams.Streams_ReadServer
+	sender
 	filtered   bool
 	considered uint64 // position of the last event looked at
 	sent       uint64 // the last checkpoint
 }
 
-func (c *checkpoints) send(page *node.Page) error {
+func (c *checkpoints) page(p *node.Page) error {
 	sent := 0
-	for _, m := range page.Marks {
-		if err := sendEvents(c.out, page.Records[sent:m.After]); err != nil {
+	for _, m := range p.Marks {
+		if err := c.send(p.Records[sent:m.After]); err != nil {
 			return err
 		}
 		sent = m.After
@@ -44,10 +44,10 @@ func (c *checkpoints) send(page *node.Page) error {
 			return err
 		}
 	}
-	if page.Considered > 0 {
-		c.considered = page.Last
+	if p.Considered > 0 {
+		c.considered = p.Last
 	}
-	return sendEvents(c.out, page.Records[sent:])
+	return c.send(p.Records[sent:])
 }
 
 func (c *checkpoints) last() error {

@@ -12,25 +12,24 @@ import (
 // stream follows one stream: through its index up to the end of what is
 // stored, and then through the newest records of the log.
 func (s *subscription) stream(from *streams.ReadReq_Options_StreamOptions) error {
-	f := streamFollower{subscription: s, name: streamName(from)}
+	f := streamFollower{subscription: s, name: nameOf(from)}
 	if err := node.ValidStream(f.name); err != nil {
 		return err
 	}
 	f.position = s.node.End()
-	caught := false
-	switch at := from.GetRevisionOption().(type) {
-	case *streams.ReadReq_Options_StreamOptions_Revision:
+	if at, ok := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_Revision); ok {
 		if f.next = at.Revision; f.next != math.MaxUint64 {
 			f.next++
-		}
-	case *streams.ReadReq_Options_StreamOptions_End:
-		caught = true
-		if err := f.skip(); err != nil {
-			return err
 		}
 	}
 	if err := s.confirm(); err != nil {
 		return err
+	}
+	_, caught := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_End)
+	if caught {
+		if err := f.skip(); err != nil {
+			return err
+		}
 	}
 	for {
 		if !caught {
@@ -56,13 +55,8 @@ type streamFollower struct {
 
 // skip goes behind what the stream has.
 func (f *streamFollower) skip() error {
-	page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: node.FromEnd, Backwards: true, Limit: 1})
-	if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
-		return nil
-	}
-	if err == nil {
-		f.next = page.Records[0].Revision + 1
-	}
+	info, err := f.node.Info(f.name)
+	f.next = uint64(info.Last + 1)
 	return err
 }
 
@@ -76,7 +70,7 @@ func (f *streamFollower) catchUp() error {
 		if err != nil {
 			return err
 		}
-		if err := sendEvents(f.out, page.Records); err != nil {
+		if err := f.send(page.Records); err != nil {
 			return err
 		}
 		f.next = page.Next
@@ -93,6 +87,7 @@ func (f *streamFollower) follow() error {
 		Filter: &node.Filter{By: node.ByStream, Exact: f.name},
 	}
 	for {
+		f.subscription.position.Store(r.From)
 		page, err := f.node.ReadAll(r)
 		if err != nil {
 			return err
@@ -119,14 +114,18 @@ func (f *streamFollower) follow() error {
 	}
 }
 
-// deliver leaves out what the index has already shown.
+// deliver leaves out what the index has already shown. It ends with the event
+// that says that the stream is deleted for ever.
 func (f *streamFollower) deliver(records []*node.Record) error {
 	for _, r := range records {
 		if r.Revision < f.next {
 			continue
 		}
-		if err := sendEvents(f.out, []*node.Record{r}); err != nil {
+		if err := f.send([]*node.Record{r}); err != nil {
 			return err
+		}
+		if r.Type == node.TypeTombstone {
+			return &node.StreamDeletedError{Stream: f.name}
 		}
 		f.next = r.Revision + 1
 	}

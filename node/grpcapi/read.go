@@ -41,7 +41,7 @@ func backwards(o *streams.ReadReq_Options) bool {
 }
 
 func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_Options_StreamOptions, out streams.Streams_ReadServer) error {
-	r := node.StreamRead{Stream: streamName(from), Backwards: backwards(o)}
+	r := node.StreamRead{Stream: nameOf(from), Backwards: backwards(o)}
 	if err := node.ValidStream(r.Stream); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		}
 		r.From = node.FromEnd
 	}
-	left := o.GetCount()
+	left, to := o.GetCount(), s.sender(o, out)
 	for {
 		r.Limit = pageLimit(left)
 		page, err := s.node.ReadStream(r)
@@ -64,7 +64,7 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		if err != nil {
 			return err
 		}
-		if err := sendEvents(out, page.Records); err != nil {
+		if err := to.send(page.Records); err != nil {
 			return err
 		}
 		left -= uint64(len(page.Records))
@@ -76,10 +76,6 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 }
 
 func pageLimit(left uint64) int { return int(min(left, math.MaxInt32)) }
-
-func streamName(o *streams.ReadReq_Options_StreamOptions) string {
-	return string(o.GetStreamIdentifier().GetStreamName())
-}
 
 func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Options_AllOptions, out streams.Streams_ReadServer) error {
 	r := node.AllRead{Backwards: backwards(o)}
@@ -96,14 +92,14 @@ func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Opti
 	case *streams.ReadReq_Options_AllOptions_End:
 		r.From = end
 	}
-	left := o.GetCount()
+	left, to := o.GetCount(), s.sender(o, out)
 	for {
 		r.Limit = pageLimit(left)
 		page, err := s.node.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		if err := sendEvents(out, page.Records); err != nil {
+		if err := to.send(page.Records); err != nil {
 			return err
 		}
 		left -= uint64(len(page.Records))
@@ -112,15 +108,6 @@ func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Opti
 		}
 		r.From = page.Next
 	}
-}
-
-func sendEvents(out streams.Streams_ReadServer, records []*node.Record) error {
-	for _, r := range records {
-		if err := out.SendMsg(newEventAnswer(r)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func notFound(stream string) *streams.ReadResp {

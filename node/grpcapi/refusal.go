@@ -49,12 +49,23 @@ func explain(err error) *refusalError {
 		return refuse(codes.FailedPrecondition, fmt.Sprintf("Event stream '%s' is deleted.", deleted.Stream),
 			"exception", "stream-deleted", "stream-name", deleted.Stream)
 	}
+	if wrong := (*node.WrongExpectedError)(nil); errors.As(err, &wrong) {
+		return refuseExpected(wrong)
+	}
 	if large := (*node.TooLargeError)(nil); errors.As(err, &large) {
 		limit := strconv.FormatInt(large.Limit, 10)
 		return refuse(codes.InvalidArgument, fmt.Sprintf("Maximum Append Size of %s Exceeded.", limit),
 			"exception", "maximum-append-size-exceeded", "maximum-append-size", limit)
 	}
 	return explainState(err)
+}
+
+// refuseExpected is how deletes answer; appends have an answer of their own.
+func refuseExpected(e *node.WrongExpectedError) *refusalError {
+	expected, actual := strconv.FormatInt(int64(e.Expected), 10), strconv.FormatInt(e.Current, 10)
+	return refuse(codes.FailedPrecondition,
+		fmt.Sprintf("Delete failed due to WrongExpectedVersion. Stream: %s, Expected version: %s, Actual version: %s", e.Stream, expected, actual),
+		"exception", "wrong-expected-version", "stream-name", e.Stream, "expected-version", expected, "actual-version", actual)
 }
 
 func explainState(err error) *refusalError {
@@ -91,6 +102,14 @@ func refuseStream(stream grpc.ServerStream, err error) error {
 	}
 	r := explain(err)
 	stream.SetTrailer(r.trailers)
+	return status.Error(r.code, r.message)
+}
+
+// refuseCall is refuseStream for a call with one answer.
+func refuseCall(ctx context.Context, err error) error {
+	r := explain(err)
+	// It fails only when the call has its answer already.
+	_ = grpc.SetTrailer(ctx, r.trailers)
 	return status.Error(r.code, r.message)
 }
 

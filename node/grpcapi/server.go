@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
@@ -36,8 +38,10 @@ type Config struct {
 
 // A Server serves one node.
 type Server struct {
-	listener net.Listener
+	node     *node.Node
+	split    *split
 	grpc     *grpc.Server
+	http     *http.Server
 	stopping chan struct{}
 	stopOnce sync.Once
 	served   chan error
@@ -54,24 +58,30 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients of the event store: %w", err)
 	}
+	calls, census := newCalls(), &census{node: n, all: make(map[*subscription]string)}
 	s := &Server{
-		listener: listener,
-		grpc:     grpc.NewServer(options(cfg.Logger)...),
+		node:     n,
+		split:    splitConnections(listener),
+		grpc:     grpc.NewServer(options(cfg.Logger, calls)...),
 		stopping: make(chan struct{}),
 		served:   make(chan error, 1),
 	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(n.Collector(), calls.total, census)
+	s.http = s.newHTTP(registry)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
 	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
-	streams.RegisterStreamsServer(s.grpc, &service{node: n, stopping: s.stopping})
+	streams.RegisterStreamsServer(s.grpc, &service{node: n, stopping: s.stopping, census: census})
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, noSubscriptions{})
 	n.Announce(s.Addr())
-	go func() { s.served <- s.grpc.Serve(listener) }()
+	go func() { s.served <- s.grpc.Serve(s.split.rpc) }()
+	go s.serveHTTP()
 	return s, nil
 }
 
 // options make the server as patient as the original: clients ping an idle
 // connection every ten seconds, and a server that thinks this too often cuts it.
-func options(logger *slog.Logger) []grpc.ServerOption {
+func options(logger *slog.Logger, calls calls) []grpc.ServerOption {
 	const (
 		ping         = 10 * time.Second
 		mostOften    = 5 * time.Second
@@ -88,13 +98,13 @@ func options(logger *slog.Logger) []grpc.ServerOption {
 		grpc.InitialConnWindowSize(connWindow),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.ChainUnaryInterceptor(recoverUnary(logger)),
-		grpc.ChainStreamInterceptor(recoverStream(logger)),
+		grpc.ChainUnaryInterceptor(calls.unary, recoverUnary(logger)),
+		grpc.ChainStreamInterceptor(calls.stream, recoverStream(logger)),
 	}
 }
 
 // Addr is the host:port it listens on.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
+func (s *Server) Addr() string { return s.split.Addr().String() }
 
 // ConnectionString is what a client needs to reach it.
 func (s *Server) ConnectionString() string { return "esdb://" + s.Addr() + "?tls=false" }
@@ -114,6 +124,8 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.grpc.Stop()
 		<-done
 	}
+	s.stopHTTP(ctx)
+	s.split.closing.Wait()
 	if err := <-s.served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve clients of the event store: %w", err)
 	}

@@ -1,8 +1,6 @@
 package grpcapi
 
 import (
-	"context"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc/codes"
@@ -16,16 +14,7 @@ type service struct {
 	streams.UnimplementedStreamsServer
 	node     *node.Node
 	stopping <-chan struct{}
-}
-
-// Delete implements [streams.StreamsServer].
-func (*service) Delete(context.Context, *streams.DeleteReq) (*streams.DeleteResp, error) {
-	return nil, status.Error(codes.Unimplemented, "this node does not delete streams")
-}
-
-// Tombstone implements [streams.StreamsServer].
-func (*service) Tombstone(context.Context, *streams.TombstoneReq) (*streams.TombstoneResp, error) {
-	return nil, status.Error(codes.Unimplemented, "this node does not tombstone streams")
+	census   *census
 }
 
 // BatchAppend implements [streams.StreamsServer].

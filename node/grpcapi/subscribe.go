@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -29,12 +30,16 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 		case <-ctx.Done():
 		}
 	}()
-	sub := subscription{ctx: ctx, node: s.node, out: out}
+	sub := &subscription{sender: s.sender(o, out)}
+	sub.ctx = ctx
+	sub.position.Store(s.node.End())
 	var err error
 	switch from := o.GetStreamOption().(type) {
 	case *streams.ReadReq_Options_Stream:
+		defer s.census.enter(sub, "stream")()
 		err = sub.stream(from.Stream)
 	case *streams.ReadReq_Options_All:
+		defer s.census.enter(sub, "all")()
 		err = sub.all(o, from.All)
 	default:
 		err = invalid("the subscription names neither a stream nor $all")
@@ -49,10 +54,9 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 // the cursor, and waits at its end. Flow control holds it back, so that a slow
 // client costs one page.
 type subscription struct {
-	ctx  context.Context //nolint:containedctx // the subscription lives as long as its call
-	node *node.Node
-	out  streams.Streams_ReadServer
-	live bool
+	sender
+	live     bool
+	position atomic.Uint64 // how far in the log it has looked
 }
 
 func (s *subscription) confirm() error {
@@ -79,8 +83,9 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 	if err := s.confirm(); err != nil {
 		return err
 	}
-	c := checkpoints{out: s.out, filtered: r.Filter != nil}
+	c := checkpoints{sender: s.sender, filtered: r.Filter != nil}
 	for {
+		s.position.Store(r.From)
 		page, err := s.node.ReadAll(r)
 		if err != nil {
 			return err
@@ -88,7 +93,7 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 		if page.Considered > behind {
 			s.live = false
 		}
-		if err := c.send(&page); err != nil {
+		if err := c.page(&page); err != nil {
 			return err
 		}
 		r.From = page.Next

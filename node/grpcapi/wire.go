@@ -19,16 +19,50 @@ func joinID(most, least int64) (id uuid.UUID) {
 // An eventAnswer is streams.ReadResp with an event, written by hand: the
 // generated code spends more on an event, above all on its map, than the store.
 type eventAnswer struct {
-	record *node.Record
-	body   int // of RecordedEvent
-	total  int // of ReadEvent
+	event, link recordAnswer
+	position    uint64
+	total       int // of ReadEvent
 }
 
-func newEventAnswer(r *node.Record) *eventAnswer {
-	a := &eventAnswer{record: r}
-	a.body = sizeRecorded(r)
-	a.total = sizeBytes(fieldEvent, a.body) + sizeVarint(fieldCommitOfEvent, r.Position)
+// newEventAnswer is for an event, or a link and the event it points at. Either
+// may be nil.
+func newEventAnswer(event, link *node.Record, textIDs bool) *eventAnswer {
+	a := &eventAnswer{event: newRecordAnswer(event, textIDs), link: newRecordAnswer(link, textIDs)}
+	original := event
+	if link != nil {
+		original = link
+	}
+	a.position = original.Position
+	a.total = a.event.sizeAs(fieldEvent) + a.link.sizeAs(fieldLink) + sizeVarint(fieldCommitOfEvent, a.position)
 	return a
+}
+
+// A recordAnswer is a RecordedEvent, or none.
+type recordAnswer struct {
+	record  *node.Record
+	textIDs bool
+	body    int
+}
+
+func newRecordAnswer(r *node.Record, textIDs bool) recordAnswer {
+	if r == nil {
+		return recordAnswer{}
+	}
+	return recordAnswer{record: r, textIDs: textIDs, body: sizeRecorded(r, textIDs)}
+}
+
+func (a *recordAnswer) sizeAs(field protowire.Number) int {
+	if a.record == nil {
+		return 0
+	}
+	return sizeBytes(field, a.body)
+}
+
+func (a *recordAnswer) appendAs(b []byte, field protowire.Number) []byte {
+	if a.record == nil {
+		return b
+	}
+	return appendRecorded(appendLength(b, field, a.body), a.record, a.textIDs)
 }
 
 // The numbers of the fields, as in streams.proto and shared.proto.
@@ -36,6 +70,7 @@ const (
 	fieldReadEvent = 1 // of ReadResp
 
 	fieldEvent         = 1 // of ReadEvent
+	fieldLink          = 2
 	fieldCommitOfEvent = 3
 
 	fieldID       = 1 // of RecordedEvent
@@ -48,6 +83,7 @@ const (
 	fieldData     = 8
 
 	fieldStructured = 1 // of UUID
+	fieldText       = 2
 	fieldMost       = 1 // of its Structured
 	fieldLeast      = 2
 	fieldStreamName = 3 // of StreamIdentifier
@@ -67,9 +103,29 @@ func splitID(id uuid.UUID) (most, least uint64) {
 	return binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
 }
 
-func sizeID(id uuid.UUID) int {
+func sizeStructured(id uuid.UUID) int {
 	most, least := splitID(id)
 	return sizeVarint(fieldMost, most) + sizeVarint(fieldLeast, least)
+}
+
+func sizeID(id uuid.UUID, text bool) int {
+	if text {
+		return sizeBytes(fieldText, textSize)
+	}
+	return sizeBytes(fieldStructured, sizeStructured(id))
+}
+
+// textSize is the length of a UUID as text.
+const textSize = 36
+
+func appendID(b []byte, id uuid.UUID, text bool) []byte {
+	b = appendLength(b, fieldID, sizeID(id, text))
+	if text {
+		return appendString(b, fieldText, id.String())
+	}
+	b = appendLength(b, fieldStructured, sizeStructured(id))
+	most, least := splitID(id)
+	return appendVarint(appendVarint(b, fieldMost, most), fieldLeast, least)
 }
 
 func sizeEntry(key string, value int) int {
@@ -88,8 +144,8 @@ func contentType(r *node.Record) string {
 	return contentBinary
 }
 
-func sizeRecorded(r *node.Record) int {
-	n := sizeBytes(fieldID, sizeBytes(fieldStructured, sizeID(r.ID)))
+func sizeRecorded(r *node.Record, textIDs bool) int {
+	n := sizeBytes(fieldID, sizeID(r.ID, textIDs))
 	n += sizeBytes(fieldStream, sizeBytes(fieldStreamName, len(r.Stream)))
 	n += sizeVarint(fieldRevision, r.Revision)
 	n += sizeVarint(fieldPrepare, r.Position) + sizeVarint(fieldCommit, r.Position)
@@ -103,18 +159,13 @@ func (a *eventAnswer) size() int { return sizeBytes(fieldReadEvent, a.total) }
 
 func (a *eventAnswer) appendTo(b []byte) []byte {
 	b = appendLength(b, fieldReadEvent, a.total)
-	b = appendLength(b, fieldEvent, a.body)
-	b = appendRecorded(b, a.record)
-	return appendVarint(b, fieldCommitOfEvent, a.record.Position)
+	b = a.event.appendAs(b, fieldEvent)
+	b = a.link.appendAs(b, fieldLink)
+	return appendVarint(b, fieldCommitOfEvent, a.position)
 }
 
-func appendRecorded(b []byte, r *node.Record) []byte {
-	id := sizeID(r.ID)
-	most, least := splitID(r.ID)
-	b = appendLength(b, fieldID, sizeBytes(fieldStructured, id))
-	b = appendLength(b, fieldStructured, id)
-	b = appendVarint(b, fieldMost, most)
-	b = appendVarint(b, fieldLeast, least)
+func appendRecorded(b []byte, r *node.Record, textIDs bool) []byte {
+	b = appendID(b, r.ID, textIDs)
 	b = appendLength(b, fieldStream, sizeBytes(fieldStreamName, len(r.Stream)))
 	b = appendString(b, fieldStreamName, r.Stream)
 	b = appendVarint(b, fieldRevision, r.Revision)

@@ -20,9 +20,16 @@ import (
 func TestEventsAreWrittenAsTheProtocolSays(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 500 {
-		r := randomRecord(rng)
-		a := newEventAnswer(r)
+	for i := range 500 {
+		r, link := randomRecord(rng), (*node.Record)(nil)
+		if i%3 == 1 {
+			link = randomRecord(rng)
+		}
+		if i%6 == 4 {
+			r = nil // a link that points nowhere
+		}
+		text := i%2 == 1
+		a := newEventAnswer(r, link, text)
 		b := a.appendTo(nil)
 		if len(b) != a.size() {
 			t.Fatalf("the answer has %d bytes and said %d", len(b), a.size())
@@ -31,7 +38,7 @@ func TestEventsAreWrittenAsTheProtocolSays(t *testing.T) {
 		if err := proto.Unmarshal(b, &got); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(generated(r), &got, protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(generated(r, link, text), &got, protocmp.Transform()); diff != "" {
 			t.Fatalf("the answer differs (-want +got):\n%s", diff)
 		}
 	}
@@ -54,20 +61,35 @@ func randomRecord(rng *rand.Rand) *node.Record {
 }
 
 // generated is the same answer by the generated code.
-func generated(r *node.Record) *streams.ReadResp {
-	most, least := splitID(r.ID)
+func generated(r, link *node.Record, text bool) *streams.ReadResp {
+	position := link
+	if link == nil {
+		position = r
+	}
 	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
-		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
-			Id: &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
-				MostSignificantBits: int64(most), LeastSignificantBits: int64(least),
-			}}},
-			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.Stream)},
-			StreamRevision:   r.Revision, PreparePosition: r.Position, CommitPosition: r.Position,
-			Metadata: map[string]string{
-				metaType: r.Type, metaContentType: contentType(r), metaCreated: strconv.FormatInt(r.Created, 10),
-			},
-			CustomMetadata: r.Metadata, Data: r.Data,
-		},
-		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: r.Position},
+		Event: generatedRecord(r, text), Link: generatedRecord(link, text),
+		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: position.Position},
 	}}}
+}
+
+func generatedRecord(r *node.Record, text bool) *streams.ReadResp_ReadEvent_RecordedEvent {
+	if r == nil {
+		return nil
+	}
+	most, least := splitID(r.ID)
+	id := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+		MostSignificantBits: int64(most), LeastSignificantBits: int64(least),
+	}}}
+	if text {
+		id = &shared.UUID{Value: &shared.UUID_String_{String_: r.ID.String()}}
+	}
+	return &streams.ReadResp_ReadEvent_RecordedEvent{
+		Id:               id,
+		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.Stream)},
+		StreamRevision:   r.Revision, PreparePosition: r.Position, CommitPosition: r.Position,
+		Metadata: map[string]string{
+			metaType: r.Type, metaContentType: contentType(r), metaCreated: strconv.FormatInt(r.Created, 10),
+		},
+		CustomMetadata: r.Metadata, Data: r.Data,
+	}
 }
