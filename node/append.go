@@ -159,17 +159,28 @@ func (n *Node) Append(ctx context.Context, a Append) (Appended, error) {
 
 // submit gives the request to the writer and waits for what becomes of it.
 func (n *Node) submit(ctx context.Context, req *request) (Appended, error) {
-	if err := n.failure.err(); err != nil {
+	if err := n.start(ctx, req); err != nil {
 		return Appended{}, err
+	}
+	return n.await(ctx, req)
+}
+
+func (n *Node) start(ctx context.Context, req *request) error {
+	if err := n.failure.err(); err != nil {
+		return err
 	}
 	req.footprint, req.done = req.Append.footprint(), make(chan struct{})
 	if !n.budget.take(req.footprint) {
-		return Appended{}, ErrBusy
+		return ErrBusy
 	}
 	if err := n.enqueue(ctx, req); err != nil {
 		n.budget.give(req.footprint)
-		return Appended{}, err
+		return err
 	}
+	return nil
+}
+
+func (n *Node) await(ctx context.Context, req *request) (Appended, error) {
 	select {
 	case <-req.done:
 		return req.result, req.err
