@@ -26,6 +26,7 @@ const (
 	metaFormat       = "format"
 	metaNodeID       = "node-id"
 	metaNextStreamID = "next-stream-id"
+	metaScavenged    = "scavenged-to" // records before it may have been removed
 )
 
 func putLogKey(key []byte, position uint64) {

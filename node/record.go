@@ -47,9 +47,12 @@ var ErrDamaged = errors.New("stored data is damaged")
 // formula of EventStoreDB's log, so that the same history gets the same
 // distances; the bytes on the disk are others.
 func (r *Record) logSize() uint64 {
+	return logSize(len(r.Stream), len(r.Type), len(r.Data)+len(r.Metadata))
+}
+
+func logSize(stream, typ, payload int) uint64 {
 	const fixed = 40 + 32 + 8 + 4 + 4
-	return fixed + prefixedSize(len(r.Stream)) + prefixedSize(len(r.Type)) +
-		uint64(len(r.Data)) + uint64(len(r.Metadata))
+	return fixed + prefixedSize(stream) + prefixedSize(typ) + uint64(payload)
 }
 
 // prefixedSize is the size of a text of n bytes after its length, which takes
