@@ -19,6 +19,9 @@ func (s *service) Append(stream streams.Streams_AppendServer) error {
 	if err != nil {
 		return refuseStream(stream, err)
 	}
+	if err := s.gate.authorise(stream.Context(), opWrite, a.Stream); err != nil {
+		return refuseStream(stream, err)
+	}
 	done, err := s.node.Append(stream.Context(), a)
 	if wrong := (*node.WrongExpectedError)(nil); errors.As(err, &wrong) {
 		return stream.SendAndClose(wrongExpected(wrong))

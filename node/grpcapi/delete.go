@@ -16,6 +16,9 @@ func (s *service) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.
 	if err != nil {
 		return nil, refuseCall(ctx, err)
 	}
+	if err := s.gate.authorise(ctx, opDelete, nameOf(o)); err != nil {
+		return nil, refuseCall(ctx, err)
+	}
 	done, err := s.node.Delete(ctx, nameOf(o), expected)
 	if err != nil {
 		return nil, refuseCall(ctx, err)
@@ -30,6 +33,9 @@ func (s *service) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*st
 	o := req.GetOptions()
 	expected, err := expectedOfTombstone(o)
 	if err != nil {
+		return nil, refuseCall(ctx, err)
+	}
+	if err := s.gate.authorise(ctx, opDelete, nameOf(o)); err != nil {
 		return nil, refuseCall(ctx, err)
 	}
 	done, err := s.node.Tombstone(ctx, nameOf(o), expected)

@@ -16,7 +16,7 @@ func (s *subscription) stream(from *streams.ReadReq_Options_StreamOptions) error
 	if err := node.ValidStream(f.name); err != nil {
 		return err
 	}
-	f.position = s.node.End()
+	f.position = s.node.StreamEnd(f.name)
 	if at, ok := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_Revision); ok {
 		if f.next = at.Revision; f.next != math.MaxUint64 {
 			f.next++
@@ -62,7 +62,7 @@ func (f *streamFollower) skip() error {
 
 func (f *streamFollower) catchUp() error {
 	for {
-		f.position = f.node.End()
+		f.position = f.node.StreamEnd(f.name)
 		page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: f.next, Limit: math.MaxInt32})
 		if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
 			return nil
@@ -82,6 +82,9 @@ func (f *streamFollower) catchUp() error {
 
 // follow returns without an error when the log has run away.
 func (f *streamFollower) follow() error {
+	if f.node.Virtual(f.name) {
+		return f.wait()
+	}
 	r := node.AllRead{
 		From: f.position, Limit: math.MaxInt32, TailOnly: true,
 		Filter: &node.Filter{By: node.ByStream, Exact: f.name},
@@ -90,6 +93,9 @@ func (f *streamFollower) follow() error {
 		f.subscription.position.Store(r.From)
 		page, err := f.node.ReadAll(r)
 		if err != nil {
+			return err
+		}
+		if err := f.guard.check(); err != nil {
 			return err
 		}
 		if page.Missed {
@@ -112,6 +118,15 @@ func (f *streamFollower) follow() error {
 			return err
 		}
 	}
+}
+
+// wait is how a stream is followed of which the log has nothing.
+func (f *streamFollower) wait() error {
+	if err := f.caughtUp(); err != nil {
+		return err
+	}
+	f.subscription.position.Store(f.position)
+	return f.node.WaitStream(f.ctx, f.name, f.position)
 }
 
 // deliver leaves out what the index has already shown. It ends with the event

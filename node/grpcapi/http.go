@@ -15,7 +15,7 @@ func (s *Server) newHTTP(registry *prometheus.Registry) *http.Server {
 	const patience = 10 * time.Second
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", s.live)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", s.gate.protect(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	return &http.Server{Handler: mux, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, MaxHeaderBytes: 16 << 10}
 }
 

@@ -41,6 +41,10 @@ func backwards(o *streams.ReadReq_Options) bool {
 }
 
 func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_Options_StreamOptions, out streams.Streams_ReadServer) error {
+	to, err := s.sender(o, out)
+	if err != nil {
+		return err
+	}
 	r := node.StreamRead{Stream: nameOf(from), Backwards: backwards(o)}
 	if err := node.ValidStream(r.Stream); err != nil {
 		return err
@@ -54,7 +58,7 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		}
 		r.From = node.FromEnd
 	}
-	left, to := o.GetCount(), s.sender(o, out)
+	left := o.GetCount()
 	for {
 		r.Limit = pageLimit(left)
 		page, err := s.node.ReadStream(r)
@@ -78,8 +82,11 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 func pageLimit(left uint64) int { return int(min(left, math.MaxInt32)) }
 
 func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Options_AllOptions, out streams.Streams_ReadServer) error {
+	to, err := s.sender(o, out)
+	if err != nil {
+		return err
+	}
 	r := node.AllRead{Backwards: backwards(o)}
-	var err error
 	if r.Filter, err = parseFilter(o.GetFilter()); err != nil {
 		return err
 	}
@@ -92,7 +99,7 @@ func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Opti
 	case *streams.ReadReq_Options_AllOptions_End:
 		r.From = end
 	}
-	left, to := o.GetCount(), s.sender(o, out)
+	left := o.GetCount()
 	for {
 		r.Limit = pageLimit(left)
 		page, err := s.node.ReadAll(r)

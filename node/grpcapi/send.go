@@ -6,26 +6,38 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
 	"github.com/waybill-dev/waybill/node"
+	"github.com/waybill-dev/waybill/node/auth"
 )
 
 // A sender writes events to one reader, in the form the reader asked for.
 type sender struct {
 	ctx     context.Context //nolint:containedctx // the sender lives as long as its call
 	node    *node.Node
+	gate    *gate
+	guard   *guard
 	out     streams.Streams_ReadServer
 	resolve bool // links are followed
 	textIDs bool
 }
 
-func (s *service) sender(o *streams.ReadReq_Options, out streams.Streams_ReadServer) sender {
+// sender is for a reader who may read what he asks for.
+func (s *service) sender(o *streams.ReadReq_Options, out streams.Streams_ReadServer) (sender, error) {
+	stream := auth.AllStream
+	if from := o.GetStream(); from != nil {
+		stream = nameOf(from)
+	}
+	guard, err := s.gate.guard(out.Context(), opRead, stream)
 	return sender{
-		ctx: out.Context(), node: s.node, out: out,
+		ctx: out.Context(), node: s.node, gate: s.gate, guard: guard, out: out,
 		resolve: o.GetResolveLinks(),
 		textIDs: o.GetUuidOption().GetString_() != nil,
-	}
+	}, err
 }
 
 func (s *sender) send(records []*node.Record) error {
+	if err := s.guard.check(); err != nil {
+		return err
+	}
 	for _, r := range records {
 		answer, err := s.answer(r)
 		if err != nil {
@@ -39,7 +51,7 @@ func (s *sender) send(records []*node.Record) error {
 }
 
 // answer is the event itself, or a link and what it points at, or the link
-// alone when that is gone.
+// alone when that is gone, or is nothing for this reader.
 func (s *sender) answer(r *node.Record) (*eventAnswer, error) {
 	if _, _, link := r.Link(); !link || !s.resolve {
 		return newEventAnswer(r, nil, s.textIDs), nil
@@ -47,6 +59,15 @@ func (s *sender) answer(r *node.Record) (*eventAnswer, error) {
 	target, err := s.node.Resolve(r)
 	if err != nil {
 		return nil, err
+	}
+	if target != nil {
+		allowed, err := s.gate.allows(s.ctx, opRead, target.Stream)
+		if err != nil {
+			return nil, err
+		}
+		if !allowed {
+			target = nil
+		}
 	}
 	return newEventAnswer(target, r, s.textIDs), nil
 }

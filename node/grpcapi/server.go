@@ -11,9 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -33,12 +33,14 @@ type Config struct {
 	// Advertise is the host:port given to clients that ask for the members of
 	// the cluster. Empty is the address the asking client has reached.
 	Advertise string
+	Secure    *Secure      // nil is without TLS, on loopback only, where everybody may do everything
 	Logger    *slog.Logger // nil is silence
 }
 
 // A Server serves one node.
 type Server struct {
 	node     *node.Node
+	gate     *gate
 	split    *split
 	grpc     *grpc.Server
 	http     *http.Server
@@ -49,20 +51,23 @@ type Server struct {
 
 const maxMessageBytes = 17 << 20 // what the clients accept, too
 
-// Listen serves n at addr, host:port, until Stop. Port 0 picks a free one.
+// Listen serves n at addr, host:port, until Stop. Port 0 picks a free one. An
+// address that other machines reach, without cfg.Secure, is an [InsecureError].
 func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	listener, err := net.Listen("tcp", addr) //nolint:noctx // listening on an address does not wait for anybody
+	listener, err := listen(addr, cfg.Secure)
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients of the event store: %w", err)
 	}
 	calls, census := newCalls(), &census{node: n, all: make(map[*subscription]string)}
+	gate := newGate(cfg.Secure)
 	s := &Server{
 		node:     n,
+		gate:     gate,
 		split:    splitConnections(listener),
-		grpc:     grpc.NewServer(options(cfg.Logger, calls)...),
+		grpc:     grpc.NewServer(options(cfg.Logger, calls, gate)...),
 		stopping: make(chan struct{}),
 		served:   make(chan error, 1),
 	}
@@ -71,7 +76,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	s.http = s.newHTTP(registry)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
 	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
-	streams.RegisterStreamsServer(s.grpc, &service{node: n, stopping: s.stopping, census: census})
+	streams.RegisterStreamsServer(s.grpc, &service{node: n, gate: gate, stopping: s.stopping, census: census})
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, noSubscriptions{})
 	n.Announce(s.Addr())
 	go func() { s.served <- s.grpc.Serve(s.split.rpc) }()
@@ -81,33 +86,39 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 
 // options make the server as patient as the original: clients ping an idle
 // connection every ten seconds, and a server that thinks this too often cuts it.
-func options(logger *slog.Logger, calls calls) []grpc.ServerOption {
+func options(logger *slog.Logger, calls calls, gate *gate) []grpc.ServerOption {
 	const (
 		ping         = 10 * time.Second
 		mostOften    = 5 * time.Second
 		writeBuffer  = 128 << 10
 		streamWindow = 1 << 20
 		connWindow   = 4 << 20
+		headers      = 32 << 10
 	)
 	return []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: mostOften, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: ping}),
+		grpc.ConnectionTimeout(firstBytes),
+		grpc.MaxHeaderListSize(headers),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.InitialWindowSize(streamWindow),
 		grpc.InitialConnWindowSize(connWindow),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.ChainUnaryInterceptor(calls.unary, recoverUnary(logger)),
-		grpc.ChainStreamInterceptor(calls.stream, recoverStream(logger)),
+		grpc.ChainUnaryInterceptor(calls.unary, recoverUnary(logger), gate.unary),
+		grpc.ChainStreamInterceptor(calls.stream, recoverStream(logger), gate.stream),
 	}
 }
 
 // Addr is the host:port it listens on.
 func (s *Server) Addr() string { return s.split.Addr().String() }
 
-// ConnectionString is what a client needs to reach it.
-func (s *Server) ConnectionString() string { return "esdb://" + s.Addr() + "?tls=false" }
+// ConnectionString is what a client needs to reach it, but for the credentials
+// and the certificate's authority that a secure node wants.
+func (s *Server) ConnectionString() string {
+	return "esdb://" + s.Addr() + "?tls=" + strconv.FormatBool(s.gate != nil)
+}
 
 // Stop takes no more calls, ends the subscriptions, waits for the running calls
 // until ctx ends, and then cuts them.

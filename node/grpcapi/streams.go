@@ -13,6 +13,7 @@ import (
 type service struct {
 	streams.UnimplementedStreamsServer
 	node     *node.Node
+	gate     *gate
 	stopping <-chan struct{}
 	census   *census
 }

@@ -21,6 +21,10 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 	if backwards(o) {
 		return invalid("a subscription cannot go backwards")
 	}
+	to, err := s.sender(o, out)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(out.Context())
 	defer cancel(nil)
 	go func() {
@@ -30,10 +34,9 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 		case <-ctx.Done():
 		}
 	}()
-	sub := &subscription{sender: s.sender(o, out)}
+	sub := &subscription{sender: to}
 	sub.ctx = ctx
 	sub.position.Store(s.node.End())
-	var err error
 	switch from := o.GetStreamOption().(type) {
 	case *streams.ReadReq_Options_Stream:
 		defer s.census.enter(sub, "stream")()
