@@ -25,7 +25,10 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("another process serves the data directory %s at %s", e.Dir, e.Address)
 }
 
-const addressFile = "ADDRESS"
+const (
+	addressFile = "ADDRESS"
+	lockFile    = "LOCK" // of the library
+)
 
 type directoryLock struct {
 	fs     vfs.FS

@@ -38,6 +38,13 @@ type Config struct {
 	TailBytes      int64  // of the newest events kept decoded for readers; default 16 MiB
 	WindowEvents   int    // whose ids are remembered for appends without a revision; default 100,000
 	Streams        int    // whose heads are remembered; default 200,000
+
+	// Index offers the streams $ce-CATEGORY and $et-TYPE, with a link to every
+	// event whose stream's name begins with CATEGORY and a hyphen, and to every
+	// event of TYPE. They cost an entry of 25 bytes each per event.
+	Index bool
+
+	restoring bool // the store is not whole before it was opened
 }
 
 const (
@@ -92,6 +99,8 @@ type Node struct {
 	tail    tail
 	heads   heads
 	metrics metrics
+	index   *index // nil when there is none
+	closing chan struct{}
 
 	end     atomic.Uint64                 // where the next record will be; all below it is synced
 	changed atomic.Pointer[chan struct{}] // closed when end grows
@@ -101,6 +110,7 @@ type Node struct {
 	closed  atomic.Bool
 	writer  sync.WaitGroup
 	readers sync.RWMutex // held to read while the files are read
+	backup  sync.Mutex   // one at a time
 }
 
 // Open opens the store in cfg.Dir or makes a new one there. When another
@@ -111,9 +121,10 @@ func Open(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg:   cfg,
-		fs:    cfg.FS,
-		queue: make(chan *request, maxGroupRequests),
+		cfg:     cfg,
+		fs:      cfg.FS,
+		queue:   make(chan *request, maxGroupRequests),
+		closing: make(chan struct{}),
 	}
 	if n.fs == nil {
 		n.fs = vfs.Default
@@ -134,6 +145,9 @@ func (n *Node) open() (err error) {
 	if n.lock, err = lockDirectory(n.fs, n.cfg.Dir); err != nil {
 		return err
 	}
+	if err := n.tidy(); err != nil {
+		return errors.Join(err, n.lock.release())
+	}
 	if n.db, err = openPebble(n); err != nil {
 		return errors.Join(err, n.lock.release())
 	}
@@ -142,7 +156,20 @@ func (n *Node) open() (err error) {
 		return errors.Join(err, n.db.Close(), n.lock.release())
 	}
 	n.writer.Go(w.run)
+	if n.cfg.Index {
+		return n.startIndex()
+	}
 	return nil
+}
+
+// tidy looks at what an earlier process has left behind.
+func (n *Node) tidy() error {
+	if !n.cfg.restoring {
+		if err := mustBeWhole(n.fs, n.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	return n.forgetSnapshots()
 }
 
 // ID is made with the store and stays with it: positions of one store mean
@@ -176,6 +203,7 @@ func (n *Node) Close() error {
 		return nil
 	}
 	close(n.queue)
+	close(n.closing)
 	if err := errors.Join(n.closePebble(), n.lock.release()); err != nil {
 		return fmt.Errorf("close the event store in %s: %w", n.cfg.Dir, err)
 	}

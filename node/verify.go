@@ -86,6 +86,9 @@ func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
+	if err := mustBeWhole(cfg.FS, cfg.Dir); err != nil {
+		return nil, fmt.Errorf("verify %s: %w", cfg.Dir, err)
+	}
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref()
 	db, err := openReadOnly(&cfg, lock, cache)

@@ -75,23 +75,6 @@ func aStore(tb testing.TB, fs vfs.FS) {
 	}
 }
 
-// tamper changes the files behind the store's back.
-func tamper(tb testing.TB, fs vfs.FS, change func(db *pebble.DB, b *pebble.Batch)) {
-	tb.Helper()
-	db, err := pebble.Open("data", &pebble.Options{FS: fs, FormatMajorVersion: storeFormat, Logger: silence{}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b := db.NewBatch()
-	change(db, b)
-	if err := b.Commit(pebble.Sync); err != nil {
-		tb.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func verified(tb testing.TB, fs vfs.FS) *Report {
 	tb.Helper()
 	report, err := VerifyDir(limited(tb), verifyConfig(fs), Verification{})
@@ -125,135 +108,135 @@ func TestVerifyFindsNothingWrong(t *testing.T) {
 	}
 }
 
-// stored are the pairs of a store whose keys begin with prefix.
-func stored(tb testing.TB, db *pebble.DB, prefix byte) (pairs [][2][]byte) {
+// tampering changes the files behind the store's back.
+type tampering struct {
+	tb testing.TB
+	db *pebble.DB
+	b  *pebble.Batch
+}
+
+func tamper(tb testing.TB, fs vfs.FS, change func(x *tampering)) {
 	tb.Helper()
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	db, err := pebble.Open("data", &pebble.Options{FS: fs, FormatMajorVersion: storeFormat, Logger: silence{}})
 	if err != nil {
 		tb.Fatal(err)
 	}
+	x := &tampering{tb, db, db.NewBatch()}
+	change(x)
+	x.must(x.b.Commit(pebble.Sync))
+	x.must(db.Close())
+}
+
+func (x *tampering) must(err error) {
+	x.tb.Helper()
+	if err != nil {
+		x.tb.Fatal(err)
+	}
+}
+
+func (x *tampering) set(key, value []byte) { x.must(x.b.Set(key, value, nil)) }
+
+func (x *tampering) unset(key []byte) { x.must(x.b.Delete(key, nil)) }
+
+// stored are the pairs whose keys begin with prefix.
+func (x *tampering) stored(prefix byte) (pairs [][2][]byte) {
+	it, err := x.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	x.must(err)
 	for ok := it.First(); ok; ok = it.Next() {
 		pairs = append(pairs, [2][]byte{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
 	}
-	if err := it.Close(); err != nil {
-		tb.Fatal(err)
-	}
+	x.must(it.Close())
 	return pairs
 }
 
-func storedHead(tb testing.TB, db *pebble.DB, stream string) *head {
-	tb.Helper()
-	value, closer, err := db.Get(nameKey(stream))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer closer.Close()
+func (x *tampering) head(stream string) *head {
+	value, closer, err := x.db.Get(nameKey(stream))
+	x.must(err)
 	h, err := decodeHead(value)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	x.must(err)
+	x.must(closer.Close())
 	return h
 }
 
-type damage struct {
-	change func(tb testing.TB, db *pebble.DB, b *pebble.Batch)
-	want   []string // what each of some problems begins with
-}
-
-func set(tb testing.TB, b *pebble.Batch, key, value []byte) {
-	tb.Helper()
-	if err := b.Set(key, value, nil); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-func unset(tb testing.TB, b *pebble.Batch, key []byte) {
-	tb.Helper()
-	if err := b.Delete(key, nil); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// change decodes a record of the log, lets it be changed, and stores it with a
-// checksum that is right.
-func changeRecord(tb testing.TB, db *pebble.DB, b *pebble.Batch, i int, change func(r *Record)) {
-	tb.Helper()
-	pair := stored(tb, db, logPrefix)[i]
+// record changes a record of the log and stores it with a checksum that is
+// right.
+func (x *tampering) record(i int, change func(r *Record)) {
+	pair := x.stored(logPrefix)[i]
 	position, err := parseLogKey(pair[0])
-	if err != nil {
-		tb.Fatal(err)
-	}
+	x.must(err)
 	r, err := decodeRecord(position, pair[1])
-	if err != nil {
-		tb.Fatal(err)
-	}
+	x.must(err)
 	change(r)
 	value := make([]byte, r.encodedSize())
 	r.encode(value)
-	set(tb, b, logKey(r.Position), value)
+	x.set(logKey(r.Position), value)
 }
 
-func changeHead(stream string, change func(h *head)) func(testing.TB, *pebble.DB, *pebble.Batch) {
-	return func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-		tb.Helper()
-		h := storedHead(tb, db, stream)
+type damage struct {
+	change func(x *tampering)
+	want   []string // what each of some problems begins with
+}
+
+func changeHead(stream string, change func(h *head)) func(*tampering) {
+	return func(x *tampering) {
+		h := x.head(stream)
 		change(h)
-		set(tb, b, nameKey(stream), h.encode())
+		x.set(nameKey(stream), h.encode())
 	}
 }
 
 func damages() map[string]damage {
 	return map[string]damage{
-		"a byte of a record": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			p := stored(tb, db, logPrefix)[10]
+		"a byte of a record": {func(x *tampering) {
+			p := x.stored(logPrefix)[10]
 			p[1][70] ^= 1
-			set(tb, b, p[0], p[1])
+			x.set(p[0], p[1])
 		}, []string{"record: "}},
-		"a record is missing": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			unset(tb, b, stored(tb, db, logPrefix)[10][0])
+		"a record is missing": {func(x *tampering) {
+			x.unset(x.stored(logPrefix)[10][0])
 		}, []string{"gap: ", "index: stream "}},
-		"the last record is missing": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			log := stored(tb, db, logPrefix)
-			unset(tb, b, log[len(log)-1][0])
+		"the last record is missing": {func(x *tampering) {
+			log := x.stored(logPrefix)
+			x.unset(log[len(log)-1][0])
 		}, []string{"append: ", "index: stream "}},
-		"a record in the wrong place": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			changeRecord(tb, db, b, 10, func(r *Record) { r.Position++ })
+		"a record in the wrong place": {func(x *tampering) {
+			x.record(10, func(r *Record) { r.Position++ })
 		}, []string{"record: "}},
-		"another stream's name in a record": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			changeRecord(tb, db, b, 10, func(r *Record) { r.Stream = "other-5" + r.Stream[7:] })
+		"another stream's name in a record": {func(x *tampering) {
+			x.record(10, func(r *Record) { r.Stream = "other-5" + r.Stream[7:] })
 		}, []string{"record: "}},
-		"another revision in a record": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			changeRecord(tb, db, b, 10, func(r *Record) { r.Revision += 7 })
+		"another revision in a record": {func(x *tampering) {
+			x.record(10, func(r *Record) { r.Revision += 7 })
 		}, []string{"index: order-"}},
-		"an append without its beginning": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			changeRecord(tb, db, b, 0, func(r *Record) { r.flags &^= flagFirst })
+		"an append without its beginning": {func(x *tampering) {
+			x.record(0, func(r *Record) { r.flags &^= flagFirst })
 		}, []string{"append: "}},
-		"an append without its end": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			changeRecord(tb, db, b, 0, func(r *Record) { r.flags &^= flagLast })
+		"an append without its end": {func(x *tampering) {
+			x.record(0, func(r *Record) { r.flags &^= flagLast })
 		}, []string{"append: "}},
-		"an index entry is missing": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			unset(tb, b, streamKey(storedHead(tb, db, "order-5").id, 2))
+		"an index entry is missing": {func(x *tampering) {
+			x.unset(streamKey(x.head("order-5").id, 2))
 		}, []string{"index: order-5: revision 2 ", "revision: stream "}},
-		"the last index entry is missing": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			h := storedHead(tb, db, "order-5")
-			unset(tb, b, streamKey(h.id, uint64(h.last)))
+		"the last index entry is missing": {func(x *tampering) {
+			h := x.head("order-5")
+			x.unset(streamKey(h.id, uint64(h.last)))
 		}, []string{"index: order-5: ", "head: order-5: "}},
-		"an index entry points elsewhere": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			h := storedHead(tb, db, "order-5")
-			set(tb, b, streamKey(h.id, 1), encodePosition(h.lastPosition))
+		"an index entry points elsewhere": {func(x *tampering) {
+			h := x.head("order-5")
+			x.set(streamKey(h.id, 1), encodePosition(h.lastPosition))
 		}, []string{"index: order-5: revision 1 ", "index: stream "}},
-		"an index entry is no position": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			set(tb, b, streamKey(storedHead(tb, db, "order-5").id, 1), []byte("?"))
+		"an index entry is no position": {func(x *tampering) {
+			x.set(streamKey(x.head("order-5").id, 1), []byte("?"))
 		}, []string{"index: stream "}},
-		"an index entry too many": {func(tb testing.TB, db *pebble.DB, b *pebble.Batch) {
-			h := storedHead(tb, db, "order-5")
-			set(tb, b, streamKey(h.id, uint64(h.last+1)), encodePosition(1<<40))
+		"an index entry too many": {func(x *tampering) {
+			h := x.head("order-5")
+			x.set(streamKey(h.id, uint64(h.last+1)), encodePosition(1<<40))
 		}, []string{"index: stream ", "head: order-5: "}},
-		"a stream without a head": {func(tb testing.TB, _ *pebble.DB, b *pebble.Batch) {
-			unset(tb, b, nameKey("order-5"))
+		"a stream without a head": {func(x *tampering) {
+			x.unset(nameKey("order-5"))
 		}, []string{"index: stream ", "record: "}},
-		"a head that is no head": {func(tb testing.TB, _ *pebble.DB, b *pebble.Batch) {
-			set(tb, b, nameKey("order-5"), []byte("?"))
+		"a head that is no head": {func(x *tampering) {
+			x.set(nameKey("order-5"), []byte("?"))
 		}, []string{"head: order-5: "}},
 		"a head with the wrong last revision":    {changeHead("order-5", func(h *head) { h.last++ }), []string{"head: order-5: "}},
 		"a head with the wrong first revision":   {changeHead("order-5", func(h *head) { h.first++ }), []string{"head: order-5: "}},
@@ -264,14 +247,14 @@ func damages() map[string]damage {
 		"a head with another stream's id":        {changeHead("order-5", func(h *head) { h.id-- }), []string{"head: order-", "record: "}},
 		"a head with an id that was never given": {changeHead("order-5", func(h *head) { h.id = 999 }), []string{"head: order-5: "}},
 		"a head that changed too early":          {changeHead("order-5", func(h *head) { h.changed = 1 }), []string{"head: order-5: "}},
-		"a next stream id that was given": {func(tb testing.TB, _ *pebble.DB, b *pebble.Batch) {
-			set(tb, b, metaKey(metaNextStreamID), encodePosition(3))
+		"a next stream id that was given": {func(x *tampering) {
+			x.set(metaKey(metaNextStreamID), encodePosition(3))
 		}, []string{"head: "}},
-		"another format": {func(tb testing.TB, _ *pebble.DB, b *pebble.Batch) {
-			set(tb, b, metaKey(metaFormat), []byte("9"))
+		"another format": {func(x *tampering) {
+			x.set(metaKey(metaFormat), []byte("9"))
 		}, []string{"store: format: "}},
-		"no id": {func(tb testing.TB, _ *pebble.DB, b *pebble.Batch) {
-			unset(tb, b, metaKey(metaNodeID))
+		"no id": {func(x *tampering) {
+			x.unset(metaKey(metaNodeID))
 		}, []string{"store: node-id: "}},
 	}
 }
@@ -283,7 +266,7 @@ func TestVerifyNamesWhatIsBroken(t *testing.T) {
 			t.Parallel()
 			fs := vfs.NewMem()
 			aStore(t, fs)
-			tamper(t, fs, func(db *pebble.DB, b *pebble.Batch) { d.change(t, db, b) })
+			tamper(t, fs, d.change)
 			report := verified(t, fs)
 			for _, want := range d.want {
 				if !slices.ContainsFunc(report.Problems, func(p Problem) bool { return strings.HasPrefix(p.String(), want) }) {
@@ -301,10 +284,10 @@ func TestVerifyStopsDescribing(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
 	aStore(t, fs)
-	tamper(t, fs, func(db *pebble.DB, b *pebble.Batch) {
-		for _, p := range stored(t, db, logPrefix) {
+	tamper(t, fs, func(x *tampering) {
+		for _, p := range x.stored(logPrefix) {
 			p[1][20] ^= 1
-			set(t, b, p[0], p[1])
+			x.set(p[0], p[1])
 		}
 	})
 	report, err := VerifyDir(limited(t), verifyConfig(fs), Verification{Limit: 5})
