@@ -110,6 +110,13 @@ func ValidStream(name string) error {
 	return nil
 }
 
+func (n *Node) validate(a *Append) error {
+	if n.virtual(a.Stream) {
+		return &InvalidError{fmt.Sprintf("stream %s is made by the node from its index: nobody can write to it", a.Stream)}
+	}
+	return a.validate(n.cfg.MaxAppendBytes)
+}
+
 func (a *Append) validate(limit int64) error {
 	if err := ValidStream(a.Stream); err != nil {
 		return err
@@ -151,7 +158,7 @@ func (a *Append) footprint() int64 {
 // [TooLargeError], an [InvalidError], [ErrBusy], a [NoSpaceError], a
 // [FailedError] or [ErrClosed].
 func (n *Node) Append(ctx context.Context, a Append) (Appended, error) {
-	if err := a.validate(n.cfg.MaxAppendBytes); err != nil {
+	if err := n.validate(&a); err != nil {
 		return Appended{}, err
 	}
 	return n.submit(ctx, &request{Append: a})

@@ -36,7 +36,7 @@ func (n *Node) Tombstone(ctx context.Context, stream string, expected Expected) 
 
 func (n *Node) remove(ctx context.Context, k kind, stream string, expected Expected) (Appended, error) {
 	a := Append{Stream: stream, Expected: expected}
-	if err := a.validate(n.cfg.MaxAppendBytes); err != nil {
+	if err := n.validate(&a); err != nil {
 		return Appended{}, err
 	}
 	// The rules look at the ids of what is to be written: this one is new.

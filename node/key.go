@@ -12,11 +12,15 @@ import (
 //	S stream id, revision the record's position
 //	N stream name         the stream's head
 //	M name                about the store itself
+//	V stream name         the head of a stream of the index
+//	W stream id, revision the position of the record that it links to
 const (
 	logPrefix    = 'L'
 	streamPrefix = 'S'
 	namePrefix   = 'N'
 	metaPrefix   = 'M'
+	indexPrefix  = 'V'
+	linkPrefix   = 'W'
 
 	logKeySize    = 1 + 8
 	streamKeySize = 1 + 8 + 8
@@ -59,8 +63,15 @@ func streamKey(stream, revision uint64) []byte {
 	return key
 }
 
+func linkKey(stream, revision uint64) []byte {
+	key := streamKey(stream, revision)
+	key[0] = linkPrefix
+	return key
+}
+
+// parseStreamKey takes a key of a stream, or of one of the index.
 func parseStreamKey(key []byte) (stream, revision uint64, err error) {
-	if len(key) != streamKeySize || key[0] != streamPrefix {
+	if len(key) != streamKeySize || key[0] != streamPrefix && key[0] != linkPrefix {
 		return 0, 0, fmt.Errorf("key %x is not one of a stream", key)
 	}
 	return binary.BigEndian.Uint64(key[1:]), binary.BigEndian.Uint64(key[9:]), nil
@@ -74,6 +85,8 @@ func parsePosition(value []byte) (uint64, error) {
 }
 
 func nameKey(stream string) []byte { return append([]byte{namePrefix}, stream...) }
+
+func indexKey(stream string) []byte { return append([]byte{indexPrefix}, stream...) }
 
 func metaKey(name string) []byte { return append([]byte{metaPrefix}, name...) }
 

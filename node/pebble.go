@@ -118,6 +118,7 @@ func (n *Node) closePebble() error {
 			}
 		}()
 		n.writer.Wait()
+		n.index.close()
 		n.stopReaders()
 		done <- n.db.Close()
 	}()

@@ -53,6 +53,7 @@ type streamView struct {
 	last        int64
 	since       int64 // ticks
 	softDeleted bool
+	links       string // the stream's name when it is one of the index
 }
 
 func (n *Node) view(stream string) (streamView, error) {
@@ -63,7 +64,13 @@ func (n *Node) view(stream string) (streamView, error) {
 	if deleted, err := n.deletedForEver(stream, &h); err != nil || deleted {
 		return streamView{}, errors.Join(err, orNil(deleted, &StreamDeletedError{Stream: stream}))
 	}
-	v := streamView{id: h.id, low: h.lowest(), last: h.last, since: math.MinInt64, softDeleted: h.softDeleted()}
+	v := streamView{id: h.id, low: h.lowest(), last: h.last}
+	if n.virtual(stream) {
+		if v, err = n.viewVirtual(stream, &h); err != nil {
+			return v, err
+		}
+	}
+	v.since, v.softDeleted = math.MinInt64, h.softDeleted()
 	if _, ok := described(stream); ok && h.last >= 0 {
 		v.low = uint64(h.last) // of metadata only the last is shown
 	}
@@ -99,10 +106,15 @@ func (s *streamScan) close() {
 
 // open walks the revisions from and to, both included.
 func (s *streamScan) open(from, to uint64) (err error) {
-	s.index, err = s.node.db.NewIter(&pebble.IterOptions{
-		LowerBound: streamKey(s.view.id, from), UpperBound: streamKey(s.view.id, to+1),
-	})
+	s.index, err = s.node.db.NewIter(&pebble.IterOptions{LowerBound: s.key(from), UpperBound: s.key(to + 1)})
 	return err
+}
+
+func (s *streamScan) key(revision uint64) []byte {
+	if s.view.links != "" {
+		return linkKey(s.view.id, revision)
+	}
+	return streamKey(s.view.id, revision)
 }
 
 func (s *streamScan) forwards(r *StreamRead, p *Page) error {
@@ -143,7 +155,7 @@ func (s *streamScan) first(low, last uint64) (bool, error) {
 	high := last + 1
 	for low < high {
 		middle := low + (high-low)/2
-		if !s.index.SeekGE(streamKey(s.view.id, middle)) {
+		if !s.index.SeekGE(s.key(middle)) {
 			high = middle
 			continue
 		}
@@ -157,7 +169,7 @@ func (s *streamScan) first(low, last uint64) (bool, error) {
 			high = middle
 		}
 	}
-	return s.index.SeekGE(streamKey(s.view.id, low)), s.index.Error()
+	return s.index.SeekGE(s.key(low)), s.index.Error()
 }
 
 func (s *streamScan) backwards(r *StreamRead, p *Page) error {
@@ -210,15 +222,25 @@ func (s *streamScan) record(near *Record) (revision uint64, r *Record, err error
 	if err != nil {
 		return 0, nil, fmt.Errorf("index entry %x: %w: %w", s.index.Key(), ErrDamaged, err)
 	}
+	if s.view.links != "" {
+		near = nil
+	}
 	r, err = s.fetch(position, near)
 	if errors.Is(err, errNoRecord) {
 		return revision, nil, s.explainMissing(err)
 	}
+	if err == nil && s.view.links != "" {
+		r = linkTo(s.view.links, revision, r)
+	}
 	return revision, r, err
 }
 
-// explainMissing is nil when the index no longer names the record either.
+// explainMissing is nil when the index no longer names the record either. A
+// link goes with what it points at.
 func (s *streamScan) explainMissing(missing error) error {
+	if s.view.links != "" {
+		return nil
+	}
 	value, err := s.node.get(s.index.Key())
 	if err != nil || value == nil {
 		return err

@@ -70,6 +70,9 @@ func (f *streamFollower) catchUp() error {
 		if err != nil {
 			return err
 		}
+		if len(page.Records) > behind {
+			f.live = false
+		}
 		if err := f.send(page.Records); err != nil {
 			return err
 		}
