@@ -120,7 +120,7 @@ func (a *App) startNode(context.Context) error {
 		a.eventStore = a.cfg.EventStore
 		return nil
 	}
-	n, err := StartNode(a.cfg, a.logger)
+	n, err := startEmbedded(a.cfg, a.logger)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,18 @@ type Config struct {
 
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 
+	Node     Node     `embed:"" prefix:"node-" envprefix:"WAYBILL_NODE_"`
 	Checkout Checkout `embed:"" prefix:"checkout-" envprefix:"WAYBILL_CHECKOUT_"`
 	Webhooks Webhooks `embed:"" prefix:"webhooks-" envprefix:"WAYBILL_WEBHOOKS_"`
+}
+
+// Node is how the embedded node is reached when it runs alone.
+type Node struct {
+	TLSCert       string `name:"tls-cert" env:"TLS_CERT" help:"PEM file of the certificate and its chain for \"waybill node\"; with it clients need TLS and an account, without it the node serves this machine only. Read again when it changes."`
+	TLSKey        string `name:"tls-key" env:"TLS_KEY" help:"PEM file of the certificate's private key."`
+	Advertise     string `name:"advertise" env:"ADVERTISE" help:"host:port that \"waybill node\" gives to clients that discover it, which must be in the certificate; empty is the address they have reached."`
+	AdminPassword string `name:"admin-password" env:"ADMIN_PASSWORD" help:"Password of the account admin, at least 8 characters, where the first start with TLS makes it; empty makes a random one and prints it once."`
+	OpsPassword   string `name:"ops-password" env:"OPS_PASSWORD" help:"The same for the account ops."`
 }
 
 // Checkout is how patient placing an order is.
@@ -75,6 +85,7 @@ func (c Config) Validate() error {
 	if host, _, err := net.SplitHostPort(c.PprofAddr); c.PprofAddr != "" && (err != nil || !loopback(host)) {
 		bad("pprof-addr", "%q is not a loopback host:port; a profile tells too much to be public", c.PprofAddr)
 	}
+	c.Node.validate(bad)
 	if c.Database != "" {
 		bad("database", "read models in Postgres are not supported by this version; leave it empty for SQLite")
 	}
@@ -96,6 +107,20 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (n Node) validate(bad func(name, format string, args ...any)) {
+	if (n.TLSCert == "") != (n.TLSKey == "") {
+		bad("node-tls-cert", "a certificate needs its key, and a key its certificate: give both or neither")
+	}
+	if _, port, err := net.SplitHostPort(n.Advertise); n.Advertise != "" && (err != nil || port == "" || port == "0") {
+		bad("node-advertise", "%q is not host:port", n.Advertise)
+	}
+	for name, password := range map[string]string{"node-admin-password": n.AdminPassword, "node-ops-password": n.OpsPassword} {
+		if len(password) > 0 && len(password) < 8 {
+			bad(name, "has %d characters; it needs at least 8", len(password))
+		}
+	}
 }
 
 func loopback(host string) bool {
