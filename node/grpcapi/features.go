@@ -17,8 +17,7 @@ type features struct {
 
 // GetSupportedMethods is what a client asks first on every connection.
 // Persistent subscriptions are listed although they are refused: clients look
-// for them over HTTP otherwise. Batch appends are not listed, so that clients
-// that could use them use appends.
+// for them over HTTP otherwise.
 func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const (
 		streams      = "event_store.client.streams.streams"
@@ -29,6 +28,7 @@ func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeat
 		Methods: []*serverfeatures.SupportedMethod{
 			method(streams, "read", "position", "events"),
 			method(streams, "append"),
+			method(streams, "batchappend", "deadline_duration"),
 			method(streams, "delete"),
 			method(streams, "tombstone"),
 			method(subscription, "create", "stream", "all"),

@@ -3,8 +3,6 @@ package grpcapi
 import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/waybill-dev/waybill/node"
 )
@@ -16,11 +14,6 @@ type service struct {
 	gate     *gate
 	stopping <-chan struct{}
 	census   *census
-}
-
-// BatchAppend implements [streams.StreamsServer].
-func (*service) BatchAppend(streams.Streams_BatchAppendServer) error {
-	return status.Error(codes.Unimplemented, "this node takes appends one at a time: use Append")
 }
 
 // noSubscriptions refuses persistent subscriptions.

@@ -1,0 +1,334 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	rpc "google.golang.org/genproto/googleapis/rpc/status"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+const (
+	// batchTime is how long a batch may take from its options to its answer,
+	// whatever longer time its client gives it.
+	batchTime = 2 * time.Second
+
+	// mostBatches is how many batches of one call may be unanswered. More are not
+	// received.
+	mostBatches = 2048
+
+	// mostBatchBytes is what the batches of one call may hold that are not whole.
+	mostBatchBytes = 64 << 20
+)
+
+// BatchAppend implements [streams.StreamsServer]. A call carries many appends,
+// which may come in pieces, each marked with the correlation id of its append.
+// Each is answered for itself; they are written in the order of their last
+// pieces.
+func (s *service) BatchAppend(stream streams.Streams_BatchAppendServer) error {
+	c := batchCall{
+		service: s, stream: stream,
+		open:  make(map[uuid.UUID]*batch),
+		slots: make(chan struct{}, mostBatches),
+	}
+	defer c.close()
+	received := make(chan error, 1)
+	go func() { received <- c.receive() }() // ends with the call at the latest
+	select {
+	case err := <-received:
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		c.finish()
+		return refuseStream(stream, err)
+	case <-s.stopping:
+		c.finish()
+		return refuseStream(stream, node.ErrClosed)
+	}
+}
+
+// A batchCall is one call of BatchAppend.
+type batchCall struct {
+	service *service
+	stream  streams.Streams_BatchAppendServer
+	sending sync.Mutex
+
+	mu     sync.Mutex // guards what follows
+	open   map[uuid.UUID]*batch
+	bytes  int64 // of all open batches
+	closed bool  // nothing more is taken
+
+	slots   chan struct{}  // holds one for each batch that is not answered
+	running sync.WaitGroup // whatever may still answer
+}
+
+// A batch is an append of which more is to come.
+type batch struct {
+	id     *shared.UUID // as the client wrote it
+	append node.Append
+	size   int64           // as it counts against the limit of an append
+	held   int64           // as it counts against the limits of the call
+	ctx    context.Context //nolint:containedctx // it is the batch's own clock
+	cancel context.CancelFunc
+}
+
+func (c *batchCall) receive() error {
+	for {
+		req, err := c.stream.Recv()
+		if err != nil {
+			return err
+		}
+		if err := c.take(req); err != nil {
+			return err
+		}
+	}
+}
+
+// take returns an error when the call cannot go on.
+func (c *batchCall) take(req *streams.BatchAppendReq) error {
+	if !c.enter() {
+		return node.ErrClosed
+	}
+	defer c.running.Done()
+	id, err := parseID(req.GetCorrelationId())
+	if err != nil {
+		return c.refuse(req, err)
+	}
+	if o := req.GetOptions(); o != nil {
+		if err := c.begin(id, req.GetCorrelationId(), o); err != nil {
+			return c.refuse(req, err)
+		}
+	}
+	b, err := c.extend(id, req)
+	if err != nil {
+		return c.settle(b, node.Appended{}, err)
+	}
+	if b != nil {
+		c.write(b)
+	}
+	return nil
+}
+
+// enter is to be undone at running. It is false when the call is ending.
+func (c *batchCall) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.running.Add(1)
+	return true
+}
+
+func (c *batchCall) refuse(req *streams.BatchAppendReq, err error) error {
+	name := string(req.GetOptions().GetStreamIdentifier().GetStreamName())
+	return c.answer(req.GetCorrelationId(), name, explainBatch(err), node.Appended{})
+}
+
+// begin opens a batch, unless it is open already.
+func (c *batchCall) begin(id uuid.UUID, written *shared.UUID, o *streams.BatchAppendReq_Options) error {
+	a, err := parseBatch(o)
+	if err != nil {
+		return err
+	}
+	if err := c.service.gate.authorise(c.stream.Context(), opWrite, a.Stream); err != nil {
+		return err
+	}
+	limit := min(givenTime(o), batchTime)
+	if limit <= 0 {
+		return context.DeadlineExceeded
+	}
+	if c.batch(id) != nil {
+		return nil
+	}
+	select {
+	case c.slots <- struct{}{}:
+	case <-c.stream.Context().Done():
+		return c.stream.Context().Err()
+	}
+	b := &batch{id: written, append: a}
+	b.ctx, b.cancel = context.WithTimeout(c.stream.Context(), limit)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[id] = b
+	context.AfterFunc(b.ctx, func() { c.expire(id, b) })
+	return nil
+}
+
+func (c *batchCall) batch(id uuid.UUID) *batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open[id]
+}
+
+// givenTime is how long the client gives the batch.
+func givenTime(o *streams.BatchAppendReq_Options) time.Duration {
+	switch d := o.GetDeadlineOption().(type) {
+	case *streams.BatchAppendReq_Options_Deadline:
+		return d.Deadline.AsDuration()
+	case *streams.BatchAppendReq_Options_Deadline_21_10_0:
+		return time.Until(d.Deadline_21_10_0.AsTime()) // the clocks of both are compared, as the protocol has it
+	}
+	return batchTime
+}
+
+func parseBatch(o *streams.BatchAppendReq_Options) (node.Append, error) {
+	if o.GetStreamIdentifier() == nil {
+		return node.Append{}, invalid("Required field StreamIdentifier not set.")
+	}
+	a := node.Append{Stream: string(o.GetStreamIdentifier().GetStreamName())}
+	switch at := o.GetExpectedStreamPosition().(type) {
+	case *streams.BatchAppendReq_Options_StreamPosition:
+		if a.Expected = node.Expected(at.StreamPosition); a.Expected < 0 {
+			return a, invalid("expected revision %d is too large", at.StreamPosition)
+		}
+	case *streams.BatchAppendReq_Options_NoStream:
+		a.Expected = node.ExpectNoStream
+	case *streams.BatchAppendReq_Options_Any:
+		a.Expected = node.ExpectAny
+	case *streams.BatchAppendReq_Options_StreamExists:
+		a.Expected = node.ExpectExists
+	default:
+		return a, invalid("the batch has no expected position")
+	}
+	return a, node.ValidStream(a.Stream)
+}
+
+// extend adds the events to their batch and returns it when it is whole, or
+// when there is an error, which is the end of the batch.
+func (c *batchCall) extend(id uuid.UUID, req *streams.BatchAppendReq) (*batch, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.open[id]
+	if b == nil {
+		return nil, nil
+	}
+	for _, m := range req.GetProposedMessages() {
+		if err := c.add(b, m); err != nil {
+			c.drop(id, b)
+			return b, err
+		}
+	}
+	if !req.GetIsFinal() {
+		return nil, nil
+	}
+	c.drop(id, b)
+	return b, nil
+}
+
+func (c *batchCall) add(b *batch, m *streams.BatchAppendReq_ProposedMessage) error {
+	e, err := parseProposed(m)
+	if err != nil {
+		return err
+	}
+	const each = 128 // of an event without bytes
+	size := e.Size()
+	b.size += size
+	b.held += size + each
+	c.bytes += size + each
+	if b.size > c.service.node.MaxAppendBytes() {
+		return &node.TooLargeError{Limit: c.service.node.MaxAppendBytes()}
+	}
+	if c.bytes > mostBatchBytes {
+		return node.ErrBusy
+	}
+	b.append.Events = append(b.append.Events, e)
+	return nil
+}
+
+func parseProposed(m *streams.BatchAppendReq_ProposedMessage) (node.Event, error) {
+	e, err := parseEvent(&streams.AppendReq_ProposedMessage{
+		Id: m.GetId(), Metadata: m.GetMetadata(), CustomMetadata: m.GetCustomMetadata(), Data: m.GetData(),
+	})
+	if err != nil {
+		return e, invalid("%s", explain(err).message) // whatever it is in a call of Append
+	}
+	return e, nil
+}
+
+// drop closes the batch; mu is held.
+func (c *batchCall) drop(id uuid.UUID, b *batch) {
+	delete(c.open, id)
+	c.bytes -= b.held
+}
+
+// expire answers a batch whose time is over before its last piece came.
+func (c *batchCall) expire(id uuid.UUID, b *batch) {
+	if !c.enter() {
+		return
+	}
+	defer c.running.Done()
+	c.mu.Lock()
+	open := c.open[id] == b
+	if open {
+		c.drop(id, b)
+	}
+	c.mu.Unlock()
+	if open {
+		_ = c.settle(b, node.Appended{}, context.DeadlineExceeded) // receive tells that the client has gone
+	}
+}
+
+// write queues the batch, so that the next one comes behind it, and lets it be
+// answered when it is on the disk.
+func (c *batchCall) write(b *batch) {
+	begun, err := c.service.node.Begin(b.ctx, b.append)
+	c.running.Go(func() {
+		var done node.Appended
+		if err == nil {
+			done, err = begun.Wait(b.ctx)
+		}
+		_ = c.settle(b, done, err) // receive tells that the client has gone
+	})
+}
+
+// settle answers a batch that is no longer open.
+func (c *batchCall) settle(b *batch, done node.Appended, err error) error {
+	defer func() { <-c.slots }()
+	b.cancel()
+	return c.answer(b.id, b.append.Stream, explainBatch(err), done)
+}
+
+// answer tells what became of a batch: refused, when that is not nil, or done.
+func (c *batchCall) answer(id *shared.UUID, stream string, refused *rpc.Status, done node.Appended) error {
+	resp := &streams.BatchAppendResp{
+		CorrelationId:    id,
+		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)},
+		Result:           batchSuccess(done),
+	}
+	if refused != nil {
+		resp.Result = &streams.BatchAppendResp_Error{Error: refused}
+	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if err := c.stream.Send(resp); err != nil {
+		return fmt.Errorf("answer a batch: %w", err)
+	}
+	return nil
+}
+
+// finish waits until what was begun is answered.
+func (c *batchCall) finish() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
+// close stops the clocks of batches that never became whole.
+func (c *batchCall) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, b := range c.open {
+		b.cancel()
+	}
+}
