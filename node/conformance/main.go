@@ -48,7 +48,7 @@ type options struct {
 	verbose, keep bool
 }
 
-// conform runs the suite.
+// conform runs the suite without and with security.
 func conform(ctx context.Context, o options, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "conformance-")
 	if err != nil {
@@ -71,5 +71,5 @@ func conform(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := os.Mkdir(s.temp, 0o700); err != nil {
 		return err
 	}
-	return s.test(ctx, insecure)
+	return errors.Join(s.test(ctx, insecure), s.test(ctx, secure))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/node"
+	"github.com/waybill-dev/waybill/node/auth"
 	"github.com/waybill-dev/waybill/node/grpcapi"
 )
 
@@ -47,21 +48,42 @@ func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 			return errors.Join(fmt.Errorf("populate the node: %w", err), n.Close())
 		}
 	}
-	server, err := listen(n, logger, &o)
+	secure, err := o.secure(ctx, n, logger)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	server, err := grpcapi.Listen("127.0.0.1:0", n, grpcapi.Config{Secure: secure, Logger: logger})
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
 	fmt.Fprintln(out, server.Addr())
 	wait(ctx, in)
-	return errors.Join(stop(ctx, server), n.Close())
+	err = stop(ctx, server)
+	if secure != nil {
+		secure.Auth.Close()
+	}
+	return errors.Join(err, n.Close())
 }
 
-func listen(n *node.Node, logger *slog.Logger, o *serveOptions) (*grpcapi.Server, error) {
-	if o.cert != "" {
-		return nil, errors.New("the node serves without TLS only")
+// secure is nil without a certificate.
+func (o *serveOptions) secure(ctx context.Context, n *node.Node, logger *slog.Logger) (*grpcapi.Secure, error) {
+	if o.cert == "" {
+		return nil, nil
 	}
-	cfg := grpcapi.Config{Logger: logger}
-	return grpcapi.Listen("127.0.0.1:0", n, cfg)
+	var real clock
+	tls, err := grpcapi.TLSFromFiles(o.cert, o.key, real.now, logger)
+	if err != nil {
+		return nil, err
+	}
+	const password = "changeit" // of the original, which the suite signs in with
+	if o.fixtures != "" {
+		// The populated database has the accounts, with hashes of the original.
+		if err := auth.NewAccounts(auth.OfNode(n)).SetPassword(ctx, "admin", password); err != nil {
+			return nil, err
+		}
+	}
+	accounts, err := auth.Open(ctx, n, auth.Config{AdminPassword: password, OpsPassword: password, Logger: logger})
+	return &grpcapi.Secure{TLS: tls, Auth: accounts}, err
 }
 
 func populate(ctx context.Context, n *node.Node, c *clock, fixtures string) error {
