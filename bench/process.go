@@ -55,6 +55,9 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
 // Stop ends the process as Ctrl-C does and waits for it.
 func (p *Process) Stop() error { return p.end(os.Interrupt) }
 

@@ -10,7 +10,13 @@ import (
 	"github.com/waybill-dev/waybill/imports/retail"
 )
 
+// benchCommand measures; without a subcommand the whole platform.
 type benchCommand struct {
+	Platform benchPlatformCommand `cmd:"" default:"withargs" help:"Measure the platform: orders per second, time to the partner, start-up, memory."`
+	Node     benchNodeCommand     `cmd:"" help:"Measure the embedded event store: appends, reads, subscribers, large stores."`
+}
+
+type benchPlatformCommand struct {
 	Callers  []int         `name:"callers" default:"1,16,64" help:"Numbers of callers that place orders at once, one run each."`
 	Duration time.Duration `name:"duration" default:"10s" help:"Length of each run."`
 	Rate     int           `name:"rate" default:"50" help:"Orders per second while the time to the partner is measured."`
@@ -21,7 +27,7 @@ type benchCommand struct {
 }
 
 // Run measures a platform of its own in a temporary folder.
-func (c benchCommand) Run(inv *invocation) error {
+func (c benchPlatformCommand) Run(inv *invocation) error {
 	if c.Duration < time.Second || c.Rate < 1 || c.Rate > 1000 || c.Starts < 1 {
 		return usageError{fmt.Errorf("--duration needs at least 1s, --rate 1 to 1000, --starts at least 1")}
 	}

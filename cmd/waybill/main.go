@@ -35,7 +35,7 @@ type program struct {
 	Serve    serveCommand   `cmd:"" help:"Run the platform."`
 	Node     nodeCommand    `cmd:"" help:"Run the embedded event store alone."`
 	Import   importCommand  `cmd:"" help:"Import orders from elsewhere."`
-	Bench    benchCommand   `cmd:"" help:"Measure this machine: orders per second, time to the partner, start-up, memory."`
+	Bench    benchCommand   `cmd:"" help:"Measure this machine."`
 	Settings configCommand  `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
 	Version  versionCommand `cmd:"" help:"Show the version."`
 }
