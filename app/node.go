@@ -42,7 +42,7 @@ func StartNode(cfg configs.Config, logger *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{}
-	n.store, err = node.Open(node.Config{Dir: EventsDir(cfg), Logger: logger, Now: time.Now})
+	n.store, err = node.Open(node.Config{Dir: EventsDir(cfg), Index: cfg.Node.Index, Logger: logger, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded event store: %w", err)
 	}

@@ -43,6 +43,7 @@ type Node struct {
 	Advertise     string `name:"advertise" env:"ADVERTISE" help:"host:port that \"waybill node\" gives to clients that discover it, which must be in the certificate; empty is the address they have reached."`
 	AdminPassword string `name:"admin-password" env:"ADMIN_PASSWORD" help:"Password of the account admin, at least 8 characters, where the first start with TLS makes it; empty makes a random one and prints it once."`
 	OpsPassword   string `name:"ops-password" env:"OPS_PASSWORD" help:"The same for the account ops."`
+	Index         bool   `name:"index" env:"INDEX" help:"Offer the streams $ce-CATEGORY and $et-TYPE, with links to all events of a category and of a type, as EventStoreDB's standard projections do."`
 }
 
 // Checkout is how patient placing an order is.
