@@ -110,7 +110,8 @@ type Node struct {
 	closed  atomic.Bool
 	writer  sync.WaitGroup
 	readers sync.RWMutex // held to read while the files are read
-	backup  sync.Mutex   // one at a time
+
+	backup, scavenging sync.Mutex // one of each at a time
 }
 
 // Open opens the store in cfg.Dir or makes a new one there. When another
