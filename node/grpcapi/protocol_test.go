@@ -9,7 +9,6 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -246,16 +245,6 @@ func TestSubscriptionRefusals(t *testing.T) {
 				t.Errorf("the subscription answered %v, want %s", err, codes.InvalidArgument)
 			}
 		})
-	}
-}
-
-func TestWhatIsNotServedSaysSo(t *testing.T) {
-	t.Parallel()
-	onlyHere(t)
-	target := address(t)
-	_, err := persistent.NewPersistentSubscriptionsClient(dial(t, target)).List(deadline(t), &persistent.ListReq{})
-	if status.Code(err) != codes.Unimplemented {
-		t.Errorf("list answered %v", err)
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/waybill-dev/waybill/node"
+	groups "github.com/waybill-dev/waybill/node/persistent"
 )
 
 // Config is how the node is served.
@@ -40,6 +41,7 @@ type Config struct {
 // A Server serves one node.
 type Server struct {
 	node     *node.Node
+	groups   *groups.Engine
 	gate     *gate
 	split    *split
 	grpc     *grpc.Server
@@ -61,10 +63,15 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients of the event store: %w", err)
 	}
+	engine, err := groups.Open(groups.Config{Node: n, Logger: cfg.Logger, Now: n.Now})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	calls, census := newCalls(), &census{node: n, all: make(map[*subscription]string)}
 	gate := newGate(cfg.Secure)
 	s := &Server{
 		node:     n,
+		groups:   engine,
 		gate:     gate,
 		split:    splitConnections(listener),
 		grpc:     grpc.NewServer(options(cfg.Logger, calls, gate)...),
@@ -77,7 +84,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
 	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
 	streams.RegisterStreamsServer(s.grpc, &service{node: n, gate: gate, stopping: s.stopping, census: census})
-	persistent.RegisterPersistentSubscriptionsServer(s.grpc, noSubscriptions{})
+	persistent.RegisterPersistentSubscriptionsServer(s.grpc, &subscriptions{engine: engine, gate: gate})
 	n.Announce(s.Addr())
 	go func() { s.served <- s.grpc.Serve(s.split.rpc) }()
 	go s.serveHTTP()
@@ -124,6 +131,7 @@ func (s *Server) ConnectionString() string {
 // until ctx ends, and then cuts them.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stopping) })
+	s.groups.Close()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -1,7 +1,6 @@
 package grpcapi
 
 import (
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
 	"github.com/waybill-dev/waybill/node"
@@ -14,9 +13,4 @@ type service struct {
 	gate     *gate
 	stopping <-chan struct{}
 	census   *census
-}
-
-// noSubscriptions refuses persistent subscriptions.
-type noSubscriptions struct {
-	persistent.UnimplementedPersistentSubscriptionsServer
 }

@@ -1,0 +1,300 @@
+package persistent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/node"
+)
+
+const (
+	tickInterval = time.Second
+	// maxBytes of messages that are not done stop the reading, however few they
+	// are.
+	maxBytes = 32 << 20
+)
+
+// A group is one goroutine that reads its source and gives the messages to its
+// clients. All its fields but the channels are that goroutine's.
+type group struct {
+	definition *Definition
+	liveFrom   *uint64
+	source     source
+	node       *node.Node
+	logger     *slog.Logger
+	now        func() time.Time
+	ctx        context.Context //nolint:containedctx // the group lives as long as its engine, not as long as a call
+
+	inbox  chan func()
+	writes chan func()   // what came of a write
+	grown  chan struct{} // the source has more
+	quit   chan bool     // whether to write a last checkpoint
+	done   chan struct{} // closed at the end
+
+	next     uint64 // where to read on
+	position uint64 // of the log, behind the last event read
+	behind   bool   // there may be more
+	failed   bool   // reading failed: wait for the next tick
+	buried   bool   // the source was read to its tombstone
+	dead     bool   // the source cannot be read, and never will be
+	seen     int64  // the last event read or left out
+	newest   int64  // the last event read
+	count    int64  // events read and left out
+
+	undone  order
+	retries queue
+	buffer  queue
+	held    map[uuid.UUID][]*message // by clients
+
+	clients  map[*Client]struct{}
+	strategy strategy
+	writing  int // writes on their way
+
+	checkpoint checkpoint
+	parking    parking
+	replay     replay
+	measured   measured
+}
+
+func newGroup(e *Engine, d *Definition, liveFrom *uint64) *group {
+	g := &group{
+		definition: d,
+		liveFrom:   liveFrom,
+		source:     source{node: e.cfg.Node, stream: d.Stream, filter: d.Filter, resolve: d.Settings.ResolveLinks},
+		node:       e.cfg.Node,
+		logger:     e.cfg.Logger.With("stream", d.Stream, "group", d.Group),
+		now:        e.cfg.Now,
+		ctx:        e.ctx,
+		inbox:      make(chan func(), 64),
+		writes:     make(chan func()),
+		grown:      make(chan struct{}, 1),
+		quit:       make(chan bool, 1),
+		done:       make(chan struct{}),
+		held:       map[uuid.UUID][]*message{},
+		clients:    map[*Client]struct{}{},
+		strategy:   newStrategy(d.Settings.Strategy),
+		behind:     true,
+		seen:       nothing,
+		newest:     nothing,
+	}
+	g.measured.start(g.now())
+	return g
+}
+
+// start reads where the group was and lets it run.
+func (g *group) start() error {
+	if err := g.load(); err != nil {
+		return err
+	}
+	go g.run()
+	return nil
+}
+
+// stop returns when nothing of the group runs. Its clients are dropped.
+func (g *group) stop(checkpoint bool) {
+	g.quit <- checkpoint
+	<-g.done
+}
+
+func (g *group) run() {
+	defer close(g.done)
+	ctx, cancel := context.WithCancel(g.ctx)
+	watching := make(chan struct{})
+	from := g.node.StreamEnd(g.source.stream) // before the first read
+	go func() {
+		defer close(watching)
+		g.source.watch(ctx, from, g.wake)
+	}()
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	for {
+		g.work()
+		select {
+		case f := <-g.inbox:
+			f()
+			g.drain()
+		case f := <-g.writes:
+			f()
+		case <-g.grown:
+			g.behind = true
+		case <-tick.C:
+			g.tick()
+		case checkpoint := <-g.quit:
+			cancel()
+			<-watching
+			g.end(checkpoint)
+			return
+		}
+	}
+}
+
+// drain takes what waits in the inbox, so that many small acknowledgements cost
+// one round.
+func (g *group) drain() {
+	for range cap(g.inbox) {
+		select {
+		case f := <-g.inbox:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// wake is called by the watcher. One token stands for any number of events.
+func (g *group) wake() {
+	select {
+	case g.grown <- struct{}{}:
+	default:
+	}
+}
+
+// work does what there is to do, until clients, room or events run out.
+func (g *group) work() {
+	for {
+		g.give()
+		if !g.fill() && !g.replayMore() {
+			break
+		}
+	}
+	g.park()
+	g.finishReplay(false)
+	g.mark(false)
+}
+
+func (g *group) tick() {
+	g.failed = false
+	g.parking.failed = false
+	g.replay.failed = false
+	g.checkpoint.failed = false
+	g.expire()
+	g.work()
+	g.finishReplay(true)
+	g.mark(true)
+}
+
+// room is how many messages may be read.
+func (g *group) room() int {
+	s := &g.definition.Settings
+	waiting := g.retries.len() + g.buffer.len() + g.parking.len()
+	room := s.HistoryBuffer - waiting
+	if room < min(s.batch(), s.HistoryBuffer) || g.undone.bytes+g.replay.undone.bytes > maxBytes {
+		return 0
+	}
+	return min(room, s.batch())
+}
+
+// fill reads a piece of the source. It reports whether there may be another.
+func (g *group) fill() bool {
+	if !g.behind || g.failed || g.dead || g.buried {
+		return false
+	}
+	room := g.room()
+	if room == 0 {
+		return false
+	}
+	b, err := g.source.read(g.next, g.position, room)
+	if err != nil {
+		g.unreadable(err)
+		return false
+	}
+	for _, r := range b.records {
+		if err := g.read(r); err != nil {
+			g.unreadable(err)
+			return false
+		}
+	}
+	g.next = max(g.next, b.next)
+	g.count += int64(b.skipped)
+	g.seen = max(g.seen, b.last)
+	g.behind, g.buried = !b.end, b.buried
+	return true
+}
+
+// read takes one event of the source.
+func (g *group) read(r *node.Record) error {
+	m, err := g.source.message(r)
+	if err != nil || m.at < int64(g.next) {
+		return err
+	}
+	m.before, m.number = g.seen, g.count
+	g.seen, g.newest = m.at, m.at
+	g.next, g.position = uint64(m.at)+1, r.Position+1
+	g.count++
+	g.undone.add(m)
+	g.buffer.add(m)
+	return nil
+}
+
+// unreadable tells a stream that was deleted for ever, which is the end, from
+// troubles that may pass.
+func (g *group) unreadable(err error) {
+	if deleted := (*node.StreamDeletedError)(nil); !errors.As(err, &deleted) {
+		g.failed = true
+		g.troubled("read", err)
+		return
+	}
+	g.dead = true
+	g.logger.ErrorContext(g.ctx, "the stream of a persistent subscription is deleted for ever")
+	g.dropAll()
+}
+
+// end is the last thing a group does.
+func (g *group) end(checkpoint bool) {
+	g.dropAll()
+	for g.writing > 0 {
+		(<-g.writes)()
+	}
+	if checkpoint {
+		g.lastMark()
+	}
+}
+
+// write runs in the background what takes a while, and then in the group what
+// follows from it.
+func (g *group) write(do func() error, then func(error)) {
+	g.writing++
+	go func() {
+		err := do()
+		g.writes <- func() {
+			g.writing--
+			then(err)
+		}
+	}()
+}
+
+// post hands f to the group. It does nothing when the group has ended.
+func (g *group) post(f func()) {
+	select {
+	case g.inbox <- f:
+	case <-g.done:
+	}
+}
+
+// ask is post, and returns when f has run; false when it never will.
+func (g *group) ask(f func()) bool {
+	ran := make(chan struct{})
+	g.post(func() {
+		defer close(ran)
+		f()
+	})
+	select {
+	case <-ran:
+		return true
+	case <-g.done:
+	}
+	select {
+	case <-ran:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *group) error(kind Kind) error {
+	return &Error{Kind: kind, Stream: g.definition.Stream, Group: g.definition.Group}
+}
