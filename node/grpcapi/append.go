@@ -192,5 +192,6 @@ func wrongExpected(e *node.WrongExpectedError) *streams.AppendResp {
 	default:
 		wrong.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(e.Expected)}
 	}
+	tellOldClients(wrong, e)
 	return &streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wrong}}
 }

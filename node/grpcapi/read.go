@@ -18,22 +18,19 @@ func (s *service) Read(req *streams.ReadReq, out streams.Streams_ReadServer) err
 }
 
 func (s *service) read(o *streams.ReadReq_Options, out streams.Streams_ReadServer) error {
-	if o.GetUuidOption().GetContent() == nil {
-		return invalid("the read has no uuid_option")
+	if err := checkRead(o); err != nil {
+		return err
 	}
-	if _, ok := o.GetCountOption().(*streams.ReadReq_Options_Subscription); ok {
+	if subscribes(o) {
 		return s.subscribe(o, out)
 	}
 	if o.GetCount() == 0 {
 		return refuse(codes.Unknown, panicked+" A read needs a count.")
 	}
-	switch from := o.GetStreamOption().(type) {
-	case *streams.ReadReq_Options_Stream:
-		return s.readStream(o, from.Stream, out)
-	case *streams.ReadReq_Options_All:
-		return s.readAll(o, from.All, out)
+	if from := o.GetStream(); from != nil {
+		return s.readStream(o, from, out)
 	}
-	return invalid("the read names neither a stream nor $all")
+	return s.readAll(o, o.GetAll(), out)
 }
 
 func backwards(o *streams.ReadReq_Options) bool {
@@ -58,7 +55,7 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		}
 		r.From = node.FromEnd
 	}
-	left := o.GetCount()
+	left, bounds := o.GetCount(), s.bounds(o, &r, out)
 	for {
 		r.Limit = pageLimit(left)
 		page, err := s.node.ReadStream(r)
@@ -68,12 +65,15 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		if err != nil {
 			return err
 		}
+		if err := bounds.before(&r, &page); err != nil {
+			return err
+		}
 		if err := to.send(page.Records); err != nil {
 			return err
 		}
 		left -= uint64(len(page.Records))
 		if page.End || left == 0 {
-			return nil
+			return bounds.after(&r)
 		}
 		r.From = page.Next
 	}
@@ -137,7 +137,9 @@ func parseFilter(o *streams.ReadReq_Options_FilterOptions) (*node.Filter, error)
 	if expression == nil {
 		return nil, invalid("the filter has no expression")
 	}
-	if len(expression.GetPrefix()) > 0 {
+	// As the original: prefixes count without an expression only, and none of
+	// both lets nothing pass.
+	if expression.GetRegex() == "" {
 		return &node.Filter{By: by, Prefixes: expression.GetPrefix()}, nil
 	}
 	return node.NewRegexFilter(by, expression.GetRegex())

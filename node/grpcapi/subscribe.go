@@ -18,9 +18,6 @@ import (
 const behind = 32
 
 func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_ReadServer) error {
-	if backwards(o) {
-		return invalid("a subscription cannot go backwards")
-	}
 	to, err := s.sender(o, out)
 	if err != nil {
 		return err
