@@ -65,7 +65,7 @@ func (a *Auth) Authenticate(ctx context.Context, from, header string) (*Principa
 			return nil, err
 		}
 		if !right {
-			a.logger.Warn("a login was refused", "login", login, "from", from)
+			a.logger.WarnContext(ctx, "a login was refused", "login", login, "from", from)
 		}
 	}
 	if !right {

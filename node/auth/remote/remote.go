@@ -119,6 +119,7 @@ func explain(err error) error {
 		return fmt.Errorf("the login or the password in the connection string is wrong, or the account is disabled: %w", err)
 	case esdb.ErrorCodeWrongExpectedVersion:
 		return fmt.Errorf("somebody else changed the account at the same time, try again: %w", err)
+	default:
+		return err
 	}
-	return err
 }
