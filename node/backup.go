@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -21,31 +22,66 @@ const partialSuffix = ".partial"
 // until the store has replaced the files.
 const snapshotPrefix = "snapshot-"
 
-// Backup copies the store, as it is when Backup begins or a little later, to
-// the directory dir, which must not exist. Readers and writers go on. The
-// backup is complete when dir is there: until then it is in dir.partial, with
-// which an interrupted backup goes on when it is called again.
-func (n *Node) Backup(ctx context.Context, dir string, progress func(Progress)) (*Manifest, error) {
-	if !n.backup.TryLock() {
-		return nil, errors.New("another backup is being made")
-	}
-	defer n.backup.Unlock()
-	var m *Manifest
-	err := n.reading(func() (err error) {
-		b := backup{node: n, dir: dir, files: files{fs: n.fs, stage: "backup", progress: progress}}
-		m, err = b.run(ctx)
+// A Snapshot is the files of a store as they were at one moment.
+type Snapshot struct {
+	Dir   string    `json:"dir"`
+	ID    uuid.UUID `json:"id"`  // of the store
+	End   uint64    `json:"end"` // of its log: all records before it are in the files
+	Taken time.Time `json:"taken"`
+}
+
+// Snapshot holds on to the files as they are, for somebody who copies them, and
+// says where they are. What was acknowledged is in them. They must be released.
+func (n *Node) Snapshot() (*Snapshot, error) {
+	s := &Snapshot{Dir: n.fs.PathJoin(n.cfg.Dir, snapshotPrefix+uuid.NewString()), ID: n.ID(), Taken: n.cfg.Now().UTC()}
+	err := n.reading(func() error {
+		if err := n.db.Checkpoint(s.Dir, pebble.WithFlushedWAL()); err != nil {
+			return err
+		}
+		if err := n.failure.err(); err != nil {
+			return err
+		}
+		var err error
+		s.End, err = endOf(&n.cfg, n.fs, s.Dir)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("back up %s to %s: %w", n.cfg.Dir, dir, err)
+		return nil, errors.Join(fmt.Errorf("hold on to the files of %s: %w", n.cfg.Dir, err), n.Release(s))
+	}
+	return s, nil
+}
+
+// Release lets go of the snapshot's files.
+func (n *Node) Release(s *Snapshot) error { return n.fs.RemoveAll(s.Dir) }
+
+// Backup copies the store, as it is when Backup begins or a little later, to
+// the directory dir, which must not exist. Readers and writers go on. See
+// [CopySnapshot].
+func (n *Node) Backup(ctx context.Context, dir string, progress func(Progress)) (m *Manifest, err error) {
+	s, err := n.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, n.Release(s)) }()
+	return CopySnapshot(ctx, n.fs, s, dir, progress)
+}
+
+// CopySnapshot makes a backup of a snapshot in the directory dir, which must
+// not exist. It is complete when dir is there: until then it is in dir.partial,
+// with which an interrupted backup goes on when the store is backed up again.
+func CopySnapshot(ctx context.Context, fs vfs.FS, s *Snapshot, dir string, progress func(Progress)) (*Manifest, error) {
+	b := backup{of: s, dir: dir, files: files{fs: fs, stage: "backup", progress: progress}}
+	m, err := b.run(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("back up to %s: %w", dir, err)
 	}
 	return m, nil
 }
 
 type backup struct {
 	files
-	node *Node
-	dir  string
+	of  *Snapshot
+	dir string
 }
 
 func (b *backup) run(ctx context.Context) (m *Manifest, err error) {
@@ -61,30 +97,16 @@ func (b *backup) run(ctx context.Context) (m *Manifest, err error) {
 		return nil, fmt.Errorf("lock %s: %w", partial, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	snapshot, err := b.node.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, b.fs.RemoveAll(snapshot)) }()
-	if m, err = b.describe(snapshot); err != nil {
+	if m, err = b.describe(); err != nil {
 		return nil, err
 	}
 	if err := b.tidy(partial, m); err != nil {
 		return nil, err
 	}
-	if err := b.copyAll(ctx, snapshot, partial, m); err != nil {
+	if err := b.copyAll(ctx, b.of.Dir, partial, m); err != nil {
 		return nil, err
 	}
 	return m, b.complete(partial, m)
-}
-
-// snapshot links the files into a directory beside them.
-func (n *Node) snapshot() (string, error) {
-	dir := n.fs.PathJoin(n.cfg.Dir, snapshotPrefix+uuid.NewString())
-	if err := n.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
-		return "", fmt.Errorf("hold on to the files: %w", err)
-	}
-	return dir, n.failure.err()
 }
 
 // forgetSnapshots removes those of a process that was killed.
@@ -101,13 +123,9 @@ func (n *Node) forgetSnapshots() error {
 	return err
 }
 
-// describe opens the snapshot, which also shows that it can be opened.
-func (b *backup) describe(snapshot string) (m *Manifest, err error) {
-	m = &Manifest{Format: manifestFormat, ID: b.node.id, Taken: b.node.cfg.Now().UTC()}
-	if m.End, err = endOf(&b.node.cfg, b.fs, snapshot); err != nil {
-		return nil, err
-	}
-	names, err := b.fs.List(snapshot)
+func (b *backup) describe() (*Manifest, error) {
+	m := &Manifest{Format: manifestFormat, ID: b.of.ID, End: b.of.End, Taken: b.of.Taken}
+	names, err := b.fs.List(b.of.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +134,7 @@ func (b *backup) describe(snapshot string) (m *Manifest, err error) {
 		if name == lockFile {
 			continue
 		}
-		info, err := b.fs.Stat(b.fs.PathJoin(snapshot, name))
+		info, err := b.fs.Stat(b.fs.PathJoin(b.of.Dir, name))
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +143,8 @@ func (b *backup) describe(snapshot string) (m *Manifest, err error) {
 	return m, nil
 }
 
-// endOf reads where the log of a stopped store ends.
+// endOf reads where the log of a stopped store ends, which also shows that it
+// can be opened.
 func endOf(cfg *Config, files vfs.FS, dir string) (end uint64, err error) {
 	of := *cfg
 	of.Dir, of.FS = dir, files

@@ -111,7 +111,7 @@ type Node struct {
 	writer  sync.WaitGroup
 	readers sync.RWMutex // held to read while the files are read
 
-	backup, scavenging sync.Mutex // one of each at a time
+	scavenging sync.Mutex // once at a time
 }
 
 // Open opens the store in cfg.Dir or makes a new one there. When another

@@ -85,6 +85,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
 	streams.RegisterStreamsServer(s.grpc, &service{node: n, gate: gate, stopping: s.stopping, census: census})
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, &subscriptions{engine: engine, gate: gate})
+	registerOperations(s.grpc, &operations{node: n, gate: gate, stopping: s.stopping})
 	n.Announce(s.Addr())
 	go func() { s.served <- s.grpc.Serve(s.split.rpc) }()
 	go s.serveHTTP()
