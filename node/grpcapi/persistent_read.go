@@ -52,7 +52,7 @@ func (s *subscriptions) read(o *persistent.ReadReq_Options, stream persistent.Pe
 	defer client.Close()
 	ctx, cancel := guard.watch(stream.Context())
 	defer cancel()
-	c := conversation{client: client, stream: stream, textIDs: o.GetUuidOption().GetString_() != nil}
+	c := conversation{client: client, stream: stream, gate: s.gate, guard: guard, textIDs: o.GetUuidOption().GetString_() != nil}
 	return c.run(ctx, name+"::"+o.GetGroupName())
 }
 
@@ -71,6 +71,8 @@ func consumer(ctx context.Context, buffer int) groups.Consumer {
 type conversation struct {
 	client  *groups.Client
 	stream  persistent.PersistentSubscriptions_ReadServer
+	gate    *gate
+	guard   *guard
 	textIDs bool
 }
 
@@ -90,13 +92,32 @@ func (c *conversation) run(ctx context.Context, id string) error {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
 			return cause
 		}
+		if err == nil {
+			err = c.guard.check()
+		}
+		if err == nil {
+			err = c.protect(&d)
+		}
+		if err == nil {
+			err = c.stream.Send(c.answer(&d))
+		}
 		if err != nil {
 			return err
 		}
-		if err := c.stream.Send(c.answer(&d)); err != nil {
-			return err
-		}
 	}
+}
+
+// protect leaves the link alone where this client may not read what it points
+// at.
+func (c *conversation) protect(d *groups.Delivery) error {
+	if d.Link == nil || d.Event == nil {
+		return nil
+	}
+	allowed, err := c.gate.allows(c.stream.Context(), opRead, d.Event.Stream)
+	if !allowed {
+		d.Event = nil
+	}
+	return err
 }
 
 // listen returns nil when the client has nothing more to say: it may still want
