@@ -71,5 +71,8 @@ func conform(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := os.Mkdir(s.temp, 0o700); err != nil {
 		return err
 	}
-	return errors.Join(s.test(ctx, insecure), s.test(ctx, secure))
+	if err := s.compile(ctx); err != nil {
+		return err
+	}
+	return s.both(ctx)
 }

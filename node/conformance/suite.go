@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,36 @@ type suite struct {
 	temp    string // for the nodes' data
 }
 
+// compile fills the build cache, so that the runs do not do it twice.
+func (s *suite) compile(ctx context.Context) error {
+	cmd := s.command(ctx, "test", "-c", "-vet=off", "-trimpath", "-o", os.DevNull, "./esdb")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile the client's tests: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are those of whoever runs this
+	cmd.Dir = s.module
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	return cmd
+}
+
+// both runs the suite without and with security at the same time: it mostly
+// waits.
+func (s *suite) both(ctx context.Context) error {
+	var later bytes.Buffer
+	second := *s
+	second.out = &later
+	done := make(chan error, 1)
+	go func() { done <- second.test(ctx, secure) }()
+	first := s.test(ctx, insecure)
+	err := errors.Join(first, <-done)
+	_, printed := later.WriteTo(s.out)
+	return errors.Join(err, printed)
+}
+
 // test runs the suite once and prints what came of it.
 func (s *suite) test(ctx context.Context, m mode) error {
 	fmt.Fprintf(s.out, "\n%s:\n", m)
@@ -71,9 +102,9 @@ func (s *suite) run(ctx context.Context, m mode) (*results, error) {
 	if s.only != "" {
 		args = append(args, "-run="+s.only)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./esdb")...) //nolint:gosec // the arguments are those of whoever runs this
-	cmd.Dir, cmd.Stderr = s.module, s.out
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly",
+	cmd := s.command(ctx, append(args, "./esdb")...)
+	cmd.Stderr = s.out
+	cmd.Env = append(cmd.Env,
 		fmt.Sprintf("EVENTSTORE_INSECURE=%t", m == insecure),
 		"WAYBILL_CONFORMANCE_PROGRAM="+s.program,
 		"WAYBILL_CONFORMANCE_TEMP="+filepath.Clean(s.temp),
