@@ -23,7 +23,8 @@ const tombstoneRevision = math.MaxInt64
 // Delete empties the stream: it is not found until it is written again, and
 // goes on with the revision it had. Its metadata is lost. A stream that was
 // never written, and has no metadata, is a [WrongExpectedError] even for
-// [ExpectAny].
+// [ExpectAny]. One whose metadata stream has a tombstone cannot be deleted but
+// by a tombstone of its own: that is a [StreamDeletedError].
 func (n *Node) Delete(ctx context.Context, stream string, expected Expected) (Appended, error) {
 	return n.remove(ctx, kindDelete, stream, expected)
 }
@@ -35,32 +36,36 @@ func (n *Node) Tombstone(ctx context.Context, stream string, expected Expected) 
 }
 
 func (n *Node) remove(ctx context.Context, k kind, stream string, expected Expected) (Appended, error) {
+	req, err := n.removal(k, stream, expected)
+	if err != nil {
+		return Appended{}, err
+	}
+	return n.submit(ctx, req)
+}
+
+func (n *Node) removal(k kind, stream string, expected Expected) (*request, error) {
 	a := Append{Stream: stream, Expected: expected}
 	if err := n.validate(&a); err != nil {
-		return Appended{}, err
+		return nil, err
 	}
 	// The rules look at the ids of what is to be written: this one is new.
 	a.Events = []Event{{ID: uuid.New(), Type: TypeTombstone}}
 	if k == kindDelete {
 		a.Events[0] = Event{ID: a.Events[0].ID, Type: TypeMetadata, JSON: true, Data: deletedMetadata()}
 	}
-	return n.submit(ctx, &request{Append: a, kind: k})
+	return &request{Append: a, kind: k}, nil
 }
 
 // delete writes the metadata that hides all there is.
 func (g *group) delete(h *head, a *Append) (Appended, error) {
-	if h.last < 0 {
-		written, err := g.hasMetadata(a.Stream)
-		if err != nil {
-			return Appended{}, err
-		}
-		if !written {
-			return Appended{}, &WrongExpectedError{Stream: a.Stream, Expected: a.Expected, Current: -1}
-		}
-	}
 	metadata, err := g.head(MetadataStream(a.Stream))
-	if err != nil {
+	switch {
+	case err != nil:
 		return Appended{}, err
+	case metadata.tombstoned:
+		return Appended{}, &StreamDeletedError{Stream: MetadataStream(a.Stream)}
+	case h.last < 0 && metadata.last < 0:
+		return Appended{}, &WrongExpectedError{Stream: a.Stream, Expected: a.Expected, Current: -1}
 	}
 	done := g.append(metadata, &Append{Stream: MetadataStream(a.Stream), Events: a.Events})
 	g.describe(a.Stream, h, metadata)

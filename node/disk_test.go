@@ -145,7 +145,10 @@ func TestAppendsAreRefusedBeforeTheDiskIsFull(t *testing.T) {
 }
 
 // A gate holds every sync of the write-ahead log while it is shut.
-type gate struct{ shut atomic.Pointer[chan struct{}] }
+type gate struct {
+	shut  atomic.Pointer[chan struct{}]
+	holds atomic.Int32 // syncs
+}
 
 func (g *gate) close() (open func()) {
 	held := make(chan struct{})
@@ -157,11 +160,15 @@ func (g *gate) close() (open func()) {
 	}
 }
 
-func (g *gate) fs() vfs.FS {
-	return errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+func (g *gate) fs() vfs.FS { return g.over(vfs.NewMem()) }
+
+func (g *gate) over(fs vfs.FS) vfs.FS {
+	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		held := g.shut.Load()
 		if held != nil && strings.HasSuffix(op.Path, ".log") && op.Kind != errorfs.OpFileWrite {
+			g.holds.Add(1)
 			<-*held
+			g.holds.Add(-1)
 		}
 		return nil
 	}))

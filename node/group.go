@@ -59,12 +59,8 @@ func (g *group) decide(req *request, writable error) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
-	if of, ok := described(req.Stream); ok {
-		if other, err := g.head(of); err != nil {
-			return Appended{}, err
-		} else if other.tombstoned {
-			return Appended{}, &StreamDeletedError{Stream: req.Stream}
-		}
+	if err := g.describesLiving(req.Stream); err != nil {
+		return Appended{}, err
 	}
 	v, done, err := check(h, &req.Append, g)
 	switch {
@@ -84,6 +80,21 @@ func (g *group) decide(req *request, writable error) (Appended, error) {
 		return g.tombstone(h, &req.Append)
 	}
 	return g.write(&req.Append)
+}
+
+// describesLiving refuses metadata of a stream that is deleted for ever, and
+// metadata of that metadata.
+func (g *group) describesLiving(stream string) error {
+	for of, ok := described(stream); ok; of, ok = described(of) {
+		h, err := g.head(of)
+		if err != nil {
+			return err
+		}
+		if h.tombstoned {
+			return &StreamDeletedError{Stream: stream}
+		}
+	}
+	return nil
 }
 
 // write stores the events, and what follows from them: a stream that was
@@ -229,7 +240,7 @@ func (g *group) record(stream, revision uint64) (*Record, error) {
 
 func (g *group) hasMetadata(stream string) (bool, error) {
 	h, err := g.head("$$" + stream)
-	return err == nil && h.last >= 0, err
+	return err == nil && (h.last >= 0 || h.tombstoned), err
 }
 
 // batch is everything the group changes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -110,8 +111,8 @@ func checkACL(value json.RawMessage) error {
 		if err := json.Unmarshal(value, &one); err == nil && one != nil {
 			continue
 		}
-		var list []string
-		if err := json.Unmarshal(value, &list); err != nil || list == nil {
+		var list []*string
+		if err := json.Unmarshal(value, &list); err != nil || list == nil || slices.Contains(list, nil) {
 			return errMetadata
 		}
 	}

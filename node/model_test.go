@@ -1,137 +1,268 @@
 package node_test
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"math/rand/v2"
+	"maps"
+	"math"
 	"slices"
-	"testing"
+	"strings"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/node"
 )
 
-// A model is a store as simple as it can be: what each stream holds, as the
-// names its events were made from.
-type model map[string][]string
+// A model is an event store as simple as it can be: it is written from the
+// rules alone, keeps every record in one list and derives all the rest from
+// that, each time anew.
+type model struct {
+	log        []*fact
+	streams    map[string][]*fact
+	tombstones map[string]bool
+	next       uint64 // position
+	now        int64  // ticks
+}
 
-// answer says what an append to the model answers: the last revision, and
-// whether it is refused.
-func (m model) answer(a node.Append, list []string) (revision int64, refused bool) {
-	have := m[a.Stream]
-	last := int64(len(have)) - 1
-	if a.Expected == node.ExpectExists && last < 0 {
-		return 0, true
+// A fact is a record as the model knows it.
+type fact struct {
+	stream   string
+	revision uint64
+	event    node.Event // without an id when the node chooses it
+	created  int64
+	position uint64
+	empty    bool
+	meaning  meaning
+}
+
+// A result is what became of a request.
+type result struct {
+	refusal  string // empty when it was granted
+	revision int64
+	position uint64
+}
+
+func (r result) String() string {
+	if r.refusal != "" {
+		return r.refusal
 	}
-	if a.Expected == node.ExpectAny || a.Expected == node.ExpectExists {
-		return m.loose(a.Stream, list)
+	return fmt.Sprintf("revision %d, position %d", r.revision, r.position)
+}
+
+func wrongAt(last int64) result { return result{refusal: fmt.Sprintf("wrong, is at %d", last)} }
+
+func deleted(stream string) result { return result{refusal: "deleted: " + stream} }
+
+func newModel() *model {
+	return &model{streams: map[string][]*fact{}, tombstones: map[string]bool{}, next: 1}
+}
+
+// clone shares the facts, which nobody changes.
+func (m *model) clone() *model {
+	c := *m
+	c.log = slices.Clip(m.log)
+	c.tombstones = maps.Clone(m.tombstones)
+	c.streams = make(map[string][]*fact, len(m.streams))
+	for stream, list := range m.streams {
+		c.streams[stream] = slices.Clip(list)
 	}
-	expected := int64(a.Expected)
+	return &c
+}
+
+func (m *model) last(stream string) int64 { return int64(len(m.streams[stream])) - 1 }
+
+// gone reports whether the stream is deleted for ever: its metadata goes with
+// it.
+func (m *model) gone(stream string) bool {
+	of, ok := strings.CutPrefix(stream, "$$")
+	return m.tombstones[stream] || ok && m.gone(of)
+}
+
+// limits are what counts of the stream's newest metadata.
+func (m *model) limits(stream string) limit {
+	if strings.HasPrefix(stream, "$$") {
+		return limit{maxCount: 1}
+	}
+	list := m.streams["$$"+stream]
+	if len(list) == 0 || m.gone("$$"+stream) {
+		return limit{}
+	}
+	newest := list[len(list)-1]
+	return newest.meaning.limits(newest.event.JSON)
+}
+
+func (m *model) softDeleted(stream string) bool { return m.limits(stream).tb == math.MaxInt64 }
+
+// described reports whether the stream ever had metadata.
+func (m *model) described(stream string) bool {
+	return len(m.streams["$$"+stream]) > 0 || m.tombstones["$$"+stream]
+}
+
+// append follows rules 1 to 13 in their order.
+func (m *model) append(stream string, expected node.Expected, events []node.Event) result {
+	if r, write := m.check(stream, expected, events); !write {
+		return r
+	}
+	if len(events) == 0 {
+		return m.nothing(stream)
+	}
+	from := uint64(len(m.streams[stream]))
+	wasDeleted := m.softDeleted(stream)
+	of, metadata := strings.CutPrefix(stream, "$$")
+	ofWasDeleted := metadata && m.softDeleted(of)
+	for _, e := range events {
+		m.add(stream, e, meaningOf(e.Data))
+	}
+	done := m.done(stream)
+	if wasDeleted {
+		m.undelete(stream, from)
+	}
+	if ofWasDeleted {
+		m.undelete(of, uint64(len(m.streams[of])))
+	}
+	return done
+}
+
+// nothing is an append without events: it takes a position and makes no stream.
+func (m *model) nothing(stream string) result {
+	f := &fact{stream: stream, position: m.next, empty: true, created: m.now}
+	m.log = append(m.log, f)
+	m.next += f.size()
+	done := result{revision: m.last(stream), position: f.position}
+	if m.softDeleted(stream) {
+		m.undelete(stream, uint64(len(m.streams[stream])))
+	}
+	return done
+}
+
+func (m *model) add(stream string, e node.Event, means meaning) {
+	f := &fact{
+		stream: stream, revision: uint64(len(m.streams[stream])), event: e,
+		created: m.now, position: m.next, meaning: means,
+	}
+	m.log = append(m.log, f)
+	m.streams[stream] = append(m.streams[stream], f)
+	m.next += f.size()
+}
+
+func (m *model) done(stream string) result {
+	return result{revision: m.last(stream), position: m.log[len(m.log)-1].position}
+}
+
+// size is how far the next position is: the size of the record in the log of
+// the original.
+func (f *fact) size() uint64 {
+	prefixed := func(s string) int {
+		if len(s) > 127 {
+			return len(s) + 2
+		}
+		return len(s) + 1
+	}
+	return uint64(40 + prefixed(f.stream) + 32 + 8 + prefixed(f.event.Type) + 4 + len(f.event.Data) + 4 + len(f.event.Metadata))
+}
+
+// undelete writes the metadata again with another beginning of the stream.
+func (m *model) undelete(stream string, from uint64) {
+	list := m.streams["$$"+stream]
+	again, ok := list[len(list)-1].meaning.from(from)
+	if !ok {
+		return
+	}
+	m.add("$$"+stream, node.Event{Type: "$metadata", JSON: true, Data: []byte(again.text())}, again)
+}
+
+func (m *model) delete(stream string, expected node.Expected) result {
+	if r, write := m.check(stream, expected, []node.Event{{}}); !write {
+		return r
+	}
+	if m.gone("$$" + stream) {
+		return deleted("$$" + stream)
+	}
+	if m.last(stream) < 0 && !m.described(stream) {
+		return wrongAt(-1)
+	}
+	means := meaning{fields: map[string]any{"$tb": json.Number("9223372036854775807")}, object: true}
+	m.add("$$"+stream, node.Event{Type: "$metadata", JSON: true, Data: []byte(means.text())}, means)
+	return result{revision: m.last(stream), position: m.log[len(m.log)-1].position}
+}
+
+func (m *model) tombstone(stream string, expected node.Expected) result {
+	if r, write := m.check(stream, expected, []node.Event{{}}); !write {
+		return r
+	}
+	f := &fact{stream: stream, revision: math.MaxInt64, event: node.Event{Type: "$streamDeleted"}, created: m.now, position: m.next}
+	m.log = append(m.log, f)
+	m.next += f.size()
+	m.tombstones[stream] = true
+	return result{revision: m.last(stream), position: f.position}
+}
+
+// check is the table of expected revisions: what it answers, or that the
+// request is to be written. The numbers are those of the rules.
+func (m *model) check(stream string, expected node.Expected, events []node.Event) (r result, write bool) {
+	cur := m.last(stream)
+	if m.gone(stream) { // 1
+		return deleted(stream), false
+	}
+	if expected == node.ExpectExists {
+		if m.softDeleted(stream) { // 2
+			return deleted(stream), false
+		}
+		if cur == -1 && !m.described(stream) { // 3
+			return wrongAt(cur), false
+		}
+	}
+	if expected == node.ExpectAny || expected == node.ExpectExists {
+		return m.checkLoose(stream, events)
+	}
+	exp := int64(expected)
 	switch {
-	case expected == last:
-		return m.store(a.Stream, list), false
-	case expected > last || len(list) == 0 || expected+int64(len(list)) > last:
-		return 0, true
-	case slices.Equal(have[expected+1:expected+1+int64(len(list))], list):
-		return expected + int64(len(list)), false
+	case exp > cur: // 12
+		return wrongAt(cur), false
+	case exp == cur: // 13
+		return result{}, true
+	case len(events) == 0: // 11
+		return wrongAt(cur), false
 	}
-	return 0, true
+	for i, e := range events {
+		at := exp + 1 + int64(i)
+		if at <= cur && m.streams[stream][at].is(e.ID) { // 8
+			continue
+		}
+		if i == 0 && expected == node.ExpectNoStream && m.softDeleted(stream) { // 9
+			return result{}, true
+		}
+		return wrongAt(cur), false // 9, 10
+	}
+	end := m.streams[stream][exp+int64(len(events))]
+	return result{revision: int64(end.revision), position: end.position}, false
 }
 
-func (m model) loose(stream string, list []string) (int64, bool) {
-	have := m[stream]
-	if len(list) == 0 || !slices.Contains(have, list[0]) {
-		return m.store(stream, list), false
-	}
-	revision := 0
-	for _, name := range list {
-		if !slices.Contains(have, name) {
-			return 0, true
+func (m *model) checkLoose(stream string, events []node.Event) (r result, write bool) {
+	var end *fact
+	for i, e := range events {
+		known := m.newest(stream, e.ID)
+		if known == nil && i == 0 { // 5
+			return result{}, true
 		}
-		for i, other := range have {
-			if other == name {
-				revision = i
-			}
+		if known == nil { // 6
+			return wrongAt(m.last(stream)), false
 		}
+		end = known
 	}
-	return int64(revision), false
+	if end == nil { // 4
+		return result{}, true
+	}
+	return result{revision: int64(end.revision), position: end.position}, false // 7
 }
 
-func (m model) store(stream string, list []string) int64 {
-	if len(list) > 0 {
-		m[stream] = append(m[stream], list...)
+func (m *model) newest(stream string, id uuid.UUID) *fact {
+	for _, f := range slices.Backward(m.streams[stream]) {
+		if f.is(id) {
+			return f
+		}
 	}
-	return int64(len(m[stream])) - 1
+	return nil
 }
 
-func TestRandomHistoriesAreThoseOfTheModel(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(8) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			live(t, seed)
-		})
-	}
-}
-
-func live(t *testing.T, seed uint64) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 3))
-	fs := vfs.NewMem()
-	cfg := config(fs)
-	cfg.Streams = 2 // so that heads are forgotten
-	n := open(t, cfg)
-	m := model{}
-	for step := range 600 {
-		if rng.IntN(100) == 0 {
-			closeNode(t, n)
-			n = open(t, cfg)
-		}
-		a, list := randomAppend(rng, m)
-		want, refused := m.answer(a, list)
-		got, err := n.Append(deadline(t), a)
-		wrong := (*node.WrongExpectedError)(nil)
-		if errors.As(err, &wrong) != refused || (err != nil && wrong == nil) {
-			t.Fatalf("step %d: append of %v to %s at %s answered %v, refused in the model: %v", step, list, a.Stream, a.Expected, err, refused)
-		}
-		if err == nil && got.Revision != want {
-			t.Fatalf("step %d: append of %v to %s at %s answered revision %d, in the model %d", step, list, a.Stream, a.Expected, got.Revision, want)
-		}
-	}
-	for stream, want := range m {
-		got, err := wholeStream(n, stream)
-		if err != nil || len(got) != len(want) {
-			t.Fatalf("%s has %d events, %v; in the model %d", stream, len(got), err, len(want))
-		}
-		for i, r := range got {
-			if r.ID != event(want[i], 0).ID {
-				t.Errorf("%s at %d is not %s", stream, i, want[i])
-			}
-		}
-	}
-	verifyLog(t, n)
-	closeNode(t, n)
-}
-
-// randomAppend often repeats what is stored and is often nearly right.
-func randomAppend(rng *rand.Rand, m model) (node.Append, []string) {
-	stream := fmt.Sprintf("s%d", rng.IntN(4))
-	have := m[stream]
-	var list []string
-	if len(have) > 0 && rng.IntN(2) == 0 {
-		from := rng.IntN(len(have))
-		list = slices.Clone(have[from:min(len(have), from+rng.IntN(4))])
-	}
-	for range rng.IntN(3) {
-		list = append(list, fmt.Sprint(rng.IntN(2000)))
-	}
-	expected := node.Expected(max(-1, len(have)-1-rng.IntN(4)+rng.IntN(2)))
-	switch rng.IntN(4) {
-	case 0:
-		expected = node.ExpectAny
-	case 1:
-		expected = node.ExpectExists
-	}
-	return appendTo(stream, expected, list...), list
-}
+func (f *fact) is(id uuid.UUID) bool { return f.event.ID == id && id != uuid.Nil }

@@ -48,16 +48,17 @@ func (n *Node) syncedHead(stream string) (head, error) {
 	}
 }
 
-// deletedForEver reports whether the stream, or the one it describes, has a
-// tombstone.
+// deletedForEver reports whether the stream has a tombstone, or the one it
+// describes, or the one that describes.
 func (n *Node) deletedForEver(stream string, h *head) (bool, error) {
 	if h.tombstoned {
 		return true, nil
 	}
-	of, ok := described(stream)
-	if !ok {
-		return false, nil
+	for of, ok := described(stream); ok; of, ok = described(of) {
+		other, err := n.syncedHead(of)
+		if err != nil || other.tombstoned {
+			return other.tombstoned, err
+		}
 	}
-	other, err := n.syncedHead(of)
-	return other.tombstoned, err
+	return false, nil
 }
