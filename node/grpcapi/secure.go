@@ -40,9 +40,13 @@ func (g *gate) authorise(ctx context.Context, op operation, stream string) error
 	}
 	err := g.auth.Authorise(principalOf(ctx), op, stream)
 	if errors.Is(err, auth.ErrDenied) {
-		return refuse(codes.PermissionDenied, "Access Denied", "exception", "access-denied")
+		return accessDenied()
 	}
 	return err
+}
+
+func accessDenied() error {
+	return refuse(codes.PermissionDenied, "Access Denied", "exception", "access-denied")
 }
 
 // allows is for what is left out, rather than refused, where the caller may not

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waybill-dev/waybill/node/auth"
@@ -33,7 +32,8 @@ func open(method string) bool {
 		strings.HasPrefix(method, "/event_store.client.gossip.")
 }
 
-// identify puts the caller into the context of his call.
+// identify puts the caller into the context of his call. Whoever has no
+// credentials may do nothing, whatever the lists of rights say.
 func (g *gate) identify(ctx context.Context, method string) (context.Context, error) {
 	if open(method) {
 		return ctx, nil
@@ -41,9 +41,11 @@ func (g *gate) identify(ctx context.Context, method string) (context.Context, er
 	p, err := g.auth.Authenticate(ctx, callerHost(ctx), authorization(ctx))
 	switch {
 	case errors.Is(err, auth.ErrUnauthenticated):
-		return nil, status.Error(codes.Unauthenticated, "Unauthenticated")
+		return nil, refuse(codes.Unauthenticated, "Unauthenticated")
 	case err != nil:
-		return nil, refuseCall(ctx, err)
+		return nil, err
+	case p == nil:
+		return nil, accessDenied()
 	}
 	return context.WithValue(ctx, principalKey{}, p), nil
 }
@@ -77,11 +79,11 @@ func (g *gate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	if g == nil {
 		return handle(ctx, req)
 	}
-	ctx, err := g.identify(ctx, info.FullMethod)
+	identified, err := g.identify(ctx, info.FullMethod)
 	if err != nil {
-		return nil, err
+		return nil, refuseCall(ctx, err)
 	}
-	return handle(ctx, req)
+	return handle(identified, req)
 }
 
 func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
@@ -93,7 +95,7 @@ func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 		if info.IsClientStream {
 			drainRefused(stream, info)
 		}
-		return err
+		return refuseStream(stream, err)
 	}
 	return handle(srv, identified{stream, ctx})
 }
