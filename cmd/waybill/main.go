@@ -64,6 +64,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Configuration(configs.YAML, "waybill.yaml"),
 		kong.Writers(out, errOut),
 		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{FlagsLast: true, Compact: true}),
 	)
 	if err != nil {
 		return fail(errOut, err)
