@@ -74,6 +74,14 @@ func (g *group) delete(h *head, a *Append) (Appended, error) {
 
 // tombstone writes the last event the stream will ever have.
 func (g *group) tombstone(h *head, a *Append) (Appended, error) {
+	of, describes := described(a.Stream)
+	var other *head
+	if describes {
+		var err error
+		if other, err = g.head(of); err != nil {
+			return Appended{}, err
+		}
+	}
 	g.touch(a.Stream, h)
 	e := &a.Events[0]
 	r := &Record{
@@ -83,17 +91,10 @@ func (g *group) tombstone(h *head, a *Append) (Appended, error) {
 	g.place(r)
 	g.pending[streamRevision{h.id, r.Revision}] = r
 	h.tombstoned, h.lastPosition, h.changed = true, r.Position, r.Position
-	done := Appended{Revision: h.last, Position: r.Position}
-	of, ok := described(a.Stream)
-	if !ok {
-		return done, nil
-	}
 	// Metadata that is deleted says nothing any more.
-	other, err := g.head(of)
-	if err != nil || other.limits == (limits{}) {
-		return done, err
+	if describes && other.limits != (limits{}) {
+		g.touch(of, other)
+		other.limits, other.changed = limits{}, r.Position
 	}
-	g.touch(of, other)
-	other.limits, other.changed = limits{}, r.Position
-	return done, nil
+	return Appended{Revision: h.last, Position: r.Position}, nil
 }

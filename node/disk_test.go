@@ -160,6 +160,16 @@ func (g *gate) close() (open func()) {
 	}
 }
 
+// waitUntilHeld returns when a sync stands at the gate.
+func (g *gate) waitUntilHeld(tb testing.TB) {
+	tb.Helper()
+	for ctx := deadline(tb); g.holds.Load() == 0; time.Sleep(50 * time.Microsecond) {
+		if ctx.Err() != nil {
+			tb.Fatal("nothing is on its way to the disk")
+		}
+	}
+}
+
 func (g *gate) fs() vfs.FS { return g.over(vfs.NewMem()) }
 
 func (g *gate) over(fs vfs.FS) vfs.FS {

@@ -99,32 +99,55 @@ func (g *group) describesLiving(stream string) error {
 
 // write stores the events, and what follows from them: a stream that was
 // deleted is there again, and one whose metadata they are has other limits.
+// What has to be looked up for that is looked up first, so that an append is
+// never stored by half.
 func (g *group) write(a *Append) (Appended, error) {
 	h, err := g.head(a.Stream)
 	if err != nil {
 		return Appended{}, err
 	}
-	from := uint64(h.last + 1)
-	done := g.append(h, a)
-	if h.softDeleted() {
-		if err := g.undelete(a.Stream, h, from); err != nil {
-			return Appended{}, err
-		}
+	var metadata, other *head
+	var old *Record
+	of, describes := described(a.Stream)
+	switch {
+	case h.softDeleted():
+		metadata, old, err = g.metadata(a.Stream)
+	case describes && len(a.Events) > 0:
+		other, err = g.head(of)
 	}
-	of, ok := described(a.Stream)
-	if !ok || len(a.Events) == 0 {
-		return done, nil
-	}
-	other, err := g.head(of)
 	if err != nil {
 		return Appended{}, err
+	}
+	from := uint64(h.last + 1)
+	done := g.append(h, a)
+	if old != nil {
+		g.undelete(a.Stream, h, metadata, undeleted(old.Data, from))
+	}
+	if other == nil {
+		return done, nil
 	}
 	deleted := other.softDeleted()
 	g.describe(of, other, h)
 	if deleted {
-		return done, g.undelete(of, other, uint64(other.last+1))
+		g.undelete(of, other, h, undeleted(a.Events[len(a.Events)-1].Data, uint64(other.last+1)))
 	}
 	return done, nil
+}
+
+// metadata finds the newest metadata of a stream that has some.
+func (g *group) metadata(stream string) (*head, *Record, error) {
+	h, err := g.head(MetadataStream(stream))
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := g.record(h.id, uint64(h.last))
+	if err == nil && r == nil {
+		err = errNoRecord
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the metadata: %w", err)
+	}
+	return h, r, nil
 }
 
 func (g *group) append(h *head, a *Append) Appended {
@@ -175,27 +198,17 @@ func (g *group) describe(stream string, h, metadata *head) {
 	h.limits, h.changed = parseLimits(r), r.Position
 }
 
-// undelete lets the stream begin at revision from, and keeps what else its
-// metadata says.
-func (g *group) undelete(stream string, h *head, from uint64) error {
-	metadata, err := g.head(MetadataStream(stream))
-	if err != nil {
-		return err
-	}
-	last, err := g.record(metadata.id, uint64(metadata.last))
-	if err != nil || last == nil {
-		return err
-	}
-	data := undeleted(last.Data, from)
+// undelete writes the metadata that lets the stream begin anew. There is none
+// when the newest was no JSON object, in which case nothing is hidden.
+func (g *group) undelete(stream string, h, metadata *head, data []byte) {
 	if data == nil {
-		return nil
+		return
 	}
 	g.append(metadata, &Append{
 		Stream: MetadataStream(stream),
 		Events: []Event{{ID: uuid.New(), Type: TypeMetadata, JSON: true, Data: data}},
 	})
 	g.describe(stream, h, metadata)
-	return nil
 }
 
 // writeEmpty gives an append of nothing its position and makes no stream.

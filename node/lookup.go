@@ -62,6 +62,9 @@ func (n *Node) recordIn(position uint64) (*Record, error) {
 		return r, nil
 	}
 	value, closer, err := n.db.Get(logKey(position))
+	if errors.Is(err, pebble.ErrNotFound) {
+		err = errNoRecord
+	}
 	if err != nil {
 		return nil, fmt.Errorf("record at %d: %w", position, err)
 	}
