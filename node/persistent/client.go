@@ -144,9 +144,10 @@ func (c *Client) Nack(action Action, reason string, ids ...uuid.UUID) {
 	c.group.post(func() { c.group.nack(c, action, reason, ids) })
 }
 
-// Close gives back what the client has: others get it.
+// Close gives back what the client has: others get it. Next ends.
 func (c *Client) Close() {
 	c.once.Do(func() {
+		c.drop(c.group.error(Dropped))
 		c.group.post(func() { c.group.leave(c) })
 		c.gone()
 	})
