@@ -1,0 +1,223 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// An Import appends what a file holds to a database.
+//
+// Every event gets the stream, the revision, the id, the type and the content
+// it had; its time and its position are new ones. Within a stream, and among
+// events with the same $correlationId, the order is that of the file; otherwise
+// events may change places with near ones, unless Workers is 1.
+//
+// Streams whose names begin with $ belong to the server they were on and stay
+// behind: accounts, settings, statistics, projections, and the checkpoints of
+// persistent subscriptions, which count positions. Of the metadata of a stream
+// the newest is written, after its events; a stream that was deleted is deleted.
+//
+// It may be interrupted anywhere and run again: what is there already is
+// recognised.
+type Import struct {
+	To      Database
+	File    string
+	Prefix  string // of the streams to import; empty is all
+	Workers int    // appends under way at once; default 32
+	// Renumber imports streams whose first events the source has scavenged:
+	// their events get revisions from 0. Otherwise a file with such streams is
+	// refused, because links and consumers name events by their revisions.
+	Renumber bool
+	Progress Progress // may be nil
+}
+
+// Imported is what an import has done.
+type Imported struct {
+	Events     uint64            `json:"events"` // that the target has now
+	Metadata   int               `json:"metadata"`
+	Tombstones int               `json:"tombstones"`
+	Renumbered int               `json:"renumbered,omitempty"` // streams
+	Left       map[string]uint64 `json:"left,omitempty"`       // events that stayed behind: system, or other
+}
+
+// A RenumberError says that streams cannot keep their revisions.
+type RenumberError struct {
+	Streams int
+	Example string
+}
+
+func (e *RenumberError) Error() string {
+	return fmt.Sprintf("%d streams lack events that were scavenged, and cannot keep their revisions, such as %s: import with renumbering", e.Streams, e.Example)
+}
+
+// A ConflictError says that a stream of the target holds something else than
+// the file.
+type ConflictError struct {
+	Stream   string
+	Revision uint64
+	Cause    error
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("stream %s of the target does not go on with revision %d of the file: it holds other events: %v", e.Stream, e.Revision, e.Cause)
+}
+
+func (e *ConflictError) Unwrap() error { return e.Cause }
+
+// Run reads the file once, to see that it is whole, before it imports anything.
+func (i *Import) Run(ctx context.Context) (*Imported, error) {
+	done, err := i.run(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("import %s: %w", i.File, err)
+	}
+	return done, nil
+}
+
+func (i *Import) run(ctx context.Context) (*Imported, error) {
+	const workers = 32
+	if i.Workers == 0 {
+		i.Workers = workers
+	}
+	p, err := i.plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.irregular) > 0 && !i.Renumber {
+		first := slices.Min(slices.Collect(maps.Keys(p.irregular)))
+		return nil, &RenumberError{Streams: len(p.irregular), Example: first + ", where " + p.irregular[first]}
+	}
+	if err := i.To.open(); err != nil {
+		return nil, err
+	}
+	defer i.To.close()
+	x := newImporting(i, p)
+	if err := x.events(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.rest(ctx); err != nil {
+		return nil, err
+	}
+	return &Imported{
+		Events: p.carried, Metadata: len(p.metadata), Tombstones: len(p.tombstones),
+		Renumbered: len(p.irregular), Left: p.left,
+	}, nil
+}
+
+func (i *Import) plan(ctx context.Context) (*plan, error) {
+	p := newPlan(i.Prefix)
+	_, err := walkFile(i.File, walk{
+		header: func(h *Header) error {
+			p.header = h
+			return nil
+		},
+		event: func(e *Event) error {
+			if p.events%often == 0 {
+				i.Progress.advance("check", p.events, 0)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+			p.see(e)
+			return nil
+		},
+	})
+	p.next = nil
+	return p, err
+}
+
+const often = 4096
+
+// importing is an import under way.
+type importing struct {
+	*Import
+	plan  *plan
+	next  map[string]uint64 // revision in the target, of streams that are renumbered
+	order *order
+
+	mu   sync.Mutex
+	done uint64
+}
+
+func newImporting(i *Import, p *plan) *importing {
+	return &importing{Import: i, plan: p, next: map[string]uint64{}, order: newOrder(i.Workers)}
+}
+
+// events appends the events of the file.
+func (x *importing) events(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var c chunk
+	give := func() error {
+		if len(c.events) == 0 {
+			return nil
+		}
+		full := c
+		c = chunk{}
+		return x.order.run(ctx, full.keys(), func() {
+			if err := x.append(ctx, &full); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	_, err := walkFile(x.File, walk{event: func(e *Event) error {
+		if k, _ := x.plan.kindOf(e); k != carried {
+			return nil
+		}
+		if !c.takes(e) {
+			if err := give(); err != nil {
+				return err
+			}
+		}
+		c.add(e, x.target(e))
+		return nil
+	}})
+	if err == nil {
+		err = give()
+	}
+	x.order.wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// target is the event's revision in the target.
+func (x *importing) target(e *Event) uint64 {
+	if x.plan.irregular[e.Stream] == "" {
+		return e.Revision
+	}
+	revision := x.next[e.Stream]
+	x.next[e.Stream]++
+	return revision
+}
+
+func (x *importing) append(ctx context.Context, c *chunk) error {
+	options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
+	if c.revision > 0 {
+		options.ExpectedRevision = esdb.Revision(c.revision - 1)
+	}
+	_, err := ask(ctx, &x.To, func(ctx context.Context, client *esdb.Client) (*esdb.WriteResult, error) {
+		return client.AppendToStream(ctx, c.stream, options, c.data()...)
+	})
+	switch {
+	case hasCode(err, esdb.ErrorCodeStreamDeleted) && x.plan.tombstones[c.stream]:
+		// An interrupted import has come as far as that.
+	case errors.Is(err, eventstore.ErrConflict), hasCode(err, esdb.ErrorCodeStreamDeleted):
+		return &ConflictError{Stream: c.stream, Revision: c.revision, Cause: err}
+	case err != nil:
+		return fmt.Errorf("append to %s at %d: %w", c.stream, c.revision, err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.done += uint64(len(c.events))
+	x.Progress.advance("import", x.done, x.plan.carried)
+	return nil
+}

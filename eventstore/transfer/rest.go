@@ -1,0 +1,104 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// rest writes what comes after the events: deleting, and metadata, which may
+// say that a stream is deleted.
+func (x *importing) rest(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(x.Workers)
+	total := uint64(len(x.plan.tombstones) + len(x.plan.metadata))
+	var done uint64
+	write := func(f func() error) {
+		g.Go(func() error {
+			if err := f(); err != nil {
+				return err
+			}
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			done++
+			x.Progress.advance("metadata", done, total)
+			return nil
+		})
+	}
+	for _, stream := range slices.Sorted(maps.Keys(x.plan.metadata)) {
+		if !x.plan.tombstones[stream] {
+			write(func() error { return x.describe(ctx, stream, x.plan.metadata[stream]) })
+		}
+	}
+	for _, stream := range slices.Sorted(maps.Keys(x.plan.tombstones)) {
+		write(func() error { return x.tombstone(ctx, stream) })
+	}
+	return g.Wait()
+}
+
+func (x *importing) tombstone(ctx context.Context, stream string) error {
+	_, err := ask(ctx, &x.To, func(ctx context.Context, c *esdb.Client) (*esdb.DeleteResult, error) {
+		return c.TombstoneStream(ctx, stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}})
+	})
+	if err != nil && !hasCode(err, esdb.ErrorCodeStreamDeleted) {
+		return fmt.Errorf("delete %s for ever: %w", stream, err)
+	}
+	return nil
+}
+
+// describe writes the newest metadata, unless it is there already. That of a
+// target that has changed it since the import is kept.
+func (x *importing) describe(ctx context.Context, stream string, m *metadata) error {
+	event := esdb.EventData{EventID: m.ID, EventType: typeMetadata, ContentType: contentType(m.ContentType), Data: m.Data, Metadata: m.Extra}
+	var expected esdb.ExpectedRevision = esdb.NoStream{}
+	for {
+		_, err := ask(ctx, &x.To, func(ctx context.Context, c *esdb.Client) (*esdb.WriteResult, error) {
+			return c.AppendToStream(ctx, metadataPrefix+stream, esdb.AppendToStreamOptions{ExpectedRevision: expected}, event)
+		})
+		if !errors.Is(err, eventstore.ErrConflict) {
+			return wrap(stream, err)
+		}
+		last, readErr := x.lastMetadata(ctx, stream)
+		switch {
+		case readErr != nil || last == nil:
+			return wrap(stream, errors.Join(err, readErr))
+		case last.ID == m.ID:
+			return nil
+		}
+		expected = esdb.Revision(last.Revision)
+	}
+}
+
+func wrap(stream string, err error) error {
+	if err != nil {
+		return fmt.Errorf("write the metadata of %s: %w", stream, err)
+	}
+	return nil
+}
+
+// lastMetadata is nil when there is none.
+func (x *importing) lastMetadata(ctx context.Context, stream string) (*Event, error) {
+	return ask(ctx, &x.To, func(ctx context.Context, c *esdb.Client) (*Event, error) {
+		events, err := c.ReadStream(ctx, metadataPrefix+stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer events.Close()
+		e, err := events.Recv()
+		if errors.Is(err, io.EOF) || hasCode(err, esdb.ErrorCodeResourceNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return eventOf(e.OriginalEvent()), nil
+	})
+}
