@@ -23,8 +23,9 @@ func indexed(fs vfs.FS) node.Config {
 // caughtUp waits until the index has what the log has.
 func caughtUp(t *testing.T, n *node.Node) {
 	t.Helper()
-	for end := n.End(); n.StreamEnd("$ce-x") < end; {
-		if err := n.WaitStream(deadline(t), "$ce-x", n.StreamEnd("$ce-x")); err != nil {
+	end := n.End()
+	for at := n.StreamEnd("$ce-x"); at < end; at = n.StreamEnd("$ce-x") {
+		if err := n.WaitStream(deadline(t), "$ce-x", at); err != nil {
 			t.Fatal(err)
 		}
 	}

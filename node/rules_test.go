@@ -204,10 +204,8 @@ func (r rule) actions() []action {
 // one group.
 func TestRules(t *testing.T) {
 	t.Parallel()
-	ways := map[string]func(t *testing.T, list []action) (before, after uint64, done node.Appended, err error){
-		"one by one":      func(t *testing.T, list []action) (uint64, uint64, node.Appended, error) { return oneByOne(t, list, false) },
-		"after a restart": func(t *testing.T, list []action) (uint64, uint64, node.Appended, error) { return oneByOne(t, list, true) },
-		"in one group":    inOneGroup,
+	ways := map[string]func(*testing.T, []action) (before, after uint64, done node.Appended, err error){
+		"one by one": oneByOne, "after a restart": afterARestart, "in one group": inOneGroup,
 	}
 	for name, rows := range rules {
 		for _, row := range rows {
@@ -242,7 +240,17 @@ func (r rule) outcome(before, after uint64, done node.Appended, err error) strin
 	return fmt.Sprintf("ok %d", done.Revision)
 }
 
-func oneByOne(t *testing.T, list []action, restart bool) (before, after uint64, done node.Appended, err error) {
+func oneByOne(t *testing.T, list []action) (before, after uint64, done node.Appended, err error) {
+	t.Helper()
+	return alone(t, list, false)
+}
+
+func afterARestart(t *testing.T, list []action) (before, after uint64, done node.Appended, err error) {
+	t.Helper()
+	return alone(t, list, true)
+}
+
+func alone(t *testing.T, list []action, restart bool) (before, after uint64, done node.Appended, err error) {
 	t.Helper()
 	cfg := config(vfs.NewMem())
 	cfg.Streams = 1
