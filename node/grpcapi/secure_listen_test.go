@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -83,6 +84,39 @@ func TestTheProtocolIsAgreedUponInTheHandshake(t *testing.T) {
 	if c, err := (&tls.Dialer{Config: old}).DialContext(deadline(t), "tcp", s.addr); err == nil {
 		_ = c.Close()
 		t.Error("TLS 1.1 is accepted")
+	}
+}
+
+func TestMetricsNeedAnAccountAndHealthDoesNot(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.authority.cert)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	for _, row := range []struct {
+		path, login, password string
+		want                  int
+	}{
+		{"/health/live", "", "", http.StatusNoContent},
+		{"/metrics", "", "", http.StatusUnauthorized},
+		{"/metrics", "ann", "wrong", http.StatusUnauthorized},
+		{"/metrics", "ann", userPassword, http.StatusOK},
+	} {
+		req, err := http.NewRequestWithContext(deadline(t), http.MethodGet, "https://"+s.addr+row.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.login != "" {
+			req.SetBasicAuth(row.login, row.password)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != row.want {
+			t.Errorf("%s as %q: %d, want %d", row.path, row.login, resp.StatusCode, row.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package grpcapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -84,6 +85,29 @@ func TestRightWrongAndNoCredentials(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The client reports that it cannot send, and not why, when it is answered
+// while it sends.
+func TestALargeAppendIsToldWhyItIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	large := make([]esdb.EventData, 1000)
+	for i := range large {
+		large[i] = esdb.EventData{EventType: "t", ContentType: esdb.ContentTypeBinary, Data: make([]byte, 1000)}
+	}
+	closed := unique("closed")
+	s.acl(closed, `{"$w":"ben"}`)
+	for credentials, want := range map[string]esdb.ErrorCode{
+		"ann:wrong": esdb.ErrorCodeUnauthenticated, "": esdb.ErrorCodeAccessDenied, "ann:" + userPassword: esdb.ErrorCodeAccessDenied,
+	} {
+		c := connect(t, s.connectionString(credentials))
+		for range 5 {
+			if _, err := c.AppendToStream(deadline(t), closed, revision(-2), large...); code(err) != want {
+				t.Errorf("%q: error = %v, want code %d", credentials, err, want)
+			}
+		}
 	}
 }
 
@@ -220,29 +244,37 @@ func TestALostRightEndsWhatRuns(t *testing.T) {
 			})
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSecure(t)
-			stream := unique("secure")
-			mustAppend(t, s.as("admin"), stream, "a")
-			sub, err := s.as("ann").SubscribeToStream(deadline(t), stream, esdb.SubscribeToStreamOptions{From: esdb.Start{}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := received(t, sub)
-			if text := wait(t, got); text != "a" {
-				t.Fatalf("received %q", text)
-			}
-			mustAppend(t, s.as("admin"), stream, "b")
-			if text := wait(t, got); text != "b" {
-				t.Fatalf("received %q", text)
-			}
-			take(s, stream)
-			mustAppend(t, s.as("admin"), stream, "c")
-			if text := wait(t, got); text != denied {
-				t.Errorf("received %q", text)
-			}
-		})
+		for _, idle := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, idle: %v", name, idle), func(t *testing.T) {
+				t.Parallel()
+				loseRight(t, take, idle)
+			})
+		}
+	}
+}
+
+func loseRight(t *testing.T, take func(s *secure, stream string), idle bool) {
+	t.Helper()
+	s := newSecure(t)
+	stream := unique("secure")
+	mustAppend(t, s.as("admin"), stream, "a")
+	sub, err := s.as("ann").SubscribeToStream(deadline(t), stream, esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := received(t, sub)
+	mustAppend(t, s.as("admin"), stream, "b")
+	for _, want := range []string{"a", "b"} {
+		if text := wait(t, got); text != want {
+			t.Fatalf("received %q, want %q", text, want)
+		}
+	}
+	take(s, stream)
+	if !idle {
+		mustAppend(t, s.as("admin"), stream, "c")
+	}
+	if text := wait(t, got); text != denied {
+		t.Errorf("received %q", text)
 	}
 }
 
