@@ -40,19 +40,9 @@ func (s *service) BatchAppend(stream streams.Streams_BatchAppendServer) error {
 		slots: make(chan struct{}, mostBatches),
 	}
 	defer c.close()
-	received := make(chan error, 1)
-	go func() { received <- c.receive() }() // ends with the call at the latest
-	select {
-	case err := <-received:
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		c.finish()
-		return refuseStream(stream, err)
-	case <-s.stopping:
-		c.finish()
-		return refuseStream(stream, node.ErrClosed)
-	}
+	err := c.serve()
+	c.finish()
+	return refuseStream(stream, err)
 }
 
 // A batchCall is one call of BatchAppend.
@@ -64,7 +54,7 @@ type batchCall struct {
 	mu     sync.Mutex // guards what follows
 	open   map[uuid.UUID]*batch
 	bytes  int64 // of all open batches
-	closed bool  // nothing more is taken
+	closed bool  // nothing expires any more
 
 	slots   chan struct{}  // holds one for each batch that is not answered
 	running sync.WaitGroup // whatever may still answer
@@ -80,24 +70,49 @@ type batch struct {
 	cancel context.CancelFunc
 }
 
-func (c *batchCall) receive() error {
+// serve takes requests until there are no more.
+func (c *batchCall) serve() error {
+	requests, ended := c.receive()
 	for {
-		req, err := c.stream.Recv()
-		if err != nil {
+		select {
+		case req := <-requests:
+			if err := c.take(req); err != nil {
+				return err
+			}
+		case err := <-ended:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
-		}
-		if err := c.take(req); err != nil {
-			return err
+		case <-c.service.stopping:
+			return node.ErrClosed
 		}
 	}
 }
 
+// receive does nothing with the requests: what happens outside the call's own
+// goroutine would take the process with it if it panicked.
+func (c *batchCall) receive() (<-chan *streams.BatchAppendReq, <-chan error) {
+	requests, ended := make(chan *streams.BatchAppendReq), make(chan error, 1)
+	go func() { // ends with the call at the latest
+		for {
+			req, err := c.stream.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case requests <- req:
+			case <-c.stream.Context().Done():
+				return
+			}
+		}
+	}()
+	return requests, ended
+}
+
 // take returns an error when the call cannot go on.
 func (c *batchCall) take(req *streams.BatchAppendReq) error {
-	if !c.enter() {
-		return node.ErrClosed
-	}
-	defer c.running.Done()
 	id, err := parseID(req.GetCorrelationId())
 	if err != nil {
 		return c.refuse(req, err)
