@@ -31,13 +31,16 @@ type program struct {
 
 	ConfigFile kong.ConfigFlag `name:"config" type:"existingfile" help:"Settings file to read instead of ./waybill.yaml."`
 
-	Up       upCommand      `cmd:"" help:"Try it: everything in one process, with demo data and a sample partner whose callbacks are printed."`
-	Serve    serveCommand   `cmd:"" help:"Run the platform."`
-	Node     nodeCommand    `cmd:"" help:"Run the embedded event store alone."`
-	Import   importCommand  `cmd:"" help:"Import orders from elsewhere."`
-	Bench    benchCommand   `cmd:"" help:"Measure this machine."`
-	Settings configCommand  `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
-	Version  versionCommand `cmd:"" help:"Show the version."`
+	Up       upCommand          `cmd:"" help:"Try it: everything in one process, with demo data and a sample partner whose callbacks are printed."`
+	Serve    serveCommand       `cmd:"" help:"Run the platform."`
+	Node     nodeCommand        `cmd:"" help:"Run the embedded event store alone."`
+	Verify   nodeVerifyCommand  `cmd:"" help:"Check the embedded event store's data: short for \"waybill node verify\"."`
+	Backup   nodeBackupCommand  `cmd:"" help:"Copy the embedded event store's data: short for \"waybill node backup\"."`
+	Restore  nodeRestoreCommand `cmd:"" help:"Bring a backup back: short for \"waybill node restore\"."`
+	Import   importCommand      `cmd:"" help:"Import orders from elsewhere."`
+	Bench    benchCommand       `cmd:"" help:"Measure this machine."`
+	Settings configCommand      `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
+	Version  versionCommand     `cmd:"" help:"Show the version."`
 }
 
 // invocation is what every command needs besides its own flags.

@@ -11,7 +11,9 @@ import (
 // nodeCommand is what concerns the embedded event store alone. Without a
 // subcommand it runs it.
 type nodeCommand struct {
-	Run  nodeRunCommand  `cmd:"" default:"withargs" help:"Run it, which is what \"waybill node\" does by itself."`
+	Run nodeRunCommand `cmd:"" default:"withargs" help:"Run it, which is what \"waybill node\" does by itself."`
+	nodeStoreCommands
+
 	User nodeUserCommand `cmd:"" help:"Make and change the accounts that clients need when the node has TLS."`
 }
 

@@ -244,7 +244,7 @@ func (x *exporting) copy(ctx context.Context) error {
 			}
 			return err
 		}
-		x.Progress.advance("export", x.end.Commit, last)
+		x.Progress.advance(StageExport, x.end.Commit, last)
 	}
 	return readErr
 }

@@ -14,6 +14,9 @@ import (
 type walk struct {
 	header func(*Header) error
 	event  func(*Event) error
+	frame  func(done, total int64) error // bytes of the file
+
+	size int64
 }
 
 // run reads all lines and answers the end. A file without an end is
@@ -30,6 +33,11 @@ func (w *walk) run(r *reader) (*End, error) {
 		}
 		for text := range bytes.Lines(lines) {
 			if err := w.line(&state, text); err != nil {
+				return nil, err
+			}
+		}
+		if w.frame != nil {
+			if err := w.frame(r.whole, w.size); err != nil {
 				return nil, err
 			}
 		}
@@ -88,6 +96,11 @@ func walkFile(path string, w walk) (*End, error) {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	w.size = info.Size()
 	r, err := newReader(f)
 	if err != nil {
 		return nil, err

@@ -118,13 +118,11 @@ func (i *Import) plan(ctx context.Context) (*plan, error) {
 			p.header = h
 			return nil
 		},
+		frame: func(done, total int64) error {
+			i.Progress.advance(StageCheck, uint64(done), uint64(total))
+			return ctx.Err()
+		},
 		event: func(e *Event) error {
-			if p.events%often == 0 {
-				i.Progress.advance("check", p.events, 0)
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-			}
 			p.see(e)
 			return nil
 		},
@@ -132,8 +130,6 @@ func (i *Import) plan(ctx context.Context) (*plan, error) {
 	p.next = nil
 	return p, err
 }
-
-const often = 4096
 
 // importing is an import under way.
 type importing struct {
@@ -218,6 +214,6 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.done += uint64(len(c.events))
-	x.Progress.advance("import", x.done, x.plan.carried)
+	x.Progress.advance(StageImport, x.done, x.plan.carried)
 	return nil
 }

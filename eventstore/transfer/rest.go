@@ -29,7 +29,7 @@ func (x *importing) rest(ctx context.Context) error {
 			x.mu.Lock()
 			defer x.mu.Unlock()
 			done++
-			x.Progress.advance("metadata", done, total)
+			x.Progress.advance(StageMetadata, done, total)
 			return nil
 		})
 	}

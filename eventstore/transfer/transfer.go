@@ -18,9 +18,17 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
-// Progress is how far a stage of the work has got. Done and Total are events,
-// or, where their number is not known before, parts of the whole.
+// Progress is told how far a stage of the work has got. It may be called from
+// more than one goroutine, one at a time.
 type Progress func(stage string, done, total uint64)
+
+// The stages, and what they count.
+const (
+	StageExport   = "export"   // the log, as positions do
+	StageCheck    = "check"    // bytes of the file
+	StageImport   = "import"   // events
+	StageMetadata = "metadata" // streams
+)
 
 func (p Progress) advance(stage string, done, total uint64) {
 	if p != nil {

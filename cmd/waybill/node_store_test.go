@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/app"
+	"github.com/waybill-dev/waybill/configs"
+	"github.com/waybill-dev/waybill/node"
+)
+
+// someEvents makes a data folder with an event store in it.
+func someEvents(t *testing.T, dir string) {
+	t.Helper()
+	n, err := node.Open(node.Config{Dir: filepath.Join(dir, "events"), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 20 {
+		a := node.Append{Stream: "order-1", Expected: node.ExpectAny, Events: []node.Event{{ID: uuid.New(), Type: "Happened"}}}
+		if _, err := n.Append(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// command runs one and returns what it has printed.
+func command(t *testing.T, want int, args ...string) string {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if code := run(ctx, args, &out, &errOut); code != want {
+		t.Fatalf("%v ended with %d, want %d:\n%s%s", args, code, want, out.String(), errOut.String())
+	}
+	return out.String() + errOut.String()
+}
+
+func TestEventsAreBackedUpAndRestored(t *testing.T) {
+	t.Parallel()
+	for _, served := range []bool{false, true} {
+		dir := t.TempDir()
+		data := "--data-dir=" + filepath.Join(dir, "data")
+		someEvents(t, filepath.Join(dir, "data"))
+		stop := func() {}
+		if served {
+			stop = serveEvents(t, filepath.Join(dir, "data"))
+		}
+		command(t, exitDone, "node", "verify", data)
+		command(t, exitDone, "verify", data, "--json")
+		command(t, exitDone, "node", "backup", data, filepath.Join(dir, "backup"))
+		command(t, exitFailed, "backup", data, filepath.Join(dir, "backup"))
+		var done node.Scavenged
+		if text := command(t, exitDone, "node", "scavenge", data, "--json"); json.Unmarshal([]byte(text), &done) != nil {
+			t.Errorf("scavenge has printed %s", text)
+		}
+		command(t, exitFailed, "restore", data, filepath.Join(dir, "backup"))
+		stop()
+		restored := "--data-dir=" + filepath.Join(dir, "restored")
+		command(t, exitDone, "restore", restored, filepath.Join(dir, "backup"), "--verify")
+		if text := command(t, exitDone, "node", "verify", restored); !strings.Contains(text, "events    21 in 2 streams") {
+			t.Errorf("verify has printed %s", text)
+		}
+	}
+}
+
+func serveEvents(t *testing.T, dir string) (stop func()) {
+	t.Helper()
+	n, err := app.StartNode(configs.Config{DataDir: dir, NodeAddr: "127.0.0.1:0"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := n.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDamagedEventsEndVerifyWithOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	someEvents(t, dir)
+	manifests, err := filepath.Glob(filepath.Join(dir, "events", "MANIFEST-*"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatal(manifests, err)
+	}
+	for _, path := range manifests {
+		if err := os.Truncate(path, 20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := command(t, exitFailed, "node", "verify", "--data", dir); !strings.Contains(text, "MANIFEST") {
+		t.Errorf("verify has printed %s", text)
+	}
+	command(t, exitFailed, "node", "verify", "--data", filepath.Join(dir, "nowhere"))
+}
+
+func TestEventsMoveToAnotherStoreAndBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	someEvents(t, first)
+	command(t, exitFailed, "node", "export", "--data", filepath.Join(dir, "nowhere"), filepath.Join(dir, "file"))
+	text := command(t, exitDone, "node", "export", "--data", first, filepath.Join(dir, "file"))
+	if !strings.Contains(text, "exported  20 events") {
+		t.Errorf("export has printed %s", text)
+	}
+	stop := serveEvents(t, second)
+	defer stop()
+	for range 2 {
+		text = command(t, exitDone, "node", "import", "--data", second, filepath.Join(dir, "file"))
+		if !strings.Contains(text, "imported  20 events") {
+			t.Errorf("import has printed %s", text)
+		}
+	}
+	if text := command(t, exitDone, "node", "verify", "--data", second); !strings.Contains(text, "events    20 in 1 streams") {
+		t.Errorf("verify has printed %s", text)
+	}
+	command(t, exitUsage, "node", "import", "--data", second, filepath.Join(dir, "file"), "--workers=0")
+}
