@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/go-cmp/cmp"
@@ -298,5 +299,37 @@ func TestWrongExpectedVersionForOldClients(t *testing.T) {
 		if got != want {
 			t.Errorf("expected %d: the old fields are %q, want %q", expected, got, want)
 		}
+	}
+}
+
+// Clients ask over HTTP, or not at all, when a method lacks its features: the
+// Node.js client looks for them at every method, the one for .NET at read, and
+// those for Java and Go at create.
+func TestFeaturesThatClientsLookFor(t *testing.T) {
+	t.Parallel()
+	got, err := serverfeatures.NewServerFeaturesClient(dial(t, address(t))).GetSupportedMethods(deadline(t), &shared.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const service = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+	want := map[string]string{
+		"event_store.client.streams.streams/read":        "position events",
+		"event_store.client.streams.streams/append":      "",
+		"event_store.client.streams.streams/batchappend": "deadline_duration",
+		"event_store.client.streams.streams/delete":      "",
+		"event_store.client.streams.streams/tombstone":   "",
+	}
+	for _, method := range []string{"create", "update", "delete", "read", "getinfo", "replayparked", "list", "restartsubsystem"} {
+		want[service+"/"+method] = "stream all"
+	}
+	named := map[string]string{}
+	for _, m := range got.GetMethods() {
+		name := m.GetServiceName() + "/" + m.GetMethodName()
+		if _, ok := want[name]; ok {
+			named[name] = strings.Join(m.GetFeatures(), " ")
+		}
+	}
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
