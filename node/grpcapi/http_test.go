@@ -69,19 +69,24 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Close()
+	if err := c.CreatePersistentSubscription(deadline(t), stream, "billing", esdb.PersistentStreamSubscriptionOptions{StartFrom: esdb.Start{}}); err != nil {
+		t.Fatal(err)
+	}
 	_, body := get(t, at, "/metrics")
 	for _, line := range []string{
-		"waybill_node_events_written_total 3\n",
-		`waybill_node_appends_total{outcome="ok"} 1` + "\n",
+		"waybill_node_events_written_total 5\n", // two of them are the settings of the group
+		`waybill_node_appends_total{outcome="ok"} 3` + "\n",
 		`waybill_node_appends_total{outcome="wrong revision"} 1` + "\n",
-		"waybill_node_sync_seconds_count 1\n",
-		"waybill_node_group_requests_sum 1\n",
-		`waybill_node_pages_read_total{of="stream"} 1` + "\n",
+		"waybill_node_sync_seconds_count 3\n",
+		"waybill_node_group_requests_sum 3\n",
+		`waybill_node_pages_read_total{of="stream"} `,
 		`waybill_node_subscriptions{of="stream"} 1` + "\n",
-		`waybill_node_subscription_lag_bytes{of="stream"} 0` + "\n",
+		`waybill_node_subscription_lag_bytes{of="stream"} `,
 		"waybill_node_failed 0\n",
 		`waybill_node_calls_total{method="/event_store.client.streams.Streams/Append",status="OK"} 2` + "\n",
 		"waybill_node_pebble_wal_bytes ",
+		`waybill_node_persistent_lag{group="billing",stream="` + stream + `"} 3` + "\n",
+		`waybill_node_persistent_parked{group="billing",stream="` + stream + `"} 0` + "\n",
 	} {
 		if !strings.Contains(body, line) {
 			t.Errorf("the metrics have no line %q", line)
