@@ -15,9 +15,8 @@ type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
 }
 
-// GetSupportedMethods is what a client asks first on every connection.
-// Persistent subscriptions are listed although they are refused: clients look
-// for them over HTTP otherwise.
+// GetSupportedMethods is what a client asks first on every connection. What is
+// not listed, clients in some languages look for over HTTP.
 func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const (
 		streams      = "event_store.client.streams.streams"
