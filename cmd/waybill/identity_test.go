@@ -44,8 +44,8 @@ func TestReadModelsOfARestoredEventStoreAreRefused(t *testing.T) {
 	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t)}
 	platform.start(t.Context())
 	data, other := "--data-dir="+platform.dir, t.TempDir()
-	command(t, exitDone, "backup", data, filepath.Join(other, "backup"))
-	command(t, exitDone, "node", "export", data, filepath.Join(other, "file"))
+	ends(t, exitDone, "backup", data, filepath.Join(other, "backup"))
+	ends(t, exitDone, "node", "export", data, filepath.Join(other, "file"))
 	platform.stop()
 	events, id := filepath.Join(platform.dir, "events"), filepath.Join(platform.dir, "log.id")
 	kept, err := os.ReadFile(id)
@@ -69,7 +69,7 @@ func TestReadModelsOfARestoredEventStoreAreRefused(t *testing.T) {
 	if err := os.RemoveAll(events); err != nil {
 		t.Fatal(err)
 	}
-	command(t, exitDone, "restore", data, filepath.Join(other, "backup"))
+	ends(t, exitDone, "restore", data, filepath.Join(other, "backup"))
 	refused(t, platform, "before a backup was restored")
 	writeID(oldForm + "\n")
 	refused(t, platform, "before a backup was restored")
@@ -78,6 +78,6 @@ func TestReadModelsOfARestoredEventStoreAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeID(string(kept))
-	command(t, exitDone, "node", "import", data, filepath.Join(other, "file"))
+	ends(t, exitDone, "node", "import", data, filepath.Join(other, "file"))
 	refused(t, platform, "imported elsewhere")
 }

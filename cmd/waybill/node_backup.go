@@ -80,7 +80,7 @@ func (c nodeBackupCommand) print(w io.Writer, m *node.Manifest, took time.Durati
 }
 
 type nodeRestoreCommand struct {
-	Data   string `name:"data" placeholder:"DIR" help:"Short for --data-dir."`
+	Data   string `name:"data" type:"path" placeholder:"DIR" help:"Short for --data-dir."`
 	Backup string `arg:"" type:"existingdir" help:"Directory that a backup has made."`
 	Verify bool   `name:"verify" help:"Check all that was restored, as the verify command does, and not only the newest events."`
 	JSON   bool   `name:"json" help:"Print what was restored as JSON."`

@@ -24,7 +24,7 @@ type nodeStoreCommands struct {
 
 // nodeStore says which data.
 type nodeStore struct {
-	Data    string `name:"data" placeholder:"DIR" help:"Short for --data-dir."`
+	Data    string `name:"data" type:"path" placeholder:"DIR" help:"Short for --data-dir."`
 	Connect string `name:"connect" placeholder:"esdb://…" help:"How to reach the process that serves the data, when that needs TLS: esdb://admin:PASSWORD@host:port?tlsCaFile=FILE."`
 }
 

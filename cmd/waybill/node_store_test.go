@@ -38,8 +38,8 @@ func someEvents(t *testing.T, dir string) {
 	}
 }
 
-// command runs one and returns what it has printed.
-func command(t *testing.T, want int, args ...string) string {
+// ends runs a command, which must end with the code, and returns what it printed.
+func ends(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -60,19 +60,19 @@ func TestEventsAreBackedUpAndRestored(t *testing.T) {
 		if served {
 			stop = serveEvents(t, filepath.Join(dir, "data"))
 		}
-		command(t, exitDone, "node", "verify", data)
-		command(t, exitDone, "verify", data, "--json")
-		command(t, exitDone, "node", "backup", data, filepath.Join(dir, "backup"))
-		command(t, exitFailed, "backup", data, filepath.Join(dir, "backup"))
+		ends(t, exitDone, "node", "verify", data)
+		ends(t, exitDone, "verify", data, "--json")
+		ends(t, exitDone, "node", "backup", data, filepath.Join(dir, "backup"))
+		ends(t, exitFailed, "backup", data, filepath.Join(dir, "backup"))
 		var done node.Scavenged
-		if text := command(t, exitDone, "node", "scavenge", data, "--json"); json.Unmarshal([]byte(text), &done) != nil {
+		if text := ends(t, exitDone, "node", "scavenge", data, "--json"); json.Unmarshal([]byte(text), &done) != nil {
 			t.Errorf("scavenge has printed %s", text)
 		}
-		command(t, exitFailed, "restore", data, filepath.Join(dir, "backup"))
+		ends(t, exitFailed, "restore", data, filepath.Join(dir, "backup"))
 		stop()
 		restored := "--data-dir=" + filepath.Join(dir, "restored")
-		command(t, exitDone, "restore", restored, filepath.Join(dir, "backup"), "--verify")
-		if text := command(t, exitDone, "node", "verify", restored); !strings.Contains(text, "events    21 in 2 streams") {
+		ends(t, exitDone, "restore", restored, filepath.Join(dir, "backup"), "--verify")
+		if text := ends(t, exitDone, "node", "verify", restored); !strings.Contains(text, "events    21 in 2 streams") {
 			t.Errorf("verify has printed %s", text)
 		}
 	}
@@ -106,10 +106,10 @@ func TestDamagedEventsEndVerifyWithOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if text := command(t, exitFailed, "node", "verify", "--data", dir); !strings.Contains(text, "MANIFEST") {
+	if text := ends(t, exitFailed, "node", "verify", "--data", dir); !strings.Contains(text, "MANIFEST") {
 		t.Errorf("verify has printed %s", text)
 	}
-	command(t, exitFailed, "node", "verify", "--data", filepath.Join(dir, "nowhere"))
+	ends(t, exitFailed, "node", "verify", "--data", filepath.Join(dir, "nowhere"))
 }
 
 func TestEventsMoveToAnotherStoreAndBack(t *testing.T) {
@@ -117,21 +117,21 @@ func TestEventsMoveToAnotherStoreAndBack(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
 	someEvents(t, first)
-	command(t, exitFailed, "node", "export", "--data", filepath.Join(dir, "nowhere"), filepath.Join(dir, "file"))
-	text := command(t, exitDone, "node", "export", "--data", first, filepath.Join(dir, "file"))
+	ends(t, exitFailed, "node", "export", "--data", filepath.Join(dir, "nowhere"), filepath.Join(dir, "file"))
+	text := ends(t, exitDone, "node", "export", "--data", first, filepath.Join(dir, "file"))
 	if !strings.Contains(text, "exported  20 events") {
 		t.Errorf("export has printed %s", text)
 	}
 	stop := serveEvents(t, second)
 	defer stop()
 	for range 2 {
-		text = command(t, exitDone, "node", "import", "--data", second, filepath.Join(dir, "file"))
+		text = ends(t, exitDone, "node", "import", "--data", second, filepath.Join(dir, "file"))
 		if !strings.Contains(text, "imported  20 events") {
 			t.Errorf("import has printed %s", text)
 		}
 	}
-	if text := command(t, exitDone, "node", "verify", "--data", second); !strings.Contains(text, "events    20 in 1 streams") {
+	if text := ends(t, exitDone, "node", "verify", "--data", second); !strings.Contains(text, "events    20 in 1 streams") {
 		t.Errorf("verify has printed %s", text)
 	}
-	command(t, exitUsage, "node", "import", "--data", second, filepath.Join(dir, "file"), "--workers=0")
+	ends(t, exitUsage, "node", "import", "--data", second, filepath.Join(dir, "file"), "--workers=0")
 }

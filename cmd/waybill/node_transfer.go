@@ -14,7 +14,7 @@ import (
 )
 
 type nodeExportCommand struct {
-	Data     string        `name:"data" placeholder:"DIR" help:"Short for --data-dir."`
+	Data     string        `name:"data" type:"path" placeholder:"DIR" help:"Short for --data-dir."`
 	File     string        `arg:"" type:"path" help:"File to make, lines of JSON compressed with zstd. Until it is complete it is FILE.partial."`
 	After    string        `name:"after" type:"existingfile" placeholder:"FILE" help:"An earlier export to continue: write only what was recorded since."`
 	Prefix   string        `name:"prefix" help:"Export only streams whose names begin with this."`
@@ -51,7 +51,7 @@ func (c nodeExportCommand) Run(inv *invocation) error {
 }
 
 type nodeImportCommand struct {
-	Data     string        `name:"data" placeholder:"DIR" help:"Short for --data-dir."`
+	Data     string        `name:"data" type:"path" placeholder:"DIR" help:"Short for --data-dir."`
 	File     string        `arg:"" type:"existingfile" help:"File that an export has made. Streams whose names begin with $ stay behind."`
 	Prefix   string        `name:"prefix" help:"Import only streams whose names begin with this."`
 	Workers  int           `name:"workers" default:"32" help:"Appends under way at once. Events of one stream, and of one $$correlationId, keep their order; with 1 all do."`

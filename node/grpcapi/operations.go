@@ -3,6 +3,8 @@ package grpcapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -154,7 +156,11 @@ func (o *operations) snapshot(c *operationCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := json.Marshal(s)
+	told := *s
+	if told.Dir, err = filepath.Abs(s.Dir); err != nil { // the caller may be elsewhere
+		return nil, errors.Join(err, o.node.Release(s))
+	}
+	encoded, err := json.Marshal(told)
 	if err == nil {
 		err = c.send(operationAnswer{Result: encoded})
 	}

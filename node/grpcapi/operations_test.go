@@ -125,3 +125,28 @@ func TestOperatorHearsWhatIsWrong(t *testing.T) {
 		t.Errorf("where nobody listens, the error is %v", err)
 	}
 }
+
+func TestOperationsAreForAdministratorsAndOperators(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	for credentials, want := range map[string]string{
+		"admin:" + adminPassword: "",
+		"ops:" + adminPassword:   "",
+		"ann:" + userPassword:    "Access Denied",
+		"admin:wrong":            "Unauthenticated",
+		"":                       "Access Denied",
+	} {
+		o := operator(t, s.connectionString(credentials))
+		_, verifyErr := o.Verify(deadline(t), node.Verification{})
+		_, scavengeErr := o.Scavenge(deadline(t), nil)
+		_, release, snapshotErr := o.Snapshot(deadline(t))
+		if snapshotErr == nil {
+			release()
+		}
+		for what, err := range map[string]error{"verify": verifyErr, "scavenge": scavengeErr, "snapshot": snapshotErr} {
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s with credentials %q answers %v, want %q", what, credentials, err, want)
+			}
+		}
+	}
+}
