@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -101,9 +102,14 @@ func (g *group) stop(checkpoint bool) {
 }
 
 func (g *group) run() {
-	defer close(g.done)
 	ctx, cancel := context.WithCancel(g.ctx)
 	watching := make(chan struct{})
+	defer close(g.done)
+	defer g.survive()
+	defer func() {
+		cancel()
+		<-watching
+	}()
 	from := g.node.StreamEnd(g.source.stream) // before the first read
 	go func() {
 		defer close(watching)
@@ -124,11 +130,22 @@ func (g *group) run() {
 		case <-tick.C:
 			g.tick()
 		case checkpoint := <-g.quit:
-			cancel()
-			<-watching
 			g.end(checkpoint)
 			return
 		}
+	}
+}
+
+// survive keeps a mistake in one group from ending the node. What the group
+// knows is stored: it goes on from there after a restart of the subsystem.
+func (g *group) survive() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	g.logger.ErrorContext(g.ctx, "a persistent subscription panicked and stands still", "cause", cause, "stack", string(debug.Stack()))
+	for c := range g.clients {
+		c.drop(g.error(Dropped))
 	}
 }
 
@@ -260,9 +277,12 @@ func (g *group) write(do func() error, then func(error)) {
 	g.writing++
 	go func() {
 		err := do()
-		g.writes <- func() {
+		select {
+		case g.writes <- func() {
 			g.writing--
 			then(err)
+		}:
+		case <-g.done:
 		}
 	}()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,7 +53,7 @@ func (w *world) open() {
 		w.Fatal(err)
 	}
 	cfg := w.config
-	cfg.Node, cfg.Now = w.node, time.Now
+	cfg.Node, cfg.Now, cfg.Logger = w.node, time.Now, slog.New(alarm{w.T})
 	if w.engine, err = persistent.Open(cfg); err != nil {
 		w.Fatal(err)
 	}
@@ -64,6 +65,23 @@ func (w *world) close() {
 	if err := w.node.Close(); err != nil {
 		w.Error(err)
 	}
+}
+
+// alarm fails the test when a group panics.
+type alarm struct{ t *testing.T }
+
+func (alarm) Enabled(context.Context, slog.Level) bool { return true }
+func (a alarm) WithAttrs([]slog.Attr) slog.Handler     { return a }
+func (a alarm) WithGroup(string) slog.Handler          { return a }
+
+func (a alarm) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "panicked") {
+		r.Attrs(func(attr slog.Attr) bool {
+			a.t.Errorf("%s: %s", attr.Key, attr.Value)
+			return true
+		})
+	}
+	return nil
 }
 
 // crash goes on with what was on the disk.
