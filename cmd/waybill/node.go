@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/configs"
@@ -67,13 +68,15 @@ func (c nodeRunCommand) Run(inv *invocation) (err error) {
 	}
 }
 
+// announceNode says at once what there is to say: who reads it has all of it.
 func announceNode(inv *invocation, cfg configs.Config, n *app.Node) {
-	fmt.Fprintf(inv.out, "events     %s\ndata       %s\n", n.ConnectionString(), cfg.DataDir)
-	if !n.Secure() {
-		return
+	var b strings.Builder
+	fmt.Fprintf(&b, "events     %s\ndata       %s\n", n.ConnectionString(), cfg.DataDir)
+	if n.Secure() {
+		b.WriteString("security   clients need esdb://LOGIN:PASSWORD@…, and &tlsCaFile=FILE unless their machine trusts the certificate's authority\n")
 	}
-	fmt.Fprintf(inv.out, "security   clients need esdb://LOGIN:PASSWORD@…, and &tlsCaFile=FILE unless their machine trusts the certificate's authority\n")
 	for _, account := range n.Made() {
-		fmt.Fprintf(inv.out, "account    %s   password %s   (shown this once; `waybill node user passwd %s` sets another)\n", account.Login, account.Password, account.Login)
+		fmt.Fprintf(&b, "account    %s   password %s   (shown this once; `waybill node user passwd %s` sets another)\n", account.Login, account.Password, account.Login)
 	}
+	fmt.Fprint(inv.out, b.String())
 }
