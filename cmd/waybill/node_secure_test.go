@@ -47,18 +47,6 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// waybill runs a command, which must end with want, and returns what it printed.
-func waybill(t *testing.T, want int, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var out, errOut bytes.Buffer
-	if code := run(ctx, args, &out, &errOut); code != want {
-		t.Fatalf("%v ended with %d, want %d:\n%s%s", args, code, want, out.String(), errOut.String())
-	}
-	return out.String() + errOut.String()
-}
-
 // runNode runs the node until stop, and returns what it printed when it
 // listened.
 func runNode(t *testing.T, args ...string) (printed string, stop func()) {
@@ -100,7 +88,7 @@ func TestTheFirstSecureStartShowsItsPasswordsOnce(t *testing.T) {
 		return []string{"--eventstore", "esdb://" + login + ":" + password + "@" + address[1] + "?tlsCaFile=" + cert}
 	}
 	admin := as("admin", passwords[0][2])
-	waybill(t, exitDone, append([]string{"node", "user", "add", "shop", "--group", "$admins", "--password", "shop-password"}, admin...)...)
+	ends(t, exitDone, append([]string{"node", "user", "add", "shop", "--group", "$admins", "--password", "shop-password"}, admin...)...)
 	for name, row := range map[string]struct {
 		args []string
 		code int
@@ -110,14 +98,14 @@ func TestTheFirstSecureStartShowsItsPasswordsOnce(t *testing.T) {
 		"list with a wrong one": {append([]string{"node", "user", "list"}, as("shop", "wrong-password")...), exitFailed, "password in the connection string is wrong"},
 		"the same files":        {[]string{"node", "user", "list", "--data-dir", start[2]}, exitFailed, "name it with --eventstore"},
 	} {
-		if text := waybill(t, row.code, row.args...); !strings.Contains(text, row.want) {
+		if text := ends(t, row.code, row.args...); !strings.Contains(text, row.want) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
-	waybill(t, exitDone, append([]string{"node", "user", "disable", "shop"}, admin...)...)
-	waybill(t, exitFailed, append([]string{"node", "user", "list"}, as("shop", "shop-password")...)...)
-	waybill(t, exitDone, append([]string{"node", "user", "enable", "shop"}, admin...)...)
-	waybill(t, exitDone, append([]string{"node", "user", "list"}, as("shop", "shop-password")...)...)
+	ends(t, exitDone, append([]string{"node", "user", "disable", "shop"}, admin...)...)
+	ends(t, exitFailed, append([]string{"node", "user", "list"}, as("shop", "shop-password")...)...)
+	ends(t, exitDone, append([]string{"node", "user", "enable", "shop"}, admin...)...)
+	ends(t, exitDone, append([]string{"node", "user", "list"}, as("shop", "shop-password")...)...)
 	stop()
 	printed, stop = runNode(t, start...)
 	stop()
@@ -125,7 +113,7 @@ func TestTheFirstSecureStartShowsItsPasswordsOnce(t *testing.T) {
 		t.Errorf("the second start printed %q", printed)
 	}
 	// Who has the files needs no password.
-	if text := waybill(t, exitDone, "node", "user", "passwd", "admin", "--data-dir", start[2]); !strings.Contains(text, "password ") {
+	if text := ends(t, exitDone, "node", "user", "passwd", "admin", "--data-dir", start[2]); !strings.Contains(text, "password ") {
 		t.Errorf("passwd printed %q", text)
 	}
 }
@@ -149,7 +137,7 @@ func TestWithoutTLSOthersAreNotServed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := append(row.args, "--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0")
-			if text := waybill(t, row.code, args...); !strings.Contains(text, row.want) {
+			if text := ends(t, row.code, args...); !strings.Contains(text, row.want) {
 				t.Errorf("printed %s", text)
 			}
 		})
