@@ -25,11 +25,13 @@ type life struct {
 	fs  *vfs.MemFS
 	now atomic.Int64 // seconds
 	n   *node.Node
+
+	index bool
 }
 
 func newLife(t *testing.T, seed uint64) *life {
 	t.Helper()
-	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 9)), fs: vfs.NewCrashableMem()}
+	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 9)), fs: vfs.NewCrashableMem(), index: seed%2 == 0}
 	l.open()
 	return l
 }
@@ -38,6 +40,7 @@ func (l *life) config() node.Config {
 	cfg := config(l.fs)
 	cfg.Now = func() time.Time { return noon.Add(time.Duration(l.now.Load()) * time.Second) }
 	cfg.Streams = 3 // so that heads are forgotten
+	cfg.Index = l.index
 	return cfg
 }
 

@@ -28,7 +28,7 @@ type Verification struct {
 
 // A Problem is one thing that is wrong with a store.
 type Problem struct {
-	Kind   string `json:"kind"`   // file, store, record, gap, append, index, revision, head or metadata
+	Kind   string `json:"kind"`   // file, store, record, gap, append, index, revision, link, head or metadata
 	Where  string `json:"where"`  // a file, a stream, or a position in the log
 	Detail string `json:"detail"` // what is wrong there
 }
@@ -139,11 +139,13 @@ type checker struct {
 	broken    [][]byte // the last keys of files that are damaged
 	nextID    uint64
 	scavenged uint64 // records before it may have been removed
+	linkedTo  uint64 // records before it are in the index of categories and types
 	seed      maphash.Seed
 	names     names
 	highest   givenID
 	heads     sums // of what heads say, and of what the index says of the same
 	records   sums // of what the log says, and of what the index says of the same
+	links     sums // that the log wants, and that there are
 
 	limit    int
 	progress func(Progress)
@@ -180,7 +182,7 @@ func (c *checker) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	if err := errors.Join(together(
-		func() error { return c.checkIndex(ctx) },
+		func() error { return errors.Join(c.checkIndex(ctx), c.checkLinks(ctx)) },
 		func() error { return c.checkLog(ctx) },
 	)...); err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ func (c *checker) compare(ctx context.Context) error {
 			return err
 		}
 	}
+	c.compareLinks()
 	if c.heads.equal() {
 		return nil
 	}

@@ -31,7 +31,10 @@ func (c *checker) checkStore() error {
 	if c.nextID, err = c.number(metaNextStreamID, 1); err != nil {
 		return err
 	}
-	c.scavenged, err = c.number(metaScavenged, 0)
+	if c.scavenged, err = c.number(metaScavenged, 0); err != nil {
+		return err
+	}
+	c.linkedTo, err = c.number(metaIndexEnd, 0)
 	return err
 }
 

@@ -80,6 +80,7 @@ func (w *logWalk) record(v *recordView) {
 		w.c.problem("record", fmt.Sprint(v.position), "calls its stream %q, which is not the name of %s", v.stream, w.c.stream(id))
 	}
 	w.c.records.say(v.position, mix(id, revision, v.position))
+	w.c.linksOf(v)
 }
 
 // orphan tells of each of the first streams without a head once.

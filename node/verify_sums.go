@@ -37,14 +37,16 @@ func (n names) set(id, sum uint64) bool {
 // differs.
 type sums struct{ said, counted [buckets]sum }
 
-const buckets = 1 << 15
+const (
+	buckets    = 1 << 15
+	neighbours = 16 // bits
+)
 
 type sum struct{ sum, n uint64 }
 
 // bucket keeps the neighbours of a log together: a search for what differs
 // reads stretches then.
 func bucket(key uint64) int {
-	const neighbours = 16
 	return int(key >> neighbours % buckets)
 }
 

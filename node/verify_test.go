@@ -18,7 +18,7 @@ func verifyConfig(fs vfs.FS) Config {
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	return Config{
 		Dir: "data", FS: fs, Now: func() time.Time { return noon },
-		CacheBytes: 1 << 20, MemTableBytes: 64 << 10, TailBytes: 32 << 10,
+		CacheBytes: 1 << 20, MemTableBytes: 64 << 10, TailBytes: 32 << 10, Index: true,
 	}
 }
 
@@ -70,6 +70,9 @@ func aStore(tb testing.TB, fs vfs.FS) {
 	must(n.Tombstone(ctx, "order-4", ExpectAny))
 	must(n.Tombstone(ctx, "stillborn", ExpectNoStream))
 	write("order-5", 3)
+	if err := n.WaitStream(ctx, "$ce-order", n.End()-1); err != nil {
+		tb.Fatal(err)
+	}
 	if err := n.Close(); err != nil {
 		tb.Fatal(err)
 	}
@@ -250,6 +253,20 @@ func damages() map[string]damage {
 		"a next stream id that was given": {func(x *tampering) {
 			x.set(metaKey(metaNextStreamID), encodePosition(3))
 		}, []string{"head: "}},
+		"a link is missing": {func(x *tampering) {
+			x.unset(x.stored(linkPrefix)[3][0])
+		}, []string{"link: $"}},
+		"a link points elsewhere": {func(x *tampering) {
+			x.set(x.stored(linkPrefix)[3][0], encodePosition(2))
+		}, []string{"link: $", "link: about "}},
+		"links that were forgotten": {func(x *tampering) {
+			for _, p := range x.stored(linkPrefix) {
+				x.unset(p[0])
+			}
+			for _, p := range x.stored(indexPrefix) {
+				x.unset(p[0])
+			}
+		}, []string{"link: about "}},
 		"another format": {func(x *tampering) {
 			x.set(metaKey(metaFormat), []byte("9"))
 		}, []string{"store: format: "}},
