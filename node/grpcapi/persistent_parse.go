@@ -12,73 +12,75 @@ import (
 	groups "github.com/waybill-dev/waybill/node/persistent"
 )
 
-func parseCreate(o *persistent.CreateReq_Options) (groups.Definition, error) {
+func parseCreate(o *persistent.CreateReq_Options) (d groups.Definition, err error) {
 	if o.GetSettings() == nil {
-		return groups.Definition{}, refuse(codes.Unknown, panicked+" A group needs settings.")
+		return d, refuse(codes.Unknown, panicked+" A group needs settings.")
 	}
-	d := groups.Definition{Group: o.GetGroupName(), Settings: parseSettings(o.GetSettings())}
+	d.Group, d.Settings = o.GetGroupName(), parseSettings(o.GetSettings())
 	if d.Settings.Strategy = o.GetSettings().GetConsumerStrategy(); d.Settings.Strategy == "" {
-		d.Settings.Strategy = o.GetSettings().GetNamedConsumerStrategy().String()
+		d.Settings.Strategy = o.GetSettings().GetNamedConsumerStrategy().String() //nolint:staticcheck // what clients before 21.10 send
 	}
-	err := parseCreated(o, &d)
-	if err != nil {
-		return d, err
-	}
-	return d, node.ValidStream(d.Stream + "::" + d.Group)
-}
-
-func parseCreated(o *persistent.CreateReq_Options, d *groups.Definition) (err error) {
 	switch from := o.GetStreamOption().(type) {
 	case *persistent.CreateReq_Options_All:
-		d.Stream = groups.All
 		if d.Filter, err = parseGroupFilter(from.All.GetFilter()); err != nil {
-			return err
+			return d, err
 		}
-		d.Start, err = parsePosition(from.All)
-		return err
+		d.Stream = groups.All
+		d.Start, err = startOfLog(from.All.GetAllOption() != nil, from.All.GetEnd(), from.All.GetPosition())
+		return d, orInvalid(&d, err)
 	case *persistent.CreateReq_Options_Stream:
 		d.Stream = string(from.Stream.GetStreamIdentifier().GetStreamName())
-		d.Start, err = parseRevision(from.Stream)
-	default: // of clients before $all could be subscribed to
-		d.Stream = string(o.GetStreamIdentifier().GetStreamName())
-		d.Start, err = startAt(o.GetSettings().GetRevision())
+		d.Start, err = startOfStream(from.Stream.GetRevisionOption() != nil, from.Stream.GetEnd(), from.Stream.GetRevision())
+	default:
+		d.Start, err = startAsBefore(&d, o, o.GetSettings())
 	}
-	if err != nil {
-		return err
-	}
-	return plainStream(d.Stream, d.Group)
+	return d, orPlain(&d, err)
 }
 
-func parseUpdate(o *persistent.UpdateReq_Options) (groups.Definition, error) {
+func parseUpdate(o *persistent.UpdateReq_Options) (d groups.Definition, err error) {
 	if o.GetSettings() == nil {
-		return groups.Definition{}, refuse(codes.Unknown, panicked+" A group needs settings.")
+		return d, refuse(codes.Unknown, panicked+" A group needs settings.")
 	}
-	d := groups.Definition{Group: o.GetGroupName(), Settings: parseSettings(o.GetSettings())}
+	d.Group, d.Settings = o.GetGroupName(), parseSettings(o.GetSettings())
 	d.Settings.Strategy = o.GetSettings().GetNamedConsumerStrategy().String()
-	err := parseUpdated(o, &d)
-	if err != nil {
-		return d, err
-	}
-	return d, node.ValidStream(d.Stream + "::" + d.Group)
-}
-
-func parseUpdated(o *persistent.UpdateReq_Options, d *groups.Definition) (err error) {
 	switch from := o.GetStreamOption().(type) {
 	case *persistent.UpdateReq_Options_All:
 		d.Stream = groups.All
-		d.Start, err = parsePosition(from.All)
-		return err
+		d.Start, err = startOfLog(from.All.GetAllOption() != nil, from.All.GetEnd(), from.All.GetPosition())
+		return d, orInvalid(&d, err)
 	case *persistent.UpdateReq_Options_Stream:
 		d.Stream = string(from.Stream.GetStreamIdentifier().GetStreamName())
-		d.Start, err = parseRevision(from.Stream)
+		d.Start, err = startOfStream(from.Stream.GetRevisionOption() != nil, from.Stream.GetEnd(), from.Stream.GetRevision())
 	default:
-		d.Stream = string(o.GetStreamIdentifier().GetStreamName())
-		d.Start, err = startAt(o.GetSettings().GetRevision())
+		d.Start, err = startAsBefore(&d, o, o.GetSettings())
 	}
+	return d, orPlain(&d, err)
+}
+
+// orInvalid refuses names that could not be sent back in trailers.
+func orInvalid(d *groups.Definition, err error) error {
 	if err != nil {
 		return err
 	}
+	return node.ValidStream(d.Stream + "::" + d.Group)
+}
+
+// orPlain refuses $all as well.
+func orPlain(d *groups.Definition, err error) error {
+	if err := orInvalid(d, err); err != nil {
+		return err
+	}
 	return plainStream(d.Stream, d.Group)
+}
+
+// startAsBefore reads the fields of clients before 21.10, which knew streams
+// only.
+func startAsBefore(d *groups.Definition, o interface {
+	GetStreamIdentifier() *shared.StreamIdentifier
+}, s interface{ GetRevision() uint64 },
+) (groups.Start, error) {
+	d.Stream = string(o.GetStreamIdentifier().GetStreamName())
+	return startAt(s.GetRevision())
 }
 
 // settings are those of a create and of an update.
@@ -134,51 +136,27 @@ func startAt(revision uint64) (groups.Start, error) {
 	return groups.Start{At: int64(revision)}, nil
 }
 
-// options of a revision, of a create and of an update.
-type revisionOptions interface {
-	GetRevision() uint64
-	GetStart() *shared.Empty
-	GetEnd() *shared.Empty
-}
-
-func parseRevision(o revisionOptions) (groups.Start, error) {
-	chosen := false
-	switch o := o.(type) {
-	case *persistent.CreateReq_StreamOptions:
-		chosen = o.GetRevisionOption() != nil
-	case *persistent.UpdateReq_StreamOptions:
-		chosen = o.GetRevisionOption() != nil
-	}
+func startOfStream(chosen bool, end *shared.Empty, revision uint64) (groups.Start, error) {
 	switch {
 	case !chosen:
 		return groups.Start{}, invalid("'None' is not a valid revision_option")
-	case o.GetEnd() != nil:
+	case end != nil:
 		return groups.Start{End: true}, nil
 	}
-	return startAt(o.GetRevision())
+	return startAt(revision)
 }
 
-func parsePosition(o interface {
-	GetStart() *shared.Empty
-	GetEnd() *shared.Empty
+// startOfLog is the start of the log when there is no position.
+func startOfLog(chosen bool, end *shared.Empty, at interface {
+	GetCommitPosition() uint64
+	GetPreparePosition() uint64
 },
 ) (groups.Start, error) {
-	var commit, prepare uint64
-	chosen := false
-	switch o := o.(type) {
-	case *persistent.CreateReq_AllOptions:
-		chosen = o.GetAllOption() != nil
-		commit, prepare = o.GetPosition().GetCommitPosition(), o.GetPosition().GetPreparePosition()
-	case *persistent.UpdateReq_AllOptions:
-		chosen = o.GetAllOption() != nil
-		commit, prepare = o.GetPosition().GetCommitPosition(), o.GetPosition().GetPreparePosition()
-	}
+	commit, prepare := at.GetCommitPosition(), at.GetPreparePosition()
 	switch {
 	case !chosen:
 		return groups.Start{}, invalid("'None' is not a valid all_option")
-	case o.GetEnd() != nil:
-		return groups.Start{End: true}, nil
-	case commit == math.MaxUint64 && prepare == math.MaxUint64:
+	case end != nil, commit == math.MaxUint64 && prepare == math.MaxUint64:
 		return groups.Start{End: true}, nil
 	case commit > math.MaxInt64 || prepare > math.MaxInt64:
 		return groups.Start{}, refuse(codes.Unknown, panicked+" The position is too large.")

@@ -456,8 +456,10 @@ func TestOldCreateRequests(t *testing.T) {
 	}{{2, esdb.Revision(2)}, {0, esdb.Start{}}, {math.MaxUint64, esdb.End{}}} {
 		stream := unique("old")
 		_, err := client.Create(deadline(t), &persistent.CreateReq{Options: &persistent.CreateReq_Options{
-			StreamIdentifier: named(stream), GroupName: "g", Settings: &persistent.CreateReq_Settings{
-				Revision: tc.revision, HistoryBufferSize: 500, ReadBatchSize: 20, NamedConsumerStrategy: persistent.CreateReq_Pinned,
+			StreamIdentifier: named(stream), //nolint:staticcheck // this is the old field
+			GroupName:        "g", Settings: &persistent.CreateReq_Settings{
+				Revision:          tc.revision, //nolint:staticcheck // this is the old field
+				HistoryBufferSize: 500, ReadBatchSize: 20, NamedConsumerStrategy: persistent.CreateReq_Pinned,
 				MessageTimeout:  &persistent.CreateReq_Settings_MessageTimeoutTicks{MessageTimeoutTicks: 25_000_000},
 				CheckpointAfter: &persistent.CreateReq_Settings_CheckpointAfterTicks{CheckpointAfterTicks: 15_000_000},
 			},

@@ -283,8 +283,11 @@ func TestGroupsOfTheLog(t *testing.T) {
 	mustAppend(t, c, two, "f")
 	for i, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			members[i].wants(tc.want)
-			members[i].silent()
+			t.Parallel()
+			m := *members[i]
+			m.tb = t
+			m.wants(tc.want)
+			m.silent()
 		})
 	}
 }

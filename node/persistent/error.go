@@ -37,6 +37,7 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("Maximum subscriptions reached for subscription group %s on stream %s.", e.Group, e.Stream)
 	case Dropped:
 		return of + " was dropped."
+	case Failed:
 	}
 	return fmt.Sprintf("%s failed: '%s'", of, e.Reason)
 }

@@ -26,7 +26,8 @@ func TestCreateRefuses(t *testing.T) {
 			{"twice", persistent.Definition{Stream: "s"}, persistent.Exists, ""},
 			{"no stream", persistent.Definition{}, persistent.Failed, "Bad stream name."},
 			{
-				"unknown strategy", persistent.Definition{Stream: "t", Settings: defaults(strategy("Bogus"))},
+				"unknown strategy",
+				persistent.Definition{Stream: "t", Settings: defaults(strategy("Bogus"))},
 				persistent.Failed, "Consumer strategy Bogus does not exist.",
 			},
 			{
@@ -35,15 +36,18 @@ func TestCreateRefuses(t *testing.T) {
 				persistent.Failed, "Specified argument was out of the range of valid values. (Parameter 'ReadBatchSize may not be greater than or equal to BufferSize')",
 			},
 			{
-				"from a position the log has not reached", persistent.Definition{Stream: persistent.All, Start: persistent.Start{At: end}},
+				"from a position the log has not reached",
+				persistent.Definition{Stream: persistent.All, Start: persistent.Start{At: end}},
 				persistent.Failed, "Invalid Start From position: commit position must be less than or equal to the last commit position in the transaction file.",
 			},
 			{
-				"from a position whose halves are exchanged", persistent.Definition{Stream: persistent.All, Start: persistent.Start{At: 1, Prepare: 2}},
+				"from a position whose halves are exchanged",
+				persistent.Definition{Stream: persistent.All, Start: persistent.Start{At: 1, Prepare: 2}},
 				persistent.Failed, "Invalid Start From position: prepare position must be less than or equal to the commit position.",
 			},
 			{
-				"from before the stream", persistent.Definition{Stream: "t", Start: persistent.Start{At: -2}},
+				"from before the stream",
+				persistent.Definition{Stream: "t", Start: persistent.Start{At: -2}},
 				persistent.Failed, "Invalid Start From position: event number must be greater than or equal to -1.",
 			},
 		}

@@ -180,9 +180,6 @@ func (m *member) replay(stopAt *int64) {
 	pass(0)
 }
 
-// at is a revision of the parked stream.
-func at(revision int64) *int64 { return &revision }
-
 func TestReplayStopsBefore(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -196,7 +193,7 @@ func TestReplayStopsBefore(t *testing.T) {
 			want   string
 			parked int64
 		}{
-			{at(0), "", 5}, {at(2), "ab", 3}, {at(1), "", 3}, {at(3), "c", 2}, {at(1000), "de", 0}, {nil, "", 0},
+			{new(int64(0)), "", 5}, {new(int64(2)), "ab", 3}, {new(int64(1)), "", 3}, {new(int64(3)), "c", 2}, {new(int64(1000)), "de", 0}, {nil, "", 0},
 		} {
 			m.replay(step.stop)
 			m.wants(step.want)
@@ -205,7 +202,7 @@ func TestReplayStopsBefore(t *testing.T) {
 				t.Errorf("after a replay of %q %d are parked, want %d", step.want, i.Parked, step.parked)
 			}
 		}
-		if err := w.engine.Replay("s", "g", at(-1)); kind(err) != persistent.Failed {
+		if err := w.engine.Replay("s", "g", new(int64(-1))); kind(err) != persistent.Failed {
 			t.Errorf("a replay until -1 answered %v", err)
 		}
 		if err := w.engine.Replay("s", "h", nil); kind(err) != persistent.NotFound {
