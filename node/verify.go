@@ -178,19 +178,23 @@ func (c *checker) run(ctx context.Context) (*Report, error) {
 	if err := c.checkStore(); err != nil {
 		return nil, err
 	}
-	if err := c.checkHeads(ctx); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(together(
-		func() error { return errors.Join(c.checkIndex(ctx), c.checkLinks(ctx)) },
-		func() error { return c.checkLog(ctx) },
-	)...); err != nil {
+	if err := errors.Join(together(c.checkLevels, func() error { return c.checkContents(ctx) })...); err != nil {
 		return nil, err
 	}
 	if c.report.Partial {
 		return c.report, nil // what is missing on one side is only not readable
 	}
 	return c.report, c.compare(ctx)
+}
+
+func (c *checker) checkContents(ctx context.Context) error {
+	if err := c.checkHeads(ctx); err != nil {
+		return err
+	}
+	return errors.Join(together(
+		func() error { return errors.Join(c.checkIndex(ctx), c.checkLinks(ctx)) },
+		func() error { return c.checkLog(ctx) },
+	)...)
 }
 
 func together(all ...func() error) []error {
