@@ -195,6 +195,25 @@ func TestRestoreGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
+func TestFilesHeldForABackupAreForgottenAfterAKill(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewCrashableMem()
+	n := open(t, config(fs))
+	mustAppend(t, n, appendTo("s", node.ExpectAny, "a"))
+	s, err := n.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100})
+	if err := errors.Join(n.Release(s), n.Close()); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, config(killed))
+	if _, err := killed.Stat(s.Dir); err == nil {
+		t.Errorf("%s is still there", s.Dir)
+	}
+}
+
 func TestDamagedBackupIsNotRestored(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
@@ -216,6 +235,10 @@ func TestDamagedBackupIsNotRestored(t *testing.T) {
 			storeFile(t, fs, path, broken)
 			cfg := config(fs)
 			cfg.Dir = fmt.Sprintf("restored-%s-%d", what, i)
+			_, problems, err := node.VerifyBackup(deadline(t), fs, "backup", nil)
+			if err == nil && (len(problems) != 1 || problems[0].Where != name.Name) || err != nil && name.Name != "BACKUP.json" {
+				t.Errorf("with %s %s the backup has the problems %v, %v", path, what, problems, err)
+			}
 			if _, err := node.Restore(deadline(t), cfg, "backup", nil); !errors.Is(err, node.ErrDamaged) {
 				t.Errorf("with %s %s the restore answers %v", path, what, err)
 			}

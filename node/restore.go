@@ -51,6 +51,28 @@ func Restore(ctx context.Context, cfg Config, from string, progress func(Progres
 	return done, nil
 }
 
+// VerifyBackup compares the files of the backup in dir with their checksums and
+// names those that are broken.
+func VerifyBackup(ctx context.Context, fs vfs.FS, dir string, progress func(Progress)) (*Manifest, []Problem, error) {
+	m, err := ReadManifest(fs, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := files{fs: fs, stage: "files", progress: progress, total: uint64(m.Size())}
+	var problems []Problem
+	for _, file := range m.Files {
+		sum, err := f.sum(ctx, fs.PathJoin(dir, file.Name), file.Size)
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		if err != nil || sum != file.SHA256 {
+			problems = append(problems, Problem{"file", file.Name, "is missing, or not the file that was backed up"})
+		}
+		f.advance(uint64(file.Size))
+	}
+	return m, problems, nil
+}
+
 type restore struct {
 	files
 	cfg  Config

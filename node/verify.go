@@ -46,7 +46,8 @@ type Report struct {
 	Indexed  uint64    `json:"indexed"` // entries of the index of streams
 	Streams  uint64    `json:"streams"`
 	Problems []Problem `json:"problems"`
-	// More is how many problems were found that are not described.
+	// More is how many problems were found that are not described; there may be
+	// others that were not looked for any more.
 	More int `json:"more,omitempty"`
 	// Partial says that something could not be looked at because of problems.
 	Partial bool `json:"partial,omitempty"`
@@ -215,6 +216,13 @@ func (c *checker) problem(kind, where, format string, args ...any) {
 		return
 	}
 	c.report.Problems = append(c.report.Problems, Problem{kind, where, fmt.Sprintf(format, args...)})
+}
+
+// full says that no more problems will be described.
+func (c *checker) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.report.Problems) >= c.limit
 }
 
 func (c *checker) partial() {

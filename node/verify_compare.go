@@ -28,7 +28,7 @@ func (c *checker) compare(ctx context.Context) error {
 func (c *checker) compareLog(ctx context.Context) error {
 	return c.walk(ctx, []byte{logPrefix}, []byte{logPrefix + 1}, func(key, value []byte) {
 		position, err := parseLogKey(key)
-		if err != nil || !c.records.differ(position) {
+		if err != nil || !c.records.differ(position) || c.full() {
 			return
 		}
 		v, err := viewRecord(position, value)
@@ -58,7 +58,7 @@ func (c *checker) compareIndex(ctx context.Context) error {
 			return
 		}
 		position, err := parsePosition(value)
-		if err != nil || !c.records.differ(position) {
+		if err != nil || !c.records.differ(position) || c.full() {
 			return
 		}
 		record, err := c.get(logKey(position))
@@ -86,7 +86,7 @@ func (c *checker) compareHeads(ctx context.Context) error {
 	defer it.Close()
 	return c.walk(ctx, []byte{namePrefix}, []byte{namePrefix + 1}, func(key, value []byte) {
 		h, err := decodeHead(value)
-		if err != nil || !c.heads.differ(h.id) || h.last < 0 && !h.tombstoned {
+		if err != nil || !c.heads.differ(h.id) || c.full() || h.last < 0 && !h.tombstoned {
 			return
 		}
 		if s := indexOf(it, h.id); s == nil {

@@ -63,6 +63,7 @@ func TestEventsAreBackedUpAndRestored(t *testing.T) {
 		ends(t, exitDone, "node", "verify", data)
 		ends(t, exitDone, "verify", data, "--json")
 		ends(t, exitDone, "node", "backup", data, filepath.Join(dir, "backup"))
+		ends(t, exitDone, "verify", "--backup", filepath.Join(dir, "backup"))
 		ends(t, exitFailed, "backup", data, filepath.Join(dir, "backup"))
 		var done node.Scavenged
 		if text := ends(t, exitDone, "node", "scavenge", data, "--json"); json.Unmarshal([]byte(text), &done) != nil {
@@ -72,9 +73,22 @@ func TestEventsAreBackedUpAndRestored(t *testing.T) {
 		stop()
 		restored := "--data-dir=" + filepath.Join(dir, "restored")
 		ends(t, exitDone, "restore", restored, filepath.Join(dir, "backup"), "--verify")
+		breakBackup(t, filepath.Join(dir, "backup"))
+		ends(t, exitFailed, "verify", "--json", "--backup", filepath.Join(dir, "backup"))
 		if text := ends(t, exitDone, "node", "verify", restored); !strings.Contains(text, "events    21 in 2 streams") {
 			t.Errorf("verify has printed %s", text)
 		}
+	}
+}
+
+func breakBackup(t *testing.T, dir string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "OPTIONS-*"))
+	if err != nil || len(logs) == 0 {
+		t.Fatal(logs, err)
+	}
+	if err := os.Truncate(logs[0], 5); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/waybill-dev/waybill/node"
 	"github.com/waybill-dev/waybill/node/grpcapi"
 )
@@ -13,12 +15,16 @@ import (
 type nodeVerifyCommand struct {
 	nodeStore
 
-	Limit int  `name:"limit" default:"100" help:"How many problems to describe."`
-	JSON  bool `name:"json" help:"Print the report as JSON."`
+	Backup string `name:"backup" type:"existingdir" placeholder:"DIR" help:"Check the files of this backup against their checksums, instead of the data."`
+	Limit  int    `name:"limit" default:"100" help:"How many problems to describe."`
+	JSON   bool   `name:"json" help:"Print the report as JSON."`
 }
 
 // Run verifies and prints the report.
 func (c nodeVerifyCommand) Run(inv *invocation) error {
+	if c.Backup != "" {
+		return c.verifyBackup(inv)
+	}
 	bar := newProgress(inv.errOut, c.JSON)
 	how := node.Verification{Limit: max(c.Limit, 1), Progress: nodeProgress(bar)}
 	var report *node.Report
@@ -43,6 +49,31 @@ func (c nodeVerifyCommand) Run(inv *invocation) error {
 		return fmt.Errorf("the event store is damaged: %d problems; restore a backup, and keep the damaged files", len(report.Problems)+report.More)
 	}
 	return nil
+}
+
+func (c nodeVerifyCommand) verifyBackup(inv *invocation) error {
+	bar := newProgress(inv.errOut, c.JSON)
+	m, problems, err := node.VerifyBackup(inv.ctx, vfs.Default, c.Backup, nodeProgress(bar))
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = json.NewEncoder(inv.out).Encode(struct {
+			ID       string         `json:"id"`
+			Taken    time.Time      `json:"taken"`
+			Problems []node.Problem `json:"problems"`
+		}{m.ID.String(), m.Taken, append([]node.Problem{}, problems...)})
+	} else {
+		_, err = fmt.Fprintf(inv.out, "backup    of store %s, taken %s, %d files, %s\n", m.ID, m.Taken.Format(time.RFC3339), len(m.Files), mebibytes(uint64(m.Size())))
+		for _, p := range problems {
+			fmt.Fprintf(inv.out, "broken    %s\n", p)
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("the backup is damaged: %d files", len(problems))
+	}
+	return err
 }
 
 func (c nodeVerifyCommand) print(w io.Writer, r *node.Report, took time.Duration) error {
