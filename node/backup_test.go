@@ -204,7 +204,7 @@ func TestFilesHeldForABackupAreForgottenAfterAKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100})
+	killed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
 	if err := errors.Join(n.Release(s), n.Close()); err != nil {
 		t.Fatal(err)
 	}
