@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -869,4 +870,37 @@ func mustAppendNew(tb testing.TB, c *esdb.Client, stream string, n int) {
 	if _, err := c.AppendToStream(deadline(tb), stream, revision(-2), list...); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// A client that takes nothing holds up nobody else: what it has comes to others
+// after the timeout.
+func TestSlowClientHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	target := address(t)
+	c := connect(t, target)
+	stream := unique("stuck")
+	createGroup(t, c, stream, "g", settings(func(s *esdb.PersistentSubscriptionSettings) {
+		s.MessageTimeout, s.MaxRetryCount = 500, 1000
+	}))
+	stuck := openGroup(t, persistent.NewPersistentSubscriptionsClient(dial(t, target)), stream, 3, false)
+	recvGroup(t, stuck) // that it is there, and nothing more
+	const n, size = 12, 500 << 10
+	for i := range n {
+		_, err := c.AppendToStream(deadline(t), stream, revision(int64(i)-1), esdb.EventData{
+			EventType: "Large", ContentType: esdb.ContentTypeBinary, Data: make([]byte, size),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := joinGroup(t, c, stream, "g", 3)
+	seen := map[uint64]bool{}
+	for len(seen) < n {
+		e := m.next().Event
+		seen[e.Event.EventNumber] = true
+		m.ack(e)
+	}
+	eventually(t, "messages are in flight after all were acknowledged", func() bool {
+		return infoOf(t, c, stream, "g").Stats.TotalInFlightMessages == 0
+	})
 }

@@ -129,19 +129,23 @@ func (e *Engine) startAll() error {
 	return nil
 }
 
-// startStored leaves out an entry that makes no sense: the others are worth
-// more than it.
+// startStored leaves out an entry that makes no sense, and a group whose state
+// is damaged: the others are worth more.
 func (e *Engine) startStored(entry *storedEntry) error {
 	d, err := entry.definition()
 	if err == nil && e.groups[d.key()] != nil {
 		err = d.failed("it is there twice")
 	}
-	if err != nil {
-		e.cfg.Logger.ErrorContext(e.ctx, "a persistent subscription is not understood and does not run",
-			"stream", entry.Stream, "group", entry.Group, "error", err)
-		return nil
+	if err == nil {
+		if err = e.start(d, entry.LiveFrom); err != nil && !errors.Is(err, node.ErrDamaged) {
+			return err
+		}
 	}
-	return e.start(d, entry.LiveFrom)
+	if err != nil {
+		e.cfg.Logger.ErrorContext(e.ctx, "a persistent subscription does not run",
+			"stream", entry.Stream, "group", entry.Group, "error", err)
+	}
+	return nil
 }
 
 func (e *Engine) start(d *Definition, liveFrom *uint64) error {

@@ -117,9 +117,15 @@ func (g *group) run() {
 	}()
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
+	always := make(chan struct{})
+	close(always)
 	for {
-		g.work()
+		var again chan struct{}
+		if g.work() {
+			again = always
+		}
 		select {
+		case <-again:
 		case f := <-g.inbox:
 			f()
 			g.drain()
@@ -170,17 +176,18 @@ func (g *group) wake() {
 	}
 }
 
-// work does what there is to do, until clients, room or events run out.
-func (g *group) work() {
-	for {
+// work does a piece of what there is to do, so that a long way to go does not
+// keep others waiting. It reports whether there may be more.
+func (g *group) work() (more bool) {
+	g.give()
+	if g.fill() || g.replayMore() {
 		g.give()
-		if !g.fill() && !g.replayMore() {
-			break
-		}
+		more = true
 	}
 	g.park()
 	g.finishReplay(false)
 	g.mark(false)
+	return more
 }
 
 func (g *group) tick() {
@@ -189,7 +196,6 @@ func (g *group) tick() {
 	g.replay.failed = false
 	g.checkpoint.failed = false
 	g.expire()
-	g.work()
 	g.finishReplay(true)
 	g.mark(true)
 }

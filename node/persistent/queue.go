@@ -59,5 +59,6 @@ func (q *queue) offer(give func(*message) outcome) (room bool) {
 func (q *queue) keep(kept []*message, i int) {
 	start := i - len(kept)
 	copy(q.list[start:], kept)
+	clear(q.list[:start]) // nothing else lets go of them
 	q.list = q.list[start:]
 }

@@ -142,6 +142,7 @@ func (w *world) define(d persistent.Definition) {
 
 func (w *world) info(stream string) persistent.Info {
 	w.Helper()
+	synctest.Wait()
 	i, err := w.engine.Info(stream, "g")
 	if err != nil {
 		w.Fatal(err)

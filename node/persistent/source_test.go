@@ -171,6 +171,9 @@ func TestVirtualStreams(t *testing.T) {
 				if got += m.got(); got != tc.want {
 					t.Errorf("the client got %q, want %q", got, tc.want)
 				}
+				if i := w.info(tc.stream); i.Lag != int64(len(m.has)) && tc.resolve {
+					t.Errorf("the group is %d events behind, want %d", i.Lag, len(m.has))
+				}
 				for _, id := range m.has {
 					m.client.Ack(id)
 				}
