@@ -184,52 +184,6 @@ func (g *gate) over(fs vfs.FS) vfs.FS {
 	}))
 }
 
-func TestNobodyReadsWhatIsNotSynced(t *testing.T) {
-	t.Parallel()
-	var g gate
-	n := opened(t, config(g.fs()))
-	mustAppend(t, n, appendTo("old", node.ExpectAny, "a"))
-	end := n.End()
-	open := g.close()
-	defer open()
-	answered := make(chan error, 2)
-	for _, a := range []node.Append{appendTo("old", 0, "b"), appendTo("new", node.ExpectNoStream, "c")} {
-		go func() {
-			_, err := n.Append(deadline(t), a)
-			answered <- err
-		}()
-	}
-	time.Sleep(50 * time.Millisecond) // so that the group is where the gate holds it
-	if old, err := wholeStream(n, "old"); err != nil || len(old) != 1 {
-		t.Errorf("the old stream shows %d events, %v; want 1", len(old), err)
-	}
-	back, err := n.ReadStream(node.StreamRead{Stream: "old", From: node.FromEnd, Backwards: true, Limit: 10})
-	if err != nil || len(back.Records) != 1 {
-		t.Errorf("backwards the old stream shows %d events, %v; want 1", len(back.Records), err)
-	}
-	missing := (*node.NotFoundError)(nil)
-	if _, err := n.ReadStream(node.StreamRead{Stream: "new", Limit: 10}); !errors.As(err, &missing) {
-		t.Errorf("the new stream answers %v, want not found", err)
-	}
-	if log, err := wholeLog(n, 10); err != nil || len(log) != 1 || n.End() != end {
-		t.Errorf("the log shows %d events up to %d, %v; want 1 up to %d", len(log), n.End(), err, end)
-	}
-	select {
-	case err := <-answered:
-		t.Errorf("an append was answered before the sync: %v", err)
-	default:
-	}
-	open()
-	for range 2 {
-		if err := <-answered; err != nil {
-			t.Error(err)
-		}
-	}
-	if list, err := wholeStream(n, "new"); err != nil || len(list) != 1 {
-		t.Errorf("after the sync the new stream shows %d events, %v", len(list), err)
-	}
-}
-
 func TestTooManyWaitingAppendsAreRefused(t *testing.T) {
 	t.Parallel()
 	var g gate

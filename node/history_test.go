@@ -250,9 +250,11 @@ var streamNames = []string{"a", "b", "c-1", linkStream, "$$a", "$$b", "$$c-1", "
 
 // A generator makes actions that are often repeats, and often nearly right.
 type generator struct {
-	rng  *rand.Rand
-	last action
-	ids  int
+	rng     *rand.Rand
+	streams []string // the first ones are chosen more often
+	name    string   // makes ids differ from those of others
+	last    action
+	ids     int
 }
 
 func (g *generator) next(m *model) action {
@@ -296,7 +298,7 @@ func (g *generator) request(m *model) action {
 	if g.last.kind != "" && g.rng.IntN(8) == 0 {
 		return g.last // a repeat by somebody who got no answer
 	}
-	stream := streamNames[int(g.rng.Float64()*g.rng.Float64()*float64(len(streamNames)))]
+	stream := g.streams[int(g.rng.Float64()*g.rng.Float64()*float64(len(g.streams)))]
 	a := action{kind: "append", stream: stream, expected: g.expected(m, stream)}
 	switch n := g.rng.IntN(100); {
 	case n < 12:
@@ -345,13 +347,13 @@ func (g *generator) events(m *model, stream string) []node.Event {
 
 func (g *generator) event(m *model, stream string) node.Event {
 	g.ids++
-	e := event(fmt.Sprint(g.ids), g.rng.IntN(40))
+	e := event(g.name+fmt.Sprint(g.ids), g.rng.IntN(40))
 	switch {
 	case strings.HasPrefix(stream, "$$") && g.rng.IntN(10) > 0:
 		e.Type, e.Data = node.TypeMetadata, []byte(metadata[g.rng.IntN(len(metadata))].text)
 		e.JSON = g.rng.IntN(12) > 0
 	case stream == linkStream:
-		to := streamNames[g.rng.IntN(len(streamNames))]
+		to := g.streams[g.rng.IntN(len(g.streams))]
 		e.Type, e.Data = node.TypeLink, []byte(fmt.Sprintf("%d@%s", g.rng.Int64N(m.last(to)+3), to))
 	}
 	return e
@@ -381,7 +383,7 @@ func number(variable string, otherwise int) int {
 func live(t *testing.T, seed uint64) {
 	t.Helper()
 	const steps = 80
-	g := &generator{rng: rand.New(rand.NewPCG(seed, 3))}
+	g := &generator{rng: rand.New(rand.NewPCG(seed, 3)), streams: streamNames}
 	var list []action
 	err := history(seed, func(m *model) (action, bool) {
 		if len(list) == steps {
@@ -432,8 +434,9 @@ func replay(seed uint64, list []action) error {
 
 // shorten leaves out actions for as long as it still goes wrong.
 func shorten(seed uint64, list []action, err error) ([]action, error) {
+	end := time.Now().Add(patience)
 	for size := max(1, len(list)/2); size > 0; size /= 2 {
-		for from := 0; from+size <= len(list); {
+		for from := 0; from+size <= len(list) && time.Now().Before(end); {
 			fewer := slices.Concat(list[:from], list[from+size:])
 			if again := replay(seed, fewer); again != nil {
 				list, err = fewer, again

@@ -196,7 +196,7 @@ func diffRecords(what string, want []*fact, got []*node.Record) error {
 }
 
 func (f *fact) equal(r *node.Record) bool {
-	return r.Position == f.position && r.Stream == f.stream && r.Revision == f.revision && r.Type == f.event.Type &&
+	return (r.Position == f.position || f.position == 0) && r.Stream == f.stream && r.Revision == f.revision && r.Type == f.event.Type &&
 		r.JSON == f.event.JSON && r.Created == f.created && sameData(f.event.Data, r.Data) &&
 		string(r.Metadata) == string(f.event.Metadata) && r.ID != uuid.Nil && (f.event.ID == uuid.Nil || r.ID == f.event.ID)
 }

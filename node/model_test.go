@@ -22,6 +22,7 @@ type model struct {
 	tombstones map[string]bool
 	next       uint64 // position
 	now        int64  // ticks
+	loose      bool   // there are others in the log: positions are not known
 }
 
 // A fact is a record as the model knows it.
@@ -139,6 +140,9 @@ func (m *model) add(stream string, e node.Event, means meaning) {
 	f := &fact{
 		stream: stream, revision: uint64(len(m.streams[stream])), event: e,
 		created: m.now, position: m.next, meaning: means,
+	}
+	if m.loose {
+		f.position = 0
 	}
 	m.log = append(m.log, f)
 	m.streams[stream] = append(m.streams[stream], f)
