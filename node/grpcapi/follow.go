@@ -22,14 +22,16 @@ func (s *subscription) stream(from *streams.ReadReq_Options_StreamOptions) error
 			f.next++
 		}
 	}
+	_, caught := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_End)
+	var skipped error
+	if caught { // before it is confirmed: what is written afterwards is to be shown
+		skipped = f.skip()
+	}
 	if err := s.confirm(); err != nil {
 		return err
 	}
-	_, caught := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_End)
-	if caught {
-		if err := f.skip(); err != nil {
-			return err
-		}
+	if skipped != nil {
+		return skipped
 	}
 	for {
 		if !caught {
