@@ -6,7 +6,7 @@ import "context"
 // when the append is in the queue, behind all that were begun before. That
 // order is the order they are written in.
 func (n *Node) Begin(ctx context.Context, a Append) (Begun, error) {
-	if err := a.validate(n.cfg.MaxAppendBytes); err != nil {
+	if err := n.validate(&a); err != nil {
 		return Begun{}, err
 	}
 	req := &request{Append: a}

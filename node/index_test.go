@@ -94,6 +94,9 @@ func TestNobodyWritesToTheIndex(t *testing.T) {
 	if _, err := n.Append(deadline(t), appendTo("$ce-order", node.ExpectAny, "a")); !errors.As(err, &bad) {
 		t.Errorf("the append answered %v", err)
 	}
+	if _, err := n.Begin(deadline(t), appendTo("$ce-order", node.ExpectAny, "a")); !errors.As(err, &bad) {
+		t.Errorf("the append that was begun answered %v", err)
+	}
 	if _, err := n.Tombstone(deadline(t), "$et-Placed", node.ExpectAny); !errors.As(err, &bad) {
 		t.Errorf("the tombstone answered %v", err)
 	}
