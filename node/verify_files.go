@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
 )
 
 // checkFiles reads every block of every table against its checksum.
@@ -32,41 +35,38 @@ func (c *checker) checkFiles(ctx context.Context) error {
 	return c.checkTables(ctx, tables)
 }
 
-// checkLevels looks at the order of keys in and between tables. It is the
-// library's own check, which sees broken files only as one of them, and cannot
-// be interrupted.
-func (c *checker) checkLevels() error {
-	if len(c.broken) > 0 || c.serving {
-		return nil
-	}
-	if err := c.db.CheckLevels(nil); err != nil {
-		c.problem("file", c.dir, "the order of keys is broken: %s", firstLine(err))
-	}
-	return nil
-}
-
 func tableName(t *pebble.SSTableInfo) string { return fmt.Sprintf("%s.sst", t.BackingSSTNum) }
 
 func (c *checker) checkTables(ctx context.Context, tables []pebble.SSTableInfo) error {
-	var done uint64
+	var done atomic.Uint64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range tables {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		name := tableName(&tables[i])
-		err := c.checkTable(ctx, name)
-		// A node at work has merged it with others meanwhile.
-		if c.serving && errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		if err != nil {
-			c.problem("file", name, "%s", firstLine(err))
-			c.broken = append(c.broken, tables[i].Largest.UserKey)
-		}
-		done += tables[i].Size
-		c.advance("files", done, c.report.Bytes)
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			name := tableName(&tables[i])
+			err := c.checkTable(ctx, name)
+			// A node at work has merged it with others meanwhile.
+			if c.serving && errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			if err != nil {
+				c.brokenTable(name, &tables[i], err)
+			}
+			c.advance("files", done.Add(tables[i].Size), c.report.Bytes)
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
+}
+
+func (c *checker) brokenTable(name string, t *pebble.SSTableInfo, cause error) {
+	c.problem("file", name, "%s", firstLine(cause))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = append(c.broken, t.Largest.UserKey)
 }
 
 // checkTable does not read through the store, so that its cache keeps what
