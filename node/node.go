@@ -10,6 +10,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -209,6 +210,28 @@ func (n *Node) Close() error {
 		return fmt.Errorf("close the event store in %s: %w", n.cfg.Dir, err)
 	}
 	return nil
+}
+
+// whileOpen returns a context that also ends, because of [ErrClosed], when the
+// node is closed: long work must not keep it open.
+func (n *Node) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-n.closing:
+			cancel(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// unlessClosed says why work under a context of whileOpen ended.
+func unlessClosed(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), ErrClosed) {
+		return ErrClosed
+	}
+	return err
 }
 
 func (n *Node) stopReaders() {

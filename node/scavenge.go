@@ -51,9 +51,10 @@ func (n *Node) Scavenge(ctx context.Context, how Scavenge) (*Scavenged, error) {
 	}
 	defer n.scavenging.Unlock()
 	s := scavenger{node: n, how: how}
-	err := n.reading(func() error { return s.run(ctx) })
-	if err != nil {
-		return nil, fmt.Errorf("scavenge: %w", err)
+	ctx, done := n.whileOpen(ctx)
+	defer done()
+	if err := n.reading(func() error { return s.run(ctx) }); err != nil {
+		return nil, fmt.Errorf("scavenge: %w", unlessClosed(ctx, err))
 	}
 	return &s.done, nil
 }

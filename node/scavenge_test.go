@@ -396,3 +396,36 @@ func followLog(ctx context.Context, n *node.Node, streams int, last uint64) erro
 	}
 	return nil
 }
+
+func TestCloseEndsScavenging(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(vfs.NewMem()))
+	mustAppend(t, n, node.Append{Stream: "$$s", Expected: node.ExpectNoStream, Events: []node.Event{
+		{ID: uuid.New(), Type: node.TypeMetadata, JSON: true, Data: []byte(`{"$maxCount":1}`)},
+	}})
+	mustAppend(t, n, appendTo("s", node.ExpectAny, names("s", 5)...))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := n.Scavenge(context.Background(), node.Scavenge{Pause: time.Hour})
+		ended <- err
+	}()
+	for ctx := deadline(t); ; {
+		if list, err := wholeLog(n, 10); err != nil || ctx.Err() != nil {
+			t.Fatal(err, ctx.Err())
+		} else if len(list) == 2 {
+			break
+		}
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- n.Close() }()
+	for what, result := range map[string]<-chan error{"scavenging": ended, "closing": closed} {
+		select {
+		case err := <-result:
+			if what == "scavenging" && !errors.Is(err, node.ErrClosed) || what == "closing" && err != nil {
+				t.Errorf("%s ended with %v", what, err)
+			}
+		case <-deadline(t).Done():
+			t.Fatalf("%s does not end", what)
+		}
+	}
+}
