@@ -363,7 +363,7 @@ func (g *generator) event(m *model, stream string) node.Event {
 // WAYBILL_TEST_HISTORIES says.
 func TestRandomHistoriesAreThoseOfTheModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(number("WAYBILL_TEST_HISTORIES", 200)) {
+	for seed := range uint64(number("WAYBILL_TEST_HISTORIES", 150)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			live(t, seed)
