@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -88,10 +89,25 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the append is larger than %d bytes", e.Limit)
 }
 
+// A RecordTooLargeError says that one record would take more than Limit bytes
+// of the log, its stream's name included: no client could receive it.
+type RecordTooLargeError struct{ Limit int64 }
+
+func (e *RecordTooLargeError) Error() string {
+	return fmt.Sprintf("an event with the name of its stream is larger than %d bytes", e.Limit)
+}
+
+// recordLimit is that of EventStoreDB.
+const recordLimit = 16*mebi - 10_000
+
 // An InvalidError says what is wrong with a request, whatever the store holds.
 type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return e.Reason }
+
+// mostDescribed is how often a name may say that it is the metadata of metadata:
+// each of the streams it names has to be looked up.
+const mostDescribed = 16
 
 // ValidStream reports why a stream cannot have that name; nil when it can.
 // Control characters are refused because answers carry the name in headers.
@@ -101,6 +117,9 @@ func ValidStream(name string) error {
 	}
 	if !utf8.ValidString(name) {
 		return &InvalidError{"the stream's name is not UTF-8"}
+	}
+	if len(name)-len(strings.TrimLeft(name, "$")) > mostDescribed*len(metadataPrefix) {
+		return &InvalidError{"the stream's name begins with too many $"}
 	}
 	for _, r := range name {
 		if unicode.IsControl(r) {
@@ -124,9 +143,10 @@ func (a *Append) validate(limit int64) error {
 	if a.Expected < ExpectExists || a.Expected == -3 {
 		return &InvalidError{fmt.Sprintf("expected revision %d means nothing", a.Expected)}
 	}
-	var size int64
+	size, largest := int64(0), logSize(len(a.Stream), 0, 0)
 	for i := range a.Events {
 		e := &a.Events[i]
+		largest = max(largest, logSize(len(a.Stream), len(e.Type), len(e.Data)+len(e.Metadata)))
 		if e.Type == "" {
 			return &InvalidError{fmt.Sprintf("event %d has no type", i)}
 		}
@@ -137,6 +157,9 @@ func (a *Append) validate(limit int64) error {
 	}
 	if size > limit {
 		return &TooLargeError{Limit: limit}
+	}
+	if largest > recordLimit {
+		return &RecordTooLargeError{Limit: recordLimit}
 	}
 	return nil
 }
@@ -155,8 +178,8 @@ func (a *Append) footprint() int64 {
 // before that, the append may still be stored.
 //
 // The error is a [WrongExpectedError], a [StreamDeletedError], a
-// [TooLargeError], an [InvalidError], [ErrBusy], a [NoSpaceError], a
-// [FailedError] or [ErrClosed].
+// [TooLargeError], a [RecordTooLargeError], an [InvalidError], [ErrBusy], a
+// [NoSpaceError], a [FailedError] or [ErrClosed].
 func (n *Node) Append(ctx context.Context, a Append) (Appended, error) {
 	if err := n.validate(&a); err != nil {
 		return Appended{}, err

@@ -35,6 +35,7 @@ func explainBatch(err error) *rpc.Status {
 		wrong   *node.WrongExpectedError
 		deleted *node.StreamDeletedError
 		large   *node.TooLargeError
+		record  *node.RecordTooLargeError
 	)
 	switch {
 	case err == nil:
@@ -49,6 +50,8 @@ func explainBatch(err error) *rpc.Status {
 		return detailed(codes.InvalidArgument, "MaximumAppendSizeExceeded", &shared.MaximumAppendSizeExceeded{
 			MaxAppendSize: uint32(large.Limit),
 		})
+	case errors.As(err, &record):
+		return detailed(codes.FailedPrecondition, "InvalidTransaction", &shared.InvalidTransaction{})
 	case errors.Is(err, context.DeadlineExceeded):
 		return detailed(codes.DeadlineExceeded, "Timeout", &shared.Timeout{})
 	}

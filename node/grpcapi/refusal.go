@@ -71,12 +71,15 @@ func refuseExpected(e *node.WrongExpectedError) *refusalError {
 func explainState(err error) *refusalError {
 	var (
 		bad    *node.InvalidError
+		record *node.RecordTooLargeError
 		space  *node.NoSpaceError
 		failed *node.FailedError
 	)
 	switch {
 	case errors.As(err, &bad):
 		return refuse(codes.InvalidArgument, bad.Reason)
+	case errors.As(err, &record):
+		return refuse(codes.InvalidArgument, "Invalid Transaction", "exception", "invalid-transaction")
 	case errors.Is(err, node.ErrBusy):
 		return refuse(codes.Unavailable, "Server Is Too Busy")
 	case errors.Is(err, node.ErrClosed):

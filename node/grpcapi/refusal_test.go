@@ -27,6 +27,9 @@ func TestErrorsAreExplained(t *testing.T) {
 			codes.InvalidArgument, "Maximum Append Size of 5 Exceeded.",
 			metadata.Pairs("exception", "maximum-append-size-exceeded", "maximum-append-size", "5"),
 		}},
+		{&node.RecordTooLargeError{Limit: 5}, refusalError{
+			codes.InvalidArgument, "Invalid Transaction", metadata.Pairs("exception", "invalid-transaction"),
+		}},
 		{&node.InvalidError{Reason: "odd"}, refusalError{codes.InvalidArgument, "odd", metadata.MD{}}},
 		{node.ErrBusy, refusalError{codes.Unavailable, "Server Is Too Busy", metadata.MD{}}},
 		{node.ErrClosed, refusalError{codes.Unavailable, "Server Is Not Ready", metadata.MD{}}},
