@@ -122,15 +122,11 @@ func (s *source) last() (int64, error) {
 	if s.all() {
 		return int64(s.node.End()) - 1, nil
 	}
-	page, err := s.node.ReadStream(node.StreamRead{Stream: s.stream, From: node.FromEnd, Backwards: true, Limit: 1})
-	if err != nil || len(page.Records) == 0 {
-		missing, deleted := (*node.NotFoundError)(nil), (*node.StreamDeletedError)(nil)
-		if errors.As(err, &missing) || errors.As(err, &deleted) {
-			err = nil
-		}
-		return nothing, err
+	info, err := s.node.Info(s.stream)
+	if deleted := (*node.StreamDeletedError)(nil); errors.As(err, &deleted) {
+		return nothing, nil
 	}
-	return s.at(page.Records[0]), nil
+	return info.Last, err
 }
 
 // text is a place as the original writes it; nothing is empty.
