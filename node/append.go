@@ -140,6 +140,9 @@ func (a *Append) validate(limit int64) error {
 	if err := ValidStream(a.Stream); err != nil {
 		return err
 	}
+	if a.Stream == metadataPrefix {
+		return &InvalidError{"$$ is the metadata stream of no stream"}
+	}
 	if a.Expected < ExpectExists || a.Expected == -3 {
 		return &InvalidError{fmt.Sprintf("expected revision %d means nothing", a.Expected)}
 	}

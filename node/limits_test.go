@@ -54,3 +54,17 @@ func TestMetadataOfMetadataIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestNoStreamHasNoMetadata(t *testing.T) {
+	t.Parallel()
+	n := opened(t, config(vfs.NewMem()))
+	for _, name := range []string{"", "$$"} {
+		_, err := n.Append(deadline(t), appendTo(name, node.ExpectAny, "a"))
+		if bad := (*node.InvalidError)(nil); !errors.As(err, &bad) {
+			t.Errorf("%q: the append answered %v", name, err)
+		}
+	}
+	if report, err := n.Verify(deadline(t), node.Verification{}); err != nil || !report.OK() {
+		t.Errorf("the store is not whole: %v, %v", report, err)
+	}
+}
