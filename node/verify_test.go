@@ -318,9 +318,9 @@ func TestVerifyNamesBrokenFiles(t *testing.T) {
 	for _, kind := range []string{".sst", "MANIFEST-", ".log"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			fs := vfs.NewMem()
+			fs := vfs.NewCrashableMem()
 			aStore(t, fs)
-			moreOfTheLog(t, fs)
+			fs = moreOfTheLog(t, fs)
 			name := breakFile(t, fs, kind)
 			report := verified(t, fs)
 			if report.OK() || !report.Partial {
@@ -335,8 +335,9 @@ func TestVerifyNamesBrokenFiles(t *testing.T) {
 }
 
 // moreOfTheLog fills the write-ahead log, in which something broken can only be
-// told from a torn end when there is more behind it.
-func moreOfTheLog(tb testing.TB, fs vfs.FS) {
+// told from a torn end when there is more behind it. It returns the files as a
+// power cut leaves them, since a store that is closed has nothing there.
+func moreOfTheLog(tb testing.TB, fs *vfs.MemFS) *vfs.MemFS {
 	tb.Helper()
 	cfg := verifyConfig(fs)
 	cfg.MemTableBytes = 4 << 20
@@ -350,9 +351,11 @@ func moreOfTheLog(tb testing.TB, fs vfs.FS) {
 			tb.Fatal(err)
 		}
 	}
+	cut := fs.CrashClone(vfs.CrashCloneCfg{})
 	if err := n.Close(); err != nil {
 		tb.Fatal(err)
 	}
+	return cut
 }
 
 // breakFile changes a byte in the middle of a file of the kind.
