@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/node"
 )
@@ -101,5 +104,33 @@ func TestFilterOfUnknownSyntaxIsRefused(t *testing.T) {
 	t.Parallel()
 	if _, err := node.NewRegexFilter(node.ByType, "(?<=a)b"); err == nil {
 		t.Error("a lookbehind was taken")
+	}
+}
+
+// TestExpiredEventsAreNotLookedAt in either direction: there may be millions.
+func TestExpiredEventsAreNotLookedAt(t *testing.T) {
+	t.Parallel()
+	cfg := config(vfs.NewMem())
+	var now atomic.Int64
+	cfg.Now = func() time.Time { return noon.Add(time.Duration(now.Load()) * time.Second) }
+	n := opened(t, cfg)
+	mustAppend(t, n, node.Append{Stream: "$$s", Expected: node.ExpectAny, Events: []node.Event{
+		{ID: uuid.New(), Type: node.TypeMetadata, JSON: true, Data: []byte(`{"$maxAge":10}`)},
+	}})
+	mustAppend(t, n, appendTo("s", node.ExpectAny, names("old", 300)...))
+	now.Store(60)
+	for _, young := range []int{0, 2} {
+		if young > 0 {
+			mustAppend(t, n, appendTo("s", node.ExpectAny, names("young", young)...))
+		}
+		for _, r := range []node.StreamRead{{Stream: "s", Limit: 100}, {Stream: "s", From: node.FromEnd, Backwards: true, Limit: 100}} {
+			p, err := n.ReadStream(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Records) != young || p.Considered != young || !p.End {
+				t.Errorf("backwards %v: it has %d of %d records that were looked at, end %v; want %d", r.Backwards, len(p.Records), p.Considered, p.End, young)
+			}
+		}
 	}
 }

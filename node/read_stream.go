@@ -181,6 +181,10 @@ func (s *streamScan) backwards(r *StreamRead, p *Page) error {
 	if err := s.open(s.view.low, from); err != nil {
 		return err
 	}
+	if young, err := s.raise(from); err != nil || !young {
+		p.End = err == nil
+		return err
+	}
 	for ok := s.index.Last(); ok; ok = s.index.Prev() {
 		if p.full(r.Limit) {
 			return s.index.Error()
@@ -195,6 +199,19 @@ func (s *streamScan) backwards(r *StreamRead, p *Page) error {
 	}
 	p.End = true
 	return s.index.Error()
+}
+
+// raise leaves out of the view what is too old. It is false when all is.
+func (s *streamScan) raise(from uint64) (bool, error) {
+	if s.view.since == math.MinInt64 {
+		return true, nil
+	}
+	ok, err := s.first(s.view.low, from)
+	if err != nil || !ok {
+		return false, err
+	}
+	_, s.view.low, err = parseStreamKey(s.index.Key())
+	return err == nil, err
 }
 
 // take adds the record the index stands at, unless it is too old.
