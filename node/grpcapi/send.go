@@ -34,7 +34,12 @@ func (s *service) sender(o *streams.ReadReq_Options, out streams.Streams_ReadSer
 	}, err
 }
 
+// send is called for each page, also for one without records: whoever has gone
+// is searched for no longer.
 func (s *sender) send(records []*node.Record) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
 	if err := s.guard.check(); err != nil {
 		return err
 	}
