@@ -64,6 +64,7 @@ func (s *split) closedWithin(d time.Duration) bool {
 
 func (s *split) divide(c net.Conn) {
 	begin := make([]byte, len(preface))
+	_ = c.SetReadDeadline(soon()) // before the goroutine, which may have a nearer one
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
@@ -73,7 +74,6 @@ func (s *split) divide(c net.Conn) {
 		case <-stop:
 		}
 	}()
-	_ = c.SetReadDeadline(soon())
 	if _, err := io.ReadFull(c, begin); err != nil {
 		_ = c.Close()
 		return
