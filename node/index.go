@@ -132,7 +132,9 @@ func (x *index) fill(b *pebble.Batch, p *Page) error {
 		}
 	}
 	for name, h := range touched {
-		x.heads.Add(name, h)
+		if len(name) <= mostRemembered {
+			x.heads.Add(name, h)
+		}
 		if err := b.Set(indexKey(name), h.encode(), nil); err != nil {
 			return err
 		}

@@ -173,6 +173,10 @@ func (w *writer) sync(g *group) (err error) {
 	return b.Close()
 }
 
+// mostRemembered is how long a name may be whose head is kept in memory: their
+// number is bounded, and names may be as long as records.
+const mostRemembered = 1024
+
 // head returns what is known of the stream, the group in the making included.
 // A stream that does not exist has an empty head with id 0.
 func (w *writer) head(stream string) (*head, error) {
@@ -186,7 +190,9 @@ func (w *writer) head(stream string) (*head, error) {
 	if h == nil {
 		h = &head{last: -1}
 	}
-	w.heads.Add(stream, h)
+	if len(stream) <= mostRemembered {
+		w.heads.Add(stream, h)
+	}
 	return h, nil
 }
 
