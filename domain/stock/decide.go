@@ -2,14 +2,9 @@ package stock
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/waybill-dev/waybill/domain"
 )
-
-// maxSwept bounds how many expired reservations one command releases, so that
-// what it causes fits into one append.
-const maxSwept = 1_000
 
 func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
@@ -17,6 +12,8 @@ func decide(s State, c Command) ([]Event, error) {
 		return register(s, c)
 	case Receive:
 		return receive(s, c)
+	case Adjust:
+		return adjust(s, c)
 	case Reserve:
 		return reserve(s, c)
 	case Extend:
@@ -25,6 +22,13 @@ func decide(s State, c Command) ([]Event, error) {
 		return release(s, c)
 	case Commit:
 		return commit(s, c)
+	case Sweep:
+		_, events := sweep(s, c.At, func(State) bool { return false })
+		return events, nil
+	case Ship:
+		return ship(s, c)
+	case Return:
+		return giveBack(s, c)
 	}
 	panic(fmt.Sprintf("stock: unknown command %T", c))
 }
@@ -52,143 +56,87 @@ func receive(s State, c Receive) ([]Event, error) {
 	if err := checkItem(c.Location, c.SKU); err != nil {
 		return nil, err
 	}
-	if c.Quantity < 1 || c.Quantity > MaxReceived {
-		return nil, ErrInvalid.Because(domain.Mistake{
-			Pointer: "/quantity", Code: "invalid-quantity", Detail: fmt.Sprintf("1 to %d units arrive at once", MaxReceived),
-		})
+	if err := checkQuantity(c.Quantity); err != nil {
+		return nil, err
 	}
-	if quantity, done := s.receipts.get(c.Ref); done {
-		if quantity == c.Quantity {
-			return nil, nil
-		}
-		return nil, ErrIDReused.With("ref", c.Ref)
+	if done, err := s.noted(receiptKey(c.Ref), c.Quantity, ErrIDReused.With("ref", c.Ref)); done || err != nil {
+		return nil, err
 	}
-	received := StockReceived{c.SKU, c.Location, c.Quantity, c.Ref}
+	return arrived(s, c.Location, c.SKU, StockReceived{c.SKU, c.Location, c.Quantity, c.Ref}), nil
+}
+
+// giveBack puts shipped units back.
+func giveBack(s State, c Return) ([]Event, error) {
+	if err := checkItem(c.Location, c.SKU); err != nil {
+		return nil, err
+	}
+	if err := checkQuantity(c.Quantity); err != nil {
+		return nil, err
+	}
+	if done, err := s.noted(returnKey(c.ReturnID), c.Quantity, ErrIDReused.With("return_id", c.ReturnID)); done || err != nil {
+		return nil, err
+	}
+	return arrived(s, c.Location, c.SKU, StockReturned{c.SKU, c.Location, c.ReturnID, c.Quantity}), nil
+}
+
+// arrived registers the item with the first units that come to it.
+func arrived(s State, location, sku string, e Event) []Event {
 	if s.Known() {
-		return []Event{received}, nil
+		return []Event{e}
 	}
-	return []Event{StockItemRegistered{SKU: c.SKU, Location: c.Location, Policy: Deny}, received}, nil
+	return []Event{StockItemRegistered{SKU: sku, Location: location, Policy: Deny}, e}
 }
 
-func reserve(s State, c Reserve) ([]Event, error) {
-	if c.Quantity < 1 {
+// noted reports whether a reference was used for a quantity before, and refuses
+// another one.
+func (s State) noted(key string, quantity int, reused *domain.RuleError) (bool, error) {
+	before, there := s.refs.get(key)
+	if !there && s.memory != nil && s.memory.Key == key {
+		before, there = s.memory.state.refs.get(key)
+	} else if !there && s.faded.has(key) {
+		return false, ErrForgotten.With("key", key)
+	}
+	if there && before != quantity {
+		return false, reused
+	}
+	return there, nil
+}
+
+func adjust(s State, c Adjust) ([]Event, error) {
+	if c.Delta == 0 || max(c.Delta, -c.Delta) > MaxReceived {
 		return nil, ErrInvalid.Because(domain.Mistake{
-			Pointer: "/quantity", Code: "invalid-quantity", Detail: "at least one unit is reserved",
+			Pointer: "/delta", Code: "invalid-quantity", Detail: fmt.Sprintf("up to %d units are added or taken away", MaxReceived),
 		})
 	}
-	r, made := s.Reservation(c.ReservationID)
+	if !domain.ValidLocation(c.Reason) {
+		return nil, ErrInvalid.Because(domain.Mistake{
+			Pointer: "/reason", Code: "invalid-reason", Detail: `a reason has 1 to 64 letters, digits, "-" and "_"`,
+		})
+	}
+	if done, err := s.noted(adjustmentKey(c.Ref), c.Delta, ErrIDReused.With("ref", c.Ref)); done || err != nil {
+		return nil, err
+	}
 	switch {
-	case !made:
-	case r.Quantity != c.Quantity || r.CheckoutID != c.CheckoutID:
-		return nil, ErrConflict.With("reservation_id", c.ReservationID)
-	case r.Status != StatusReleased:
-		return nil, nil
-	case r.Reason != Expired:
-		return nil, ErrConflict.With("reservation_id", c.ReservationID).With("released", string(r.Reason))
+	case !s.Known():
+		return nil, ErrUnknown
+	case c.Delta < 0 && s.OnHand+c.Delta < 0:
+		return nil, ErrQuantity.With("requested", -c.Delta).With("available", max(0, s.OnHand))
 	}
-	taken, ok := take(s, c)
-	if !ok {
-		return nil, ErrOutOfStock.With("sku", c.SKU).With("location", c.Location).
-			With("requested", c.Quantity).With("available", max(0, s.Available()))
-	}
-	return taken, nil
-}
-
-// take sets units aside, where it must by releasing what has expired. It
-// reports false when there are not enough.
-func take(s State, c Reserve) ([]Event, bool) {
-	var events []Event
-	if s.Available() < c.Quantity {
-		if s, events = sweep(s, c); s.Available() < c.Quantity {
-			return nil, false
-		}
-	}
-	onHand := max(0, s.OnHand-s.Reserved-s.Committed)
-	return append(events, StockReserved{
-		SKU: s.SKU, Location: s.Location, ReservationID: c.ReservationID, CheckoutID: c.CheckoutID,
-		Quantity: c.Quantity, ExpiresAt: c.ExpiresAt, BackorderedQuantity: max(0, c.Quantity-onHand),
-	}), true
-}
-
-// sweep releases expired reservations until there is enough.
-func sweep(s State, c Reserve) (State, []Event) {
-	if s.nextExpiry.After(c.At) {
-		return s, nil
-	}
-	var events []Event
-	swept := s
-	for id, expires := range s.open.all() {
-		if expires.After(c.At) {
-			continue
-		}
-		r, _ := s.Reservation(id)
-		e := StockReservationReleased{s.SKU, s.Location, id, r.Quantity, Expired, false}
-		events = append(events, e)
-		if swept = evolve(swept, e); swept.Available() >= c.Quantity || len(events) == maxSwept {
-			break
-		}
-	}
-	return swept, events
-}
-
-func extend(s State, c Extend) ([]Event, error) {
-	r, made := s.Reservation(c.ReservationID)
-	switch {
-	case !made:
-		return nil, ErrExpired.With("reservation_id", c.ReservationID)
-	case r.Status == StatusCommitted, r.Status == StatusReserved && !c.ExpiresAt.After(r.ExpiresAt):
-		return nil, nil
-	case r.Status == StatusReserved:
-		return []Event{StockReservationExtended{s.SKU, s.Location, c.ReservationID, c.ExpiresAt}}, nil
-	}
-	return again(s, c.ReservationID, r, c.ExpiresAt, c.At)
-}
-
-// again makes a reservation that was released as expired once more.
-func again(s State, id string, r Reservation, expires, now time.Time) ([]Event, error) {
-	if r.Reason != Expired {
-		return nil, ErrConflict.With("reservation_id", id).With("released", string(r.Reason))
-	}
-	events, ok := take(s, Reserve{
-		ReservationID: id, CheckoutID: r.CheckoutID, Quantity: r.Quantity, ExpiresAt: expires, At: now,
-	})
-	if !ok {
-		return nil, ErrExpired.With("reservation_id", id)
+	adjusted := StockAdjusted{s.SKU, s.Location, c.Delta, c.Reason, c.Ref}
+	events := []Event{adjusted}
+	if after := evolve(s, adjusted); c.Delta < 0 && after.Available() < 0 {
+		events = append(events, shortfall(after))
 	}
 	return events, nil
 }
 
-func release(s State, c Release) ([]Event, error) {
-	r, made := s.Reservation(c.ReservationID)
-	if !made || r.Status == StatusReleased {
-		return nil, nil
+func checkQuantity(quantity int) error {
+	if quantity < 1 || quantity > MaxReceived {
+		return ErrInvalid.Because(domain.Mistake{
+			Pointer: "/quantity", Code: "invalid-quantity", Detail: fmt.Sprintf("1 to %d units arrive at once", MaxReceived),
+		})
 	}
-	return []Event{StockReservationReleased{
-		s.SKU, s.Location, c.ReservationID, r.Quantity, c.Reason, r.Status == StatusCommitted,
-	}}, nil
-}
-
-func commit(s State, c Commit) ([]Event, error) {
-	r, made := s.Reservation(c.ReservationID)
-	if !made {
-		return nil, ErrExpired.With("reservation_id", c.ReservationID)
-	}
-	committed := StockCommitted{s.SKU, s.Location, c.ReservationID, c.OrderID, r.Quantity}
-	switch r.Status {
-	case StatusReserved:
-		return []Event{committed}, nil
-	case StatusCommitted:
-		if r.OrderID == c.OrderID {
-			return nil, nil
-		}
-		return nil, ErrConflict.With("reservation_id", c.ReservationID).With("order_id", r.OrderID)
-	case StatusReleased:
-	}
-	events, err := again(s, c.ReservationID, r, c.At, c.At)
-	if err != nil {
-		return nil, err
-	}
-	return append(events, committed), nil
+	return nil
 }
 
 func checkItem(location, sku string) error {

@@ -57,7 +57,9 @@ type StockReservationExtended struct {
 }
 
 // StockReservationReleased is recorded when units that were set aside are free
-// again.
+// again. One that was released as expired may be made again, or be released
+// once more for another reason: then Quantity is 0, because its units were free
+// already, and nothing makes it again.
 type StockReservationReleased struct {
 	SKU           string `json:"sku"`
 	Location      string `json:"location"`
@@ -65,7 +67,7 @@ type StockReservationReleased struct {
 	Quantity      int    `json:"quantity"`
 	Reason        Reason `json:"reason"`
 	// Committed says that the units had been committed to an order, which then
-	// was not placed.
+	// was not placed or was cancelled. What was shipped before is not released.
 	Committed bool `json:"committed,omitempty"`
 }
 
@@ -77,6 +79,57 @@ type StockCommitted struct {
 	ReservationID string `json:"reservation_id"`
 	OrderID       string `json:"order_id"`
 	Quantity      int    `json:"quantity"`
+}
+
+// StockAdjusted is recorded when a count, a loss or a find corrects what is on
+// hand. Delta is never 0. Ref is unique among the item's adjustments.
+type StockAdjusted struct {
+	SKU      string `json:"sku"`
+	Location string `json:"location"`
+	Delta    int    `json:"delta"`
+	Reason   string `json:"reason"` // a word, such as "damaged" or "counted"
+	Ref      string `json:"ref"`
+}
+
+// StockShipped is recorded when units of an order leave the location: they are
+// on hand no more, and no more committed. An order's units may leave in several
+// shipments; ShipmentID is unique within the reservation.
+type StockShipped struct {
+	SKU           string `json:"sku"`
+	Location      string `json:"location"`
+	ReservationID string `json:"reservation_id"`
+	ShipmentID    string `json:"shipment_id"`
+	Quantity      int    `json:"quantity"`
+}
+
+// StockReturned is recorded when units that were shipped are on hand again. It
+// is not recorded for returned goods that cannot be sold. ReturnID is unique
+// within the item.
+type StockReturned struct {
+	SKU      string `json:"sku"`
+	Location string `json:"location"`
+	ReturnID string `json:"return_id"`
+	Quantity int    `json:"quantity"`
+}
+
+// StockShortfallDetected is recorded, right behind the adjustment that caused
+// it, when more units are promised than there are. A later one does not add to
+// it: it tells the whole shortfall anew.
+type StockShortfallDetected struct {
+	SKU      string `json:"sku"`
+	Location string `json:"location"`
+	Quantity int    `json:"quantity"` // units that are promised and not there
+	// Reservations are the newest ones, newest first, as many as it takes to
+	// cover Quantity, but at most 1,000.
+	Reservations []Shortfall `json:"reservations"`
+}
+
+// Shortfall is a reservation that cannot be kept.
+type Shortfall struct {
+	ReservationID string `json:"reservation_id"`
+	CheckoutID    string `json:"checkout_id"`
+	OrderID       string `json:"order_id,omitempty"` // where it is committed
+	Quantity      int    `json:"quantity"`           // not shipped
 }
 
 // EventName implements [domain.Event].
@@ -97,15 +150,33 @@ func (StockReservationReleased) EventName() string { return "StockReservationRel
 // EventName implements [domain.Event].
 func (StockCommitted) EventName() string { return "StockCommitted" }
 
+// EventName implements [domain.Event].
+func (StockAdjusted) EventName() string { return "StockAdjusted" }
+
+// EventName implements [domain.Event].
+func (StockShipped) EventName() string { return "StockShipped" }
+
+// EventName implements [domain.Event].
+func (StockReturned) EventName() string { return "StockReturned" }
+
+// EventName implements [domain.Event].
+func (StockShortfallDetected) EventName() string { return "StockShortfallDetected" }
+
 func (StockItemRegistered) event()      {}
 func (StockReceived) event()            {}
 func (StockReserved) event()            {}
 func (StockReservationExtended) event() {}
 func (StockReservationReleased) event() {}
 func (StockCommitted) event()           {}
+func (StockAdjusted) event()            {}
+func (StockShipped) event()             {}
+func (StockReturned) event()            {}
+func (StockShortfallDetected) event()   {}
 
-// EventTypes describes the events of a stock item to the codec.
+// EventTypes describes the events of a stock item to the codec, and what is
+// stored beside them.
 func EventTypes() []domain.EventType {
 	return domain.EventTypes(StockItemRegistered{}, StockReceived{}, StockReserved{},
-		StockReservationExtended{}, StockReservationReleased{}, StockCommitted{})
+		StockReservationExtended{}, StockReservationReleased{}, StockCommitted{},
+		StockAdjusted{}, StockShipped{}, StockReturned{}, StockShortfallDetected{}, StockSnapshotTaken{})
 }

@@ -8,48 +8,105 @@ func evolve(s State, e Event) State {
 		s.SKU, s.Location, s.Policy, s.BackorderLimit = e.SKU, e.Location, e.Policy, e.BackorderLimit
 	case StockReceived:
 		s.OnHand += e.Quantity
-		s.receipts = s.receipts.with(e.Ref, e.Quantity)
+		s = noted(s, receiptKey(e.Ref), e.Quantity)
+	case StockAdjusted:
+		s.OnHand += e.Delta
+		s = noted(s, adjustmentKey(e.Ref), e.Delta)
+	case StockReturned:
+		s.OnHand += e.Quantity
+		s = noted(s, returnKey(e.ReturnID), e.Quantity)
 	case StockReserved:
-		s.Reserved += e.Quantity
-		s.reservations = s.reservations.with(e.ReservationID, &Reservation{
-			Status: StatusReserved, CheckoutID: e.CheckoutID, Quantity: e.Quantity, ExpiresAt: e.ExpiresAt,
-		})
-		s = opened(s, e.ReservationID, e.ExpiresAt)
+		s = reserved(s, e)
 	case StockReservationExtended:
-		s = changed(s, e.ReservationID, func(r *Reservation) { r.ExpiresAt = e.ExpiresAt })
-		s = opened(s, e.ReservationID, e.ExpiresAt)
+		s = changed(s, e.ReservationID, func(r *Reservation) { r.ExpiresAt = plain(e.ExpiresAt) })
 	case StockReservationReleased:
 		if e.Committed {
 			s.Committed -= e.Quantity
 		} else {
 			s.Reserved -= e.Quantity
 		}
-		s = closed(s, e.ReservationID, func(r *Reservation) { r.Status, r.OrderID, r.Reason = StatusReleased, "", e.Reason })
+		s = changed(s, e.ReservationID, func(r *Reservation) { r.Status, r.OrderID, r.Reason = StatusReleased, "", e.Reason })
 	case StockCommitted:
 		s.Reserved -= e.Quantity
 		s.Committed += e.Quantity
-		s = closed(s, e.ReservationID, func(r *Reservation) { r.Status, r.OrderID = StatusCommitted, e.OrderID })
+		s = changed(s, e.ReservationID, func(r *Reservation) { r.Status, r.OrderID = StatusCommitted, e.OrderID })
+	case StockShipped:
+		s.OnHand -= e.Quantity
+		s.Committed -= e.Quantity
+		s = changed(s, e.ReservationID, func(r *Reservation) { r.ship(e.ShipmentID, e.Quantity) })
+	case StockShortfallDetected:
 	}
 	return s
 }
 
-func opened(s State, id string, expires time.Time) State {
-	if s.open.size == 0 || expires.Before(s.nextExpiry) {
-		s.nextExpiry = expires
+// plain is the same time without what does not survive being stored.
+func plain(t time.Time) time.Time { return t.Round(0).UTC() }
+
+func (r *Reservation) ship(id string, quantity int) {
+	r.shipments = &shipment{id, quantity, r.shipments}
+	if r.Shipped += quantity; r.Shipped >= r.Quantity {
+		r.Status = StatusShipped
 	}
-	s.open = s.open.with(id, expires)
-	return s
 }
 
-func closed(s State, id string, change func(*Reservation)) State {
-	s = changed(s, id, change)
-	s.open = s.open.without(id)
-	return s
+func reserved(s State, e StockReserved) State {
+	s.Reserved += e.Quantity
+	s.made++
+	before, _ := s.Reservation(e.ReservationID)
+	s.closed = s.closed.without(e.ReservationID)
+	return put(s, e.ReservationID, Reservation{
+		Status: StatusReserved, CheckoutID: e.CheckoutID, Quantity: e.Quantity, ExpiresAt: plain(e.ExpiresAt),
+		until: before.until, number: s.made,
+	})
 }
 
+// changed changes a reservation. One that was forgotten changed when nobody
+// was to know it any more: that cannot be seen.
 func changed(s State, id string, change func(*Reservation)) State {
-	r, _ := s.Reservation(id)
+	r, there := s.Reservation(id)
+	if !there {
+		return s
+	}
+	if r.Status == StatusReserved {
+		s.expiry = s.expiry.without(due{r.ExpiresAt, id})
+	}
 	change(&r)
-	s.reservations = s.reservations.with(id, &r)
+	return put(s, id, r)
+}
+
+// put keeps a reservation where its status belongs.
+func put(s State, id string, r Reservation) State {
+	if r.ExpiresAt.After(r.until) {
+		r.until = r.ExpiresAt
+	}
+	if r.Status == StatusReserved {
+		s.expiry = s.expiry.with(due{r.ExpiresAt, id})
+	}
+	if r.Open() {
+		s.open = s.open.with(id, &r)
+		return s
+	}
+	s.open = s.open.without(id)
+	var last *Reservation
+	var forgot bool
+	if s.closed, _, last, forgot = s.closed.with(id, &r, s.remembered()); forgot && last.until.After(s.horizon) {
+		s.horizon = last.until
+	}
 	return s
+}
+
+func noted(s State, key string, quantity int) State {
+	var lost string
+	var forgot bool
+	if s.refs, lost, _, forgot = s.refs.with(key, quantity, s.remembered()); forgot {
+		s.faded = s.faded.with(lost)
+	}
+	return s
+}
+
+func (s State) remembered() int {
+	if s.keep == 0 {
+		return Remembered
+	}
+	return s.keep
 }

@@ -1,7 +1,10 @@
 // Package stock is one SKU at one location: what is there, what is set aside
 // for checkouts and what belongs to orders. It promises never to promise more
 // units than are on hand plus the backorder limit, whatever the order of
-// commands, and that every command may be repeated.
+// commands, and that every command may be repeated. What is over is forgotten
+// after a while, so that an item does not grow with its history; where a
+// command might repeat something forgotten the answer is [ErrForgotten], and
+// whoever asked looks it up in the log, see [Memory].
 package stock
 
 import (
@@ -13,6 +16,10 @@ import (
 
 // MaxReceived is how many units may arrive at once.
 const MaxReceived = 1_000_000_000
+
+// Remembered is how many reservations that are over an item knows, the last
+// ones, and as many references of deliveries, adjustments and returns.
+const Remembered = 1_000
 
 // Policy says what happens when all units are promised.
 type Policy string
@@ -37,72 +44,24 @@ const (
 // Rules a stock item may refuse a command by.
 var (
 	ErrInvalid    = domain.Rule("stock-invalid", "the stock command has mistakes")
+	ErrUnknown    = domain.Rule("stock-unknown", "nothing of this SKU was ever at this location")
 	ErrOutOfStock = domain.Rule("out-of-stock", "there are not enough units left")
 	ErrConflict   = domain.Rule("reservation-conflict", "the reservation exists with other content")
 	ErrExpired    = domain.Rule("reservation-expired", "the reservation expired and its units are gone")
+	ErrQuantity   = domain.Rule("quantity-exceeded", "that is more units than there are")
 	ErrIDReused   = domain.Rule("id-reused", "the id was used before, with other content")
 )
 
-// Command is a wish to change a stock item.
-//
-//sumtype:decl
-type Command interface{ command() }
-
-// Register sets an item up. An item that receives stock first is registered by
-// that, to deny what is not there.
-type Register struct {
-	Location, SKU  string
-	Policy         Policy
-	BackorderLimit int
-}
-
-// Receive adds units. A Ref that was received before with the same quantity
-// changes nothing.
-type Receive struct {
-	Location, SKU string
-	Quantity      int
-	Ref           string
-}
-
-// Reserve sets units aside for a checkout.
-type Reserve struct {
-	Location, SKU string
-	ReservationID string
-	CheckoutID    string
-	Quantity      int
-	ExpiresAt     time.Time
-	At            time.Time
-}
-
-// Extend keeps a reservation until a later time. If it has been released as
-// expired it is made again, if the units are still free.
-type Extend struct {
-	ReservationID string
-	ExpiresAt     time.Time
-	At            time.Time
-}
-
-// Release frees reserved units, also those committed to an order that was not
-// placed. Releasing what is not there changes nothing.
-type Release struct {
-	ReservationID string
-	Reason        Reason
-}
-
-// Commit gives reserved units to an order. A reservation that was released as
-// expired is made again, if the units are still free.
-type Commit struct {
-	ReservationID string
-	OrderID       string
-	At            time.Time
-}
-
-func (Register) command() {}
-func (Receive) command()  {}
-func (Reserve) command()  {}
-func (Extend) command()   {}
-func (Release) command()  {}
-func (Commit) command()   {}
+// Answers that are for the program that asked, and not for its caller.
+var (
+	// ErrForgotten says that the command may repeat something that is no
+	// longer known: decide it again with what the log tells, see [Memory].
+	ErrForgotten = domain.Rule("stock-forgotten", "the log is to be asked")
+	// ErrCrowded says that there is not enough, but that there are expired
+	// reservations, perhaps more than one command releases: let [Sweep] release
+	// them, and decide the command again.
+	ErrCrowded = domain.Rule("stock-crowded", "expired reservations are to be released first")
+)
 
 // Status is where a reservation is.
 type Status string
@@ -110,8 +69,9 @@ type Status string
 // Where a reservation may be.
 const (
 	StatusReserved  Status = "reserved"
-	StatusCommitted Status = "committed"
+	StatusCommitted Status = "committed" // part of it may be shipped
 	StatusReleased  Status = "released"
+	StatusShipped   Status = "shipped" // all of it
 )
 
 // Reservation is a number of units for one checkout.
@@ -120,9 +80,27 @@ type Reservation struct {
 	CheckoutID string
 	OrderID    string // once committed
 	Quantity   int
+	Shipped    int // of Quantity
 	ExpiresAt  time.Time
 	Reason     Reason // once released
+
+	shipments *shipment // newest first
+	until     time.Time // the latest it was ever to expire
+	number    int       // in the order in which they were made
 }
+
+// shipment is what left at once, and what had left before. It is never changed.
+type shipment struct {
+	id       string
+	quantity int
+	before   *shipment
+}
+
+// Open reports whether units are held for the reservation.
+func (r Reservation) Open() bool { return r.Status == StatusReserved || r.Status == StatusCommitted }
+
+// Left returns how many of its units have not left.
+func (r Reservation) Left() int { return r.Quantity - r.Shipped }
 
 // State is a stock item. The zero value is not registered and has nothing. A
 // state is never changed by what is folded onto it.
@@ -130,14 +108,19 @@ type State struct {
 	Location, SKU  string
 	Policy         Policy
 	BackorderLimit int
-	OnHand         int // received and not shipped
+	OnHand         int // received and not shipped; below 0 if backorders left before they arrived
 	Reserved       int // set aside for checkouts
 	Committed      int // of orders, and not shipped
 
-	receipts     trie[int]
-	reservations trie[*Reservation]
-	open         trie[time.Time] // of StatusReserved: when each expires
-	nextExpiry   time.Time       // no open reservation expires before
+	open    trie[*Reservation]   // units are held for these
+	expiry  order                // of those reserved
+	closed  recent[*Reservation] // released, or shipped in full
+	horizon time.Time            // no reservation that is forgotten was to last longer
+	refs    recent[int]          // of deliveries, adjustments and returns, with their quantity
+	faded   filter               // refs that are forgotten
+	made    int                  // reservations so far
+	memory  *Memory              // what the log said, while a command is decided
+	keep    int                  // what is remembered of each; 0 is Remembered
 }
 
 // Known reports whether the item is registered.
@@ -146,18 +129,35 @@ func (s State) Known() bool { return s.SKU != "" }
 // Available returns how many units may still be promised.
 func (s State) Available() int { return s.OnHand + s.BackorderLimit - s.Reserved - s.Committed }
 
-// Reservation returns a reservation that was ever made.
+// Size returns how many reservations and references are remembered.
+func (s State) Size() int { return s.open.size + s.closed.values.size + s.refs.values.size }
+
+// Expired reports whether a reservation is over its time.
+func (s State) Expired(at time.Time) bool {
+	first, any := s.expiry.first()
+	return any && !first.at.After(at)
+}
+
+// Reservation returns a reservation that is open or remembered.
 func (s State) Reservation(id string) (Reservation, bool) {
-	if r, made := s.reservations.get(id); made {
+	if r, there := s.open.get(id); there {
+		return *r, true
+	}
+	if r, there := s.closed.get(id); there {
 		return *r, true
 	}
 	return Reservation{}, false
 }
 
-// Reservations yields every reservation that was ever made, by id.
+// Reservations yields every reservation that is open or remembered.
 func (s State) Reservations() iter.Seq2[string, Reservation] {
 	return func(yield func(string, Reservation) bool) {
-		for id, r := range s.reservations.all() {
+		for id, r := range s.open.all() {
+			if !yield(id, *r) {
+				return
+			}
+		}
+		for id, r := range s.closed.all() {
 			if !yield(id, *r) {
 				return
 			}

@@ -2,8 +2,11 @@ package stock_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/decidertest"
@@ -118,7 +121,7 @@ func TestReserving(t *testing.T) {
 func TestReservations(t *testing.T) {
 	t.Parallel()
 	given := events{registered, received, reserved("r", 4)}
-	gone := append(given, released("r", 4, stock.Expired, false))
+	gone := slices.Clip(append(given, released("r", 4, stock.Expired, false)))
 	extend := stock.Extend{ReservationID: "r", ExpiresAt: later.Add(time.Minute), At: noon}
 	commit := stock.Commit{ReservationID: "r", OrderID: "o", At: noon}
 	again := reserved("r", 4)
@@ -140,6 +143,13 @@ func TestReservations(t *testing.T) {
 		{Name: "a released reservation is not extended", Given: undone, When: extend, Refused: stock.ErrConflict},
 		{Name: "a reservation is released", Given: given, When: stock.Release{ReservationID: "r", Reason: stock.Declined}, Then: events{released("r", 4, stock.Declined, false)}},
 		{Name: "a commitment is released when its order was not placed", Given: append(given, committed("r", 4)), When: stock.Release{ReservationID: "r", Reason: stock.Compensation}, Then: events{released("r", 4, stock.Compensation, true)}},
+		{
+			Name: "what expired is closed for good by its release", Given: gone, When: stock.Release{ReservationID: "r", Reason: stock.Compensation},
+			Then: events{released("r", 0, stock.Compensation, false)},
+		},
+		{Name: "what expired does not expire again", Given: gone, When: stock.Release{ReservationID: "r", Reason: stock.Expired}},
+		{Name: "what expired and was released is not committed", Given: append(gone, released("r", 0, stock.Compensation, false)), When: commit, Refused: stock.ErrConflict},
+		{Name: "what expired and was released is not extended", Given: append(gone, released("r", 0, stock.Compensation, false)), When: extend, Refused: stock.ErrConflict},
 		{Name: "what is not there is released already", When: stock.Release{ReservationID: "r", Reason: stock.Declined}},
 		{Name: "a reservation is committed", Given: given, When: commit, Then: events{committed("r", 4)}},
 		{Name: "a reservation that expired but was not released is committed", Given: given, When: stock.Commit{ReservationID: "r", OrderID: "o", At: later.Add(time.Hour)}, Then: events{committed("r", 4)}},
@@ -149,6 +159,146 @@ func TestReservations(t *testing.T) {
 		{Name: "a released reservation is not committed", Given: undone, When: commit, Refused: stock.ErrConflict},
 		{Name: "a reservation belongs to one order", Given: append(given, committed("r", 4)), When: stock.Commit{ReservationID: "r", OrderID: "p"}, Refused: stock.ErrConflict},
 	})
+}
+
+func TestAdjusting(t *testing.T) {
+	t.Parallel()
+	given := events{registered, received}
+	adjust := func(delta int) stock.Adjust {
+		return stock.Adjust{Delta: delta, Reason: "damaged", Ref: "count-1"}
+	}
+	adjusted := func(delta int) stock.StockAdjusted {
+		return stock.StockAdjusted{SKU: "MUG-1", Location: "main", Delta: delta, Reason: "damaged", Ref: "count-1"}
+	}
+	short := func(quantity int, of ...stock.Shortfall) stock.StockShortfallDetected {
+		return stock.StockShortfallDetected{SKU: "MUG-1", Location: "main", Quantity: quantity, Reservations: of}
+	}
+	sold := slices.Clip(append(given, reserved("a", 4), committed("a", 4), reserved("b", 3), reserved("c", 3), committed("c", 3)))
+	decidertest.Run(t, stock.Decider, []row{
+		{Name: "units are found", Given: given, When: adjust(2), Then: events{adjusted(2)}},
+		{Name: "units are lost", Given: given, When: adjust(-10), Then: events{adjusted(-10)}},
+		{
+			Name: "more than there is cannot be lost", Given: given, When: adjust(-11),
+			Refused: stock.ErrQuantity.With("requested", 11).With("available", 10),
+		},
+		{Name: "nothing is no adjustment", Given: given, When: adjust(0), Refused: stock.ErrInvalid},
+		{Name: "an adjustment has a limit", Given: given, When: adjust(-stock.MaxReceived - 1), Refused: stock.ErrInvalid},
+		{Name: "a reason is a word", Given: given, When: stock.Adjust{Delta: 1, Reason: "fell down", Ref: "x"}, Refused: stock.ErrInvalid},
+		{Name: "an item nobody registered is not adjusted", When: adjust(1), Refused: stock.ErrUnknown},
+		{Name: "the same adjustment again changes nothing", Given: append(given, adjusted(-3)), When: adjust(-3)},
+		{Name: "another adjustment under the same ref is refused", Given: append(given, adjusted(-3)), When: adjust(3), Refused: stock.ErrIDReused.With("ref", "count-1")},
+		{
+			Name: "the newest reservation suffers first", Given: sold, When: adjust(-2),
+			Then: events{adjusted(-2), short(2, stock.Shortfall{ReservationID: "c", CheckoutID: "c", OrderID: "o", Quantity: 3})},
+		},
+		{
+			Name: "as many suffer as it takes", Given: sold, When: adjust(-5),
+			Then: events{adjusted(-5), short(5,
+				stock.Shortfall{ReservationID: "c", CheckoutID: "c", OrderID: "o", Quantity: 3},
+				stock.Shortfall{ReservationID: "b", CheckoutID: "c", Quantity: 3})},
+		},
+		{
+			Name: "what was shipped does not suffer", Given: append(sold, shipped("c", "s", 2)), When: adjust(-8),
+			Then: events{adjusted(-8), short(8,
+				stock.Shortfall{ReservationID: "c", CheckoutID: "c", OrderID: "o", Quantity: 1},
+				stock.Shortfall{ReservationID: "b", CheckoutID: "c", Quantity: 3},
+				stock.Shortfall{ReservationID: "a", CheckoutID: "c", OrderID: "o", Quantity: 4})},
+		},
+		{
+			Name: "a second loss tells the whole shortfall", Given: append(sold, stock.StockAdjusted{SKU: "MUG-1", Location: "main", Delta: -2, Reason: "lost", Ref: "count-0"}), When: adjust(-1),
+			Then: events{adjusted(-1), short(3, stock.Shortfall{ReservationID: "c", CheckoutID: "c", OrderID: "o", Quantity: 3})},
+		},
+		{
+			Name: "a find that does not suffice is no new shortfall", Given: append(sold, stock.StockAdjusted{SKU: "MUG-1", Location: "main", Delta: -2, Reason: "lost", Ref: "count-0"}), When: adjust(1),
+			Then: events{adjusted(1)},
+		},
+		{
+			Name: "backorders are no shortfall",
+			Given: events{
+				stock.StockItemRegistered{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5}, received, reserved("a", 10),
+			},
+			When: adjust(-5), Then: events{adjusted(-5)},
+		},
+	})
+}
+
+func shipped(id, shipment string, quantity int) stock.StockShipped {
+	return stock.StockShipped{SKU: "MUG-1", Location: "main", ReservationID: id, ShipmentID: shipment, Quantity: quantity}
+}
+
+func TestShipping(t *testing.T) {
+	t.Parallel()
+	given := events{registered, received, reserved("r", 4), committed("r", 4)}
+	ship := func(shipment string, quantity int) stock.Ship {
+		return stock.Ship{ReservationID: "r", ShipmentID: shipment, Quantity: quantity}
+	}
+	all := append(given, shipped("r", "s", 4))
+	decidertest.Run(t, stock.Decider, []row{
+		{Name: "units leave", Given: given, When: ship("s", 4), Then: events{shipped("r", "s", 4)}},
+		{Name: "the rest leaves later", Given: append(given, shipped("r", "s", 1)), When: ship("t", 3), Then: events{shipped("r", "t", 3)}},
+		{Name: "no more leave than are left", Given: append(given, shipped("r", "s", 1)), When: ship("t", 4), Refused: stock.ErrQuantity},
+		{Name: "nothing leaves when all is gone", Given: all, When: ship("t", 1), Refused: stock.ErrQuantity},
+		{Name: "the same shipment again changes nothing", Given: append(given, shipped("r", "s", 1)), When: ship("s", 1)},
+		{Name: "the same last shipment again changes nothing", Given: all, When: ship("s", 4)},
+		{Name: "another quantity under the same shipment is refused", Given: append(given, shipped("r", "s", 1)), When: ship("s", 2), Refused: stock.ErrIDReused},
+		{Name: "nothing is no shipment", Given: given, When: ship("s", 0), Refused: stock.ErrInvalid},
+		{Name: "what is only reserved does not leave", Given: given[:3], When: ship("s", 1), Refused: stock.ErrConflict},
+		{Name: "what nobody reserved does not leave", Given: given[:2], When: ship("s", 1), Refused: stock.ErrConflict},
+		{Name: "the rest of a cancelled order is released", Given: append(given, shipped("r", "s", 1)), When: stock.Release{ReservationID: "r", Reason: stock.Cancelled}, Then: events{released("r", 3, stock.Cancelled, true)}},
+		{Name: "what has left is not released", Given: all, When: stock.Release{ReservationID: "r", Reason: stock.Cancelled}},
+		{Name: "a repeated commitment after the shipment changes nothing", Given: all, When: stock.Commit{ReservationID: "r", OrderID: "o", At: noon}},
+		{Name: "a repeated reservation after the shipment changes nothing", Given: all, When: reserve("r", 4, noon)},
+		{Name: "what has left needs no extension", Given: all, When: stock.Extend{ReservationID: "r", ExpiresAt: later.Add(1), At: noon}},
+		{Name: "units that left make no room", Given: all, When: reserve("q", 7, noon), Refused: stock.ErrOutOfStock.With("sku", "MUG-1").With("location", "main").With("requested", 7).With("available", 6)},
+	})
+}
+
+func TestReturning(t *testing.T) {
+	t.Parallel()
+	back := stock.Return{Location: "main", SKU: "MUG-1", ReturnID: "x", Quantity: 2}
+	returned := stock.StockReturned{SKU: "MUG-1", Location: "main", ReturnID: "x", Quantity: 2}
+	other := back
+	other.Quantity = 1
+	decidertest.Run(t, stock.Decider, []row{
+		{Name: "units come back", Given: events{registered}, When: back, Then: events{returned}},
+		{Name: "what comes to a new place registers the item", When: back, Then: events{registered, returned}},
+		{Name: "the same return again changes nothing", Given: events{registered, returned}, When: back},
+		{Name: "another quantity under the same return is refused", Given: events{registered, returned}, When: other, Refused: stock.ErrIDReused.With("return_id", "x")},
+		{Name: "a delivery may have the name of a return", Given: events{registered, returned}, When: stock.Receive{Location: "main", SKU: "MUG-1", Quantity: 9, Ref: "x"}, Then: events{stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 9, Ref: "x"}}},
+		{Name: "nothing cannot come back", When: stock.Return{Location: "main", SKU: "MUG-1", ReturnID: "x"}, Refused: stock.ErrInvalid},
+		{Name: "names must be names", When: stock.Return{SKU: "MUG-1", ReturnID: "x", Quantity: 1}, Refused: stock.ErrInvalid},
+		{Name: "what came back may be sold", Given: events{registered, returned}, When: reserve("r", 2, noon), Then: events{reserved("r", 2)}},
+	})
+}
+
+func TestSweeping(t *testing.T) {
+	t.Parallel()
+	early := reserved("early", 2)
+	early.ExpiresAt = noon
+	given := events{registered, received, reserved("late", 3), early}
+	crowd := events{registered, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 300, Ref: "x"}}
+	var oldest events
+	for i := range 300 {
+		r := reserved(fmt.Sprint(i), 1)
+		r.ExpiresAt = noon.Add(time.Duration(i))
+		crowd = append(crowd, r)
+		if i < 250 {
+			oldest = append(oldest, released(fmt.Sprint(i), 1, stock.Expired, false))
+		}
+	}
+	decidertest.Run(t, stock.Decider, []row{
+		{Name: "what has expired is released", Given: given, When: stock.Sweep{At: noon}, Then: events{released("early", 2, stock.Expired, false)}},
+		{Name: "the oldest first", Given: given, When: stock.Sweep{At: later}, Then: events{released("early", 2, stock.Expired, false), released("late", 3, stock.Expired, false)}},
+		{Name: "nothing before its time", Given: given, When: stock.Sweep{At: noon.Add(-1)}},
+		{Name: "what is committed stays", Given: append(given, committed("early", 2)), When: stock.Sweep{At: noon}},
+		{Name: "more room than one command makes is made first", Given: crowd, When: reserve("r", 300, later), Refused: stock.ErrCrowded},
+		{Name: "what has expired is released before anybody is refused", Given: given, When: reserve("r", 11, later), Refused: stock.ErrCrowded},
+	})
+	s := stock.Decider.Fold(stock.State{}, crowd...)
+	got, err := stock.Decider.Decide(s, stock.Sweep{At: later})
+	if diff := cmp.Diff(oldest, got); err != nil || diff != "" {
+		t.Errorf("%v, events (-want +got):\n%s", err, diff)
+	}
 }
 
 func TestGolden(t *testing.T) {

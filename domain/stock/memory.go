@@ -1,0 +1,70 @@
+package stock
+
+import (
+	"errors"
+
+	"github.com/waybill-dev/waybill/domain"
+)
+
+// Memory is what the log tells of one thing that an item has forgotten: a
+// reservation, or the reference of a delivery, an adjustment or a return.
+type Memory struct {
+	Key   string
+	state State
+}
+
+// Forgotten returns what is to be looked up for the answer [ErrForgotten]: fold
+// all of the item's events with [Memory.With], and decide the command on the
+// state that [State.Recall] returns.
+func Forgotten(err error) (Memory, bool) {
+	rule, ok := errors.AsType[*domain.RuleError](err)
+	if !ok || !ErrForgotten.Is(rule) {
+		return Memory{}, false
+	}
+	key, _ := rule.Details["key"].(string)
+	return Memory{Key: key}, true
+}
+
+// With folds an event, if it is about what is looked for.
+func (m Memory) With(e Event) Memory {
+	if keyOf(e) == m.Key {
+		m.state = evolve(m.state, e)
+	}
+	return m
+}
+
+// Recall returns the state to decide a command on that might repeat something
+// forgotten. Fold what it causes onto the state without.
+func (s State) Recall(m Memory) State {
+	s.memory = &m
+	return s
+}
+
+func reservationKey(id string) string { return "reservation:" + id }
+func receiptKey(ref string) string    { return "receipt:" + ref }
+func adjustmentKey(ref string) string { return "adjustment:" + ref }
+func returnKey(id string) string      { return "return:" + id }
+
+// keyOf returns what may be forgotten of an event.
+func keyOf(e Event) string {
+	switch e := e.(type) {
+	case StockReceived:
+		return receiptKey(e.Ref)
+	case StockAdjusted:
+		return adjustmentKey(e.Ref)
+	case StockReturned:
+		return returnKey(e.ReturnID)
+	case StockReserved:
+		return reservationKey(e.ReservationID)
+	case StockReservationExtended:
+		return reservationKey(e.ReservationID)
+	case StockReservationReleased:
+		return reservationKey(e.ReservationID)
+	case StockCommitted:
+		return reservationKey(e.ReservationID)
+	case StockShipped:
+		return reservationKey(e.ReservationID)
+	case StockItemRegistered, StockShortfallDetected:
+	}
+	return ""
+}

@@ -1,0 +1,27 @@
+package stock
+
+import "slices"
+
+// maxShortfall bounds how many reservations one event names.
+const maxShortfall = 1_000
+
+// shortfall names the newest reservations that cannot be kept: who came first
+// is served first.
+func shortfall(s State) StockShortfallDetected {
+	e := StockShortfallDetected{SKU: s.SKU, Location: s.Location, Quantity: -s.Available()}
+	type entry struct {
+		id string
+		*Reservation
+	}
+	entries := make([]entry, 0, s.open.size)
+	for id, r := range s.open.all() {
+		entries = append(entries, entry{id, r})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return b.number - a.number })
+	for covered := 0; covered < e.Quantity && len(e.Reservations) < min(len(entries), maxShortfall); {
+		r := entries[len(e.Reservations)]
+		e.Reservations = append(e.Reservations, Shortfall{r.id, r.CheckoutID, r.OrderID, r.Left()})
+		covered += r.Left()
+	}
+	return e
+}
