@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -87,9 +88,7 @@ func fillDisk(t *testing.T, breaks func(errorfs.Op) bool) {
 	if !errors.As(err, &failed) {
 		t.Fatalf("the append answered %v, want a FailedError", err)
 	}
-	if !strings.Contains(err.Error(), "data") || !strings.Contains(err.Error(), "no space") {
-		t.Errorf("the error %q does not say what and why", err)
-	}
+	oneLine(t, err, "data", "no space")
 	select {
 	case said := <-n.Failed():
 		if !errors.As(said, &failed) || n.Err() == nil {
@@ -104,6 +103,14 @@ func fillDisk(t *testing.T, breaks func(errorfs.Op) bool) {
 	saved := disk.CrashClone(vfs.CrashCloneCfg{})
 	if err := store("after"); !errors.As(err, &failed) {
 		t.Errorf("the next append answered %v, want a FailedError", err)
+	}
+	_, deleted := n.Delete(deadline(t), "s", node.ExpectAny)
+	_, tombstoned := n.Tombstone(deadline(t), "s", node.ExpectAny)
+	for _, err := range []error{deleted, tombstoned} {
+		if !errors.As(err, &failed) {
+			t.Errorf("a delete answered %v, want a FailedError", err)
+		}
+		oneLine(t, err, "data", "no space")
 	}
 	full.Store(false) // lets what hangs end
 	closeNode(t, n)
@@ -120,6 +127,20 @@ func fillDisk(t *testing.T, breaks func(errorfs.Op) bool) {
 	}
 }
 
+// oneLine checks that a person can read what is wrong.
+func oneLine(t *testing.T, err error, words ...string) {
+	t.Helper()
+	text := fmt.Sprint(err)
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("the error %q does not say %q", text, word)
+		}
+	}
+	if strings.ContainsAny(text, "\n\t") || strings.Contains(text, "goroutine") || len(text) > 250 {
+		t.Errorf("the error is more than a line: %q", text)
+	}
+}
+
 func TestAppendsAreRefusedBeforeTheDiskIsFull(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewMem()
@@ -133,6 +154,14 @@ func TestAppendsAreRefusedBeforeTheDiskIsFull(t *testing.T) {
 	errors.As(err, &got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the append answered (-want +got):\n%s", diff)
+	}
+	_, deleted := n.Delete(deadline(t), "s", node.ExpectAny)
+	_, tombstoned := n.Tombstone(deadline(t), "s", node.ExpectAny)
+	for _, err := range []error{err, deleted, tombstoned} {
+		if !errors.As(err, &got) {
+			t.Errorf("the request answered %v, want a NoSpaceError", err)
+		}
+		oneLine(t, err, "data", "200 MiB free")
 	}
 	if again := mustAppend(t, n, appendTo("s", node.ExpectAny, "a")); again != first {
 		t.Errorf("the repeat of a stored append answered %v, want %v", again, first)
@@ -243,7 +272,8 @@ func TestOpeningOnAFullDisk(t *testing.T) {
 	}))
 	cfg := config(full)
 	_, err := node.Open(cfg)
-	if failed := (*node.FailedError)(nil); !errors.As(err, &failed) || !strings.Contains(err.Error(), "no space") {
-		t.Errorf("open answered %v, want a FailedError that says why", err)
+	if failed := (*node.FailedError)(nil); !errors.As(err, &failed) {
+		t.Errorf("open answered %v, want a FailedError", err)
 	}
+	oneLine(t, err, "data", "no space")
 }

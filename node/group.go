@@ -50,7 +50,7 @@ func (g *group) add(req *request, writable error) {
 	case *StreamDeletedError, *WrongExpectedError, *NoSpaceError:
 		req.err = refused
 	default:
-		req.err = fmt.Errorf("append to %s: %w", req.Stream, refused)
+		req.err = fmt.Errorf("append to %s: %w", req.Stream, nameDamage(refused))
 	}
 }
 

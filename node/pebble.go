@@ -34,7 +34,10 @@ func openPebble(n *Node) (*pebble.DB, error) {
 	}
 	db, err := n.openFiles(opts)
 	guard.armed.Store(err == nil)
-	return db, err
+	if err != nil {
+		return nil, explainOpen(n.fs, n.cfg.Dir, err)
+	}
+	return db, nil
 }
 
 // openFiles gives up when something breaks: on a full disk the library would try
@@ -136,13 +139,17 @@ func (n *Node) closePebble() error {
 	}
 }
 
-// flush leaves nothing in the write-ahead log. Tables have a checksum for each
-// block; of a log, damage near its end looks like the end of it.
+// flush leaves nothing in the write-ahead log, and says where the log of events
+// ends. Tables have a checksum for each block; of a write-ahead log, damage near
+// its end looks like the end of it.
 func (n *Node) flush() error {
 	if n.failure.err() != nil {
 		return nil
 	}
-	return n.db.Flush()
+	if err := n.db.Flush(); err != nil {
+		return err
+	}
+	return n.writeMark(n.end.Load())
 }
 
 func (n *Node) unlessFailed(err error) error {

@@ -175,7 +175,7 @@ func (n *Node) reading(read func() error) error {
 	if err := n.readable(); err != nil {
 		return err
 	}
-	return read()
+	return nameDamage(read())
 }
 
 // Wait returns when the log has grown beyond end.

@@ -22,6 +22,11 @@ const windowBytes = 128 * mebi
 // recover prepares the writer from what is stored. Nothing needs repair, since
 // every group was one batch.
 func (n *Node) recover() (*writer, error) {
+	w, err := n.readState()
+	return w, nameDamage(err)
+}
+
+func (n *Node) readState() (*writer, error) {
 	if err := n.identify(); err != nil {
 		return nil, err
 	}
@@ -38,6 +43,9 @@ func (n *Node) recover() (*writer, error) {
 		}
 	}
 	if err := w.rewind(); err != nil {
+		return nil, err
+	}
+	if err := n.mustReach(w.next); err != nil {
 		return nil, err
 	}
 	n.end.Store(w.next)
@@ -65,7 +73,11 @@ func (w *writer) rewind() error {
 	if err := it.Error(); err != nil {
 		return err
 	}
+	first := !it.Valid()
 	slices.Reverse(newest)
+	if err := w.mustFollow(newest, first); err != nil {
+		return err
+	}
 	for _, r := range newest {
 		if r.flags&flagEmpty == 0 {
 			w.window.add(r)
@@ -76,6 +88,24 @@ func (w *writer) rewind() error {
 	return nil
 }
 
+// mustFollow finds records that are missing before others: a write-ahead log
+// that was emptied or removed is nothing the library notices. first says that
+// none are stored before these.
+func (w *writer) mustFollow(list []*Record, first bool) error {
+	scavenged, err := w.node.number(metaScavenged, 0)
+	if err != nil {
+		return err
+	}
+	end := uint64(logStart)
+	for i, r := range list {
+		if r.Position != end && r.Position > scavenged && (i > 0 || first) {
+			return fmt.Errorf("nothing is stored between %d and %d in the log, a file is missing or was emptied: %w", end, r.Position, ErrDamaged)
+		}
+		end = r.end()
+	}
+	return nil
+}
+
 // identify checks that the directory is a store of ours, or makes it one.
 func (n *Node) identify() error {
 	format, err := n.meta(metaFormat)
@@ -83,6 +113,9 @@ func (n *Node) identify() error {
 		return err
 	}
 	if format == nil {
+		if err := n.mustBeEmpty(); err != nil {
+			return err
+		}
 		return n.initialise()
 	}
 	if string(format) != formatVersion {
@@ -94,6 +127,19 @@ func (n *Node) identify() error {
 	}
 	n.id, err = uuid.FromBytes(id)
 	return err
+}
+
+// mustBeEmpty refuses a store that has lost what was written first.
+func (n *Node) mustBeEmpty() error {
+	it, err := n.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	if it.First() {
+		return fmt.Errorf("the store has lost its beginning, a file is missing or was emptied: %w", ErrDamaged)
+	}
+	return errors.Join(it.Error(), n.mustReach(logStart))
 }
 
 func (n *Node) initialise() error {

@@ -351,7 +351,12 @@ func TestAppendThatCannotBeWholeIsNotBegun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Delete(logKey(done.Position), pebble.Sync), db.Close()); err != nil {
+	b := db.NewBatch()
+	if err := errors.Join(
+		b.Delete(logKey(done.Position), nil),
+		b.Set([]byte("Mscavenged-to"), logKey(done.Position + 1000)[1:], nil), // or the gap would be found first
+		b.Commit(pebble.Sync), db.Close(),
+	); err != nil {
 		t.Fatal(err)
 	}
 	n = opened(t, config(fs))

@@ -54,11 +54,13 @@ func (n *Node) deletedForEver(stream string, h *head) (bool, error) {
 	if h.tombstoned {
 		return true, nil
 	}
-	for of, ok := described(stream); ok; of, ok = described(of) {
+	of, ok := described(stream)
+	for i := 0; ok && i < mostDescribed; i++ {
 		other, err := n.syncedHead(of)
 		if err != nil || other.tombstoned {
 			return other.tombstoned, err
 		}
+		of, ok = described(of)
 	}
 	return false, nil
 }
