@@ -25,6 +25,8 @@ type index struct {
 	changed atomic.Pointer[chan struct{}]
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	broken  chan struct{} // closed when the index has stopped because of err
+	err     error
 }
 
 // An indexHead says how many links a stream of the index has.
@@ -40,7 +42,7 @@ func (n *Node) startIndex() error {
 	if err != nil {
 		return err
 	}
-	x := &index{node: n, heads: heads}
+	x := &index{node: n, heads: heads, broken: make(chan struct{})}
 	changed := make(chan struct{})
 	x.changed.Store(&changed)
 	end, err := n.number(metaIndexEnd, logStart)
@@ -87,6 +89,8 @@ func (x *index) run(ctx context.Context) {
 			continue
 		}
 		if ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+			x.err = fmt.Errorf("the index of categories and types has stopped: %w", err)
+			close(x.broken)
 			x.node.cfg.Logger.ErrorContext(ctx, "the index of categories and types stopped; it goes on when the node is started again", "error", err)
 		}
 		return

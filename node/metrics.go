@@ -73,6 +73,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if c.node.Err() != nil {
 		failed = 1
 	}
+	if x := c.node.index; x != nil {
+		gauge("index_end_position", "How far the index of categories and types has come; it stands still when it has stopped.", float64(x.end.Load()))
+	}
 	gauge("failed", "1 when the store can no longer write.", failed)
 	_ = c.node.reading(func() error { // a closed store has no numbers
 		collectPebble(c.node.db.Metrics(), gauge)

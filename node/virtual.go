@@ -129,6 +129,8 @@ func (n *Node) waitIndex(ctx context.Context, changed <-chan struct{}) error {
 		return nil
 	case <-n.failure.done:
 		return n.failure.err()
+	case <-n.index.broken:
+		return n.index.err
 	case <-n.closing:
 		return ErrClosed
 	case <-ctx.Done():

@@ -15,7 +15,8 @@ import (
 
 // Append implements [streams.StreamsServer].
 func (s *service) Append(stream streams.Streams_AppendServer) error {
-	a, err := s.receive(stream)
+	a, held, err := s.receive(stream)
+	defer s.arriving.give(held)
 	if err != nil {
 		return refuseStream(stream, err)
 	}
@@ -34,20 +35,21 @@ func (s *service) Append(stream streams.Streams_AppendServer) error {
 
 // receive reads the whole append. What is wrong with it is answered after the
 // client has sent everything: it would otherwise see only that it cannot send.
-func (s *service) receive(stream streams.Streams_AppendServer) (node.Append, error) {
+// The caller gives back what is held.
+func (s *service) receive(stream streams.Streams_AppendServer) (a node.Append, held int64, err error) {
 	first, err := stream.Recv()
 	if err != nil {
-		return node.Append{}, err
+		return node.Append{}, 0, err
 	}
-	a, err := parseAppend(first.GetOptions())
+	a, err = parseAppend(first.GetOptions())
 	left := s.node.MaxAppendBytes()
 	for err == nil {
 		var req *streams.AppendReq
 		if req, err = stream.Recv(); errors.Is(err, io.EOF) {
-			return a, nil
+			return a, held, nil
 		}
 		if err != nil {
-			return a, err
+			return a, held, err
 		}
 		var e node.Event
 		if e, err = parseEvent(req.GetProposedMessage()); err != nil {
@@ -57,10 +59,15 @@ func (s *service) receive(stream streams.Streams_AppendServer) (node.Append, err
 			err = &node.TooLargeError{Limit: s.node.MaxAppendBytes()}
 			break
 		}
+		size := e.Size() + eachArriving
+		if err = s.arriving.take(size); err != nil {
+			break
+		}
+		held += size
 		a.Events = append(a.Events, e)
 	}
 	drain(stream)
-	return a, err
+	return a, held, err
 }
 
 // drain reads what the client still sends, within bounds.

@@ -244,11 +244,13 @@ func (c *batchCall) add(b *batch, m *streams.BatchAppendReq_ProposedMessage) err
 	if err != nil {
 		return err
 	}
-	const each = 128 // of an event without bytes
 	size := e.Size()
+	if err := c.service.arriving.take(size + eachArriving); err != nil {
+		return err
+	}
 	b.size += size
-	b.held += size + each
-	c.bytes += size + each
+	b.held += size + eachArriving
+	c.bytes += size + eachArriving
 	if b.size > c.service.node.MaxAppendBytes() {
 		return &node.TooLargeError{Limit: c.service.node.MaxAppendBytes()}
 	}
@@ -273,6 +275,7 @@ func parseProposed(m *streams.BatchAppendReq_ProposedMessage) (node.Event, error
 func (c *batchCall) drop(id uuid.UUID, b *batch) {
 	delete(c.open, id)
 	c.bytes -= b.held
+	c.service.arriving.give(b.held)
 }
 
 // expire answers a batch whose time is over before its last piece came.
@@ -343,7 +346,8 @@ func (c *batchCall) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	for _, b := range c.open {
+	for id, b := range c.open {
 		b.cancel()
+		c.drop(id, b)
 	}
 }

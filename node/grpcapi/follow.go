@@ -17,12 +17,11 @@ func (s *subscription) stream(from *streams.ReadReq_Options_StreamOptions) error
 		return err
 	}
 	f.position = s.node.StreamEnd(f.name)
-	if at, ok := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_Revision); ok {
-		if f.next = at.Revision; f.next != math.MaxUint64 {
-			f.next++
-		}
-	}
 	_, caught := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_End)
+	if at, ok := from.GetRevisionOption().(*streams.ReadReq_Options_StreamOptions_Revision); ok {
+		caught = at.Revision == math.MaxUint64 // another way to say the end
+		f.next = at.Revision + 1
+	}
 	var skipped error
 	if caught { // before it is confirmed: what is written afterwards is to be shown
 		skipped = f.skip()

@@ -13,4 +13,5 @@ type service struct {
 	gate     *gate
 	stopping <-chan struct{}
 	census   *census
+	arriving arriving
 }
