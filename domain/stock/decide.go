@@ -94,7 +94,7 @@ func (s State) noted(key string, quantity int, reused *domain.RuleError) (bool, 
 	if !there && s.memory != nil && s.memory.Key == key {
 		before, there = s.memory.state.refs.get(key)
 	} else if !there && s.faded.has(key) {
-		return false, ErrForgotten.With("key", key)
+		return false, &forgottenError{key}
 	}
 	if there && before != quantity {
 		return false, reused
@@ -118,9 +118,11 @@ func adjust(s State, c Adjust) ([]Event, error) {
 	}
 	switch {
 	case !s.Known():
-		return nil, ErrUnknown
+		return nil, ErrInvalid.Because(domain.Mistake{
+			Pointer: "/sku", Code: "unknown-item", Detail: "nothing of this SKU was ever at this location",
+		})
 	case c.Delta < 0 && s.OnHand+c.Delta < 0:
-		return nil, ErrQuantity.With("requested", -c.Delta).With("available", max(0, s.OnHand))
+		return nil, exceeded("/delta", -c.Delta, max(0, s.OnHand))
 	}
 	adjusted := StockAdjusted{s.SKU, s.Location, c.Delta, c.Reason, c.Ref}
 	events := []Event{adjusted}
@@ -128,6 +130,12 @@ func adjust(s State, c Adjust) ([]Event, error) {
 		events = append(events, shortfall(after))
 	}
 	return events, nil
+}
+
+// exceeded refuses to take away more than there is.
+func exceeded(pointer string, requested, available int) *domain.RuleError {
+	return ErrInvalid.With("requested", requested).With("available", available).
+		Because(domain.Mistake{Pointer: pointer, Code: "quantity-exceeded", Detail: "that is more units than there are"})
 }
 
 func checkQuantity(quantity int) error {

@@ -1,10 +1,6 @@
 package stock
 
-import (
-	"errors"
-
-	"github.com/waybill-dev/waybill/domain"
-)
+import "errors"
 
 // Memory is what the log tells of one thing that an item has forgotten: a
 // reservation, or the reference of a delivery, an adjustment or a return.
@@ -17,13 +13,21 @@ type Memory struct {
 // all of the item's events with [Memory.With], and decide the command on the
 // state that [State.Recall] returns.
 func Forgotten(err error) (Memory, bool) {
-	rule, ok := errors.AsType[*domain.RuleError](err)
-	if !ok || !ErrForgotten.Is(rule) {
+	f, ok := errors.AsType[*forgottenError](err)
+	if !ok {
 		return Memory{}, false
 	}
-	key, _ := rule.Details["key"].(string)
-	return Memory{Key: key}, true
+	return Memory{Key: f.key}, true
 }
+
+// forgottenError is ErrForgotten about something.
+type forgottenError struct{ key string }
+
+// Error implements error.
+func (e *forgottenError) Error() string { return ErrForgotten.Error() + " about " + e.key }
+
+// Is makes it an ErrForgotten.
+func (*forgottenError) Is(target error) bool { return target == ErrForgotten }
 
 // With folds an event, if it is about what is looked for.
 func (m Memory) With(e Event) Memory {

@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"errors"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -21,7 +22,7 @@ func (s State) find(id string, forgotten bool) (r Reservation, made bool, err er
 		return r, made, nil
 	}
 	if forgotten {
-		return Reservation{}, false, ErrForgotten.With("key", reservationKey(id))
+		return Reservation{}, false, &forgottenError{reservationKey(id)}
 	}
 	return Reservation{}, false, nil
 }
@@ -107,7 +108,7 @@ func again(s State, id string, r Reservation, expires, now time.Time) ([]Event, 
 	events, err := take(s, Reserve{
 		ReservationID: id, CheckoutID: r.CheckoutID, Quantity: r.Quantity, ExpiresAt: expires, At: now,
 	})
-	if ErrOutOfStock.Is(err) {
+	if errors.Is(err, ErrOutOfStock) {
 		return nil, ErrExpired.With("reservation_id", id)
 	}
 	return events, err
@@ -172,7 +173,7 @@ func ship(s State, c Ship) ([]Event, error) {
 	}
 	switch {
 	case r.Status == StatusShipped, r.Status == StatusCommitted && c.Quantity > r.Left():
-		return nil, ErrQuantity.With("reservation_id", c.ReservationID).With("requested", c.Quantity).With("available", r.Left())
+		return nil, exceeded("/quantity", c.Quantity, r.Left()).With("reservation_id", c.ReservationID)
 	case r.Status != StatusCommitted:
 		return nil, ErrConflict.With("reservation_id", c.ReservationID).With("status", string(r.Status))
 	}

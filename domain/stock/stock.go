@@ -8,6 +8,7 @@
 package stock
 
 import (
+	"errors"
 	"iter"
 	"time"
 
@@ -44,23 +45,21 @@ const (
 // Rules a stock item may refuse a command by.
 var (
 	ErrInvalid    = domain.Rule("stock-invalid", "the stock command has mistakes")
-	ErrUnknown    = domain.Rule("stock-unknown", "nothing of this SKU was ever at this location")
 	ErrOutOfStock = domain.Rule("out-of-stock", "there are not enough units left")
 	ErrConflict   = domain.Rule("reservation-conflict", "the reservation exists with other content")
 	ErrExpired    = domain.Rule("reservation-expired", "the reservation expired and its units are gone")
-	ErrQuantity   = domain.Rule("quantity-exceeded", "that is more units than there are")
 	ErrIDReused   = domain.Rule("id-reused", "the id was used before, with other content")
 )
 
 // Answers that are for the program that asked, and not for its caller.
 var (
 	// ErrForgotten says that the command may repeat something that is no
-	// longer known: decide it again with what the log tells, see [Memory].
-	ErrForgotten = domain.Rule("stock-forgotten", "the log is to be asked")
+	// longer known: decide it again with what the log tells, see [Forgotten].
+	ErrForgotten = errors.New("the log is to be asked")
 	// ErrCrowded says that there is not enough, but that there are expired
 	// reservations, perhaps more than one command releases: let [Sweep] release
 	// them, and decide the command again.
-	ErrCrowded = domain.Rule("stock-crowded", "expired reservations are to be released first")
+	ErrCrowded = errors.New("expired reservations are to be released first")
 )
 
 // Status is where a reservation is.

@@ -6,26 +6,42 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 )
 
 // lane is the queue of one item and what is known of it.
 type lane struct {
+	writer *Writer
 	config *Config
+	item   Item
 	id     string
+	view   atomic.Pointer[view] // what is known, for everybody
 
 	mu      sync.Mutex
 	queue   []*request
 	working bool
+	idle    *time.Timer // until the lane is forgotten
 
 	// Of the one goroutine that works.
-	known bool // item is not to be read from the start
-	item  eventstore.Snapshot[stock.State]
-	seen  time.Time // when item was the present state for certain
+	known  known
+	loaded bool      // known is not to be read from the start
+	seen   time.Time // when known was the present state for certain
+
+	snapping atomic.Bool         // a snapshot is being written
+	retained bool                // of whoever is writing it: only the last one is kept
+	snapped  eventstore.Revision // where the last snapshot was begun
+}
+
+// view is an item as it was at a time.
+type view struct {
+	state    stock.State
+	revision eventstore.Revision
+	at       time.Time
 }
 
 // request is a command that waits. receipt and err are set before done is
@@ -35,6 +51,7 @@ type request struct {
 	meta    eventstore.Metadata
 	command stock.Command
 	since   time.Time
+	recall  *recall // what the log told of something forgotten
 	done    chan struct{}
 	receipt Receipt
 	err     error
@@ -45,6 +62,27 @@ func (r *request) answer(err error) {
 	close(r.done)
 }
 
+func newLane(w *Writer, item Item) *lane {
+	return &lane{
+		writer: w, config: &w.config, item: item, id: stock.ID(item.Location, item.SKU),
+		known: known{revision: eventstore.NoStream}, snapped: eventstore.NoStream,
+	}
+}
+
+// soldOut refuses a reservation on what was seen a moment ago, so that a crowd
+// that comes too late need not wait.
+func (l *lane) soldOut(command stock.Command) (Receipt, error) {
+	reserve, ok := command.(stock.Reserve)
+	v := l.view.Load()
+	if !ok || v == nil || v.state.Available() >= reserve.Quantity || l.config.Now().Sub(v.at) > l.config.Fresh {
+		return Receipt{}, nil
+	}
+	if _, err := stock.Decider.Decide(v.state, reserve); errors.Is(err, stock.ErrOutOfStock) {
+		return Receipt{State: v.state, Revision: v.revision}, err
+	}
+	return Receipt{}, nil
+}
+
 // push reports false when too many wait.
 func (l *lane) push(r *request) bool {
 	l.mu.Lock()
@@ -53,11 +91,24 @@ func (l *lane) push(r *request) bool {
 		return false
 	}
 	l.queue = append(l.queue, r)
+	l.writer.counts.waiting.Add(1)
 	if !l.working {
 		l.working = true
 		go l.work()
 	}
 	return true
+}
+
+func (l *lane) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.working
+}
+
+func (l *lane) waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
 }
 
 func (l *lane) work() {
@@ -66,132 +117,141 @@ func (l *lane) work() {
 	}
 }
 
-// next takes what waits, or ends the work when nothing does. A command whose
-// caller has gone is dropped here, before anything is decided for it.
+// next takes what waits, or ends the work when nothing does.
 func (l *lane) next() []*request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.queue) > 0 {
 		n := min(len(l.queue), l.config.Batch)
 		batch := slices.Clone(l.queue[:n])
+		clear(l.queue[:n])
 		if l.queue = l.queue[n:]; len(l.queue) == 0 {
 			l.queue = nil
 		}
-		batch = slices.DeleteFunc(batch, func(r *request) bool {
-			gone := r.ctx.Err() != nil
-			if gone {
-				r.answer(late(r.ctx))
-			}
-			return gone
-		})
-		if len(batch) > 0 {
+		l.writer.counts.waiting.Add(int64(-n))
+		if batch = l.present(batch); len(batch) > 0 {
 			return batch
 		}
 	}
 	l.working = false
+	if l.idle == nil {
+		l.idle = time.AfterFunc(l.config.Idle, func() { l.writer.forget(l) })
+	} else {
+		l.idle.Reset(l.config.Idle)
+	}
 	return nil
 }
 
-// handle decides and appends until everything is answered.
+// present drops commands whose callers have gone, before anything is decided
+// for them.
+func (l *lane) present(batch []*request) []*request {
+	return slices.DeleteFunc(batch, func(r *request) bool {
+		gone := r.ctx.Err() != nil
+		if gone {
+			l.writer.counts.dropped.Add(1)
+			r.answer(late(r.ctx))
+		}
+		return gone
+	})
+}
+
+// maxConflicts bounds how often a batch is decided anew because others won.
+const maxConflicts = 100
+
+// handle decides and appends until everything is answered. What is known of
+// the item stays known whatever happens: the next append proves it, or does
+// not, and then only what came after it is read.
 func (l *lane) handle(batch []*request) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), l.config.Timeout)
-	defer cancel()
+	ctx := context.WithoutCancel(batch[0].ctx)
 	now := l.config.Now()
 	for _, r := range batch {
 		r.receipt.Wait = now.Sub(r.since)
 	}
-	conflicts := 0
-	for len(batch) > 0 {
-		rest, err := l.try(ctx, batch, conflicts)
-		switch {
-		case errors.Is(err, eventstore.ErrConflict):
-			conflicts++
-			err = l.read(ctx)
-		case err == nil:
-			batch = rest
+	for conflicts := 0; len(batch) > 0; batch = l.present(batch) {
+		rest, err := l.step(ctx, batch, conflicts)
+		if errors.Is(err, eventstore.ErrConflict) {
+			l.writer.counts.conflicts.Add(1)
+			if conflicts++; conflicts > maxConflicts {
+				err = errors.Join(eventstore.ErrUnavailable, err)
+			} else {
+				rest, err = batch, l.read(ctx)
+			}
 		}
 		if err != nil {
-			l.known = false
 			for _, r := range batch {
 				r.answer(fmt.Errorf("stock %s: %w", l.id, err))
 			}
 			return
 		}
+		batch = rest
 	}
+}
+
+// step reads the item where it is not known, and otherwise tries the batch.
+// Reading may take long, so that callers may have gone meanwhile.
+func (l *lane) step(ctx context.Context, batch []*request, conflicts int) ([]*request, error) {
+	if !l.loaded {
+		return batch, l.read(ctx)
+	}
+	return l.try(ctx, batch, conflicts)
 }
 
 // try decides commands on what is known of the item until a batch is full,
 // appends what they cause, answers them, and returns the rest. On an error
 // nobody is answered.
 func (l *lane) try(ctx context.Context, batch []*request, conflicts int) ([]*request, error) {
-	if !l.known {
-		if err := l.read(ctx); err != nil {
-			return nil, err
-		}
-	}
 	t := l.decide(batch)
-	if len(t.events) == 0 && t.refused && l.config.Now().Sub(l.seen) > l.config.Fresh {
-		before := l.item.Revision
+	if len(t.events) == 0 && t.refused > 0 && l.config.Now().Sub(l.seen) > l.config.Fresh {
+		before := l.known.revision
 		if err := l.read(ctx); err != nil {
 			return nil, err
 		}
-		if l.item.Revision != before {
+		if l.known.revision != before {
 			t = l.decide(batch)
 		}
 	}
-	appended := eventstore.Appended{Revision: l.item.Revision}
+	appended := eventstore.Appended{Revision: l.known.revision}
 	if len(t.events) > 0 {
 		var err error
-		appended, err = l.config.Store.Append(ctx, stock.Decider.Stream(l.id), l.item.Revision, t.events...)
-		if err != nil {
+		if appended, err = l.append(ctx, t); err != nil {
 			return nil, err
 		}
-		l.item = eventstore.Snapshot[stock.State]{State: t.state, Revision: appended.Revision}
-		l.seen = l.config.Now()
 	}
-	for i, refusal := range t.refusals {
+	wait := batch[0].receipt.Wait
+	for i, refusal := range t.answers {
 		r := batch[i]
-		r.receipt.State, r.receipt.Revision, r.receipt.Position = l.item.State, appended.Revision, appended.Position
-		r.receipt.Batch, r.receipt.Conflicts = len(t.refusals), conflicts
+		r.receipt.State, r.receipt.Revision, r.receipt.Position = l.known.state, appended.Revision, appended.Position
+		r.receipt.Batch, r.receipt.Conflicts = len(t.answers), conflicts
 		r.answer(refusal)
 	}
-	return batch[len(t.refusals):], nil
+	l.writer.batched(Batch{
+		Item: l.item, Commands: len(t.answers), Events: len(t.events), Refused: t.refused,
+		Conflicts: conflicts, Waiting: l.waiting(), Wait: wait,
+	})
+	l.snapshot(ctx)
+	return batch[len(t.answers):], nil
 }
 
-// trial is what a batch would do.
-type trial struct {
-	state    stock.State
-	events   []eventstore.NewEvent
-	refusals []error // of each command that was decided; nil where it was accepted
-	refused  bool
-}
-
-func (l *lane) decide(batch []*request) trial {
-	t := trial{state: l.item.State}
-	stream := stock.Decider.Stream(l.id)
-	for _, r := range batch {
-		events, err := stock.Decider.Decide(t.state, r.command)
-		t.refusals = append(t.refusals, err)
-		t.refused = t.refused || err != nil
-		t.state = stock.Decider.Fold(t.state, events...)
-		t.events = append(t.events, handlers.NewEvents(stream, r.meta, events...)...)
-		if len(t.events) >= l.config.Batch {
-			break
-		}
-	}
-	return t
-}
-
-// read brings what is known of the item up to date.
-func (l *lane) read(ctx context.Context) error {
-	if !l.known {
-		l.item = eventstore.Snapshot[stock.State]{Revision: eventstore.NoStream}
-	}
-	state, revision, err := eventstore.Resume(ctx, l.config.Store, stock.Decider, l.id, l.item)
+func (l *lane) append(ctx context.Context, t trial) (eventstore.Appended, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Timeout)
+	defer cancel()
+	now := l.config.Now()
+	appended, err := l.config.Store.Append(ctx, stock.Decider.Stream(l.id), l.known.revision, t.events...)
 	if err != nil {
-		return fmt.Errorf("read stock %s: %w", l.id, err)
+		return appended, err
 	}
-	l.item = eventstore.Snapshot[stock.State]{State: state, Revision: revision}
-	l.known, l.seen = true, l.config.Now()
-	return nil
+	l.learn(known{t.state, appended.Revision, t.events[len(t.events)-1].ID}, now)
+	return appended, nil
+}
+
+// learn notes what the item was at a time.
+func (l *lane) learn(k known, at time.Time) {
+	l.known, l.seen, l.loaded = k, at, true
+	l.view.Store(&view{k.state, k.revision, at})
+}
+
+// isRule tells a refusal from an answer that is for this program.
+func isRule(err error) bool {
+	_, rule := errors.AsType[*domain.RuleError](err)
+	return rule
 }

@@ -3,7 +3,7 @@
 // another, and appends all of it in one step. It promises nothing beyond what
 // the aggregate does: the expected revision of the append is the proof that no
 // unit is promised twice, also against other processes; the batches are only
-// the speed.
+// the speed, and so are the snapshots from which long items are read.
 package stock
 
 import (
@@ -31,17 +31,34 @@ type Config struct {
 	Now func() time.Time
 	// Queue is how many commands may wait for one item. 0 means 10,000.
 	Queue int
-	// Batch is how many commands, and about how many events, are appended at
-	// once. An event of an item takes less than a kilobyte, metadata included,
-	// so that 0, which means 256, stays below 512 KB.
+	// Batch is how many commands, and how many events, are appended at once. 0
+	// means 256.
 	Batch int
+	// BatchBytes is how much is appended at once, where it is more than one
+	// command's. 0 means 512 KB.
+	BatchBytes int
 	// Cached is how many items are kept in memory. 0 means 10,000.
 	Cached int
+	// Idle is for how long an item is kept that nobody asks for. 0 means 10 min.
+	Idle time.Duration
 	// Fresh is for how long an item is believed to be as it was last seen,
 	// where nothing but a refusal depends on it. 0 means 50 ms.
 	Fresh time.Duration
-	// Timeout bounds each batch. 0 means 5 s.
+	// Timeout bounds each append, and the silence of the store while an item is
+	// read. 0 means 5 s.
 	Timeout time.Duration
+	// Retain makes the store keep only the last events of a stream, as many as
+	// it is told. Without it there are no snapshots.
+	Retain func(ctx context.Context, stream string, count int) error
+	// Every is how many events lie between two snapshots of an item: at least,
+	// because there is one at a time, and one of a big item costs more. 0 means
+	// 500.
+	Every int
+	// OnBatch, if set, hears of every batch, and OnSnapshot of every snapshot
+	// that was written, or could not be written or used. Both are called while
+	// others wait, and by several goroutines.
+	OnBatch    func(Batch)
+	OnSnapshot func(Item, error)
 }
 
 // Item names a stock item.
@@ -53,7 +70,7 @@ type Receipt struct {
 	Revision eventstore.Revision
 	// Position is that of the batch's last event; 0 where nothing was appended.
 	Position  eventstore.Position
-	Batch     int           // commands decided together
+	Batch     int           // commands decided together; 0 where it was refused without waiting
 	Wait      time.Duration // before the command was first decided
 	Conflicts int           // appends that somebody else's came before
 }
@@ -61,10 +78,17 @@ type Receipt struct {
 // Writer handles commands for stock items. It needs no closing: its goroutines
 // end when nothing waits.
 type Writer struct {
-	config Config
-	mu     sync.Mutex
-	lanes  *lru.Cache[Item, *lane]
+	config  Config
+	counts  counts
+	lookups chan struct{} // has room for those under way
+
+	mu    sync.Mutex
+	lanes *lru.Cache[Item, *lane]
 }
+
+// lookups is how many callers read a whole item at once, for something that is
+// forgotten.
+const lookups = 4
 
 // NewWriter returns a writer.
 func NewWriter(config Config) (*Writer, error) {
@@ -73,14 +97,17 @@ func NewWriter(config Config) (*Writer, error) {
 	}
 	config.Queue = or(config.Queue, 10_000)
 	config.Batch = or(config.Batch, 256)
+	config.BatchBytes = or(config.BatchBytes, 512<<10)
 	config.Cached = or(config.Cached, 10_000)
+	config.Idle = or(config.Idle, 10*time.Minute)
 	config.Fresh = or(config.Fresh, 50*time.Millisecond)
 	config.Timeout = or(config.Timeout, 5*time.Second)
+	config.Every = or(config.Every, 500)
 	lanes, err := lru.New[Item, *lane](config.Cached)
 	if err != nil {
 		return nil, fmt.Errorf("stock writer: %w", err)
 	}
-	return &Writer{config: config, lanes: lanes}, nil
+	return &Writer{config: config, lookups: make(chan struct{}, lookups), lanes: lanes}, nil
 }
 
 func or[T int | time.Duration](value, otherwise T) T {
@@ -102,15 +129,35 @@ func (w *Writer) Handle(
 	if meta.CommandID == "" {
 		return Receipt{}, fmt.Errorf("command %T to stock of %s has no id", command, item.SKU)
 	}
-	r := &request{ctx: ctx, meta: meta, command: command, since: w.config.Now(), done: make(chan struct{})}
+	if receipt, refusal := w.lane(item).soldOut(command); refusal != nil {
+		w.counts.refused.Add(1)
+		return receipt, refusal
+	}
+	r := &request{ctx: ctx, meta: meta, command: command, since: w.config.Now()}
+	for {
+		err := w.ask(item, r)
+		memory, forgotten := stock.Forgotten(err)
+		if !forgotten {
+			return r.receipt, err
+		}
+		if r, err = w.recall(item, r, memory); err != nil {
+			return Receipt{}, fmt.Errorf("stock of %s: %w", item.SKU, err)
+		}
+	}
+}
+
+// ask waits for what the item decides.
+func (w *Writer) ask(item Item, r *request) error {
+	r.done = make(chan struct{})
 	if !w.lane(item).push(r) {
-		return Receipt{}, fmt.Errorf("stock of %s: %w", item.SKU, ErrBusy)
+		w.counts.busy.Add(1)
+		return fmt.Errorf("stock of %s: %w", item.SKU, ErrBusy)
 	}
 	select {
 	case <-r.done:
-		return r.receipt, r.err
-	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("stock of %s: %w", item.SKU, late(ctx))
+		return r.err
+	case <-r.ctx.Done():
+		return fmt.Errorf("stock of %s: %w", item.SKU, late(r.ctx))
 	}
 }
 
@@ -122,9 +169,18 @@ func (w *Writer) lane(item Item) *lane {
 	if l, there := w.lanes.Get(item); there {
 		return l
 	}
-	l := &lane{config: &w.config, id: stock.ID(item.Location, item.SKU)}
+	l := newLane(w, item)
 	w.lanes.Add(item, l)
 	return l
+}
+
+// forget drops an idle lane.
+func (w *Writer) forget(l *lane) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if current, there := w.lanes.Peek(l.item); there && current == l && !l.busy() {
+		w.lanes.Remove(l.item)
+	}
 }
 
 func late(ctx context.Context) error {
