@@ -1,6 +1,10 @@
 package payment
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/waybill-dev/waybill/domain"
+)
 
 func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
@@ -18,6 +22,26 @@ func decide(s State, c Command) ([]Event, error) {
 		return requestVoid(s, c)
 	case Void:
 		return void(s)
+	case FailVoid:
+		return failVoid(s, c)
+	case RequireAction:
+		return requireAction(s, c)
+	case Expire:
+		return expire(s)
+	case RequestCapture:
+		return requestCapture(s, c)
+	case Capture:
+		return capture(s, c)
+	case FailCapture:
+		return failCapture(s, c)
+	case RequestRefund:
+		return requestRefund(s, c)
+	case Refund:
+		return refund(s, c)
+	case FailRefund:
+		return failRefund(s, c)
+	case ChargeBack:
+		return chargeBack(s, c)
 	}
 	panic(fmt.Sprintf("payment: unknown command %T", c))
 }
@@ -37,26 +61,43 @@ func request(s State, c Request) ([]Event, error) {
 
 func authorise(s State, c Authorise) ([]Event, error) {
 	switch s.Status {
-	case StatusRequested, StatusUnknown:
+	case StatusRequested, StatusUnknown, StatusActionRequired:
 		return []Event{PaymentAuthorised{s.PaymentID, c.GatewayRef, c.Amount, c.ExpiresAt}}, nil
 	case StatusAuthorised:
 		if s.GatewayRef == c.GatewayRef {
 			return nil, nil
 		}
-	case StatusDeclined, StatusNotFound, StatusVoidRequested, StatusVoided:
+	case StatusDeclined, StatusNotFound, StatusVoidRequested, StatusVoided, StatusExpired:
 	}
 	return nil, refuse(s, "authorise")
 }
 
 func decline(s State, c Decline) ([]Event, error) {
 	switch s.Status {
-	case StatusRequested, StatusUnknown:
+	case StatusRequested, StatusUnknown, StatusActionRequired:
 		return []Event{PaymentDeclined{s.PaymentID, c.Code, c.Message, c.Retryable}}, nil
 	case StatusDeclined:
 		return nil, nil
-	case StatusAuthorised, StatusNotFound, StatusVoidRequested, StatusVoided:
+	case StatusAuthorised, StatusNotFound, StatusVoidRequested, StatusVoided, StatusExpired:
 	}
 	return nil, refuse(s, "decline")
+}
+
+// requireAction takes news that comes late for nothing new.
+func requireAction(s State, c RequireAction) ([]Event, error) {
+	required := []Event{PaymentActionRequired{s.PaymentID, c.URL, c.ExpiresAt}}
+	switch s.Status {
+	case "":
+		return nil, refuse(s, "require an action")
+	case StatusRequested, StatusUnknown:
+		return required, nil
+	case StatusActionRequired:
+		if s.ActionURL != c.URL {
+			return required, nil
+		}
+	case StatusAuthorised, StatusDeclined, StatusNotFound, StatusVoidRequested, StatusVoided, StatusExpired:
+	}
+	return nil, nil
 }
 
 func loseSight(s State, c LoseSight) ([]Event, error) {
@@ -65,7 +106,8 @@ func loseSight(s State, c LoseSight) ([]Event, error) {
 		return []Event{PaymentOutcomeUnknown{s.PaymentID, c.Cause, c.After.Milliseconds()}}, nil
 	case "":
 		return nil, refuse(s, "lose sight")
-	case StatusAuthorised, StatusDeclined, StatusUnknown, StatusNotFound, StatusVoidRequested, StatusVoided:
+	case StatusActionRequired, StatusAuthorised, StatusDeclined, StatusUnknown, StatusNotFound,
+		StatusVoidRequested, StatusVoided, StatusExpired:
 	}
 	return nil, nil // known already, or known to be unknown
 }
@@ -81,11 +123,11 @@ func resolve(s State, c Resolve) ([]Event, error) {
 		return after(resolved, events), err
 	case AsNotFound:
 		switch s.Status {
-		case StatusRequested, StatusUnknown:
+		case StatusRequested, StatusUnknown, StatusActionRequired:
 			return []Event{resolved}, nil
 		case StatusNotFound:
 			return nil, nil
-		case StatusAuthorised, StatusDeclined, StatusVoidRequested, StatusVoided:
+		case StatusAuthorised, StatusDeclined, StatusVoidRequested, StatusVoided, StatusExpired:
 		}
 	}
 	return nil, refuse(s, "resolve as "+string(c.As))
@@ -98,52 +140,6 @@ func after(first Event, events []Event) []Event {
 	return append([]Event{first}, events...)
 }
 
-func requestVoid(s State, c RequestVoid) ([]Event, error) {
-	switch s.Status {
-	case StatusRequested, StatusUnknown, StatusAuthorised, StatusNotFound:
-		return []Event{PaymentVoidRequested{s.PaymentID, c.Reason}}, nil
-	case StatusVoidRequested, StatusVoided, StatusDeclined:
-		return nil, nil
-	}
-	return nil, refuse(s, "request void")
-}
-
-func void(s State) ([]Event, error) {
-	switch s.Status {
-	case StatusVoidRequested:
-		return []Event{PaymentVoided{s.PaymentID}}, nil
-	case StatusVoided:
-		return nil, nil
-	case StatusRequested, StatusUnknown, StatusAuthorised, StatusDeclined, StatusNotFound:
-	}
-	return nil, refuse(s, "void")
-}
-
-func refuse(s State, command string) error {
+func refuse(s State, command string) *domain.RuleError {
 	return ErrTransition.With("state", string(s.Status)).With("command", command)
-}
-
-func evolve(s State, e Event) State {
-	switch e := e.(type) {
-	case PaymentAuthorisationRequested:
-		return State{
-			Status: StatusRequested, PaymentID: e.PaymentID, OrderID: e.OrderID, Amount: e.Amount,
-			Method: e.Method, Gateway: e.Gateway, Key: e.Key, RequestedAt: e.RequestedAt,
-		}
-	case PaymentAuthorised:
-		s.Status, s.GatewayRef, s.Authorised, s.ExpiresAt = StatusAuthorised, e.GatewayRef, e.Amount, e.ExpiresAt
-	case PaymentDeclined:
-		s.Status, s.Code, s.Message, s.Retryable = StatusDeclined, e.Code, e.Message, e.Retryable
-	case PaymentOutcomeUnknown:
-		s.Status = StatusUnknown
-	case PaymentOutcomeResolved:
-		if e.As == AsNotFound {
-			s.Status = StatusNotFound
-		}
-	case PaymentVoidRequested:
-		s.Status = StatusVoidRequested
-	case PaymentVoided:
-		s.Status = StatusVoided
-	}
-	return s
 }

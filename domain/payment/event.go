@@ -70,7 +70,7 @@ type PaymentVoidRequested struct {
 }
 
 // PaymentVoided is recorded when the gateway holds no money under this
-// payment's key.
+// payment's key. What was captured before stays captured.
 type PaymentVoided struct {
 	PaymentID string `json:"payment_id"`
 }
@@ -107,5 +107,9 @@ func (PaymentVoided) event()                 {}
 // EventTypes describes the events of a payment to the codec.
 func EventTypes() []domain.EventType {
 	return domain.EventTypes(PaymentAuthorisationRequested{}, PaymentAuthorised{}, PaymentDeclined{},
-		PaymentOutcomeUnknown{}, PaymentOutcomeResolved{}, PaymentVoidRequested{}, PaymentVoided{})
+		PaymentActionRequired{}, PaymentOutcomeUnknown{}, PaymentOutcomeResolved{},
+		PaymentVoidRequested{}, PaymentVoided{}, PaymentVoidFailed{},
+		PaymentCaptureRequested{}, PaymentCaptured{}, PaymentCaptureFailed{},
+		PaymentRefundRequested{}, PaymentRefunded{}, PaymentRefundFailed{},
+		PaymentAuthorisationExpired{}, PaymentChargedBack{})
 }

@@ -13,7 +13,6 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
 func TestPayment(t *testing.T) {
 	t.Parallel()
-	type events = []payment.Event
 	amount := domain.Money{Amount: 2500, Currency: "EUR"}
 	request := payment.Request{PaymentID: "p", OrderID: "o", Amount: amount, Method: "m", Gateway: "g", Key: "k", At: noon}
 	dearer := request
@@ -26,8 +25,6 @@ func TestPayment(t *testing.T) {
 	decline := payment.Decline{Code: "51", Message: "not enough money", Retryable: true}
 	declined := payment.PaymentDeclined{PaymentID: "p", Code: "51", Message: "not enough money", Retryable: true}
 	unknown := payment.PaymentOutcomeUnknown{PaymentID: "p", Cause: "timeout", AfterMS: 6000}
-	voidRequested := payment.PaymentVoidRequested{PaymentID: "p", Reason: "stock-lost"}
-	voided := payment.PaymentVoided{PaymentID: "p"}
 	resolved := func(as payment.Resolution) payment.PaymentOutcomeResolved {
 		return payment.PaymentOutcomeResolved{PaymentID: "p", As: as, By: payment.ByPoll}
 	}
@@ -36,7 +33,7 @@ func TestPayment(t *testing.T) {
 	}
 	lose := payment.LoseSight{Cause: "timeout", After: 6 * time.Second}
 	requestVoid := payment.RequestVoid{Reason: "stock-lost"}
-	decidertest.Run(t, payment.Decider, []decidertest.Case[payment.Command, payment.Event]{
+	decidertest.Run(t, payment.Decider, []row{
 		{Name: "a payment is asked for", When: request, Then: events{requested}},
 		{Name: "asking again changes nothing", Given: events{requested, authorised}, When: request},
 		{Name: "asking for another amount under the same id is refused", Given: events{requested}, When: dearer, Refused: payment.ErrIDReused},
