@@ -38,6 +38,12 @@ func (Orders) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	switch e := event.(type) {
 	case order.OrderPlaced:
 		return insertOrder(ctx, tx, r, e)
+	case order.OrderHeld, order.OrderHoldReleased, order.OrderNoteAdded, order.OrderTagged, order.OrderAddressChanged, order.OrderEdited,
+		order.OrderPaymentUpdated, order.OrderFulfilmentRequested, order.OrderShipped, order.OrderDelivered, order.OrderShipmentFailed,
+		order.OrderReturnRequested, order.OrderReturnReceived, order.OrderReturnRejected,
+		order.OrderRefundRequested, order.OrderRefunded, order.OrderRefundFailed,
+		order.OrderCancelRequested, order.OrderCancelled, order.OrderCancelRefused, order.OrderCompleted, order.OrderReopened:
+		return nil // the list shows an order as it was placed
 	default:
 		return fmt.Errorf("%T is no event of an order", event)
 	}
