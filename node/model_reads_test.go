@@ -23,9 +23,10 @@ type view struct {
 	first   uint64 // whatever the age
 	last    int64
 	events  []*fact // not older than $maxAge
-	// Because the clock was set back, old events stand behind younger ones. Who
-	// reads forwards may miss any of the events up to this revision, as in the
-	// original, which searches for the first one that is young enough.
+	// Because the clock was set back, old events stand behind younger ones. A
+	// reader may miss any of the events up to this revision, as in the original,
+	// which searches for the first one that is young enough, and backwards ends
+	// with a page that has one that is not.
 	doubtful int64
 }
 
@@ -138,11 +139,16 @@ func (v *view) diffForwards(n *node.Node, stream string, from uint64, limit int)
 	if v.refusal != "" || err != nil {
 		return sameRefusal(what, v.refusal, err)
 	}
-	want := slices.DeleteFunc(slices.Clone(v.events), func(f *fact) bool {
-		missed := !slices.ContainsFunc(got, func(r *node.Record) bool { return r.Revision == f.revision })
-		return f.revision < from || int64(f.revision) < v.doubtful && missed
-	})
+	want := slices.DeleteFunc(v.certain(got), func(f *fact) bool { return f.revision < from })
 	return diffRecords(what, want, got)
+}
+
+// certain are the events but for doubtful ones that were not found.
+func (v *view) certain(found []*node.Record) []*fact {
+	return slices.DeleteFunc(slices.Clone(v.events), func(f *fact) bool {
+		return int64(f.revision) < v.doubtful &&
+			!slices.ContainsFunc(found, func(r *node.Record) bool { return r.Revision == f.revision })
+	})
 }
 
 func (v *view) diffBackwards(n *node.Node, stream string, from uint64, limit int) error {
@@ -153,7 +159,7 @@ func (v *view) diffBackwards(n *node.Node, stream string, from uint64, limit int
 	if v.refusal != "" || err != nil {
 		return sameRefusal(what, v.refusal, err)
 	}
-	want := slices.DeleteFunc(slices.Clone(v.events), func(f *fact) bool { return f.revision > from })
+	want := slices.DeleteFunc(v.certain(got), func(f *fact) bool { return f.revision > from })
 	slices.Reverse(want)
 	return diffRecords(what, want, got)
 }
