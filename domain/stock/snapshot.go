@@ -42,8 +42,11 @@ func (StockSnapshotTaken) EventName() string { return "StockSnapshotTaken" }
 func NewSnapshot(s State, revision int64, eventID string) (StockSnapshotTaken, error) {
 	t := StockSnapshotTaken{SKU: s.SKU, Location: s.Location, Format: SnapshotFormat, Revision: revision, EventID: eventID}
 	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
-	if err := errors.Join(json.NewEncoder(zip).Encode(freeze(s)), zip.Close()); err != nil {
+	zip, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err == nil {
+		err = errors.Join(json.NewEncoder(zip).Encode(freeze(s)), zip.Close())
+	}
+	if err != nil {
 		return t, fmt.Errorf("pack the state: %w", err)
 	}
 	t.State = packed.Bytes()

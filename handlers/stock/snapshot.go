@@ -62,7 +62,7 @@ func (l *lane) open(recorded eventstore.Recorded) (known, error) {
 // they cost each event about the same.
 func (l *lane) snapshot(ctx context.Context) {
 	k := l.known
-	apart := max(l.config.Every, k.state.Size()/4)
+	apart := max(l.config.Every, k.state.Size()/2)
 	if l.config.Retain == nil || !k.state.Known() || k.revision-l.snapped < eventstore.Revision(apart) ||
 		!l.snapping.CompareAndSwap(false, true) {
 		return

@@ -43,10 +43,11 @@ type watched struct {
 	eventstore.Store
 	mu      sync.Mutex
 	reads   []eventstore.Revision
-	breakAt int         // events of a read before it breaks; 0 is never
-	refuse  atomic.Bool // appends are refused
-	hide    atomic.Bool // appends are written, and their answer is lost
-	silent  atomic.Bool // reads send nothing
+	breakAt int           // events of a read before it breaks; 0 is never
+	refuse  atomic.Bool   // appends are refused
+	hide    atomic.Bool   // appends are written, and their answer is lost
+	silent  atomic.Bool   // reads send nothing
+	hold    chan struct{} // reads wait for its end; nil is for nothing
 }
 
 func (w *watched) ReadStream(ctx context.Context, stream string, from eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
@@ -58,6 +59,9 @@ func (w *watched) ReadStream(ctx context.Context, stream string, from eventstore
 	breakAt := w.breakAt
 	w.mu.Unlock()
 	return func(yield func(eventstore.Recorded, error) bool) {
+		if w.hold != nil {
+			<-w.hold
+		}
 		if w.silent.Load() {
 			<-ctx.Done()
 			yield(eventstore.Recorded{}, errors.Join(eventstore.ErrUnavailable, context.Cause(ctx)))
@@ -193,13 +197,16 @@ func TestASnapshotIsNeverTrustedOverTheLog(t *testing.T) {
 			return s
 		},
 		"one of another log": func(t *testing.T, s domainstock.StockSnapshotTaken, state domainstock.State) domainstock.StockSnapshotTaken {
-			return rewritten(t, s, state, s.Revision, "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+			t.Helper()
+			return rewritten(t, state, s.Revision, "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 		},
 		"one that is ahead of the log": func(t *testing.T, s domainstock.StockSnapshotTaken, state domainstock.State) domainstock.StockSnapshotTaken {
-			return rewritten(t, s, state, s.Revision+1000, s.EventID)
+			t.Helper()
+			return rewritten(t, state, s.Revision+1000, s.EventID)
 		},
 		"one without an event": func(t *testing.T, s domainstock.StockSnapshotTaken, state domainstock.State) domainstock.StockSnapshotTaken {
-			return rewritten(t, s, state, -5, "none")
+			t.Helper()
+			return rewritten(t, state, -5, "none")
 		},
 	}
 	for name, change := range rows {
@@ -236,7 +243,7 @@ func TestASnapshotIsNeverTrustedOverTheLog(t *testing.T) {
 	}
 }
 
-func rewritten(t *testing.T, s domainstock.StockSnapshotTaken, state domainstock.State, revision int64, id string) domainstock.StockSnapshotTaken {
+func rewritten(t *testing.T, state domainstock.State, revision int64, id string) domainstock.StockSnapshotTaken {
 	t.Helper()
 	s, err := domainstock.NewSnapshot(state, revision, id)
 	if err != nil {

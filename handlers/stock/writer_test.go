@@ -245,44 +245,6 @@ func TestTheStoreIsAway(t *testing.T) {
 	t.Error("the writer did not come back with the store")
 }
 
-func BenchmarkReserve200Callers(b *testing.B) {
-	for _, processes := range []int{1, 2} {
-		b.Run(fmt.Sprint(processes, " writers"), func(b *testing.B) {
-			node := nodetest.New(b, nodetest.Config{Dir: b.TempDir()})
-			var writers []*stock.Writer
-			for range processes {
-				writers = append(writers, newWriter(b, stock.Config{Store: handlertest.Connect(b, node.ConnectionString())}))
-			}
-			receive(b, writers[0], 1_000_000, "delivery")
-			var next, conflicts, batches atomic.Int64
-			var wg sync.WaitGroup
-			b.ResetTimer()
-			for caller := range 200 {
-				wg.Go(func() {
-					for {
-						n := next.Add(1)
-						if n > int64(b.N) {
-							return
-						}
-						id := fmt.Sprint("r", n)
-						receipt, err := writers[caller%processes].Handle(b.Context(), meta(id), item, reserve(id))
-						if err != nil {
-							b.Error(err)
-							return
-						}
-						batches.Add(int64(receipt.Batch))
-						conflicts.Add(int64(receipt.Conflicts))
-					}
-				})
-			}
-			wg.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reservations/s")
-			b.ReportMetric(float64(batches.Load())/float64(b.N), "batch")
-			b.ReportMetric(float64(conflicts.Load())/float64(b.N), "conflicts/op")
-		})
-	}
-}
-
 // TestAnotherProcessIsNotTakenForOneself tells two writers different things
 // under the same command's id.
 func TestAnotherProcessIsNotTakenForOneself(t *testing.T) {
