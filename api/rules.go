@@ -62,6 +62,34 @@ func ruleKinds() []kind {
 			about: "state says where it is; what was asked for is not possible there.",
 		},
 		{
+			slug: "order-invalid", status: http.StatusUnprocessableEntity, title: "Change of an order not valid",
+			about: "errors lists everything that is wrong with it.",
+		},
+		{
+			slug: "reference-unknown", status: http.StatusNotFound, title: "The order has no such thing",
+			about: "The order has no line, shipment, return, refund or capture with this id.",
+		},
+		{
+			slug: "order-on-hold", status: http.StatusConflict, title: "Order on hold",
+			about: "An order on hold is neither shipped nor captured. Release it first.",
+		},
+		{
+			slug: "quantity-exceeded", status: http.StatusUnprocessableEntity, title: "Not that many units",
+			about: "More units than were ordered cannot be shipped, and more than were shipped cannot come back.",
+		},
+		{
+			slug: "amount-exceeds-authorised", status: http.StatusUnprocessableEntity, title: "More than is authorised",
+			about: "What is captured, and about to be, cannot be more than what was authorised.",
+		},
+		{
+			slug: "amount-exceeds-captured", status: http.StatusUnprocessableEntity, title: "More than is captured",
+			about: "What is given back, and about to be, cannot be more than what was captured.",
+		},
+		{
+			slug: "order-still-open", status: http.StatusConflict, title: "Order still open",
+			about: "A return or a refund of the order is not finished.",
+		},
+		{
 			slug: "totals-mismatch", status: http.StatusUnprocessableEntity, title: "Amounts do not add up",
 			about: "The amounts of the lines are not the totals.",
 		},

@@ -73,6 +73,14 @@ func verb(command item.Command) string {
 		return "release"
 	case item.Commit:
 		return "commit"
+	case item.Ship:
+		return "ship"
+	case item.Return:
+		return "return"
+	case item.Adjust:
+		return "adjust"
+	case item.Sweep:
+		return "sweep"
 	}
 	return "change"
 }

@@ -46,7 +46,7 @@ func (s *Service) authorise(ctx context.Context, r *run) error {
 			return err
 		}
 	case payment.StatusAuthorised, payment.StatusDeclined, payment.StatusUnknown, payment.StatusNotFound,
-		payment.StatusVoidRequested, payment.StatusVoided:
+		payment.StatusActionRequired, payment.StatusVoidRequested, payment.StatusVoided, payment.StatusExpired:
 	}
 	return s.settle(ctx, r)
 }
@@ -217,11 +217,11 @@ func (s *Service) settle(ctx context.Context, r *run) error {
 		return s.finish(ctx, r)
 	case payment.StatusDeclined:
 		return s.decline(ctx, r)
-	case payment.StatusUnknown:
+	case payment.StatusUnknown, payment.StatusActionRequired:
 		return s.loseSight(ctx, r)
 	case payment.StatusNotFound:
 		return s.compensate(ctx, r, checkout.ErrDeclined, s.declined(CodeNotFound, "the gateway knows nothing of the payment"))
-	case payment.StatusVoidRequested, payment.StatusVoided:
+	case payment.StatusVoidRequested, payment.StatusVoided, payment.StatusExpired:
 		return s.compensate(ctx, r, checkout.ErrUnresolved)
 	case "", payment.StatusRequested:
 	}
