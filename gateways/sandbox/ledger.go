@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,10 +16,18 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ledger is the gateway's own book: one row per key.
-type ledger struct{ db *database.DB }
+// ledger is the gateway's own book: a row per key, and one per capture or
+// refund.
+type ledger struct {
+	db  *database.DB
+	now func() time.Time
+	// tells is whether callbacks are kept for somebody.
+	tells bool
+	// base is the URL that pages for shoppers begin with.
+	base string
+}
 
-// Entry is one row of the ledger.
+// Entry is one authorisation in the ledger.
 type Entry struct {
 	Key       string    `json:"key"`
 	Ref       string    `json:"ref"`
@@ -30,44 +39,100 @@ type Entry struct {
 	Message   string    `json:"message,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Asked     int       `json:"asked"`
+
+	ReturnURL   string `json:"return_url,omitempty"`
+	ActionURL   string `json:"action_url,omitempty"` // made, not kept
+	Final       bool   `json:"final,omitempty"`
+	Captured    int64  `json:"captured,omitempty"`
+	Refunded    int64  `json:"refunded,omitempty"`
+	ChargedBack int64  `json:"charged_back,omitempty"`
 }
 
-var errNoEntry = errors.New("no authorisation under that key")
+// States of an entry.
+const (
+	actionRequired = "action_required"
+	authorised     = "authorised"
+	declined       = "declined"
+	voided         = "voided"
+	expired        = "expired"
+)
 
-func openLedger(ctx context.Context, path string) (*ledger, error) {
+var (
+	errNoEntry = errors.New("nothing is known under that name")
+	errReused  = errors.New("the name was used for something else")
+)
+
+func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := database.Open(ctx, database.Config{Path: path, Migrations: files})
+	db, err := database.Open(ctx, database.Config{Path: cfg.Ledger, Migrations: files})
 	if err != nil {
 		return nil, err
 	}
-	return &ledger{db}, nil
+	return &ledger{db: db, now: cfg.Now, tells: cfg.CallbackURL != ""}, nil
 }
+
+const columns = `key, ref, status, amount, currency, method, code, message, expires_at, asked,
+	return_url, final, captured, refunded, charged_back`
+
+const insertEntry = `
+	INSERT INTO authorisations (key, ref, status, amount, currency, method, code, message, expires_at, return_url)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (key) DO UPDATE SET asked = asked + 1
+	RETURNING ` + columns
 
 // enter writes an entry, or counts that its key was asked for once more and
-// returns what was written first.
+// returns what was written first. What is new is told.
 func (l *ledger) enter(ctx context.Context, e Entry) (Entry, error) {
-	row := l.db.Write.QueryRowContext(ctx, `
-		INSERT INTO authorisations (key, ref, status, amount, currency, method, code, message, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET asked = asked + 1
-		RETURNING `+columns,
-		e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli())
-	return scan(row)
+	args := []any{e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.ReturnURL}
+	if !l.tells || !tellsAtOnce(e) {
+		return l.scan(l.db.Write.QueryRowContext(ctx, insertEntry, args...))
+	}
+	err := l.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		if e, err = l.scan(tx.QueryRowContext(ctx, insertEntry, args...)); err != nil || e.Asked > 1 {
+			return err
+		}
+		return l.tell(ctx, tx, aboutEntry(e))
+	})
+	return e, err
 }
-
-const columns = `key, ref, status, amount, currency, method, code, message, expires_at, asked`
 
 func (l *ledger) find(ctx context.Context, key string) (Entry, error) {
-	return scan(l.db.Read.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE key = ?`, key))
+	return l.scan(l.db.Read.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE key = ?`, key))
 }
 
-func (l *ledger) void(ctx context.Context, key string) (Entry, error) {
-	return scan(l.db.Write.QueryRowContext(ctx, `
-		UPDATE authorisations SET status = CASE status WHEN 'authorised' THEN 'voided' ELSE status END
-		WHERE key = ? RETURNING `+columns, key))
+func (l *ledger) findRef(ctx context.Context, ref string) (Entry, error) {
+	return l.scan(l.db.Read.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE ref = ?`, ref))
+}
+
+// change lets do alter an entry, writes it, and tells it if its state changed.
+func (l *ledger) change(ctx context.Context, key string, do func(*Entry) error) (e Entry, err error) {
+	err = l.db.Tx(ctx, func(tx *sql.Tx) error {
+		if e, err = l.scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE key = ?`, key)); err != nil {
+			return err
+		}
+		before := e.Status
+		if err := do(&e); err != nil {
+			return err
+		}
+		if err := update(ctx, tx, e); err != nil || e.Status == before {
+			return err
+		}
+		return l.tell(ctx, tx, aboutEntry(e))
+	})
+	return e, err
+}
+
+func update(ctx context.Context, tx *sql.Tx, e Entry) error {
+	_, err := tx.ExecContext(ctx, `UPDATE authorisations
+		SET status = ?, code = ?, message = ?, expires_at = ?, final = ?, captured = ?, refunded = ?, charged_back = ? WHERE key = ?`,
+		e.Status, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.Final, e.Captured, e.Refunded, e.ChargedBack, e.Key)
+	if err != nil {
+		return fmt.Errorf("write the ledger: %w", err)
+	}
+	return nil
 }
 
 func (l *ledger) all(ctx context.Context) (entries []Entry, err error) {
@@ -77,7 +142,7 @@ func (l *ledger) all(ctx context.Context) (entries []Entry, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		e, err := scan(rows)
+		e, err := l.scan(rows)
 		if err != nil {
 			return nil, err
 		}
@@ -86,10 +151,27 @@ func (l *ledger) all(ctx context.Context) (entries []Entry, err error) {
 	return entries, rows.Err()
 }
 
-func scan(row interface{ Scan(...any) error }) (Entry, error) {
+// tell keeps a callback until it is delivered.
+func (l *ledger) tell(ctx context.Context, tx *sql.Tx, c callback) error {
+	if !l.tells {
+		return nil
+	}
+	c.At = l.now()
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO callbacks (body) VALUES (?)`, body); err != nil {
+		return fmt.Errorf("keep a callback: %w", err)
+	}
+	return nil
+}
+
+func (l *ledger) scan(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry
 	var expires int64
-	err := row.Scan(&e.Key, &e.Ref, &e.Status, &e.Amount, &e.Currency, &e.Method, &e.Code, &e.Message, &expires, &e.Asked)
+	err := row.Scan(&e.Key, &e.Ref, &e.Status, &e.Amount, &e.Currency, &e.Method, &e.Code, &e.Message, &expires, &e.Asked,
+		&e.ReturnURL, &e.Final, &e.Captured, &e.Refunded, &e.ChargedBack)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, errNoEntry
 	}
@@ -97,5 +179,23 @@ func scan(row interface{ Scan(...any) error }) (Entry, error) {
 		return e, fmt.Errorf("read the ledger: %w", err)
 	}
 	e.ExpiresAt = time.UnixMilli(expires).UTC()
+	if e = l.ripen(e); e.Status == actionRequired {
+		e.ActionURL = l.base + "/actions/" + e.Ref
+	}
 	return e, nil
+}
+
+// ripen tells what time has made of an entry. It is written with the next
+// change.
+func (l *ledger) ripen(e Entry) Entry {
+	if l.now().Before(e.ExpiresAt) {
+		return e
+	}
+	switch {
+	case e.Status == authorised && !e.Final && (e.Captured == 0 || e.Captured < e.Amount):
+		e.Status = expired
+	case e.Status == actionRequired:
+		e.Status, e.Code, e.Message = declined, "authentication-expired", "the shopper did not act in time"
+	}
+	return e
 }
