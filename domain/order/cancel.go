@@ -38,8 +38,7 @@ func (s State) cancel(c Cancel) ([]Event, error) {
 	if err := m.err(); err != nil {
 		return nil, err
 	}
-	if s.Status == StatusCancelled && s.Cancelled.Refunded == e.Refunded && s.Cancelled.Voided == e.Voided &&
-		slices.Equal(s.Cancelled.Released, e.Released) {
+	if c := s.Cancelled; c.Refunded == e.Refunded && c.Voided == e.Voided && slices.Equal(c.Released, e.Released) {
 		return nil, nil
 	}
 	if n := len(s.CancelRequests); n > 0 {

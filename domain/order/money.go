@@ -50,7 +50,10 @@ func (s State) updatePayment(c UpdatePayment) ([]Event, error) {
 	case t.Refunded.Amount > t.Captured.Amount:
 		return nil, ErrExceedsCaptured.With("payment_id", c.PaymentID)
 	}
-	return []Event{e}, evolve(s, e).countable()
+	if err := s.updated(e).countable(); err != nil {
+		return nil, err
+	}
+	return []Event{e}, nil
 }
 
 var paymentKinds = []PaymentKind{

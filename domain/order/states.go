@@ -1,5 +1,7 @@
 package order
 
+import "slices"
+
 // Status is where an order is in its life.
 type Status string
 
@@ -134,7 +136,7 @@ func allowed(in Status) []string {
 		if e := transition(in, happening); e == Refuse || e == Ignore || e == Partly {
 			continue
 		}
-		if n := len(commands); n == 0 || commands[n-1] != command {
+		if !slices.Contains(commands, command) {
 			commands = append(commands, command)
 		}
 	}

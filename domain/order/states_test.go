@@ -57,6 +57,36 @@ func TestEveryCellIsAsSpecified(t *testing.T) {
 	}
 }
 
+// further says the rest of what depends on the state.
+const further = `
+placed | = | x | x | x | x
+on_hold | = | = | x | x | x
+processing | = | x | x | x | x
+partially_shipped | = | = | = | = | x
+shipped | x | = | = | = | x
+delivered | x | x | = | = | x
+cancelling | = | = | x | x | x
+returned | x | = | x | x | x
+cancelled | x | x, or = where a part was shipped | x, or = where a part was shipped | x, or = where a part was shipped | x
+completed | x | x | OrderReopened first | OrderReopened first | delivered
+`
+
+func TestTheRestOfTheTable(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, row := range order.Table() {
+		b.WriteString(string(row.State))
+		for _, cell := range row.Cells[12:] {
+			b.WriteString(" | " + string(cell))
+		}
+		b.WriteString("\n")
+	}
+	if diff := cmp.Diff(further, b.String()); diff != "" {
+		t.Errorf("the rest of the table (-want +got):\n%s", diff)
+	}
+}
+
 func cells(line string) []string {
 	all := strings.Split(line, "|")
 	for i := range all {
