@@ -231,3 +231,21 @@ func TestWhatIsForgottenIsRecalled(t *testing.T) {
 		}
 	}
 }
+
+// A reservation is known by the latest time it ever had, also when it was made
+// again for a shorter one, and across a snapshot.
+func TestTheLatestTimeOfAReservationIsRemembered(t *testing.T) {
+	t.Parallel()
+	long, short := reserved("r", 1), reserved("r", 1)
+	long.ExpiresAt, short.ExpiresAt = noon.Add(24*time.Hour), noon
+	s := stock.Decider.Fold(stock.Forgetful(1), registered, received, long, released("r", 1, stock.Expired, false), short)
+	s, err := taken(t, s).Open("main", "MUG-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = stock.Decider.Fold(s.Forget(1), released("r", 1, stock.Declined, false), reserved("q", 1), released("q", 1, stock.Declined, false))
+	repeat := stock.Reserve{ReservationID: "r", CheckoutID: "c", Quantity: 1, ExpiresAt: long.ExpiresAt, At: noon}
+	if _, err := stock.Decider.Decide(s, repeat); !errors.Is(err, stock.ErrForgotten) {
+		t.Errorf("error = %v, want %v", err, stock.ErrForgotten)
+	}
+}

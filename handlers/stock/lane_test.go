@@ -247,3 +247,39 @@ func TestBatchesAreCounted(t *testing.T) {
 		t.Errorf("batches are %+v", batches)
 	}
 }
+
+// A command that causes several events does not make an append bigger.
+func TestABatchCountsEvents(t *testing.T) {
+	t.Parallel()
+	client := handlertest.Start(t)
+	prepared := newWriter(t, stock.Config{Store: client})
+	receive(t, prepared, 100, "delivery")
+	for i := range 20 {
+		id := fmt.Sprint(i)
+		handle(t, prepared, id, reserve(id))
+		handle(t, prepared, id+" expired", domainstock.Release{ReservationID: id, Reason: domainstock.Expired})
+	}
+	store := &measured{Store: client}
+	g := newGate(store)
+	w := newWriter(t, stock.Config{Store: g, Batch: 5})
+	first := begin(t.Context(), w, "first")
+	<-g.waiting
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			id := fmt.Sprint(i)
+			handle(t, w, id+" commit", domainstock.Commit{ReservationID: id, OrderID: id, At: noon})
+		})
+	}
+	for w.Stats().Waiting < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	close(g.open)
+	wg.Wait()
+	if err := <-first; err != nil || store.events != 4 {
+		t.Errorf("the biggest append has %d events, want 4; %v", store.events, err)
+	}
+	if s := load(t, client); s.Committed != 20 {
+		t.Errorf("%d committed, want 20", s.Committed)
+	}
+}

@@ -157,14 +157,18 @@ func TestALongItemIsReadFromItsSnapshot(t *testing.T) {
 	hear, heard := snapshots()
 	one := newWriter(t, stock.Config{Store: client, Retain: retain(client), Every: 100, OnSnapshot: hear})
 	receive(t, one, 5, "delivery")
-	sell(t, one, 0, 120)
+	sell(t, one, 0, 60)
 	written(t, heard)
+	sell(t, one, 60, 120)
 	written(t, heard)
 	kept := all(t, client, snapshotStream)
 	if len(kept) != 1 || kept[0].Revision < 1 {
 		t.Fatalf("%d snapshots are kept, want the last one", len(kept))
 	}
 	handle(t, one, "last", reserve("last"))
+	if n := one.Stats().Snapshots; n != 2 {
+		t.Errorf("%d snapshots are written, want one each 100 events", n)
+	}
 
 	store := &watched{Store: client}
 	two := newWriter(t, stock.Config{Store: store, Retain: retain(client), Every: 100})
