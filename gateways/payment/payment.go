@@ -24,7 +24,8 @@ type Gateway interface {
 	Find(ctx context.Context, key string) (Authorisation, error)
 	// Void gives up what an authorisation holds and was not captured. Voiding
 	// one twice is harmless, as is voiding one that was declined or expired; one
-	// that does not exist is [ErrNotFound]. A refusal is a [*RefusedError].
+	// that does not exist is [ErrNotFound], or is voided where the gateway can
+	// be kept from making it later. A refusal is a [*RefusedError].
 	Void(ctx context.Context, key string) (Authorisation, error)
 }
 

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -116,9 +117,14 @@ func (g *Gateway) browse(ctx context.Context, key string) (*sdk.PaymentIntent, e
 	return intent, nil
 }
 
-// Void implements [payment.Gateway].
+// Void implements [payment.Gateway]. What Stripe does not know it may yet come
+// to know, because a request of ours is still under way: its key is used up, so
+// that it cannot hold money any more.
 func (g *Gateway) Void(ctx context.Context, key string) (payment.Authorisation, error) {
 	intent, err := g.intent(ctx, key)
+	if errors.Is(err, payment.ErrNotFound) {
+		intent, err = g.useUp(ctx, key)
+	}
 	if err != nil {
 		return payment.Authorisation{}, err
 	}
@@ -139,6 +145,28 @@ func (g *Gateway) Void(ctx context.Context, key string) (payment.Authorisation, 
 		return payment.Authorisation{}, err
 	}
 	return state(cancelled)
+}
+
+// useUp makes an intent that nobody pays under a key. Stripe refuses a key that
+// comes again with other words: ours, if the request that was under way was
+// faster, which is an unknown outcome, or else that one.
+func (g *Gateway) useUp(ctx context.Context, key string) (*sdk.PaymentIntent, error) {
+	params := &sdk.PaymentIntentCreateParams{
+		Amount: new(int64(100)), Currency: new(string(sdk.CurrencyUSD)), PaymentMethodTypes: []*string{new("card")},
+		Description: new("never paid: the payment was voided before it was made"), Metadata: map[string]string{metaPayment: key},
+	}
+	params.IdempotencyKey = new(key)
+	intent, err := ask(ctx, func(ctx context.Context) (*sdk.PaymentIntent, error) {
+		return g.client.V1PaymentIntents.Create(ctx, params)
+	})
+	if e, refused := said(err); refused {
+		return nil, fmt.Errorf("%w: %s", payment.ErrNotFound, words(e))
+	}
+	if err != nil {
+		return nil, err
+	}
+	g.refs.Add(key, intent.ID)
+	return intent, nil
 }
 
 // notVoided looks whether somebody was faster.

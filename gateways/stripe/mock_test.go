@@ -138,6 +138,13 @@ func TestEveryRequestIsOneThatStripeKnows(t *testing.T) {
 	if len(voided) != 2 || !strings.HasSuffix(voided[1], "/cancel 200 OK") {
 		t.Errorf("void asked %q", voided)
 	}
+	if _, err := g.Void(ctx, "pay-0"); err != nil {
+		t.Errorf("void of what is unknown: %v", err)
+	}
+	voided = mock.take()
+	if len(voided) != 4 || voided[2] != "POST /v1/payment_intents 200 OK" || !strings.HasSuffix(voided[3], "/cancel 200 OK") {
+		t.Errorf("void of what is unknown asked %q", voided)
+	}
 }
 
 // Otherwise the test above would show nothing.

@@ -345,9 +345,37 @@ func TestVoid(t *testing.T) {
 			}
 		})
 	}
-	_, g := speaks(t, map[string][]reply{search: {{200, list()}}, browse: {{200, list()}}})
-	if _, err := g.Void(t.Context(), "pay-1"); !errors.Is(err, payment.ErrNotFound) {
-		t.Errorf("void of nothing: %v", err)
+}
+
+// A request of ours that timed out may reach Stripe after we gave it up.
+func TestVoidingWhatStripeDoesNotKnowUsesItsKeyUp(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		reply reply
+		want  payment.Status
+		err   error
+		asked []string
+	}{
+		{"it never comes", reply{200, intent("requires_payment_method", "")}, payment.Voided, nil, []string{search, browse, create, cancel}},
+		{"it came, and the search lags", reply{400, refusal("idempotency_error", "", "")}, "", payment.ErrUnknownOutcome, []string{search, browse, create}},
+		{"it is under way", reply{409, refusal("invalid_request_error", "idempotency_key_in_use", "")}, "", payment.ErrUnknownOutcome, []string{search, browse, create}},
+		{"Stripe does not make such intents", reply{400, refusal("invalid_request_error", "currency_not_supported", "")}, "", payment.ErrNotFound, []string{search, browse, create}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f, g := speaks(t, map[string][]reply{search: {{200, list()}}, browse: {{200, list()}}, create: {row.reply}, cancel: {{200, intent("canceled", "")}}})
+			got, err := g.Void(t.Context(), "pay-1")
+			if !errors.Is(err, row.err) || row.err == nil && err != nil || got.Status != row.want {
+				t.Errorf("%+v, %v; want %s, %v", got, err, row.want, row.err)
+			}
+			if diff := cmp.Diff(row.asked, f.asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+			if f.asked[len(f.asked)-1] == create && (f.key != "pay-1" || f.last.Has("confirm") || f.last.Has("payment_method")) {
+				t.Errorf("key %s, form %v", f.key, f.last)
+			}
+		})
 	}
 }
 
