@@ -17,6 +17,7 @@ const (
 	CodeUnsupported = "unsupported-method"
 	CodeNotFound    = "not-found"
 	CodeVoided      = "voided"
+	CodeExpired     = "expired"
 )
 
 // ErrGatewayAway says that the gateway is known to be down and was not asked.
@@ -156,7 +157,9 @@ func result(a gateway.Authorisation) payment.Command {
 		return payment.Authorise{GatewayRef: a.Ref, Amount: a.Amount, ExpiresAt: a.ExpiresAt}
 	case gateway.Voided:
 		return payment.Decline{Code: CodeVoided, Message: "the payment was voided"}
-	case gateway.Declined:
+	case gateway.Expired:
+		return payment.Decline{Code: CodeExpired, Message: "the authorisation is no longer good", Retryable: true}
+	case gateway.Declined, gateway.ActionRequired: // the shopper is asked only where a ReturnURL was given
 	}
 	return payment.Decline{Code: a.Code, Message: a.Message, Retryable: true}
 }
