@@ -34,7 +34,7 @@ func BenchmarkHotItem(b *testing.B) {
 				client := handlertest.Connect(b, node.ConnectionString())
 				config := stock.Config{Store: client}
 				if row.snapshots {
-					config.Retain = retain(client)
+					config.Retain = client.Retain
 				}
 				writers = append(writers, newWriter(b, config))
 			}

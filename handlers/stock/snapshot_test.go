@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/handlertest"
@@ -25,18 +23,6 @@ const (
 	itemStream     = "stock-main.MUG-1"
 	snapshotStream = "stocksnap-main.MUG-1"
 )
-
-// retain keeps the last events of a stream.
-func retain(client *eventstore.Client) func(context.Context, string, int) error {
-	return func(ctx context.Context, stream string, count int) error {
-		_, err := eventstore.Do(ctx, client, func(c *esdb.Client) (*esdb.WriteResult, error) {
-			var metadata esdb.StreamMetadata
-			metadata.SetMaxCount(uint64(count))
-			return c.SetStreamMetadata(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, metadata)
-		})
-		return err
-	}
-}
 
 // watched is a store that tells where items are read from, and may fail.
 type watched struct {
@@ -155,7 +141,7 @@ func TestALongItemIsReadFromItsSnapshot(t *testing.T) {
 	t.Parallel()
 	client := handlertest.Start(t)
 	hear, heard := snapshots()
-	one := newWriter(t, stock.Config{Store: client, Retain: retain(client), Every: 100, OnSnapshot: hear})
+	one := newWriter(t, stock.Config{Store: client, Retain: client.Retain, Every: 100, OnSnapshot: hear})
 	receive(t, one, 5, "delivery")
 	sell(t, one, 0, 60)
 	written(t, heard)
@@ -171,7 +157,7 @@ func TestALongItemIsReadFromItsSnapshot(t *testing.T) {
 	}
 
 	store := &watched{Store: client}
-	two := newWriter(t, stock.Config{Store: store, Retain: retain(client), Every: 100})
+	two := newWriter(t, stock.Config{Store: store, Retain: client.Retain, Every: 100})
 	receipt := handle(t, two, "more", reserve("more"))
 	whole := load(t, client)
 	if from := store.from(); len(from) != 1 || from[0] < 100 {
@@ -218,7 +204,7 @@ func TestASnapshotIsNeverTrustedOverTheLog(t *testing.T) {
 			t.Parallel()
 			client := handlertest.Start(t)
 			hear, heard := snapshots()
-			one := newWriter(t, stock.Config{Store: client, Retain: retain(client), Every: 10, OnSnapshot: hear})
+			one := newWriter(t, stock.Config{Store: client, Retain: client.Retain, Every: 10, OnSnapshot: hear})
 			receive(t, one, 5, "delivery")
 			sell(t, one, 0, 6)
 			written(t, heard)
@@ -231,7 +217,7 @@ func TestASnapshotIsNeverTrustedOverTheLog(t *testing.T) {
 			append1(t, client, change(t, last.(domainstock.StockSnapshotTaken), lie))
 
 			hear, heard = snapshots()
-			two := newWriter(t, stock.Config{Store: client, Retain: retain(client), Every: 10, OnSnapshot: hear})
+			two := newWriter(t, stock.Config{Store: client, Retain: client.Retain, Every: 10, OnSnapshot: hear})
 			receipt := handle(t, two, "r", reserve("r"))
 			if receipt.State.OnHand != 5 || receipt.State.Reserved != 1 {
 				t.Errorf("%d on hand, %d reserved; want 5, 1", receipt.State.OnHand, receipt.State.Reserved)
@@ -298,7 +284,7 @@ func TestKilledAroundASnapshot(t *testing.T) {
 			answered := map[string]bool{}
 			for life := range 6 {
 				store := &crash{watched: &watched{Store: client}, before: before, after: !before}
-				w := newWriter(t, stock.Config{Store: store, Retain: retain(client), Every: 7})
+				w := newWriter(t, stock.Config{Store: store, Retain: client.Retain, Every: 7})
 				for i := 0; !store.dead.Load() && i < 500; i++ {
 					id := fmt.Sprint(life, " ", i)
 					command := domainstock.Receive{Location: "main", SKU: "MUG-1", Quantity: 1, Ref: id}
@@ -310,7 +296,7 @@ func TestKilledAroundASnapshot(t *testing.T) {
 					t.Fatal("the process was not killed")
 				}
 			}
-			fresh := newWriter(t, stock.Config{Store: client, Retain: retain(client), Every: 7})
+			fresh := newWriter(t, stock.Config{Store: client, Retain: client.Retain, Every: 7})
 			receipt := handle(t, fresh, "r", reserve("r"))
 			whole := load(t, client)
 			if receipt.State.OnHand != whole.OnHand || whole.OnHand < len(answered) {
@@ -401,7 +387,7 @@ func TestTwoProcessesWithSnapshotsSellNothingTwice(t *testing.T) {
 	var clients [2]*eventstore.Client
 	for i := range writers {
 		clients[i] = handlertest.Connect(t, node.ConnectionString())
-		writers[i] = newWriter(t, stock.Config{Store: clients[i], Retain: retain(clients[i]), Every: 10})
+		writers[i] = newWriter(t, stock.Config{Store: clients[i], Retain: clients[i].Retain, Every: 10})
 	}
 	receive(t, writers[0], 50, "delivery")
 	var sold, refused atomic.Int64
@@ -425,7 +411,7 @@ func TestTwoProcessesWithSnapshotsSellNothingTwice(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	fresh := newWriter(t, stock.Config{Store: clients[0], Retain: retain(clients[0])})
+	fresh := newWriter(t, stock.Config{Store: clients[0], Retain: clients[0].Retain})
 	_, err := fresh.Handle(t.Context(), meta("late"), item, reserve("late"))
 	state := load(t, clients[0])
 	if sold.Load() != 50 || refused.Load() != 150 || state.Committed != 50 || !errors.Is(err, domainstock.ErrOutOfStock) {
