@@ -106,13 +106,17 @@ func TestStockLevelsFollowEveryMovement(t *testing.T) {
 		stock.StockReservationExtended{SKU: "A", Location: "main", ReservationID: "r1"},
 		stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "r1", Quantity: 4},
 		stock.StockReservationReleased{SKU: "A", Location: "main", ReservationID: "r2", Quantity: 3},
+		stock.StockShipped{SKU: "A", Location: "main", ReservationID: "r1", ShipmentID: "s1", Quantity: 3},
+		stock.StockReturned{SKU: "A", Location: "main", ReturnID: "t1", Quantity: 1},
+		stock.StockAdjusted{SKU: "A", Location: "main", Delta: -8, Reason: "counted", Ref: "c1"},
+		stock.StockShortfallDetected{SKU: "A", Location: "main", Quantity: 1},
 	)
 	add(t, c, "stock-main.B", "1", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1})
 	r := open(t, projections.Stock{}, t.TempDir(), c)
 	defer func() { _ = r.Close() }()
 	follow(t, r, c, 0, 512)
 	q := projections.StockQueries{DB: r.Read()}
-	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 10, Committed: 4, Available: 11, Revision: 6}
+	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 0, Committed: 1, Available: 4, Revision: 10}
 	if got, err := q.Get(t.Context(), "main", "A"); err != nil || got != want {
 		t.Errorf("level %+v, %v; want %+v", got, err, want)
 	}

@@ -51,6 +51,14 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 		}
 	case stock.StockCommitted:
 		m.sku, m.location, m.reserved, m.committed = e.SKU, e.Location, -e.Quantity, e.Quantity
+	case stock.StockAdjusted:
+		m.sku, m.location, m.onHand = e.SKU, e.Location, e.Delta
+	case stock.StockShipped:
+		m.sku, m.location, m.onHand, m.committed = e.SKU, e.Location, -e.Quantity, -e.Quantity
+	case stock.StockReturned:
+		m.sku, m.location, m.onHand = e.SKU, e.Location, e.Quantity
+	case stock.StockShortfallDetected:
+		m.sku, m.location = e.SKU, e.Location
 	default:
 		return fmt.Errorf("%T is no event of a stock item", event)
 	}
