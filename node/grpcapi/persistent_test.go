@@ -80,9 +80,13 @@ func TestGroupsOfTheLog(t *testing.T) {
 		{"from a position, which is included", esdb.Position{Commit: first.CommitPosition, Prepare: first.PreparePosition}, prefixed, "bcdef"},
 	}
 	members := make([]*member, len(cases))
+	// Nobody acknowledges, and a busy machine may take long to look.
+	patient := settings(func(s *esdb.PersistentSubscriptionSettings) { s.MessageTimeout = 600_000 })
 	for i, tc := range cases {
 		group := unique("g")
-		err := c.CreatePersistentSubscriptionToAll(deadline(t), group, esdb.PersistentAllSubscriptionOptions{StartFrom: tc.from, Filter: tc.filter})
+		err := c.CreatePersistentSubscriptionToAll(deadline(t), group, esdb.PersistentAllSubscriptionOptions{
+			StartFrom: tc.from, Filter: tc.filter, Settings: patient,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
