@@ -113,11 +113,12 @@ func FuzzHead(f *testing.F) {
 func FuzzKeys(f *testing.F) {
 	f.Add(logKey(77), uint64(1), uint64(2))
 	f.Add(streamKey(1, 2), uint64(1), uint64(256))
+	f.Add(linkKey(1, 2), uint64(1), uint64(256))
 	f.Fuzz(func(t *testing.T, key []byte, a, b uint64) {
 		if position, err := parseLogKey(key); err == nil && !bytes.Equal(logKey(position), key) {
 			t.Errorf("log key %x is read as %d", key, position)
 		}
-		if stream, revision, err := parseStreamKey(key); err == nil && !bytes.Equal(streamKey(stream, revision), key) {
+		if stream, revision, err := parseStreamKey(key); err == nil && !bytes.Equal(streamKey(stream, revision), key) && !bytes.Equal(linkKey(stream, revision), key) {
 			t.Errorf("stream key %x is read as %d, %d", key, stream, revision)
 		}
 		if order := bytes.Compare(logKey(a), logKey(b)); (order < 0) != (a < b) {
