@@ -111,6 +111,10 @@ func (userListCommand) Run(inv *invocation) error {
 		if err != nil {
 			return err
 		}
+		if len(list) == 0 {
+			_, err := fmt.Fprintln(inv.errOut, "there are no accounts: the first start with --tls-cert makes admin and ops")
+			return err
+		}
 		t := tabwriter.NewWriter(inv.out, 0, 4, 2, ' ', 0)
 		for _, a := range list {
 			state := "enabled"
