@@ -126,6 +126,16 @@ func (f *files) writeFile(path string, b []byte) error {
 	return f.fs.Rename(path+copyingSuffix, path)
 }
 
+// readFile reads a file of which at most so many bytes matter.
+func readFile(files vfs.FS, path string, most int64) ([]byte, error) {
+	f, err := files.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 func (f *files) syncDir(path string) error {
 	dir, err := f.fs.OpenDir(path)
 	if err != nil {

@@ -22,7 +22,7 @@ type index struct {
 	nextID  uint64
 	heads   *simplelru.LRU[string, indexHead]
 	end     atomic.Uint64 // all before it is indexed
-	changed atomic.Pointer[chan struct{}]
+	changed signal // end has grown
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	broken  chan struct{} // closed when the index has stopped because of err
@@ -43,8 +43,7 @@ func (n *Node) startIndex() error {
 		return err
 	}
 	x := &index{node: n, heads: heads, broken: make(chan struct{})}
-	changed := make(chan struct{})
-	x.changed.Store(&changed)
+	x.changed.init()
 	end, err := n.number(metaIndexEnd, logStart)
 	if err != nil {
 		return err
@@ -58,15 +57,6 @@ func (n *Node) startIndex() error {
 	n.index = x
 	x.running.Go(func() { x.run(ctx) })
 	return nil
-}
-
-// number is a meta value that is a number; otherwise is what it is at first.
-func (n *Node) number(name string, otherwise uint64) (uint64, error) {
-	value, err := n.meta(name)
-	if err != nil || value == nil {
-		return otherwise, err
-	}
-	return parsePosition(value)
 }
 
 func (x *index) close() {
@@ -112,8 +102,7 @@ func (x *index) add(p *Page) error {
 		}
 	}
 	x.end.Store(p.Next)
-	changed := make(chan struct{})
-	close(*x.changed.Swap(&changed))
+	x.changed.wake()
 	return nil
 }
 

@@ -72,12 +72,7 @@ func (l *directoryLock) announce(address string) {
 }
 
 func (l *directoryLock) announced() string {
-	f, err := l.fs.Open(l.path())
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 256))
+	text, err := readFile(l.fs, l.path(), 256)
 	if err != nil {
 		return ""
 	}

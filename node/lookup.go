@@ -29,6 +29,15 @@ func (n *Node) meta(name string) ([]byte, error) {
 	return value, nil
 }
 
+// number is a meta value that is a number; otherwise is what it is at first.
+func (n *Node) number(name string, otherwise uint64) (uint64, error) {
+	value, err := n.meta(name)
+	if err != nil || value == nil {
+		return otherwise, err
+	}
+	return parsePosition(value)
+}
+
 // readHead returns nil for a stream that does not exist. It may be ahead of
 // what is synced.
 func (n *Node) readHead(stream string) (*head, error) {

@@ -3,10 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // markFile says where the log ended when the store was closed in order. The
@@ -20,36 +17,19 @@ func (n *Node) markPath() string { return n.fs.PathJoin(n.cfg.Dir, markFile) }
 
 // writeMark replaces the mark in one step.
 func (n *Node) writeMark(end uint64) error {
-	path := n.markPath()
-	f, err := n.fs.Create(path+".new", vfs.WriteCategoryUnspecified)
-	if err != nil {
+	f := files{fs: n.fs}
+	if err := f.writeFile(n.markPath(), fmt.Appendf(nil, markFormat, end, checksum(end, nil))); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, markFormat, end, checksum(end, nil))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := n.fs.Rename(path+".new", path); err != nil {
-		return err
-	}
-	dir, err := n.fs.OpenDir(n.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return f.syncDir(n.cfg.Dir)
 }
 
 // readMark is where the log begins when there is no mark.
 func (n *Node) readMark() (end uint64, err error) {
-	f, err := n.fs.Open(n.markPath())
+	text, err := readFile(n.fs, n.markPath(), 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		return logStart, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 256))
 	if err != nil {
 		return 0, err
 	}

@@ -103,8 +103,8 @@ type Node struct {
 	index   *index // nil when there is none
 	closing chan struct{}
 
-	end     atomic.Uint64                 // where the next record will be; all below it is synced
-	changed atomic.Pointer[chan struct{}] // closed when end grows
+	end     atomic.Uint64 // where the next record will be; all below it is synced
+	changed signal        // end has grown, or the node is closed
 	queue   chan *request
 	gate    sync.RWMutex // held to read while a request is put into queue
 	shut    bool         // no more requests; guarded by gate
@@ -135,8 +135,7 @@ func Open(cfg Config) (*Node, error) {
 	n.metrics.init()
 	n.budget.left.Store(cfg.MaxQueuedBytes)
 	n.tail.limit = cfg.TailBytes
-	changed := make(chan struct{})
-	n.changed.Store(&changed)
+	n.changed.init()
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("open the event store in %s: %w", cfg.Dir, err)
 	}
@@ -236,7 +235,7 @@ func unlessClosed(ctx context.Context, err error) error {
 
 func (n *Node) stopReaders() {
 	n.closed.Store(true)
-	n.wake()
+	n.changed.wake()
 	n.readers.Lock()
 	defer n.readers.Unlock()
 }

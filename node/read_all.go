@@ -181,7 +181,7 @@ func (n *Node) reading(read func() error) error {
 // Wait returns when the log has grown beyond end.
 func (n *Node) Wait(ctx context.Context, end uint64) error {
 	for {
-		changed := *n.changed.Load()
+		changed := n.changed.changed()
 		if err := n.readable(); err != nil {
 			return err
 		}

@@ -34,13 +34,9 @@ func (n *Node) readState() (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{node: n, next: logStart, nextID: 1, heads: heads, window: newWindow(n.cfg.WindowEvents)}
-	if id, err := n.meta(metaNextStreamID); err != nil {
+	w := &writer{node: n, next: logStart, heads: heads, window: newWindow(n.cfg.WindowEvents)}
+	if w.nextID, err = n.number(metaNextStreamID, 1); err != nil {
 		return nil, err
-	} else if id != nil {
-		if w.nextID, err = parsePosition(id); err != nil {
-			return nil, err
-		}
 	}
 	if err := w.rewind(); err != nil {
 		return nil, err

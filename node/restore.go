@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -156,15 +155,10 @@ func (r *restore) mustBeEmpty() error {
 
 // readRestoring is nil when no restore is under way in the directory.
 func readRestoring(files vfs.FS, dir string) (*restoring, error) {
-	f, err := files.Open(files.PathJoin(dir, restoringName))
+	b, err := readFile(files, files.PathJoin(dir, restoringName), mebi)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, mebi))
 	if err != nil {
 		return nil, err
 	}

@@ -166,20 +166,12 @@ func (s *scavenger) remove(b *pebble.Batch, positions []uint64) error {
 }
 
 func (s *scavenger) mark(b *pebble.Batch) error {
-	before, err := s.node.meta(metaScavenged)
+	before, err := s.node.number(metaScavenged, 0)
 	if err != nil {
 		return err
 	}
-	to := s.end
-	if before != nil {
-		old, err := parsePosition(before)
-		if err != nil {
-			return err
-		}
-		to = max(to, old)
-	}
 	return errors.Join(
-		b.Set(metaKey(metaScavenged), encodePosition(to), nil),
+		b.Set(metaKey(metaScavenged), encodePosition(max(s.end, before)), nil),
 		b.Set(metaKey(metaRemoved), s.touched.encode(), nil),
 	)
 }

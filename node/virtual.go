@@ -109,7 +109,7 @@ func (n *Node) WaitStream(ctx context.Context, stream string, end uint64) error 
 		return n.Wait(ctx, end)
 	}
 	for {
-		changed := *n.index.changed.Load()
+		changed := n.index.changed.changed()
 		if err := n.readable(); err != nil {
 			return err
 		}

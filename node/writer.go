@@ -202,10 +202,5 @@ func (n *Node) publish(records []*Record, end uint64) {
 	n.tail.add(records)
 	n.heads.set(nil)
 	n.end.Store(end)
-	n.wake()
-}
-
-func (n *Node) wake() {
-	changed := make(chan struct{})
-	close(*n.changed.Swap(&changed))
+	n.changed.wake()
 }

@@ -101,20 +101,9 @@ func parseAppend(o *streams.AppendReq_Options) (node.Append, error) {
 		return node.Append{}, invalid("an append begins with its options")
 	}
 	a := node.Append{Stream: nameOf(o)}
-	switch r := o.GetExpectedStreamRevision().(type) {
-	case *streams.AppendReq_Options_Revision:
-		var err error
-		if a.Expected, err = expectedRevision(r.Revision); err != nil {
-			return a, err
-		}
-	case *streams.AppendReq_Options_NoStream:
-		a.Expected = node.ExpectNoStream
-	case *streams.AppendReq_Options_Any:
-		a.Expected = node.ExpectAny
-	case *streams.AppendReq_Options_StreamExists:
-		a.Expected = node.ExpectExists
-	default:
-		return a, noExpectation()
+	var err error
+	if a.Expected, err = expectedOf(o, o.GetExpectedStreamRevision() != nil); err != nil {
+		return a, err
 	}
 	return a, node.ValidStream(a.Stream)
 }

@@ -12,7 +12,7 @@ import (
 // Delete implements [streams.StreamsServer].
 func (s *service) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	o := req.GetOptions()
-	expected, err := expectedOfDelete(o)
+	expected, err := expectedOf(o, o.GetExpectedStreamRevision() != nil)
 	if err != nil {
 		return nil, refuseCall(ctx, err)
 	}
@@ -31,7 +31,7 @@ func (s *service) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.
 // Tombstone implements [streams.StreamsServer].
 func (s *service) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	o := req.GetOptions()
-	expected, err := expectedOfTombstone(o)
+	expected, err := expectedOf(o, o.GetExpectedStreamRevision() != nil)
 	if err != nil {
 		return nil, refuseCall(ctx, err)
 	}
@@ -53,32 +53,29 @@ type named interface {
 
 func nameOf(o named) string { return string(o.GetStreamIdentifier().GetStreamName()) }
 
-func expectedOfDelete(o *streams.DeleteReq_Options) (node.Expected, error) {
-	switch r := o.GetExpectedStreamRevision().(type) {
-	case *streams.DeleteReq_Options_Revision:
-		return expectedRevision(r.Revision)
-	case *streams.DeleteReq_Options_NoStream:
-		return node.ExpectNoStream, nil
-	case *streams.DeleteReq_Options_Any:
-		return node.ExpectAny, nil
-	case *streams.DeleteReq_Options_StreamExists:
-		return node.ExpectExists, nil
-	}
-	return 0, noExpectation()
+// An expectation is what appends and deletes say of the revision alike, each in
+// a type of its own.
+type expectation interface {
+	GetRevision() uint64
+	GetNoStream() *shared.Empty
+	GetAny() *shared.Empty
+	GetStreamExists() *shared.Empty
 }
 
-func expectedOfTombstone(o *streams.TombstoneReq_Options) (node.Expected, error) {
-	switch r := o.GetExpectedStreamRevision().(type) {
-	case *streams.TombstoneReq_Options_Revision:
-		return expectedRevision(r.Revision)
-	case *streams.TombstoneReq_Options_NoStream:
+// expectedOf needs to be told whether anything is said at all: a revision that
+// is not there reads as 0.
+func expectedOf(o expectation, said bool) (node.Expected, error) {
+	switch {
+	case !said:
+		return 0, invalid("the call names no expected revision")
+	case o.GetNoStream() != nil:
 		return node.ExpectNoStream, nil
-	case *streams.TombstoneReq_Options_Any:
+	case o.GetAny() != nil:
 		return node.ExpectAny, nil
-	case *streams.TombstoneReq_Options_StreamExists:
+	case o.GetStreamExists() != nil:
 		return node.ExpectExists, nil
 	}
-	return 0, noExpectation()
+	return expectedRevision(o.GetRevision())
 }
 
 func expectedRevision(n uint64) (node.Expected, error) {
@@ -87,5 +84,3 @@ func expectedRevision(n uint64) (node.Expected, error) {
 	}
 	return 0, invalid("expected revision %d is too large", n)
 }
-
-func noExpectation() error { return invalid("the call names no expected revision") }
