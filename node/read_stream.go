@@ -104,8 +104,13 @@ func (s *streamScan) close() {
 	}
 }
 
-// open walks the revisions from and to, both included.
+// open walks the revisions from and to, both included. The log is looked at
+// first: scavenging removes events from both at once, so whatever the index
+// names afterwards is in the log as it was seen, and a page has no gap.
 func (s *streamScan) open(from, to uint64) (err error) {
+	if s.log, err = s.node.db.NewIter(logBounds(0, math.MaxUint64)); err != nil {
+		return err
+	}
 	s.index, err = s.node.db.NewIter(&pebble.IterOptions{LowerBound: s.key(from), UpperBound: s.key(to + 1)})
 	return err
 }
@@ -224,8 +229,8 @@ func (s *streamScan) take(p *Page) (revision uint64, err error) {
 	return revision, err
 }
 
-// record returns the one the index stands at: nil when it was removed
-// meanwhile.
+// record returns the one the index stands at: nil for a link to one that was
+// removed.
 func (s *streamScan) record(near *Record) (revision uint64, r *Record, err error) {
 	_, revision, err = parseStreamKey(s.index.Key())
 	if err != nil {
@@ -243,26 +248,13 @@ func (s *streamScan) record(near *Record) (revision uint64, r *Record, err error
 		near = nil
 	}
 	r, err = s.fetch(position, near)
-	if errors.Is(err, errNoRecord) {
-		return revision, nil, s.explainMissing(err)
+	if errors.Is(err, errNoRecord) && s.view.links != "" {
+		return revision, nil, nil // a link goes with what it points at
 	}
 	if err == nil && s.view.links != "" {
 		r = linkTo(s.view.links, revision, r)
 	}
 	return revision, r, err
-}
-
-// explainMissing is nil when the index no longer names the record either. A
-// link goes with what it points at.
-func (s *streamScan) explainMissing(missing error) error {
-	if s.view.links != "" {
-		return nil
-	}
-	value, err := s.node.get(s.index.Key())
-	if err != nil || value == nil {
-		return err
-	}
-	return missing
 }
 
 var errNoRecord = fmt.Errorf("a record is missing: %w", ErrDamaged)
@@ -285,12 +277,7 @@ func (s *streamScan) fetch(position uint64, near *Record) (*Record, error) {
 
 // seek moves the log to position: by one step where the stream's records are
 // neighbours, since a step costs a fraction of a search.
-func (s *streamScan) seek(position uint64) (err error) {
-	if s.log == nil {
-		if s.log, err = s.node.db.NewIter(logBounds(0, math.MaxUint64)); err != nil {
-			return err
-		}
-	}
+func (s *streamScan) seek(position uint64) error {
 	var ok bool
 	if position == s.after && s.log.Valid() {
 		ok = s.log.Next()
