@@ -22,7 +22,7 @@ type index struct {
 	nextID  uint64
 	heads   *simplelru.LRU[string, indexHead]
 	end     atomic.Uint64 // all before it is indexed
-	changed signal // end has grown
+	changed signal        // end has grown
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	broken  chan struct{} // closed when the index has stopped because of err
