@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -26,6 +27,7 @@ func TestAppendsThatNeverEndAreBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(deadline(t))
 	const calls, size = 150, 1000 << 10
 	meta := map[string]string{"type": "T", "content-type": "application/octet-stream"}
+	var refused atomic.Int64
 	for range calls {
 		call, err := client.Append(ctx)
 		if err != nil {
@@ -34,7 +36,14 @@ func TestAppendsThatNeverEndAreBounded(t *testing.T) {
 		if err := errors.Join(call.Send(options("never")), call.Send(proposed(uuid.New(), meta, size))); err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
+		go func() { // ends with the call
+			if err := call.RecvMsg(new(streams.AppendResp)); status.Code(err) == codes.Unavailable {
+				refused.Add(1)
+			}
+		}()
 	}
+	// What fits 128 MiB is held, what does not is refused.
+	waitFor(t, func() bool { return refused.Load() == calls-(128<<20)/(size+128) })
 	// The official client would look for another server when it is refused.
 	try := func() codes.Code {
 		call, err := client.Append(deadline(t))
@@ -46,7 +55,9 @@ func TestAppendsThatNeverEndAreBounded(t *testing.T) {
 		}
 		return status.Code(err)
 	}
-	waitFor(t, func() bool { return try() == codes.Unavailable }) // it needs a moment to receive it all
+	if got := try(); got != codes.Unavailable {
+		t.Fatalf("one append more was answered %v", got)
+	}
 	cancel()
 	waitFor(t, func() bool { return try() == codes.OK })
 }
