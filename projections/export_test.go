@@ -7,3 +7,6 @@ func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
 
 // DueQuery is the statement behind the checkouts that are due.
 const DueQuery = dueCheckouts
+
+// ExpiredQuery is the statement behind the items with expired reservations.
+const ExpiredQuery = expiredItems

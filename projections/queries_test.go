@@ -178,6 +178,7 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")
 	checkPlan(t, c, projections.Timeline{}, "timeline", `SELECT 1 FROM timeline WHERE order_id = ? ORDER BY position`, "x")
 	checkPlan(t, c, projections.Stock{}, "stock", `SELECT 1 FROM stock_levels WHERE (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?`, "", "", 1)
+	checkPlan(t, c, projections.Stock{}, "expired", projections.ExpiredQuery, 1, 1)
 	checkPlan(t, c, projections.Checkouts{}, "due", projections.DueQuery, 1, 1, 1, 1)
 }
 

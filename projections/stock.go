@@ -11,14 +11,14 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
-// Stock is the levels of all stock items.
+// Stock is the levels of all stock items, and the reservations that are open.
 type Stock struct{}
 
 // Name implements [Projection].
 func (Stock) Name() string { return "stock" }
 
 // Version implements [Projection].
-func (Stock) Version() int { return 1 }
+func (Stock) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Stock) Migrations() fs.FS { return schema("stock") }
@@ -62,7 +62,10 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	default:
 		return fmt.Errorf("%T is no event of a stock item", event)
 	}
-	return m.apply(ctx, tx)
+	if err := m.apply(ctx, tx); err != nil {
+		return err
+	}
+	return reserve(ctx, tx, event)
 }
 
 // movement is what one event changes of a level.

@@ -9,3 +9,16 @@ CREATE TABLE stock_levels (
   revision        INTEGER NOT NULL, -- of the item's stream
   PRIMARY KEY (sku, location)
 ) WITHOUT ROWID;
+
+-- Only reservations that are neither released nor committed have a row.
+CREATE TABLE reservations_open (
+  sku            TEXT NOT NULL,
+  location       TEXT NOT NULL,
+  reservation_id TEXT NOT NULL,
+  checkout_id    TEXT NOT NULL,
+  quantity       INTEGER NOT NULL,
+  expires_at     INTEGER NOT NULL, -- milliseconds since 1970
+  PRIMARY KEY (sku, location, reservation_id)
+) WITHOUT ROWID;
+
+CREATE INDEX reservations_by_expiry ON reservations_open (expires_at);

@@ -1,0 +1,54 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/stock"
+)
+
+// reserve keeps the list of open reservations.
+func reserve(ctx context.Context, tx *Tx, event domain.Event) error {
+	switch e := event.(type) {
+	case stock.StockReserved:
+		return tx.Exec(ctx, `
+			INSERT INTO reservations_open (sku, location, reservation_id, checkout_id, quantity, expires_at)
+			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			e.SKU, e.Location, e.ReservationID, e.CheckoutID, e.Quantity, millis(e.ExpiresAt))
+	case stock.StockReservationExtended:
+		return tx.Exec(ctx, `UPDATE reservations_open SET expires_at = ? WHERE sku = ? AND location = ? AND reservation_id = ?`,
+			millis(e.ExpiresAt), e.SKU, e.Location, e.ReservationID)
+	case stock.StockReservationReleased:
+		return closeReservation(ctx, tx, e.SKU, e.Location, e.ReservationID)
+	case stock.StockCommitted:
+		return closeReservation(ctx, tx, e.SKU, e.Location, e.ReservationID)
+	}
+	return nil
+}
+
+func closeReservation(ctx context.Context, tx *Tx, sku, location, id string) error {
+	return tx.Exec(ctx, `DELETE FROM reservations_open WHERE sku = ? AND location = ? AND reservation_id = ?`, sku, location, id)
+}
+
+// ExpiredItem is an item with reservations whose time is over.
+type ExpiredItem struct {
+	SKU, Location string
+	Reservations  int // among those looked at
+}
+
+const expiredItems = `
+	SELECT sku, location, count(*) FROM (
+		SELECT sku, location, expires_at FROM reservations_open WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+	GROUP BY sku, location`
+
+// Expired returns the items of the reservations that expired first, up to
+// limit of them.
+func (q StockQueries) Expired(ctx context.Context, now time.Time, limit int) ([]ExpiredItem, error) {
+	rows, err := q.DB.QueryContext(ctx, expiredItems, millis(now), limit)
+	return rowsOf(rows, err, func(rows *sql.Rows) (i ExpiredItem, err error) {
+		err = rows.Scan(&i.SKU, &i.Location, &i.Reservations)
+		return i, err
+	})
+}
