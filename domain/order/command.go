@@ -55,6 +55,7 @@ type UpdatePayment struct {
 	Ref       string // the id of the capture or refund
 	Amount    domain.Money
 	Totals    PaymentTotals
+	Final     bool // nothing is held any more, after a capture
 }
 
 // RequestFulfilment asks a warehouse for units.

@@ -60,7 +60,8 @@ type PaymentTotals struct {
 //
 // Consumers may rely on PaymentRevision, the place of that event in the
 // payment's stream, growing from one update of a payment to the next, and on
-// Ref being there for what was captured or refunded.
+// Ref being there for what was captured or refunded. A refund of the order that
+// is paid out of several payments is the Ref of all its parts.
 type OrderPaymentUpdated struct {
 	OrderID         string        `json:"order_id"`
 	PaymentID       string        `json:"payment_id"`
@@ -69,6 +70,9 @@ type OrderPaymentUpdated struct {
 	Ref             string        `json:"ref,omitempty"` // the id of the capture or refund
 	Amount          domain.Money  `json:"amount"`
 	Totals          PaymentTotals `json:"totals"`
+	// Final says that the payment was captured for the last time: nothing is
+	// held any more.
+	Final bool `json:"final,omitzero"`
 }
 
 // OrderRefundRequested is recorded when money is to be given back, before the

@@ -187,7 +187,8 @@ func (s State) updated(e OrderPaymentUpdated) State {
 		p.Totals, p.Last = e.Totals, e
 		switch e.Kind {
 		case PaymentCaptured, PaymentRefunded:
-			p.Refs = add(p.Refs, e.Ref)
+			p.Moved = add(p.Moved, Moved{e.Kind, e.Ref, e.Amount})
+			p.Final = p.Final || e.Final
 		case PaymentVoided:
 			p.Voided = true
 		case PaymentExpired:

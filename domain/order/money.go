@@ -20,7 +20,7 @@ func (s State) inCurrency(amounts ...domain.Money) error {
 func (s State) amount(n int64) domain.Money { return domain.Money{Amount: n, Currency: s.Currency} }
 
 func (s State) updatePayment(c UpdatePayment) ([]Event, error) {
-	e := OrderPaymentUpdated{s.OrderID, c.PaymentID, c.Revision, c.Kind, c.Ref, c.Amount, c.Totals}
+	e := OrderPaymentUpdated{s.OrderID, c.PaymentID, c.Revision, c.Kind, c.Ref, c.Amount, c.Totals, c.Final}
 	var m mistakes
 	m.name(c.PaymentID, "/payment_id")
 	m.unless(c.Revision >= 0, "/payment_revision", "not negative")
@@ -119,7 +119,7 @@ func (s State) failRefund(c FailRefund) ([]Event, error) {
 		return nil, ErrUnknown.With("refund_id", c.RefundID)
 	case r.Status == RefundFailed:
 		return nil, once(r.Code, c.Code, "refund_id", c.RefundID)
-	case r.Status == RefundDone || s.seen(r):
+	case r.Status == RefundDone || s.unreported(r) == 0:
 		return nil, ErrTransition.With("state", string(RefundDone)).With("command", "fail-refund").With("allowed", []string{})
 	}
 	return []Event{OrderRefundFailed{s.OrderID, c.RefundID, c.Code}}, nil

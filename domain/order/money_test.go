@@ -14,7 +14,7 @@ import (
 
 // update is the command that an update comes from.
 func update(e order.OrderPaymentUpdated) order.UpdatePayment {
-	return order.UpdatePayment{PaymentID: e.PaymentID, Revision: e.PaymentRevision, Kind: e.Kind, Ref: e.Ref, Amount: e.Amount, Totals: e.Totals}
+	return order.UpdatePayment{PaymentID: e.PaymentID, Revision: e.PaymentRevision, Kind: e.Kind, Ref: e.Ref, Amount: e.Amount, Totals: e.Totals, Final: e.Final}
 }
 
 func TestCopyingPayments(t *testing.T) {
@@ -55,6 +55,8 @@ func TestPaymentFollowsFromUpdates(t *testing.T) {
 	expired := updated(1, order.PaymentExpired, "", 3900, 3900, 0, 0)
 	voided := updated(1, order.PaymentVoided, "", 3900, 3900, 0, 0)
 	half := updated(1, order.PaymentCaptured, "k", 1900, 3900, 1900, 0)
+	last := half
+	last.Final = true
 	for name, c := range map[string]struct {
 		given events
 		want  order.PaymentStatus
@@ -74,7 +76,8 @@ func TestPaymentFollowsFromUpdates(t *testing.T) {
 			events{expired, second(updated(1, order.PaymentAuthorised, "", 3900, 3900, 0, 0)), second(updated(2, order.PaymentVoided, "", 3900, 3900, 0, 0))},
 			order.Expired,
 		},
-		"charged back": {events{half, updated(2, order.PaymentChargedBack, "", 1900, 3900, 1900, 0)}, order.ChargedBack},
+		"a part captured for the last time": {events{last}, order.Captured},
+		"charged back":                      {events{half, updated(2, order.PaymentChargedBack, "", 1900, 3900, 1900, 0)}, order.ChargedBack},
 	} {
 		if got := order.Decider.Fold(order.Decider.Fold(order.State{}, order.Event(two())), c.given...).PaymentStatus(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -102,6 +105,9 @@ func TestRefunding(t *testing.T) {
 	back := updated(2, order.PaymentChargedBack, "", 3000, 3900, 3900, 0)
 	refunded := order.OrderRefunded{OrderID: "o", RefundID: "r1", Amount: eur(3000)}
 	failed := order.OrderRefundFailed{OrderID: "o", RefundID: "r1", Code: "card_closed"}
+	part := updated(2, order.PaymentRefunded, "r1", 2000, 3900, 3900, 2000)
+	second, rest := updated(1, order.PaymentCaptured, "k", 1000, 1000, 1000, 0), updated(2, order.PaymentRefunded, "r1", 1000, 1000, 1000, 1000)
+	second.PaymentID, rest.PaymentID = "p2", "p2"
 	left := func(requested, available string) *domain.RuleError {
 		return order.ErrExceedsCaptured.With("requested", requested).With("available", available)
 	}
@@ -118,6 +124,9 @@ func TestRefunding(t *testing.T) {
 		{Name: "both heard: it counts", Given: events{two(), captured, wanted("r1", 3000), seen, refunded}, When: refund("r2", 901), Refused: left("9.01 EUR", "9.00 EUR")},
 		{Name: "nor what somebody gave back elsewhere", Given: events{two(), captured, wanted("r1", 500), outside}, When: refund("r2", 401), Refused: left("4.01 EUR", "4.00 EUR")},
 		{Name: "nor what was charged back", Given: events{two(), captured, back}, When: refund("r1", 901), Refused: left("9.01 EUR", "9.00 EUR")},
+		{Name: "a part that a payment reported counts once", Given: events{two(), captured, wanted("r1", 3000), part}, When: refund("r2", 901), Refused: left("9.01 EUR", "9.00 EUR")},
+		{Name: "and what another one reports is the rest", Given: events{two(), captured, second, wanted("r1", 3000), part, rest}, When: refund("r2", 1900), Then: events{wanted("r2", 1900)}},
+		{Name: "a part is not the whole", Given: events{two(), captured, wanted("r1", 3000), part}, When: order.FailRefund{RefundID: "r1", Code: "card_closed"}, Then: events{failed}},
 		{Name: "what failed is there again", Given: events{two(), captured, wanted("r1", 3000), failed}, When: refund("r2", 3900), Then: events{wanted("r2", 3900)}},
 		{Name: "another refund under the same id is refused", Given: events{two(), captured, wanted("r1", 3000)}, When: refund("r1", 2999), Refused: order.ErrIDReused},
 		{Name: "a repeat when there is nothing left", Given: events{two(), captured, wanted("r1", 3900)}, When: refund("r1", 3900)},

@@ -12,13 +12,21 @@ type Payment struct {
 	Totals          PaymentTotals
 	ChargedBack     domain.Money
 	Voided, Expired bool
-	Refs            []string            // of captures and refunds
+	Final           bool                // captured for the last time
+	Moved           []Moved             // captured and refunded
 	Last            OrderPaymentUpdated // its revision is -1 before the first
+}
+
+// Moved is money that a payment captured or refunded.
+type Moved struct {
+	Kind   PaymentKind
+	Ref    string
+	Amount domain.Money
 }
 
 // held is what may be captured of a payment or has been.
 func (p Payment) held() domain.Money {
-	if p.Voided || p.Expired {
+	if p.Voided || p.Expired || p.Final {
 		return p.Totals.Captured
 	}
 	return p.Totals.Authorised
@@ -117,19 +125,27 @@ func (s State) Covered() domain.Money {
 	return s.amount(max(m.Held.Amount-m.ChargedBack.Amount-m.Refunded.Amount-s.promised(), 0))
 }
 
-// promised is the sum of the refunds that did not fail and that no payment has
-// reported.
+// promised is the sum of what payments have not reported of the refunds that
+// did not fail.
 func (s State) promised() int64 {
 	var n int64
 	for _, r := range s.Refunds {
-		if r.Status != RefundFailed && !s.seen(r) {
-			n += r.Requested.Amount.Amount
+		if r.Status != RefundFailed {
+			n += s.unreported(r)
 		}
 	}
 	return n
 }
 
-// seen reports whether a payment has reported a refund.
-func (s State) seen(r Refund) bool {
-	return slices.ContainsFunc(s.Payments, func(p Payment) bool { return slices.Contains(p.Refs, r.Requested.RefundID) })
+// unreported is how much of a refund no payment has reported.
+func (s State) unreported(r Refund) int64 {
+	left := r.Requested.Amount.Amount
+	for _, p := range s.Payments {
+		for _, m := range p.Moved {
+			if m.Kind == PaymentRefunded && m.Ref == r.Requested.RefundID {
+				left -= m.Amount.Amount
+			}
+		}
+	}
+	return max(left, 0)
 }

@@ -58,6 +58,9 @@ type Extend struct {
 type Release struct {
 	ReservationID string
 	Reason        Reason
+	// Keep, if any, is how many units the reservation shall still have, shipped
+	// ones included. Where it has no more there is nothing to release.
+	Keep int
 }
 
 // Commit gives reserved units to an order. A reservation that was released as

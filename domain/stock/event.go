@@ -69,6 +69,9 @@ type StockReservationReleased struct {
 	// Committed says that the units had been committed to an order, which then
 	// was not placed or was cancelled. What was shipped before is not released.
 	Committed bool `json:"committed,omitempty"`
+	// Kept is how many units the reservation still has, shipped ones included,
+	// where only some were released: then it stands.
+	Kept int `json:"kept,omitempty"`
 }
 
 // StockCommitted is recorded when reserved units belong to an order. They were

@@ -25,7 +25,7 @@ func evolve(s State, e Event) State {
 		} else {
 			s.Reserved -= e.Quantity
 		}
-		s = changed(s, e.ReservationID, func(r *Reservation) { r.Status, r.OrderID, r.Reason = StatusReleased, "", e.Reason })
+		s = changed(s, e.ReservationID, func(r *Reservation) { r.release(e) })
 	case StockCommitted:
 		s.Reserved -= e.Quantity
 		s.Committed += e.Quantity
@@ -46,6 +46,17 @@ func (r *Reservation) ship(id string, quantity int) {
 	r.shipments = &shipment{id, quantity, r.shipments}
 	if r.Shipped += quantity; r.Shipped >= r.Quantity {
 		r.Status = StatusShipped
+	}
+}
+
+func (r *Reservation) release(e StockReservationReleased) {
+	switch {
+	case e.Kept == 0:
+		r.Status, r.OrderID, r.Reason = StatusReleased, "", e.Reason
+	case e.Kept <= r.Shipped:
+		r.Quantity, r.Status = e.Kept, StatusShipped
+	default:
+		r.Quantity = e.Kept
 	}
 }
 

@@ -161,7 +161,7 @@ func anyCommand(random *rand.Rand, now time.Time) stock.Command {
 		return stock.Return{Location: "main", SKU: "MUG-1", ReturnID: fmt.Sprint(ref), Quantity: 1 + ref%2}
 	case 4:
 		reasons := []stock.Reason{stock.Compensation, stock.Declined, stock.Cancelled, stock.Expired}
-		return stock.Release{ReservationID: id, Reason: reasons[random.IntN(len(reasons))]}
+		return stock.Release{ReservationID: id, Reason: reasons[random.IntN(len(reasons))], Keep: max(0, random.IntN(6)-3)}
 	case 5:
 		return stock.Extend{ReservationID: id, ExpiresAt: now.Add(time.Duration(random.IntN(600)) * time.Second), At: now}
 	case 6:

@@ -189,6 +189,14 @@ func (m *model) release(c stock.Release, remembered func(string) bool) (bool, er
 			return false, nil
 		}
 	}
+	if c.Keep > 0 {
+		if kept := max(c.Keep, r.shipped); r.status == stock.StatusReleased || kept >= r.quantity {
+			return false, nil
+		} else if r.quantity = kept; r.shipped == kept {
+			r.status = stock.StatusShipped
+		}
+		return true, nil
+	}
 	r.status, r.reason = stock.StatusReleased, c.Reason
 	return true, nil
 }

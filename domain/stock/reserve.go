@@ -78,7 +78,7 @@ func sweep(s State, at time.Time, enough func(State) bool) (State, []Event) {
 	for len(events) < maxSwept && s.Expired(at) && !enough(s) {
 		first, _ := s.expiry.first()
 		r, _ := s.open.get(first.id)
-		e := StockReservationReleased{s.SKU, s.Location, first.id, r.Quantity, Expired, false}
+		e := StockReservationReleased{s.SKU, s.Location, first.id, r.Quantity, Expired, false, 0}
 		events, s = append(events, e), evolve(s, e)
 	}
 	return s, events
@@ -119,11 +119,24 @@ func release(s State, c Release) ([]Event, error) {
 	switch {
 	case !made, r.Status == StatusShipped, r.Status == StatusReleased && (r.Reason != Expired || c.Reason == Expired):
 		return nil, nil
+	case r.Status == StatusReleased && c.Keep > 0:
+		return nil, nil
 	case r.Status == StatusReleased:
-		return []Event{StockReservationReleased{s.SKU, s.Location, c.ReservationID, 0, c.Reason, false}}, nil
+		return []Event{StockReservationReleased{s.SKU, s.Location, c.ReservationID, 0, c.Reason, false, 0}}, nil
+	}
+	kept := 0
+	if c.Keep > 0 {
+		kept = max(c.Keep, r.Shipped)
+	}
+	freed := r.Left()
+	if kept > 0 {
+		freed = r.Quantity - kept
+	}
+	if freed <= 0 {
+		return nil, nil
 	}
 	return []Event{StockReservationReleased{
-		s.SKU, s.Location, c.ReservationID, r.Left(), c.Reason, r.Status == StatusCommitted,
+		s.SKU, s.Location, c.ReservationID, freed, c.Reason, r.Status == StatusCommitted, kept,
 	}}, nil
 }
 

@@ -5,6 +5,14 @@ import "slices"
 // maxShortfall bounds how many reservations one event names.
 const maxShortfall = 1_000
 
+// Short returns what cannot be kept at present, if anything.
+func (s State) Short() (e StockShortfallDetected, short bool) {
+	if s.Available() >= 0 {
+		return StockShortfallDetected{}, false
+	}
+	return shortfall(s), true
+}
+
 // shortfall names the newest reservations that cannot be kept: who came first
 // is served first.
 func shortfall(s State) StockShortfallDetected {

@@ -238,6 +238,14 @@ func TestShipping(t *testing.T) {
 	ship := func(shipment string, quantity int) stock.Ship {
 		return stock.Ship{ReservationID: "r", ShipmentID: shipment, Quantity: quantity}
 	}
+	keep := func(n int) stock.Release {
+		return stock.Release{ReservationID: "r", Reason: stock.Cancelled, Keep: n}
+	}
+	some := func(quantity, kept int) stock.StockReservationReleased {
+		e := released("r", quantity, stock.Cancelled, true)
+		e.Kept = kept
+		return e
+	}
 	all := append(given, shipped("r", "s", 4))
 	decidertest.Run(t, stock.Decider, []row{
 		{Name: "units leave", Given: given, When: ship("s", 4), Then: events{shipped("r", "s", 4)}},
@@ -251,6 +259,14 @@ func TestShipping(t *testing.T) {
 		{Name: "what is only reserved does not leave", Given: given[:3], When: ship("s", 1), Refused: stock.ErrConflict},
 		{Name: "what nobody reserved does not leave", Given: given[:2], When: ship("s", 1), Refused: stock.ErrConflict},
 		{Name: "the rest of a cancelled order is released", Given: append(given, shipped("r", "s", 1)), When: stock.Release{ReservationID: "r", Reason: stock.Cancelled}, Then: events{released("r", 3, stock.Cancelled, true)}},
+		{Name: "some units of an order are released", Given: given, When: keep(3), Then: events{some(1, 3)}},
+		{Name: "which leaves the rest to leave", Given: append(given, some(1, 3)), When: ship("s", 3), Then: events{shipped("r", "s", 3)}},
+		{Name: "and no more", Given: append(given, some(1, 3)), When: ship("s", 4), Refused: exceeded("/quantity").With("requested", 4).With("available", 3).With("reservation_id", "r")},
+		{Name: "what has left is kept", Given: append(given, shipped("r", "s", 3)), When: keep(1), Then: events{some(1, 3)}},
+		{Name: "and then nothing is left", Given: append(given, shipped("r", "s", 3), some(1, 3)), When: ship("t", 1), Refused: exceeded("/quantity").With("requested", 1).With("available", 0).With("reservation_id", "r")},
+		{Name: "what is free already is not released again", Given: append(given, some(1, 3)), When: keep(3)},
+		{Name: "nor what was given back whole", Given: append(given, released("r", 4, stock.Cancelled, true)), When: keep(3)},
+		{Name: "the rest is released after some was", Given: append(given, some(1, 3)), When: stock.Release{ReservationID: "r", Reason: stock.Cancelled}, Then: events{released("r", 3, stock.Cancelled, true)}},
 		{Name: "what has left is not released", Given: all, When: stock.Release{ReservationID: "r", Reason: stock.Cancelled}},
 		{Name: "a repeated commitment after the shipment changes nothing", Given: all, When: stock.Commit{ReservationID: "r", OrderID: "o", At: noon}},
 		{Name: "a repeated reservation after the shipment changes nothing", Given: all, When: reserve("r", 4, noon)},
