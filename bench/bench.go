@@ -99,11 +99,13 @@ func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
 	if err := Stock(ctx, p.API); err != nil {
 		return err
 	}
-	if r.Delivery, err = MeasureDelivery(ctx, p.API, o.Rate, o.Duration); err != nil {
-		return err
+	if o.Rate > 0 {
+		if r.Delivery, err = MeasureDelivery(ctx, p.API, o.Rate, o.Duration); err != nil {
+			return err
+		}
 	}
 	for _, callers := range o.Callers {
-		t, err := PlaceOrders(ctx, p.API, fmt.Sprintf("throughput-%d", callers), callers, o.Duration)
+		t, err := PlaceOrders(ctx, p, fmt.Sprintf("throughput-%d", callers), callers, o.Duration)
 		if err != nil {
 			return err
 		}
@@ -120,10 +122,12 @@ func (r Report) Print(w io.Writer) error {
 		fmt.Fprintf(t, "start to ready\tmedian %s, longest %s of %d\n", ms(r.Starts[n/2]), ms(r.Starts[n-1]), n)
 	}
 	for _, m := range r.Throughput {
-		fmt.Fprintf(t, "orders, %d callers\t%.0f/s, p50 %s, p99 %s (%d orders)\n", m.Callers, m.PerSecond, ms(m.P50), ms(m.P99), m.Orders)
+		fmt.Fprintf(t, "orders, %d callers\t%.0f/s, p50 %s, p99 %s (%d orders), processor time of each %.2f ms and %.2f ms of the callers\n",
+			m.Callers, m.PerSecond, ms(m.P50), ms(m.P99), m.Orders, m.Platform.Seconds()*1000, m.Load.Seconds()*1000)
 	}
-	d := r.Delivery
-	fmt.Fprintf(t, "append to receiver at %d orders/s\tp50 %s, p95 %s, p99 %s (%d of %d received)\n", d.Rate, ms(d.P50), ms(d.P95), ms(d.P99), d.Received, d.Orders)
+	if d := r.Delivery; d.Rate > 0 {
+		fmt.Fprintf(t, "append to receiver at %d orders/s\tp50 %s, p95 %s, p99 %s (%d of %d received)\n", d.Rate, ms(d.P50), ms(d.P95), ms(d.P99), d.Received, d.Orders)
+	}
 	fmt.Fprintf(t, "memory when ready\t%s\n", mib(r.Fresh.Now))
 	fmt.Fprintf(t, "memory after the load\t%s, at most %s\n", mib(r.Loaded.Now), mib(r.Loaded.Peak))
 	if i := r.Import; i != nil {

@@ -44,10 +44,18 @@ type Throughput struct {
 	Orders    int64
 	PerSecond float64
 	P50, P99  time.Duration
+	// Platform and Load are the processor time that each order took, of the
+	// platform and of whoever placed them: what does not depend on who else is
+	// busy on the machine.
+	Platform, Load time.Duration
 }
 
 // PlaceOrders places orders for a time. The run names the orders' keys.
-func PlaceOrders(ctx context.Context, api *client.Client, run string, callers int, duration time.Duration) (Throughput, error) {
+func PlaceOrders(ctx context.Context, p *Platform, run string, callers int, duration time.Duration) (Throughput, error) {
+	used, err := p.processorTimes()
+	if err != nil {
+		return Throughput{}, err
+	}
 	histograms := make([]*hdrhistogram.Histogram, callers)
 	group, ctx := errgroup.WithContext(ctx)
 	begin := time.Now()
@@ -56,7 +64,7 @@ func PlaceOrders(ctx context.Context, api *client.Client, run string, callers in
 		group.Go(func() error {
 			for n := 0; time.Since(begin) < duration; n++ {
 				start := time.Now()
-				if _, err := api.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers)); err != nil {
+				if _, err := p.API.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers)); err != nil {
 					return err
 				}
 				record(histograms[caller], time.Since(start))
@@ -72,10 +80,13 @@ func PlaceOrders(ctx context.Context, api *client.Client, run string, callers in
 	for _, h := range histograms {
 		all.Merge(h)
 	}
+	after, err := p.processorTimes()
+	orders := time.Duration(max(all.TotalCount(), 1))
 	return Throughput{
 		Callers: callers, Orders: all.TotalCount(), PerSecond: float64(all.TotalCount()) / elapsed.Seconds(),
 		P50: quantile(all, 50), P99: quantile(all, 99),
-	}, nil
+		Platform: (after.platform - used.platform) / orders, Load: (after.load - used.load) / orders,
+	}, err
 }
 
 // newHistogram holds microseconds up to a minute with three digits.

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// processorTimes is what the platform and this process have used so far.
+type processorTimes struct{ platform, load time.Duration }
+
+func (p *Process) processorTimes() (t processorTimes, err error) {
+	if t.platform, err = processorTime(strconv.Itoa(p.command.Process.Pid)); err != nil {
+		return t, err
+	}
+	t.load, err = processorTime("self")
+	return t, err
+}
+
+// processorTime reads from /proc, where there is one, what a process has used
+// in user and system mode.
+func processorTime(pid string) (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the process's times: %w", err)
+	}
+	// The name of the program, in brackets, may hold anything.
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	const user, system, tick = 11, 12, 10 * time.Millisecond
+	if len(fields) <= system {
+		return 0, fmt.Errorf("read the process's times: %q", text)
+	}
+	ticks := 0
+	for _, field := range fields[user : system+1] {
+		n, err := strconv.Atoi(string(field))
+		if err != nil {
+			return 0, fmt.Errorf("read the process's times: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick, nil
+}
