@@ -2,13 +2,10 @@ package database
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"runtime"
-
-	_ "modernc.org/sqlite" // the driver, in Go alone
 )
 
 // connect opens the two sides of a SQLite file. WAL lets readers go on while
@@ -19,7 +16,7 @@ func connect(cfg Config) (*DB, error) {
 		// What matters to somebody also has to go when it is deleted.
 		pragmas = append(pragmas, "synchronous(FULL)", "secure_delete(true)")
 	}
-	write, err := sql.Open("sqlite", source(cfg.Path, "immediate", pragmas...))
+	write, err := open(source(cfg.Path, "immediate", pragmas...))
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +24,7 @@ func connect(cfg Config) (*DB, error) {
 	if err := write.Ping(); err != nil { //nolint:noctx // opens a local file
 		return nil, errors.Join(err, write.Close())
 	}
-	read, err := sql.Open("sqlite", source(cfg.Path, "deferred", "query_only(true)"))
+	read, err := open(source(cfg.Path, "deferred", "query_only(true)"))
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}

@@ -71,7 +71,7 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 	defer r.writing.Unlock()
 	failed, failure := b, error(nil)
 	err := r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx := newTx(raw, nil)
+		tx := &Tx{raw}
 		for e, err := range r.cfg.Store.ReadStream(ctx, b.Stream, b.Revision) {
 			if err != nil {
 				return err

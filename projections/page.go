@@ -70,9 +70,8 @@ func decodeAhead(events []eventstore.Recorded) (wait func()) {
 type applying func(context.Context, *Tx, []eventstore.Recorded) (blocked map[string]bool, err error)
 
 func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []eventstore.Recorded, apply applying) (blocked map[string]bool, err error) {
-	var tx *Tx
 	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx = newTx(raw, r.prepared)
+		tx := &Tx{raw}
 		if blocked, err = apply(ctx, tx, events); err != nil {
 			return err
 		}
@@ -83,20 +82,7 @@ func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []ev
 		return tx.Exec(ctx, `UPDATE checkpoint SET position = max(position, ?), applied = ?`,
 			int64(page.Through), millis(last.Created)) //nolint:gosec // see above
 	})
-	if err == nil {
-		r.prepare(ctx, tx.missing)
-	}
 	return blocked, err
-}
-
-// prepare keeps statements for the next page. The one connection is free only
-// between transactions.
-func (r *Runner) prepare(ctx context.Context, queries map[string]bool) {
-	for query := range queries {
-		if stmt, err := r.db.Write.PrepareContext(ctx, query); err == nil { // else it is run unprepared again
-			r.prepared[query] = stmt
-		}
-	}
 }
 
 func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {

@@ -45,32 +45,13 @@ func schema(name string) fs.FS {
 	return sub
 }
 
-// Tx is the transaction a page is applied in. It keeps statements prepared
-// from one page to the next.
-type Tx struct {
-	tx       *sql.Tx
-	prepared map[string]*sql.Stmt
-	mine     map[string]*sql.Stmt // those of prepared that this transaction has used
-	missing  map[string]bool      // to be prepared when the transaction is over
-}
+// Tx is the transaction a page is applied in.
+type Tx struct{ tx *sql.Tx }
 
-func newTx(tx *sql.Tx, prepared map[string]*sql.Stmt) *Tx {
-	return &Tx{tx: tx, prepared: prepared, mine: map[string]*sql.Stmt{}, missing: map[string]bool{}}
-}
-
-// Exec runs a statement.
+// Exec runs a statement. It is short, so that it need not be stopped half-way:
+// to watch the context would cost a goroutine each time. The transaction does.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
-	stmt, ok := t.mine[query]
-	if !ok && t.prepared[query] != nil {
-		stmt, ok = t.tx.StmtContext(ctx, t.prepared[query]), true
-		t.mine[query] = stmt
-	}
-	if ok {
-		_, err := stmt.ExecContext(ctx, args...)
-		return err
-	}
-	t.missing[query] = true
-	_, err := t.tx.ExecContext(ctx, query, args...)
+	_, err := t.tx.ExecContext(context.WithoutCancel(ctx), query, args...)
 	return err
 }
 

@@ -31,9 +31,8 @@ type Runner struct {
 	cfg        Config
 	db         *database.DB
 
-	writing  sync.Mutex // one page or retry at a time; guards prepared and blocked
-	prepared map[string]*sql.Stmt
-	blocked  map[string]bool
+	writing sync.Mutex // one page or retry at a time; guards blocked
+	blocked map[string]bool
 
 	mu       sync.Mutex // guards what follows
 	position eventstore.Position
@@ -68,7 +67,7 @@ func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
 	}
 	r := &Runner{
 		projection: p, cfg: cfg, db: db,
-		prepared: map[string]*sql.Stmt{}, blocked: map[string]bool{}, moved: make(chan struct{}),
+		blocked: map[string]bool{}, moved: make(chan struct{}),
 	}
 	if err := r.restore(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open read model %s: %w", p.Name(), err), db.Close())
@@ -101,9 +100,6 @@ func (r *Runner) restore(ctx context.Context) error {
 func (r *Runner) Close() error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	for _, stmt := range r.prepared {
-		_ = stmt.Close() // its connection is closed next
-	}
 	return r.db.Close()
 }
 
