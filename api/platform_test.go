@@ -31,6 +31,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
@@ -85,7 +86,7 @@ func (j *journal) String() string {
 func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
-		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
+		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
 	)
 }
 

@@ -90,6 +90,14 @@ func ruleKinds() []kind {
 			about: "A return or a refund of the order is not finished.",
 		},
 		{
+			slug: "task-invalid", status: http.StatusUnprocessableEntity, title: "Command to a task not valid",
+			about: "errors lists everything that is wrong with it.",
+		},
+		{
+			slug: "task-closed", status: http.StatusConflict, title: "Task closed",
+			about: "The task is done, or was given up before. There is nothing to retry or to give up.",
+		},
+		{
 			slug: "totals-mismatch", status: http.StatusUnprocessableEntity, title: "Amounts do not add up",
 			about: "The amounts of the lines are not the totals.",
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
@@ -20,6 +21,6 @@ import (
 func eventTypes() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
-		order.EventTypes(), payment.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
+		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
 	)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/projections"
@@ -38,7 +39,7 @@ type history struct {
 func newHistory(tb testing.TB) *history {
 	tb.Helper()
 	types := stock.EventTypes()
-	for _, more := range [][]domain.EventType{order.EventTypes(), checkout.EventTypes(), payment.EventTypes()} {
+	for _, more := range [][]domain.EventType{order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes()} {
 		types = append(types, more...)
 	}
 	codec, err := eventstore.NewCodec(types...)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -69,6 +70,11 @@ func TestATimelineShowsTheOrdersCheckoutAndPaymentWithTheirTraces(t *testing.T) 
 	c := client(t, nodetest.Start(t))
 	placeOrder(t, c, 1)
 	placeOrder(t, c, 2)
+	task := process.Task{Kind: process.Capture, Ref: "s1", OpenedBy: "e"}
+	add(t, c, "orderpm-o2", "c2", process.ProcessTaskFailed{OrderID: "o2", Task: task, Attempt: 5, Cause: "no answer", RetryAt: noon},
+		process.ProcessAlarmRaised{OrderID: "o2", Task: task, Failures: 5, Cause: "no answer"}, process.ProcessTaskRetried{OrderID: "o2", Task: task},
+		process.ProcessTaskDone{OrderID: "o2", Task: task, Failures: 5}, process.ProcessTaskDone{OrderID: "o2", Task: task},
+		process.ProcessTaskAbandoned{OrderID: "o2", Task: task, Reason: "by hand"})
 	r := open(t, projections.Timeline{}, t.TempDir(), c)
 	defer func() { _ = r.Close() }()
 	follow(t, r, c, 0, 512)
@@ -89,6 +95,12 @@ func TestATimelineShowsTheOrdersCheckoutAndPaymentWithTheirTraces(t *testing.T) 
 		"PaymentAuthorised: 25.00 EUR authorised",
 		"OrderPlaced: order 1002 placed, 25.00 EUR",
 		"CheckoutCompleted: checkout completed",
+		"ProcessTaskFailed: capture s1 failed, attempt 5, next at 2026-03-01T12:00:00Z: no answer",
+		"ProcessAlarmRaised: alarm: capture s1 failed 5 times: no answer",
+		"ProcessTaskRetried: capture s1 to be tried at once",
+		"ProcessTaskDone: capture s1 done, failures before it: 5",
+		"ProcessTaskDone: capture s1 done",
+		"ProcessTaskAbandoned: capture s1 given up: by hand",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)

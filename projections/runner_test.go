@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -32,7 +33,7 @@ func (orderVanished) EventName() string { return "OrderVanished" }
 
 func client(t *testing.T, connection string, more ...domain.Event) *eventstore.Client {
 	t.Helper()
-	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
+	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
 	codec, err := eventstore.NewCodec(types...)
 	if err != nil {
 		t.Fatal(err)

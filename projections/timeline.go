@@ -12,11 +12,12 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // Timeline is what happened to an order, a row per event of the order, its
-// checkout and its payments, each with the trace it happened in.
+// checkout, its payments and its process, each with the trace it happened in.
 type Timeline struct{}
 
 // Name implements [Projection].
@@ -30,7 +31,7 @@ func (Timeline) Migrations() fs.FS { return schema("timeline") }
 
 // Prefixes implements [Projection].
 func (Timeline) Prefixes() []string {
-	return []string{order.Decider.Category + "-", checkout.Decider.Category + "-", payment.Decider.Category + "-"}
+	return []string{order.Decider.Category + "-", checkout.Decider.Category + "-", payment.Decider.Category + "-", process.Decider.Category + "-"}
 }
 
 // Apply implements [Projection].
@@ -65,6 +66,8 @@ func assign(ctx context.Context, tx *Tx, stream string, event domain.Event) erro
 		orderID = e.OrderID
 	case payment.PaymentAuthorisationRequested:
 		orderID = e.OrderID
+	case process.Event:
+		orderID = strings.TrimPrefix(stream, process.Decider.Stream(""))
 	default:
 		return nil
 	}
@@ -94,6 +97,28 @@ func summary(event domain.Event) string {
 		return money(e.Amount) + " authorised"
 	case payment.PaymentOutcomeUnknown:
 		return "no answer from the gateway: " + e.Cause
+	case process.Event:
+		return processSummary(e)
+	}
+	return words(event.EventName())
+}
+
+func processSummary(event process.Event) string {
+	name := func(t process.Task) string { return fmt.Sprintf("%s %s", t.Kind, t.Ref) }
+	switch e := event.(type) {
+	case process.ProcessTaskFailed:
+		return fmt.Sprintf("%s failed, attempt %d, next at %s: %s", name(e.Task), e.Attempt, e.RetryAt.UTC().Format(time.RFC3339), e.Cause)
+	case process.ProcessAlarmRaised:
+		return fmt.Sprintf("alarm: %s failed %d times: %s", name(e.Task), e.Failures, e.Cause)
+	case process.ProcessTaskDone:
+		if e.Failures > 0 {
+			return fmt.Sprintf("%s done, failures before it: %d", name(e.Task), e.Failures)
+		}
+		return name(e.Task) + " done"
+	case process.ProcessTaskRetried:
+		return name(e.Task) + " to be tried at once"
+	case process.ProcessTaskAbandoned:
+		return fmt.Sprintf("%s given up: %s", name(e.Task), e.Reason)
 	}
 	return words(event.EventName())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -28,7 +29,7 @@ func Connect(tb testing.TB, address string) *eventstore.Client {
 	tb.Helper()
 	codec, err := eventstore.NewCodec(slices.Concat(
 		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), numbers.EventTypes(),
-		order.EventTypes(), payment.EventTypes(), stock.EventTypes(),
+		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
 	)...)
 	if err != nil {
 		tb.Fatal(err)

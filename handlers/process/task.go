@@ -11,26 +11,28 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/waybill-dev/waybill/domain/process"
 )
 
 // Kind is what is to be done.
-type Kind string
+type Kind = process.Kind
 
-// Kinds of tasks. Behind each stands the event that opens it, and what Ref is.
+// Kinds of tasks; [process.Kind] says what opens each.
 const (
-	Capture      Kind = "capture"       // OrderShipped, or OrderPlaced where captured at once: the shipment's id, or "order"
-	ShipStock    Kind = "ship-stock"    // OrderShipped: the shipment's id
-	Fulfil       Kind = "fulfil"        // OrderFulfilmentRequested: the request's id
-	Cancel       Kind = "cancel"        // OrderCancelRequested: the request's id
-	Return       Kind = "return"        // OrderReturnReceived: the return's id
-	Refund       Kind = "refund"        // OrderRefundRequested: the refund's id
-	Edit         Kind = "edit"          // OrderEdited: the edit's id
-	CopyPayment  Kind = "copy-payment"  // an event of a payment after its authorisation: the payment's id
-	Movement     Kind = "movement"      // PaymentCaptureRequested, PaymentRefundRequested: the payment's id, "/", the movement's id
-	Reauthorise  Kind = "reauthorise"   // PaymentAuthorised, due a day before it expires: the payment's id
-	ReleaseHold  Kind = "release-hold"  // OrderHeld with a time, due then: the hold's id
-	Complete     Kind = "complete"      // OrderDelivered and what follows, due 14 days later: "order"
-	HoldShortage Kind = "hold-shortage" // StockShortfallDetected: location, ".", SKU, "#" and the event's revision
+	Capture      = process.Capture
+	ShipStock    = process.ShipStock
+	Fulfil       = process.Fulfil
+	Cancel       = process.Cancel
+	Return       = process.Return
+	Refund       = process.Refund
+	Edit         = process.Edit
+	CopyPayment  = process.CopyPayment
+	Movement     = process.Movement
+	Reauthorise  = process.Reauthorise
+	ReleaseHold  = process.ReleaseHold
+	Complete     = process.Complete
+	HoldShortage = process.HoldShortage
 )
 
 // Task is something an order needs.
