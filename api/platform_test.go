@@ -34,6 +34,8 @@ import (
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	gateways "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
 	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
@@ -177,7 +179,7 @@ func (p *platform) checkouts(a *api.API) {
 	p.t.Cleanup(func() { _ = a.Vault.Close() })
 	p.vault = a.Vault
 	a.Checkouts = &checkouts.Service{
-		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateway: client, Contacts: a.Vault,
+		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateways: registry.New(map[string]gateways.Provider{"sandbox": client}), Contacts: a.Vault,
 		Numbers: &counter.Allocator{Store: p.store, Tenant: "default", NewID: uuid.NewString},
 		Config:  checkouts.Config{GatewayTimeout: gatewayPatience, Patience: time.Second}, Now: time.Now, NewID: uuid.NewString,
 	}

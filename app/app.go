@@ -21,6 +21,7 @@ import (
 
 	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/sandbox"
 	"github.com/waybill-dev/waybill/tracing"
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -59,6 +60,7 @@ type App struct {
 	models   *readModels
 	commands *commands
 	hooks    *hooks
+	sandbox  *sandbox.Server // nil where it is off
 	http     net.Listener
 }
 

@@ -2,13 +2,11 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/waybill-dev/waybill/access"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
@@ -25,6 +23,7 @@ type commands struct {
 	stock       *stock.Writer
 	numbers     *numbers.Allocator
 	creditNotes creditnotes.Recorder
+	gateways    *registry.Registry
 	checkout    *checkout.Service
 }
 
@@ -67,20 +66,20 @@ func (a *App) observe(ctx context.Context) error {
 	}
 }
 
-// startCheckout starts the payment gateway and what places orders with it,
+// startCheckout starts the payment gateways and what places orders with them,
 // and, with the role, what recovers interrupted checkouts.
 func (a *App) startCheckout(ctx context.Context) error {
-	gateway, err := a.startGateway(ctx)
-	if err != nil {
+	c, cfg := a.commands, a.cfg.Checkout
+	var err error
+	if c.gateways, err = a.startGateways(ctx); err != nil {
 		return err
 	}
-	c, cfg := a.commands, a.cfg.Checkout
 	c.checkout = &checkout.Service{
 		Store:    a.store,
 		Pricer:   tracing.Pricer(checkout.Prices{Products: c.catalogue}),
 		Stock:    tracing.Stock(c.stock),
 		Numbers:  c.numbers,
-		Gateway:  tracing.Gateway(gateway),
+		Gateways: c.gateways,
 		Contacts: a.vault,
 		Now:      a.now,
 		NewID:    newID,
@@ -113,19 +112,4 @@ func (o openCheckouts) Due(ctx context.Context, now time.Time) ([]checkout.Open,
 		open[i] = checkout.Open{CheckoutID: row.CheckoutID, Step: row.Step, LastAt: row.LastAt, DueAt: row.DueAt}
 	}
 	return open, err
-}
-
-// startGateway runs the sandbox gateway beside the platform.
-func (a *App) startGateway(ctx context.Context) (*sandbox.Client, error) {
-	timeout := a.cfg.Checkout.GatewayTimeout
-	server, err := sandbox.Listen(ctx, a.cfg.SandboxAddr, sandbox.Config{
-		Ledger: filepath.Join(a.cfg.DataDir, "sandbox.db"), Delay: 2 * timeout, Now: a.now,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w; name another address with --sandbox-addr", err)
-	}
-	a.life.onStop("sandbox gateway", server.Stop)
-	client := sandbox.NewClient(server.URL(), timeout)
-	a.life.onStop("sandbox gateway's client", func(context.Context) error { client.Close(); return nil })
-	return client, nil
 }

@@ -29,11 +29,17 @@ type Config struct {
 	MaxBodyBytes    int64         `name:"max-body-bytes" env:"WAYBILL_MAX_BODY_BYTES" default:"2097152" help:"Largest request body in bytes."`
 	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
 
+	SandboxCallbacks bool `name:"sandbox-callbacks" env:"WAYBILL_SANDBOX_CALLBACKS" default:"true" help:"Let the sandbox gateway tell every change by a signed callback to this process, as real gateways do."`
+
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 
 	Node     Node     `embed:"" prefix:"node-" envprefix:"WAYBILL_NODE_"`
 	Checkout Checkout `embed:"" prefix:"checkout-" envprefix:"WAYBILL_CHECKOUT_"`
 	Webhooks Webhooks `embed:"" prefix:"webhooks-" envprefix:"WAYBILL_WEBHOOKS_"`
+
+	Gateways []string `name:"gateways" env:"WAYBILL_GATEWAYS" default:"sandbox" help:"Payment gateways that are on: sandbox, stripe. A payment method begins with the name of its gateway, as in stripe:pm_card_visa."`
+	Gateway  Gateway  `embed:"" prefix:"gateway-" envprefix:"WAYBILL_GATEWAY_"`
+	Stripe   Stripe   `embed:"" prefix:"stripe-" envprefix:"WAYBILL_STRIPE_"`
 }
 
 // Node is how the embedded node is reached when it runs alone.
@@ -102,6 +108,7 @@ func (c Config) Validate() error {
 	if budget := max(10*time.Second, c.Checkout.GatewayTimeout+4*time.Second); c.Checkout.RecoverAfter <= budget {
 		bad("checkout-recover-after", "%s is not longer than a request may work, %s; a checkout would be recovered under its feet", c.Checkout.RecoverAfter, budget)
 	}
+	c.validateGateways(bad)
 	for _, d := range c.durations() {
 		if d.value <= 0 {
 			bad(d.name, "%s is not a positive time", d.value)
@@ -145,6 +152,7 @@ func (c Config) durations() []namedDuration {
 		{"checkout-unknown-give-up", c.Checkout.UnknownGiveUp},
 		{"checkout-recover-after", c.Checkout.RecoverAfter},
 		{"checkout-recover-every", c.Checkout.RecoverEvery},
+		{"gateway-pause", c.Gateway.Pause},
 		{"webhooks-timeout", c.Webhooks.Timeout},
 		{"webhooks-lease", c.Webhooks.Lease},
 	}

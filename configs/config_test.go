@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,14 +78,16 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	cfg.HTTPAddr, cfg.EventStore, cfg.AdminKey = "nowhere", "http://user:secret@x", "short"
 	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes = "postgres://x", 65, 1
 	cfg.Webhooks.Schedule, cfg.PprofAddr = []time.Duration{0}, "0.0.0.0:6060"
+	cfg.Gateways, cfg.Gateway = []string{"paypal", "stripe"}, configs.Gateway{}
+	cfg.Stripe = configs.Stripe{Key: "pk_secret", WebhookSecret: "secret", URL: "http://stripe.example"}
 	cfg.Node = configs.Node{TLSCert: "node.crt", Advertise: "nowhere", AdminPassword: "secret1", OpsPassword: "secret2"}
 	err = cfg.Validate()
-	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password"} {
+	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}
 	}
-	if err != nil && strings.Contains(err.Error(), "secret") {
+	if err != nil && regexp.MustCompile(`pk_secret|"secret|secret1|secret2`).MatchString(err.Error()) {
 		t.Errorf("error shows a password: %v", err)
 	}
 }
@@ -111,5 +114,39 @@ func TestWaybillYAMLListsEverySetting(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("waybill.yaml is not what the program reads; run `./task generate` (-want +got):\n%s", diff)
+	}
+}
+
+func TestAGatewayThatCannotWorkIsRefusedWithAdvice(t *testing.T) {
+	t.Parallel()
+	cfg, err := parse(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		on     []string
+		stripe configs.Stripe
+		want   string
+	}{
+		"none is on":                  {on: []string{}, want: "write sandbox"},
+		"an unknown one":              {on: []string{"paypal"}, want: "sandbox and stripe are known"},
+		"stripe without a key":        {on: []string{"stripe"}, want: "Developers, API keys"},
+		"stripe with the public key":  {on: []string{"stripe"}, stripe: configs.Stripe{Key: "pk_live_1"}, want: "secret key begins with sk_"},
+		"stripe with a strange key":   {on: []string{"stripe"}, stripe: configs.Stripe{Key: "1234"}, want: "begins with sk_"},
+		"stripe with a wrong secret":  {on: []string{"stripe"}, stripe: configs.Stripe{Key: "sk_1", WebhookSecret: "x"}, want: "begins with whsec_"},
+		"stripe in the clear":         {on: []string{"stripe"}, stripe: configs.Stripe{Key: "sk_1", URL: "http://stripe.example"}, want: "in the clear"},
+		"stripe nowhere":              {on: []string{"stripe"}, stripe: configs.Stripe{Key: "sk_1", URL: "127.0.0.1:12111"}, want: "is not a URL"},
+		"a stand-in on this machine":  {on: []string{"sandbox", "stripe"}, stripe: configs.Stripe{Key: "sk_1", URL: "http://127.0.0.1:12111", WebhookSecret: "whsec_1"}},
+		"a restricted key, no secret": {on: []string{"stripe"}, stripe: configs.Stripe{Key: "rk_1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := cfg
+			cfg.Gateways, cfg.Stripe = c.on, c.stripe
+			err := cfg.Validate()
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error = %v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -44,7 +44,7 @@ func valueOf(flag *kong.Flag) string {
 		return ""
 	}
 	switch flag.Name {
-	case "admin-key", "master-key", "node-admin-password", "node-ops-password":
+	case "admin-key", "master-key", "stripe-key", "stripe-webhook-secret", "node-admin-password", "node-ops-password":
 		return "***"
 	case "eventstore", "database":
 		return Redacted(text)

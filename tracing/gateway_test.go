@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"go.opentelemetry.io/otel/codes"
@@ -15,8 +16,26 @@ import (
 
 // answering gives the same answer to every call.
 type answering struct {
+	payment.Listener
 	answer payment.Authorisation
+	moved  payment.Movement
 	err    error
+}
+
+func (a answering) Capture(context.Context, payment.Capture) (payment.Movement, error) {
+	return a.moved, a.err
+}
+
+func (a answering) FindCapture(context.Context, payment.Capture) (payment.Movement, error) {
+	return a.moved, a.err
+}
+
+func (a answering) Refund(context.Context, payment.Refund) (payment.Movement, error) {
+	return a.moved, a.err
+}
+
+func (a answering) FindRefund(context.Context, payment.Refund) (payment.Movement, error) {
+	return a.moved, a.err
 }
 
 func (a answering) Authorise(context.Context, payment.Authorise) (payment.Authorisation, error) {
@@ -65,5 +84,62 @@ func TestAPaymentIsASpanWithItsOutcome(t *testing.T) {
 				wantTags(t, got, map[string]any{"payment.id": "pay-1", "outcome": test.outcome})
 			}
 		})
+	}
+}
+
+func TestAMovementIsASpanWithItsOutcome(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		gateway answering
+		outcome string
+		status  codes.Code
+	}{
+		{"done", answering{moved: payment.Movement{Status: payment.Done}}, "done", codes.Unset},
+		{"refused is an answer", answering{moved: payment.Movement{Status: payment.Failed}}, "failed", codes.Unset},
+		{"no answer", answering{err: payment.ErrUnknownOutcome}, "unknown", codes.Error},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for name, do := range map[string]func(context.Context, payment.Provider) error{
+				"payment.capture": func(ctx context.Context, g payment.Provider) error {
+					_, err := g.Capture(ctx, payment.Capture{Key: "pay-1", ID: "m-1"})
+					return err
+				},
+				"payment.refund": func(ctx context.Context, g payment.Provider) error {
+					_, err := g.Refund(ctx, payment.Refund{Key: "pay-1", ID: "m-1"})
+					return err
+				},
+				"payment.find": func(ctx context.Context, g payment.Provider) error {
+					_, err := g.FindCapture(ctx, payment.Capture{Key: "pay-1", ID: "m-1"})
+					return err
+				},
+			} {
+				ctx, request := root(t)
+				if err := do(ctx, tracing.Gateway(test.gateway)); !errors.Is(err, test.gateway.err) {
+					t.Errorf("error is %v, want the gateway's", err)
+				}
+				got := only(t, request.SpanContext().TraceID(), name)
+				if got.SpanKind != trace.SpanKindClient || got.Status.Code != test.status {
+					t.Errorf("%s: kind %v, status %v; want a client's span with status %v", name, got.SpanKind, got.Status, test.status)
+				}
+				wantTags(t, got, map[string]any{"payment.id": "pay-1", "movement.id": "m-1", "outcome": test.outcome})
+			}
+		})
+	}
+}
+
+// told is a gateway that tells something.
+type told struct{ payment.Provider }
+
+func (told) Callback(context.Context, http.Header, []byte) (payment.Callback, error) {
+	return payment.Callback{ID: "cb-1"}, nil
+}
+
+func TestATracedGatewayStillListens(t *testing.T) {
+	t.Parallel()
+	got, err := tracing.Gateway(told{}).Callback(t.Context(), nil, nil)
+	if err != nil || got.ID != "cb-1" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

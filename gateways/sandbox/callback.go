@@ -92,11 +92,11 @@ func verify(secret, header string, now time.Time, body []byte) error {
 
 // sender delivers callbacks, the oldest first and each until it is taken.
 type sender struct {
-	url, secret string
-	ledger      *ledger
-	http        *http.Client
-	wake        chan struct{}
-	done        chan struct{}
+	secret string
+	ledger *ledger
+	http   *http.Client
+	wake   chan struct{}
+	done   chan struct{}
 }
 
 // Delays between two tries of a callback.
@@ -107,7 +107,7 @@ const (
 
 func newSender(cfg Config, book *ledger) *sender {
 	return &sender{
-		url: cfg.CallbackURL, secret: cfg.CallbackSecret, ledger: book,
+		secret: cfg.CallbackSecret, ledger: book,
 		http: &http.Client{Timeout: 5 * time.Second}, wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -151,6 +151,9 @@ func (s *sender) run(ctx context.Context) {
 
 // next sends the oldest callback, if there is one.
 func (s *sender) next(ctx context.Context) (sent bool, err error) {
+	if s.ledger.callbackURL() == "" {
+		return false, nil
+	}
 	var number int64
 	var body []byte
 	row := s.ledger.db.Read.QueryRowContext(ctx, `SELECT number, body FROM callbacks ORDER BY number LIMIT 1`)
@@ -183,7 +186,7 @@ func (s *sender) first(ctx context.Context, e Entry) error {
 }
 
 func (s *sender) post(ctx context.Context, body []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.ledger.callbackURL(), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

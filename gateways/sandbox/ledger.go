@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-dev/waybill/database"
@@ -21,8 +22,8 @@ var migrations embed.FS
 type ledger struct {
 	db  *database.DB
 	now func() time.Time
-	// tells is whether callbacks are kept for somebody.
-	tells bool
+	// url is where callbacks are sent; while it is empty none are kept.
+	url atomic.Pointer[string]
 	// base is the URL that pages for shoppers begin with.
 	base string
 }
@@ -71,8 +72,12 @@ func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ledger{db: db, now: cfg.Now, tells: cfg.CallbackURL != ""}, nil
+	l := &ledger{db: db, now: cfg.Now}
+	l.url.Store(&cfg.CallbackURL)
+	return l, nil
 }
+
+func (l *ledger) callbackURL() string { return *l.url.Load() }
 
 const columns = `key, ref, status, amount, currency, method, code, message, expires_at, asked,
 	return_url, final, captured, refunded, charged_back`
@@ -87,7 +92,7 @@ const insertEntry = `
 // returns what was written first. What is new is told.
 func (l *ledger) enter(ctx context.Context, e Entry) (Entry, error) {
 	args := []any{e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.ReturnURL}
-	if !l.tells || !tellsAtOnce(e) {
+	if l.callbackURL() == "" || !tellsAtOnce(e) {
 		return l.scan(l.db.Write.QueryRowContext(ctx, insertEntry, args...))
 	}
 	err := l.db.Tx(ctx, func(tx *sql.Tx) (err error) {
@@ -153,7 +158,7 @@ func (l *ledger) all(ctx context.Context) (entries []Entry, err error) {
 
 // tell keeps a callback until it is delivered.
 func (l *ledger) tell(ctx context.Context, tx *sql.Tx, c callback) error {
-	if !l.tells {
+	if l.callbackURL() == "" {
 		return nil
 	}
 	c.At = l.now()

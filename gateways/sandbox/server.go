@@ -36,7 +36,7 @@ type Config struct {
 	ActionExpiry time.Duration // how long a shopper is waited for; 15 minutes when zero
 	Now          func() time.Time
 	// CallbackURL is told every change, until it answers with 2xx; empty tells
-	// nobody.
+	// nobody. See also [Server.TellAt].
 	CallbackURL    string
 	CallbackSecret string // what callbacks are signed with
 }
@@ -81,6 +81,13 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 
 // URL is where the service is.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// TellAt tells every change from now on at a URL, and what was not delivered
+// before.
+func (s *Server) TellAt(url string) {
+	s.ledger.url.Store(&url)
+	s.sender.nudge()
+}
 
 // Stop ends the service; late answers are given up. Callbacks that were not
 // delivered wait in the ledger.
@@ -146,7 +153,7 @@ func (s *Server) authorise(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sender.nudge()
-	if !tellsAtOnce(written) && written.Asked == 1 && s.cfg.CallbackURL != "" {
+	if !tellsAtOnce(written) && written.Asked == 1 && s.ledger.callbackURL() != "" {
 		if err := s.sender.first(r.Context(), written); err != nil {
 			refuse(w, http.StatusInternalServerError, err.Error())
 			return

@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/gateways/registry"
 )
 
 // Codes of declined payments that are not the gateway's.
@@ -19,6 +20,8 @@ const (
 	CodeVoided      = "voided"
 	CodeExpired     = "expired"
 )
+
+const unsupported = "the payment method is not supported"
 
 // ErrGatewayAway says that the gateway is known to be down and was not asked.
 // It is an [eventstore.ErrUnavailable]: the request may be repeated with its
@@ -33,6 +36,9 @@ func (s *Service) authorise(ctx context.Context, r *run) error {
 	}
 	switch r.payment.state.Status {
 	case "":
+		if _, err := s.Gateways.Provider(registry.Of(r.checkout.state.Method)); err != nil {
+			return s.decline(ctx, r, s.unsupported())
+		}
 		if kept, err := s.keep(ctx, r); err != nil || !kept {
 			return err
 		}
@@ -85,7 +91,7 @@ func (s *Service) announce(ctx context.Context, r *run) error {
 	state := r.checkout.state
 	err := s.recordPayment(ctx, r, "payment requested", payment.Request{
 		PaymentID: state.PaymentID, OrderID: state.OrderID, Amount: state.Totals.Grand, Method: state.Method,
-		Gateway: s.Config.withDefaults().Gateway, Key: state.PaymentID, At: s.Now(),
+		Gateway: registry.Of(state.Method), Key: state.PaymentID, At: s.Now(),
 	})
 	if err != nil {
 		return err
@@ -108,7 +114,11 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	begun := s.Now()
 	p := r.payment.state
 	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
-	answer, err := s.Gateway.Authorise(calling, gateway.Authorise{Key: p.Key, Amount: p.Amount, Method: p.Method})
+	provider, err := s.gateway(r)
+	var answer gateway.Authorisation
+	if err == nil {
+		answer, err = provider.Authorise(calling, gateway.Authorise{Key: p.Key, Amount: p.Amount, Method: p.Method})
+	}
 	cancel()
 	if err := s.fault("gateway asked"); err != nil {
 		return err
@@ -116,7 +126,7 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	step, command := "payment answered", result(answer)
 	switch {
 	case errors.Is(err, gateway.ErrUnsupportedMethod):
-		command = payment.Decline{Code: CodeUnsupported, Message: "the payment method is not supported", Retryable: true}
+		command = payment.Decline{Code: CodeUnsupported, Message: unsupported, Retryable: true}
 	case errors.Is(err, gateway.ErrNotSent):
 		return ErrGatewayAway
 	case err != nil:
@@ -146,7 +156,11 @@ func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Autho
 	if !held {
 		return nil
 	}
-	_, err := s.Gateway.Void(ctx, r.payment.state.Key)
+	provider, err := s.gateway(r)
+	if err != nil {
+		return err
+	}
+	_, err = provider.Void(ctx, r.payment.state.Key)
 	return err
 }
 
@@ -194,7 +208,11 @@ func (s *Service) interrupted(ctx context.Context, r *run) error {
 func (s *Service) find(ctx context.Context, r *run) (gateway.Authorisation, error) {
 	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
 	defer cancel()
-	return s.Gateway.Find(calling, r.payment.state.Key)
+	provider, err := s.gateway(r)
+	if err != nil {
+		return gateway.Authorisation{}, err
+	}
+	return provider.Find(calling, r.payment.state.Key)
 }
 
 // resolve records an outcome that was found.
@@ -219,7 +237,7 @@ func (s *Service) settle(ctx context.Context, r *run) error {
 	case payment.StatusAuthorised:
 		return s.finish(ctx, r)
 	case payment.StatusDeclined:
-		return s.decline(ctx, r)
+		return s.decline(ctx, r, s.declined(p.Code, p.Message))
 	case payment.StatusUnknown, payment.StatusActionRequired:
 		return s.loseSight(ctx, r)
 	case payment.StatusNotFound:
@@ -233,9 +251,7 @@ func (s *Service) settle(ctx context.Context, r *run) error {
 
 // decline keeps the stock for another method, for a while. Where the outcome
 // was unknown before, nobody waits for that, and everything is given back.
-func (s *Service) decline(ctx context.Context, r *run) error {
-	p := r.payment.state
-	command := s.declined(p.Code, p.Message)
+func (s *Service) decline(ctx context.Context, r *run, command checkout.DeclinePayment) error {
 	if r.checkout.state.Step == checkout.Unknown {
 		return s.compensate(ctx, r, checkout.ErrDeclined, command)
 	}
@@ -253,6 +269,10 @@ func (s *Service) decline(ctx context.Context, r *run) error {
 	}
 	return s.fault("declined")
 }
+
+// unsupported declines a method that no gateway takes, before anything is
+// asked.
+func (s *Service) unsupported() checkout.DeclinePayment { return s.declined(CodeUnsupported, unsupported) }
 
 func (s *Service) declined(code, message string) checkout.DeclinePayment {
 	now := s.Now()

@@ -292,7 +292,7 @@ func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
 	id := must(t, o, err).Checkout.CheckoutID
 	deaf := w.process(t, &c)
-	deaf.Gateway = deafGateway{deaf.Gateway}
+	deaf.wrap(t, func(g payment.Provider) payment.Provider { return deafGateway{g} })
 	recovery := deaf.recovery(id)
 	for range 3 {
 		c.advance(11 * time.Hour)
@@ -309,14 +309,14 @@ func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 
 // slowGateway lets a call through only when it is told to.
 type slowGateway struct {
-	payment.Gateway
+	payment.Provider
 	called, open chan struct{}
 }
 
 func (g slowGateway) Authorise(ctx context.Context, request payment.Authorise) (payment.Authorisation, error) {
 	close(g.called)
 	<-g.open
-	return g.Gateway.Authorise(context.WithoutCancel(ctx), request)
+	return g.Provider.Authorise(context.WithoutCancel(ctx), request)
 }
 
 // A process hangs before it asks the gateway, recovery gives the checkout up,
@@ -326,8 +326,8 @@ func TestAnAnswerAfterTheCheckoutWasGivenUpHoldsNoMoney(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	hanging, other := w.process(t, &c), w.process(t, &c)
-	gateway := slowGateway{hanging.Gateway, make(chan struct{}), make(chan struct{})}
-	hanging.Gateway = gateway
+	gateway := slowGateway{called: make(chan struct{}), open: make(chan struct{})}
+	hanging.wrap(t, func(g payment.Provider) payment.Provider { gateway.Provider = g; return gateway })
 	other.offer(t, "A", 5)
 	request := place("k", "sandbox:approved", line("A", 2))
 	done := make(chan checkout.Outcome)
@@ -419,7 +419,7 @@ func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
 
 // offGateway is known to be down until it is switched on.
 type offGateway struct {
-	payment.Gateway
+	payment.Provider
 	on atomic.Bool
 }
 
@@ -427,14 +427,14 @@ func (g *offGateway) Authorise(ctx context.Context, request payment.Authorise) (
 	if !g.on.Load() {
 		return payment.Authorisation{}, payment.ErrNotSent
 	}
-	return g.Gateway.Authorise(ctx, request)
+	return g.Provider.Authorise(ctx, request)
 }
 
 func (g *offGateway) Find(ctx context.Context, key string) (payment.Authorisation, error) {
 	if !g.on.Load() {
 		return payment.Authorisation{}, payment.ErrNotSent
 	}
-	return g.Gateway.Find(ctx, key)
+	return g.Provider.Find(ctx, key)
 }
 
 func TestTheGatewayIsAway(t *testing.T) {
@@ -442,8 +442,8 @@ func TestTheGatewayIsAway(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	p := w.process(t, &c)
-	gateway := &offGateway{Gateway: p.Gateway}
-	p.Gateway = gateway
+	gateway := &offGateway{}
+	p.wrap(t, func(g payment.Provider) payment.Provider { gateway.Provider = g; return gateway })
 	p.offer(t, "A", 5)
 	request := place("k", "sandbox:approved", line("A", 1))
 	for range 2 {

@@ -17,7 +17,7 @@ import (
 )
 
 // deafGateway finds nothing out.
-type deafGateway struct{ payment.Gateway }
+type deafGateway struct{ payment.Provider }
 
 func (deafGateway) Find(context.Context, string) (payment.Authorisation, error) {
 	return payment.Authorisation{}, payment.ErrUnknownOutcome

@@ -126,7 +126,11 @@ func (s *Service) void(ctx context.Context, r *run) (bool, error) {
 	}
 	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
 	defer cancel()
-	if _, err := s.Gateway.Void(calling, r.payment.state.Key); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+	provider, err := s.gateway(r)
+	if err != nil {
+		return false, errors.Join(errVoid, err)
+	}
+	if _, err := provider.Void(calling, r.payment.state.Key); err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		return false, errors.Join(errVoid, err)
 	}
 	if err := s.fault("gateway voided"); err != nil {

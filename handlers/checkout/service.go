@@ -8,6 +8,7 @@ package checkout
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -46,6 +47,11 @@ type Numbers interface {
 	Next(ctx context.Context) (string, error)
 }
 
+// Gateways are the payment gateways that are on, a registry.
+type Gateways interface {
+	Provider(name string) (payment.Provider, error)
+}
+
 // Contacts keeps personal data apart from the events.
 type Contacts interface {
 	Put(ctx context.Context, subject, ref string, data any) error
@@ -55,7 +61,6 @@ type Contacts interface {
 // the one named.
 type Config struct {
 	Location       string          // where stock is reserved: main
-	Gateway        string          // the gateway's name in events: sandbox
 	GatewayTimeout time.Duration   // of each call: 6 s
 	Budget         time.Duration   // of all the work for one request: 10 s
 	Hold           time.Duration   // of reserved stock: 15 min
@@ -90,9 +95,6 @@ func (c Config) withDefaults() Config {
 	if c.Location == "" {
 		c.Location = "main"
 	}
-	if c.Gateway == "" {
-		c.Gateway = "sandbox"
-	}
 	if c.Polls == nil {
 		c.Polls = []time.Duration{2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute}
 	}
@@ -102,14 +104,14 @@ func (c Config) withDefaults() Config {
 // Service places orders. All fields but the last two are required. It may be
 // used by many goroutines, and must not be copied.
 type Service struct {
-	Store   eventstore.Store
-	Pricer  Pricer
-	Stock   Stock
-	Numbers Numbers
-	Gateway payment.Gateway
-	Config  Config
-	Now     func() time.Time
-	NewID   func() string // makes ids, never the same twice
+	Store    eventstore.Store
+	Pricer   Pricer
+	Stock    Stock
+	Numbers  Numbers
+	Gateways Gateways
+	Config   Config
+	Now      func() time.Time
+	NewID    func() string // makes ids, never the same twice
 
 	// Contacts keeps the personal data of requests that have any.
 	Contacts Contacts
@@ -125,6 +127,16 @@ type Service struct {
 type work struct {
 	fingerprint string
 	interrupted bool
+}
+
+// gateway returns the gateway of the last attempt's payment. One that is off
+// is [payment.ErrNotSent]: it may be on again later.
+func (s *Service) gateway(r *run) (payment.Provider, error) {
+	p, err := s.Gateways.Provider(r.payment.state.Gateway)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
+	}
+	return p, nil
 }
 
 func (s *Service) fault(step string) error {

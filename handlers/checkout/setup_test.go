@@ -17,6 +17,8 @@ import (
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
@@ -106,12 +108,27 @@ func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *proc
 	tb.Cleanup(gateway.Close)
 	return &process{
 		Service: &checkout.Service{
-			Store: store, Pricer: checkout.Prices{Products: products}, Stock: items, Gateway: gateway,
+			Store: store, Pricer: checkout.Prices{Products: products}, Stock: items, Gateways: only(gateway),
 			Numbers: &numbers.Allocator{Store: store, Tenant: "default", NewID: uuid.NewString},
 			Now:     c.now, NewID: uuid.NewString,
 		},
 		catalog: products, writer: items,
 	}
+}
+
+// only is a registry with nothing but the sandbox.
+func only(gateway payment.Provider) *registry.Registry {
+	return registry.New(map[string]payment.Provider{"sandbox": gateway})
+}
+
+// wrap puts something before the gateway.
+func (p *process) wrap(tb testing.TB, wrapper func(payment.Provider) payment.Provider) {
+	tb.Helper()
+	gateway, err := p.Gateways.Provider("sandbox")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.Gateways = only(wrapper(gateway))
 }
 
 // offer registers a product of 12.50 EUR and receives stock.
