@@ -16,10 +16,12 @@ import (
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/callback"
 )
 
 // API is what the routes need.
@@ -32,10 +34,13 @@ type API struct {
 	CreditNotes creditnotes.Recorder
 	Checkouts   *checkout.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
+	Jobs        *jobs.Service
+	Callbacks   *callback.Sender // seals and derives their secrets
 	// Orders, Timeline and Levels are read models: they may be behind.
 	Orders     projections.OrderQueries
 	Timeline   projections.TimelineQueries
 	Levels     projections.StockQueries
+	JobList    projections.JobQueries
 	Endpoints  *webhooks.Endpoints
 	Deliveries *webhooks.Dispatcher
 
@@ -64,6 +69,7 @@ func (s *server) routes() {
 	s.timelineRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
+	s.jobRoutes()
 	s.keyRoutes()
 	s.healthRoutes()
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -40,6 +41,7 @@ import (
 	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
 	stocks "github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -89,6 +91,7 @@ func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
+		job.EventTypes(),
 	)
 }
 
@@ -110,6 +113,7 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 		TraceID:     func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" },
 		Logger:      p.logger, Now: time.Now, NewID: uuid.NewString,
 	}
+	a.Jobs = jobs.New(p.store, time.Now)
 	p.webhooks(a)
 	p.checkouts(a)
 	p.readModels(a)
@@ -205,13 +209,15 @@ func (p *platform) readModels(a *api.API) {
 		return runner
 	}
 	orders, timeline, levels := run(projections.Orders{}), run(projections.Timeline{}), run(projections.Stock{})
+	jobList := run(projections.Jobs{})
+	a.JobList = projections.JobQueries{DB: jobList.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
 	a.Levels = projections.StockQueries{DB: levels.Read()}
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList} {
 			_ = runner.Close()
 		}
 	})

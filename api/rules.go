@@ -150,6 +150,22 @@ func ruleKinds() []kind {
 			about: "The id was used before, with other content. Repeating the same content would be harmless.",
 		},
 		{
+			slug: "job-not-found", status: http.StatusNotFound, title: "No such job",
+			about: "No job has this id, or another API key started it.",
+		},
+		{
+			slug: "job-finished", status: http.StatusConflict, title: "Job is over",
+			about: "The job has succeeded or failed: it cannot be changed any more.",
+		},
+		{
+			slug: "job-cancelled", status: http.StatusConflict, title: "Job cancelled",
+			about: "Somebody asked for the job to be given up.",
+		},
+		{
+			slug: "job-not-cancellable", status: http.StatusConflict, title: "Job cannot be cancelled",
+			about: "Jobs of this kind are finished once they were begun.",
+		},
+		{
 			slug: "endpoint-not-found", status: http.StatusNotFound, title: "No such endpoint",
 			about: "No webhook endpoint has this id, or it was deleted.",
 		},

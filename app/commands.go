@@ -10,10 +10,12 @@ import (
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/tracing"
+	"github.com/waybill-dev/waybill/webhooks/callback"
 )
 
 // commands is what decides.
@@ -25,6 +27,8 @@ type commands struct {
 	creditNotes creditnotes.Recorder
 	gateways    *registry.Registry
 	checkout    *checkout.Service
+	jobs        *jobs.Service
+	callbacks   *callback.Sender
 }
 
 const tenant = "default"

@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/installation"
+	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -22,5 +23,6 @@ func eventTypes() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
+		job.EventTypes(),
 	)
 }

@@ -31,8 +31,8 @@ func (a *App) metrics() (http.Handler, error) {
 
 // gauges reads where the read models and checkouts are.
 type gauges struct {
-	app                                                                     *App
-	projectionPosition, projectionApplied, projectionBlocked, checkoutsOpen *prometheus.Desc
+	app                                                                                            *App
+	projectionPosition, projectionApplied, projectionBlocked, checkoutsOpen, jobsOpen, jobsAlarmed *prometheus.Desc
 }
 
 func newGauges(a *App) *gauges {
@@ -42,12 +42,14 @@ func newGauges(a *App) *gauges {
 		projectionApplied:  prometheus.NewDesc("waybill_projection_applied_timestamp_seconds", "When the last event that was applied had been recorded.", []string{"projection"}, nil),
 		projectionBlocked:  prometheus.NewDesc("waybill_projection_blocked_streams", "Streams with an event that cannot be applied.", []string{"projection"}, nil),
 		checkoutsOpen:      prometheus.NewDesc("waybill_checkouts_open", "Checkouts that are not over.", []string{"step"}, nil),
+		jobsOpen:           prometheus.NewDesc("waybill_jobs_open", "Long jobs that are not over.", []string{"kind"}, nil),
+		jobsAlarmed:        prometheus.NewDesc("waybill_jobs_alarmed", "Open jobs that failed five times or more.", []string{"kind"}, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (g *gauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{g.projectionPosition, g.projectionApplied, g.projectionBlocked, g.checkoutsOpen} {
+	for _, desc := range []*prometheus.Desc{g.projectionPosition, g.projectionApplied, g.projectionBlocked, g.checkoutsOpen, g.jobsOpen, g.jobsAlarmed} {
 		descs <- desc
 	}
 }
@@ -78,5 +80,13 @@ func (g *gauges) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, step := range []checkout.Step{checkout.Started, checkout.Reserved, checkout.Paying, checkout.Declined, checkout.Unknown, checkout.Authorised, checkout.Compensating} {
 		gauge(g.checkoutsOpen, float64(counts[step]), string(step))
+	}
+	jobs, err := g.app.models.jobs.Count(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(g.jobsOpen, err)
+	}
+	for _, kind := range jobs {
+		gauge(g.jobsOpen, float64(kind.Open), kind.Kind)
+		gauge(g.jobsAlarmed, float64(kind.Alarmed), kind.Kind)
 	}
 }

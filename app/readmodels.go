@@ -23,6 +23,7 @@ type readModels struct {
 	timeline  projections.TimelineQueries
 	stock     projections.StockQueries
 	checkouts projections.CheckoutQueries
+	jobs      projections.JobQueries
 }
 
 // startReadModels opens every read model, for its queries, and brings them
@@ -34,8 +35,9 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Timeline{}.Name():  func(r *projections.Runner) { a.models.timeline.DB = r.Read() },
 		projections.Stock{}.Name():     func(r *projections.Runner) { a.models.stock.DB = r.Read() },
 		projections.Checkouts{}.Name(): func(r *projections.Runner) { a.models.checkouts.DB = r.Read() },
+		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
 	}
-	for _, p := range []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}} {
+	for _, p := range []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{}} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
 		})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/process"
@@ -39,7 +40,10 @@ type history struct {
 func newHistory(tb testing.TB) *history {
 	tb.Helper()
 	types := stock.EventTypes()
-	for _, more := range [][]domain.EventType{order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes()} {
+	for _, more := range [][]domain.EventType{
+		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(),
+		job.EventTypes(),
+	} {
 		types = append(types, more...)
 	}
 	codec, err := eventstore.NewCodec(types...)

@@ -118,6 +118,8 @@ func fill(v reflect.Value, name string) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1250)
+	case reflect.Uint8:
+		v.SetUint(7)
 	case reflect.String:
 		v.SetString(text(name))
 	default:

@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -30,6 +31,7 @@ func Connect(tb testing.TB, address string) *eventstore.Client {
 	codec, err := eventstore.NewCodec(slices.Concat(
 		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
+		job.EventTypes(),
 	)...)
 	if err != nil {
 		tb.Fatal(err)
