@@ -106,7 +106,6 @@ func checkParameters(t *testing.T, where string, operation map[string]any) {
 	}
 	slices.Sort(want)
 	slices.Sort(got)
-	slices.Sort(want)
 	if !slices.Equal(want, got) {
 		t.Errorf("%s describes the parameters %v", where, got)
 	}
@@ -162,6 +161,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"PUT /v1/products/{sku}/price",
 	}
 	slices.Sort(got)
+	slices.Sort(want)
 	if !slices.Equal(want, got) {
 		t.Errorf("routes:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
