@@ -77,15 +77,13 @@ func (s *server) operation(r route) huma.Operation {
 // finish describes what huma does not know of: the problems, and the example.
 func (s *server) finish(r route) {
 	op := s.operationAt(r.method, r.path)
-	slugs := append([]string{kindInternal}, r.refuses...)
+	slugs := append([]string{kindInternal, kindInvalid}, r.refuses...) // a member of the query that is unknown is not valid anywhere
 	if len(r.scopes) > 0 {
 		slugs = append(slugs, kindUnauthorized, kindForbidden, kindUnavailable)
 	}
 	if op.RequestBody != nil {
-		slugs = append(slugs, kindMalformed, kindTooSlow, kindTooLarge, kindMediaType, kindInvalid)
+		slugs = append(slugs, kindMalformed, kindTooSlow, kindTooLarge, kindMediaType)
 		op.RequestBody.Content["application/json"].Example = r.example
-	} else if len(op.Parameters) > 0 {
-		slugs = append(slugs, kindInvalid)
 	}
 	delete(op.Responses, "default") // huma's own form of a problem
 	byStatus := map[int][]string{}

@@ -30,6 +30,10 @@ type server struct {
 // stockCached is how many stock items are kept in memory for questions.
 const stockCached = 1_000
 
+// huma takes members whose names differ in case for the same, as encoding/json
+// does: a body could hold one twice, and mean either.
+func init() { huma.ValidateStrictCasing = true }
+
 func newServer(a *API) *server {
 	s := &server{api: a, logger: a.Logger, mux: &router{}, kinds: map[string]kind{}, cursors: cursors{key: a.CursorKey}}
 	if s.logger == nil {
