@@ -24,6 +24,7 @@ type readModels struct {
 	stock     projections.StockQueries
 	checkouts projections.CheckoutQueries
 	jobs      projections.JobQueries
+	tasks     projections.TaskQueries
 }
 
 // startReadModels opens every read model, for its queries, and brings them
@@ -36,8 +37,12 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Stock{}.Name():     func(r *projections.Runner) { a.models.stock.DB = r.Read() },
 		projections.Checkouts{}.Name(): func(r *projections.Runner) { a.models.checkouts.DB = r.Read() },
 		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
+		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
 	}
-	for _, p := range []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{}} {
+	for _, p := range []projections.Projection{
+		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{},
+		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
+	} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
 		})

@@ -35,6 +35,7 @@ type Config struct {
 
 	Node     Node     `embed:"" prefix:"node-" envprefix:"WAYBILL_NODE_"`
 	Checkout Checkout `embed:"" prefix:"checkout-" envprefix:"WAYBILL_CHECKOUT_"`
+	Tasks    Tasks    `embed:"" prefix:"tasks-" envprefix:"WAYBILL_TASKS_"`
 	Webhooks Webhooks `embed:"" prefix:"webhooks-" envprefix:"WAYBILL_WEBHOOKS_"`
 
 	Gateways []string `name:"gateways" env:"WAYBILL_GATEWAYS" default:"sandbox" help:"Payment gateways that are on: sandbox, stripe. A payment method begins with the name of its gateway, as in stripe:pm_card_visa."`
@@ -63,6 +64,16 @@ type Checkout struct {
 	UnknownGiveUp   time.Duration   `name:"unknown-give-up" env:"UNKNOWN_GIVE_UP" default:"24h" help:"After this an unknown payment is voided and its stock released."`
 	RecoverAfter    time.Duration   `name:"recover-after" env:"RECOVER_AFTER" default:"15s" help:"A checkout without progress for so long is finished or undone."`
 	RecoverEvery    time.Duration   `name:"recover-every" env:"RECOVER_EVERY" default:"1s" help:"How often open checkouts are looked through."`
+}
+
+// Tasks is how what orders still need is done, after the request that caused it
+// was answered.
+type Tasks struct {
+	Every         time.Duration `name:"every" env:"EVERY" default:"250ms" help:"How often the list of due tasks is looked through."`
+	Workers       int           `name:"workers" env:"WORKERS" default:"16" help:"Orders that are worked on at once, 1 to 256."`
+	Timeout       time.Duration `name:"timeout" env:"TIMEOUT" default:"1m" help:"Longest time one attempt of a task may take."`
+	CompleteAfter time.Duration `name:"complete-after" env:"COMPLETE_AFTER" default:"336h" help:"An order is complete so long after its last delivery, return or refund; counts for what happens from then on."`
+	SweepEvery    time.Duration `name:"sweep-every" env:"SWEEP_EVERY" default:"1s" help:"How often reservations of stock whose time is over are released."`
 }
 
 // Webhooks is how callbacks are delivered.
@@ -104,6 +115,9 @@ func (c Config) Validate() error {
 	}
 	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
 		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)
+	}
+	if c.Tasks.Workers < 1 || c.Tasks.Workers > 256 {
+		bad("tasks-workers", "%d is not between 1 and 256", c.Tasks.Workers)
 	}
 	if budget := max(10*time.Second, c.Checkout.GatewayTimeout+4*time.Second); c.Checkout.RecoverAfter <= budget {
 		bad("checkout-recover-after", "%s is not longer than a request may work, %s; a checkout would be recovered under its feet", c.Checkout.RecoverAfter, budget)
@@ -153,6 +167,10 @@ func (c Config) durations() []namedDuration {
 		{"checkout-recover-after", c.Checkout.RecoverAfter},
 		{"checkout-recover-every", c.Checkout.RecoverEvery},
 		{"gateway-pause", c.Gateway.Pause},
+		{"tasks-every", c.Tasks.Every},
+		{"tasks-timeout", c.Tasks.Timeout},
+		{"tasks-complete-after", c.Tasks.CompleteAfter},
+		{"tasks-sweep-every", c.Tasks.SweepEvery},
 		{"webhooks-timeout", c.Webhooks.Timeout},
 		{"webhooks-lease", c.Webhooks.Lease},
 	}

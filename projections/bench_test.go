@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -43,6 +44,17 @@ func BenchmarkRebuild(b *testing.B) {
 				h.record("checkout-"+id, id, checkout.CheckoutStarted{CheckoutID: id, OrderID: id})
 			} else {
 				h.record("checkout-"+id, id, checkout.CheckoutCompleted{CheckoutID: id, OrderID: id})
+			}
+		}},
+		{"tasks of orders that are placed", projections.Tasks{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i/3)
+			switch i % 3 {
+			case 0:
+				h.record("payment-"+id, id, payment.PaymentAuthorisationRequested{PaymentID: id, OrderID: id})
+			case 1:
+				h.record("payment-"+id, id, payment.PaymentAuthorised{PaymentID: id, ExpiresAt: historyStart.AddDate(0, 0, 7)})
+			default:
+				h.record("order-"+id, id, placed(id, fmt.Sprint(i), "A", 1))
 			}
 		}},
 	} {

@@ -10,3 +10,8 @@ const DueQuery = dueCheckouts
 
 // ExpiredQuery is the statement behind the items with expired reservations.
 const ExpiredQuery = expiredItems
+
+// TaskQueriesText are the statements behind the to-do list.
+func TaskQueriesText() (due, ofOrder, alarmed, count string) {
+	return dueTasks, orderTasks, alarmedTasks, countTasks
+}

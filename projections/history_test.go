@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,11 +152,34 @@ func (h *history) checkout(id string, random *rand.Rand) []func() {
 			record("checkout-"+c, checkout.CheckoutFailed{CheckoutID: c, Reason: "payment-declined"}))
 	}
 	return append(steps,
-		record("payment-"+p, payment.PaymentAuthorised{PaymentID: p}),
+		record("payment-"+p, payment.PaymentAuthorised{PaymentID: p, Amount: domain.Money{Amount: 1, Currency: "EUR"}, ExpiresAt: historyStart.Add(7 * 24 * time.Hour)}),
 		record("checkout-"+c, checkout.CheckoutPaymentAuthorised{CheckoutID: c, PaymentID: p}),
 		record(s, stock.StockCommitted{SKU: sku, Location: "main", ReservationID: r, OrderID: o, Quantity: quantity}),
 		record("order-"+o, placed(o, id, sku, quantity)),
-		record("checkout-"+c, checkout.CheckoutCompleted{CheckoutID: c, OrderID: o}))
+		record("checkout-"+c, checkout.CheckoutCompleted{CheckoutID: c, OrderID: o}),
+		record("order-"+o, order.OrderShipped{OrderID: o, ShipmentID: "s" + id}),
+		record("payment-"+p, payment.PaymentCaptureRequested{PaymentID: p, CaptureID: "m" + id, Final: random.IntN(2) == 0}),
+		record("payment-"+p, payment.PaymentCaptured{PaymentID: p, CaptureID: "m" + id, Amount: domain.Money{Amount: 1, Currency: "EUR"}}),
+		record("order-"+o, order.OrderDelivered{OrderID: o, ShipmentID: "s" + id, At: historyStart}),
+		func() { h.process(o, p, id, random) })[:len(steps)+5+random.IntN(6)]
+}
+
+// process closes what the history of an order opened, or not.
+func (h *history) process(o, p, id string, random *rand.Rand) {
+	for _, task := range []process.Task{{Kind: process.Capture, Ref: "s" + id}, {Kind: process.CopyPayment, Ref: p}, {Kind: process.Complete, Ref: "order"}} {
+		if opened := h.events[random.IntN(len(h.events))]; random.IntN(3) > 0 {
+			task.OpenedBy = opened.ID.String()
+		}
+		for _, e := range h.events {
+			if task.OpenedBy == "" && (e.Stream == "order-"+o && task.Kind != process.CopyPayment || e.Stream == "payment-"+p) {
+				task.OpenedBy = e.ID.String()
+			}
+		}
+		if random.IntN(2) == 0 {
+			h.record("orderpm-"+o, o, process.ProcessTaskFailed{OrderID: o, Task: task, Attempt: 1, Cause: "late", RetryAt: historyStart})
+		}
+		h.record("orderpm-"+o, o, process.ProcessTaskDone{OrderID: o, Task: task})
+	}
 }
 
 func placed(id, number, sku string, lines int) order.OrderPlaced {
@@ -181,10 +205,11 @@ func snapshot(tb testing.TB, db *sql.DB) (rows []string) {
 		tables = append(tables, row[0])
 	}
 	for _, table := range tables {
-		for _, row := range query(tb, db, "SELECT * FROM "+table+" ORDER BY 1, 2") {
+		for _, row := range query(tb, db, "SELECT * FROM "+table) {
 			rows = append(rows, table+": "+strings.Join(row, "|"))
 		}
 	}
+	slices.Sort(rows)
 	return rows
 }
 

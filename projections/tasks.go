@@ -1,0 +1,214 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Tasks is the to-do list: what orders still need. Events of orders, payments
+// and stock put a task on it; the order's process, and what happens to the
+// payment, take it off.
+type Tasks struct {
+	// CompleteAfter is how long after the last delivery, return or refund an
+	// order is complete. 0 means 14 days. Another value counts for what happens
+	// from then on.
+	CompleteAfter time.Duration
+}
+
+// Name implements [Projection].
+func (Tasks) Name() string { return "tasks" }
+
+// Version implements [Projection].
+func (Tasks) Version() int { return 1 }
+
+// Migrations implements [Projection].
+func (Tasks) Migrations() fs.FS { return schema("tasks") }
+
+// Prefixes implements [Projection].
+func (Tasks) Prefixes() []string {
+	return []string{order.Decider.Category + "-", payment.Decider.Category + "-", process.Decider.Category + "-", stock.Decider.Category + "-"}
+}
+
+// Apply implements [Projection].
+func (p Tasks) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
+	event, err := r.Decode()
+	if err != nil {
+		return err
+	}
+	t := tasks{tx: tx, r: r}
+	switch e := event.(type) {
+	case order.Event:
+		return t.order(ctx, e, p.completeAfter())
+	case payment.Event:
+		return t.payment(ctx, e)
+	case process.Event:
+		return t.process(ctx, e)
+	case stock.StockShortfallDetected:
+		return t.shortfall(ctx, e)
+	case stock.Event:
+		return nil
+	}
+	return fmt.Errorf("%T is no event of an order, a payment, a process or a stock item", event)
+}
+
+func (p Tasks) completeAfter() time.Duration {
+	if p.CompleteAfter == 0 {
+		return 14 * 24 * time.Hour
+	}
+	return p.CompleteAfter
+}
+
+// tasks applies one event.
+type tasks struct {
+	tx *Tx
+	r  eventstore.Recorded
+}
+
+// order opens what an event of an order asks for.
+func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.Duration) error {
+	now := t.r.Created
+	switch e := event.(type) {
+	case order.OrderPlaced:
+		return t.placed(ctx, e.OrderID)
+	case order.OrderShipped:
+		if err := t.open(ctx, e.OrderID, process.ShipStock, e.ShipmentID, now); err != nil {
+			return err
+		}
+		return t.open(ctx, e.OrderID, process.Capture, e.ShipmentID, now)
+	case order.OrderFulfilmentRequested:
+		return t.open(ctx, e.OrderID, process.Fulfil, e.RequestID, now)
+	case order.OrderCancelRequested:
+		return t.open(ctx, e.OrderID, process.Cancel, e.RequestID, now)
+	case order.OrderEdited:
+		return t.open(ctx, e.OrderID, process.Edit, e.EditID, now)
+	case order.OrderRefundRequested:
+		return t.open(ctx, e.OrderID, process.Refund, e.RefundID, now)
+	case order.OrderHeld:
+		if e.Until.IsZero() {
+			return nil
+		}
+		return t.open(ctx, e.OrderID, process.ReleaseHold, e.HoldID, e.Until)
+	case order.OrderHoldReleased:
+		return t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ?`, e.OrderID, string(process.ReleaseHold))
+	case order.OrderReturnReceived:
+		if err := t.open(ctx, e.OrderID, process.Return, e.ReturnID, now); err != nil {
+			return err
+		}
+		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
+	case order.OrderDelivered:
+		return t.complete(ctx, e.OrderID, e.At.Add(completeAfter))
+	case order.OrderReturnRejected:
+		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
+	case order.OrderRefunded:
+		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
+	case order.OrderRefundFailed:
+		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
+	case order.OrderReopened:
+		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
+	case order.OrderNoteAdded, order.OrderTagged, order.OrderAddressChanged, order.OrderPaymentUpdated, order.OrderShipmentFailed,
+		order.OrderReturnRequested, order.OrderCancelled, order.OrderCancelRefused, order.OrderCompleted:
+		return nil // they ask for nothing
+	}
+	return fmt.Errorf("%T is no event of an order", event)
+}
+
+// shortfall opens a task for each order that cannot be served.
+func (t tasks) shortfall(ctx context.Context, e stock.StockShortfallDetected) error {
+	ref := fmt.Sprintf("%s#%d", stock.ID(e.Location, e.SKU), t.r.Revision)
+	for _, s := range e.Reservations {
+		if s.OrderID == "" {
+			continue
+		}
+		if err := t.open(ctx, s.OrderID, process.HoldShortage, ref, t.r.Created); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	insertTask = `INSERT INTO tasks (order_id, kind, ref, opened_by, position, opened_at, due_at, next_at) `
+	notClosed  = `NOT EXISTS (SELECT 1 FROM closed_early c WHERE c.order_id = ? AND c.kind = ? AND c.ref = ? AND c.opened_by = ?)`
+)
+
+// open puts a task on the list. One that is on it already is from now on for
+// this event, and stays where it is.
+func (t tasks) open(ctx context.Context, orderID string, kind process.Kind, ref string, due time.Time) error {
+	id, k := t.r.ID.String(), string(kind)
+	due = t.notBefore(due)
+	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
+		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by`,
+		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), //nolint:gosec // a log of 8 EiB is far
+		orderID, k, ref, id)
+}
+
+// notBefore is the time of the event where it is the later one: nothing is
+// overdue that was not known of.
+func (t tasks) notBefore(due time.Time) time.Time {
+	if due.Before(t.r.Created) {
+		return t.r.Created
+	}
+	return due
+}
+
+// complete is open for the end of an order, which every event puts off.
+func (t tasks) complete(ctx context.Context, orderID string, due time.Time) error {
+	id, k, ref := t.r.ID.String(), string(process.Complete), "order"
+	due = t.notBefore(due)
+	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
+		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by,
+			due_at = max(tasks.due_at, excluded.due_at), next_at = max(tasks.next_at, excluded.due_at)`,
+		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), //nolint:gosec // see above
+		orderID, k, ref, id)
+}
+
+// process notes what became of a task.
+func (t tasks) process(ctx context.Context, event process.Event) error {
+	switch e := event.(type) {
+	case process.ProcessTaskFailed:
+		return t.tx.Exec(ctx, `UPDATE tasks SET failures = ?, cause = ?, next_at = max(due_at, ?) WHERE order_id = ? AND kind = ? AND ref = ?`,
+			e.Attempt, e.Cause, millis(e.RetryAt), e.OrderID, string(e.Kind), e.Ref)
+	case process.ProcessAlarmRaised:
+		return t.tx.Exec(ctx, `UPDATE tasks SET alarmed_at = ? WHERE order_id = ? AND kind = ? AND ref = ?`,
+			millis(t.r.Created), e.OrderID, string(e.Kind), e.Ref)
+	case process.ProcessTaskRetried:
+		return t.tx.Exec(ctx, `UPDATE tasks SET next_at = due_at WHERE order_id = ? AND kind = ? AND ref = ?`,
+			e.OrderID, string(e.Kind), e.Ref)
+	case process.ProcessTaskDone:
+		return t.close(ctx, e.OrderID, e.Task)
+	case process.ProcessTaskAbandoned:
+		return t.close(ctx, e.OrderID, e.Task)
+	}
+	return fmt.Errorf("%T is no event of a process", event)
+}
+
+// close takes a task off the list, unless another event asked for it
+// meanwhile: then it begins anew.
+func (t tasks) close(ctx context.Context, orderID string, task process.Task) error {
+	args := []any{orderID, string(task.Kind), task.Ref, task.OpenedBy}
+	if task.Kind != process.Movement { // which the payment's stream closes as it opens it
+		err := t.tx.Exec(ctx, `INSERT INTO closed_early (order_id, kind, ref, opened_by) SELECT ?, ?, ?, ?
+			WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.order_id = ? AND t.kind = ? AND t.ref = ? AND t.opened_by = ?)
+			ON CONFLICT DO NOTHING`, append(args[:4:4], args...)...)
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ? AND opened_by = ?`, args...); err != nil {
+		return err
+	}
+	if task.Kind != process.CopyPayment && task.Kind != process.Complete {
+		return nil
+	}
+	return t.tx.Exec(ctx, `UPDATE tasks SET position = ?, opened_at = ?, next_at = due_at, failures = 0, alarmed_at = 0, cause = ''
+		WHERE order_id = ? AND kind = ? AND ref = ?`,
+		int64(t.r.Position), millis(t.r.Created), orderID, string(task.Kind), task.Ref) //nolint:gosec // see above
+}

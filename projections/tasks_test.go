@@ -1,0 +1,346 @@
+package projections_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/process"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+const day = 24 * time.Hour
+
+// list is the to-do list of a log made by hand.
+type list struct {
+	t *testing.T
+	h *history
+	p projections.Tasks
+}
+
+func newList(t *testing.T) *list {
+	t.Helper()
+	return &list{t: t, h: newHistory(t)}
+}
+
+// order, payment, stock and process record events about the order o, its
+// payment p and the item main.A.
+func (l *list) order(events ...domain.Event)   { l.record("order-o", events) }
+func (l *list) payment(events ...domain.Event) { l.record("payment-p", events) }
+func (l *list) stock(events ...domain.Event)   { l.record("stock-main.A", events) }
+
+func (l *list) record(stream string, events []domain.Event) {
+	for _, e := range events {
+		l.h.record(stream, "c", e)
+	}
+}
+
+// of returns a task as the n-th last event of the log opened it.
+func (l *list) of(kind process.Kind, ref string, back int) process.Task {
+	return process.Task{Kind: kind, Ref: ref, OpenedBy: l.h.events[len(l.h.events)-back].ID.String()}
+}
+
+func (l *list) done(task process.Task) {
+	l.record("orderpm-o", []domain.Event{process.ProcessTaskDone{OrderID: "o", Task: task}})
+}
+
+func (l *list) failed(task process.Task, attempt int, retry time.Time) {
+	l.record("orderpm-o", []domain.Event{process.ProcessTaskFailed{OrderID: "o", Task: task, Attempt: attempt, Cause: "late", RetryAt: retry}})
+}
+
+func (l *list) queries() projections.TaskQueries {
+	l.t.Helper()
+	r := l.h.open(l.p, l.t.TempDir())
+	l.t.Cleanup(func() { _ = r.Close() })
+	if err := r.Apply(l.t.Context(), l.h.page(l.p, 0, len(l.h.events))); err != nil {
+		l.t.Fatal(err)
+	}
+	if blocked, err := r.Blocked(l.t.Context()); err != nil || len(blocked) > 0 {
+		l.t.Fatalf("blocked: %+v, %v", blocked, err)
+	}
+	return projections.TaskQueries{DB: r.Read()}
+}
+
+// open returns the tasks of an order in words: what, and when it is tried next
+// after the last event.
+func (l *list) open(orderID string) (words []string) {
+	l.t.Helper()
+	rows, err := l.queries().Of(l.t.Context(), orderID)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, row := range rows {
+		text := fmt.Sprintf("%s %s", row.Task.Kind, row.Task.Ref)
+		if wait := row.NextAt.Sub(historyStart).Truncate(time.Minute); wait > 0 {
+			text += " in " + wait.String()
+		}
+		if row.Failures > 0 {
+			text += fmt.Sprintf(", %d failures", row.Failures)
+		}
+		if !row.Alarmed.IsZero() {
+			text += ", alarm"
+		}
+		words = append(words, text)
+	}
+	return words
+}
+
+func (l *list) expect(name string, want ...string) {
+	l.t.Helper()
+	if diff := cmp.Diff(want, l.open("o")); diff != "" {
+		l.t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// pay records an authorisation of 100 that expires in a week.
+func (l *list) pay() {
+	l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"},
+		payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(7 * day)})
+}
+
+func (l *list) place() { l.order(order.OrderPlaced{OrderID: "o", PaymentID: "p"}) }
+
+func TestEveryKindOfTaskIsOpenedByItsEvent(t *testing.T) {
+	t.Parallel()
+	l := newList(t)
+	l.order(
+		order.OrderShipped{OrderID: "o", ShipmentID: "s1"},
+		order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
+		order.OrderCancelRequested{OrderID: "o", RequestID: "x1"},
+		order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
+		order.OrderEdited{OrderID: "o", EditID: "e1"},
+		order.OrderHeld{OrderID: "o", HoldID: "h1", Until: historyStart.Add(2 * time.Hour)},
+		order.OrderHeld{OrderID: "o", HoldID: "h2"},
+		order.OrderNoteAdded{OrderID: "o"}, order.OrderTagged{OrderID: "o"}, order.OrderAddressChanged{OrderID: "o"},
+		order.OrderShipmentFailed{OrderID: "o"}, order.OrderReturnRequested{OrderID: "o"}, order.OrderCancelled{OrderID: "o"},
+		order.OrderCancelRefused{OrderID: "o"}, order.OrderCompleted{OrderID: "o"}, order.OrderPaymentUpdated{OrderID: "o"},
+		order.OrderReturnReceived{OrderID: "o", ReturnID: "t1"},
+	)
+	l.expect("of an order",
+		"capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1", "release-hold h1 in 2h0m0s",
+		"complete order in 336h0m0s", "return t1")
+	l.order(order.OrderHoldReleased{OrderID: "o"})
+	l.expect("released", "capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1",
+		"complete order in 336h0m0s", "return t1")
+	l.stock(stock.StockReceived{SKU: "A", Location: "main", Quantity: 1}, stock.StockShortfallDetected{SKU: "A", Location: "main", Reservations: []stock.Shortfall{
+		{ReservationID: "r1", OrderID: "o1"}, {ReservationID: "r2"}, {ReservationID: "r3", OrderID: "o3"},
+	}})
+	for _, id := range []string{"o1", "o3"} {
+		if diff := cmp.Diff([]string{"hold-shortage main.A#1"}, l.open(id)); diff != "" {
+			t.Errorf("shortage of %s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+func TestAnOrderIsCompleteSomeTimeAfterTheLastThingThatHappened(t *testing.T) {
+	t.Parallel()
+	for name, event := range map[string]domain.Event{
+		"received": order.OrderReturnReceived{OrderID: "o", ReturnID: "t"}, "rejected": order.OrderReturnRejected{OrderID: "o"},
+		"refunded": order.OrderRefunded{OrderID: "o"}, "refund failed": order.OrderRefundFailed{OrderID: "o"}, "reopened": order.OrderReopened{OrderID: "o"},
+	} {
+		l := newList(t)
+		l.p.CompleteAfter = 3 * day
+		l.order(event)
+		if got := l.open("o"); got[0] != "complete order in 72h0m0s" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	l := newList(t)
+	l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(5 * day)})
+	first := l.of(process.Complete, "order", 1)
+	l.expect("delivered", "complete order in 456h0m0s")
+	l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(-99 * day)})
+	l.expect("an earlier delivery that is told later does not bring it forward", "complete order in 456h0m0s")
+	l.done(first)
+	l.expect("what was done before that is not the end", "complete order in 456h0m0s")
+	l.done(l.of(process.Complete, "order", 2))
+	l.expect("done")
+	l.order(order.OrderReopened{OrderID: "o"})
+	l.expect("opened again", "complete order in 336h0m0s")
+}
+
+func TestATaskIsClosedByWhatBecameOfIt(t *testing.T) {
+	t.Parallel()
+	l := newList(t)
+	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
+	capture, ship := l.of(process.Capture, "s1", 1), l.of(process.ShipStock, "s1", 1)
+	l.failed(capture, 1, historyStart.Add(time.Hour))
+	l.expect("failed", "capture s1 in 1h0m0s, 1 failures", "ship-stock s1")
+	l.failed(capture, 5, historyStart.Add(2*time.Hour))
+	l.record("orderpm-o", []domain.Event{process.ProcessAlarmRaised{OrderID: "o", Task: capture, Failures: 5}})
+	l.expect("alarm", "capture s1 in 2h0m0s, 5 failures, alarm", "ship-stock s1")
+	q := l.queries()
+	if rows, err := q.Alarmed(t.Context(), 9); err != nil || len(rows) != 1 || rows[0].Task != capture || rows[0].Cause != "late" {
+		t.Errorf("alarmed: %+v, %v", rows, err)
+	}
+	counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
+	want := []projections.TaskCount{
+		{Kind: process.Capture, Due: 1, Failing: 1, Alarmed: 1, Oldest: historyStart.Add(time.Millisecond)},
+		{Kind: process.ShipStock, Due: 1, Oldest: historyStart.Add(time.Millisecond)},
+	}
+	if diff := cmp.Diff(want, counts); err != nil || diff != "" {
+		t.Errorf("counts (-want +got), %v:\n%s", err, diff)
+	}
+	l.record("orderpm-o", []domain.Event{process.ProcessTaskRetried{OrderID: "o", Task: capture}})
+	l.expect("retried", "capture s1, 5 failures, alarm", "ship-stock s1")
+	l.done(ship)
+	l.expect("done", "capture s1, 5 failures, alarm")
+	l.record("orderpm-o", []domain.Event{process.ProcessTaskAbandoned{OrderID: "o", Task: capture, Reason: "by hand"}})
+	l.expect("given up")
+}
+
+func TestThePaymentOfAPlacedOrderIsCopied(t *testing.T) {
+	t.Parallel()
+	captured := payment.PaymentCaptured{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
+	requested := payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
+	const looksAfter = "reauthorise p in 144h0m0s"
+
+	l := newList(t)
+	l.pay()
+	l.expect("nothing of an order that is not there")
+	l.place()
+	l.expect("nothing but looking after the authorisation", looksAfter)
+	l.payment(requested)
+	l.expect("the gateway is asked", looksAfter, "movement p/m1")
+	l.payment(captured)
+	l.expect("it answered", looksAfter, "copy-payment p")
+	first := l.of(process.CopyPayment, "p", 1)
+	l.failed(first, 1, historyStart.Add(time.Hour))
+	l.payment(payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
+	l.expect("two events are one task", looksAfter, "copy-payment p in 1h0m0s, 1 failures")
+	l.done(first)
+	l.expect("the second is still to be copied", looksAfter, "copy-payment p")
+	l.done(l.of(process.CopyPayment, "p", 2))
+	l.expect("copied", looksAfter)
+	l.payment(payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r1"})
+	l.expect("a refund", looksAfter, "movement p/r1")
+	l.payment(payment.PaymentRefundFailed{PaymentID: "p", RefundID: "r1"})
+	l.expect("answered too", looksAfter, "copy-payment p")
+
+	l = newList(t)
+	l.pay()
+	l.payment(requested, captured)
+	l.expect("captured before there is an order")
+	l.place()
+	l.expect("and copied when there is one", "copy-payment p", looksAfter)
+
+	l = newList(t)
+	l.place()
+	l.pay()
+	l.expect("another payment of an order is copied from its authorisation on", "copy-payment p", looksAfter)
+
+	for name, events := range map[string][]domain.Event{
+		"capture failed": {requested, payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}},
+		"refunded":       {payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r"}, payment.PaymentRefunded{PaymentID: "p", RefundID: "r"}},
+		"void failed":    {payment.PaymentVoidRequested{PaymentID: "p"}, payment.PaymentVoidFailed{PaymentID: "p"}},
+	} {
+		l := newList(t)
+		l.pay()
+		l.place()
+		l.payment(events...)
+		l.expect(name, looksAfter, "copy-payment p")
+	}
+}
+
+func TestAnAuthorisationIsLookedAfterWhileItHoldsMoney(t *testing.T) {
+	t.Parallel()
+	part := func(id string, final bool) []domain.Event {
+		return []domain.Event{
+			payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: id, Amount: eur(50), Final: final},
+			payment.PaymentCaptured{PaymentID: "p", CaptureID: id, Amount: eur(50)},
+		}
+	}
+	for name, c := range map[string]struct {
+		events []domain.Event
+		want   []string
+	}{
+		"captured in part":        {part("m1", false), []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
+		"captured as a whole":     {append(part("m1", false), part("m2", false)...), []string{"copy-payment p"}},
+		"captured for the last":   {part("m1", true), []string{"copy-payment p"}},
+		"a last one that failed":  {[]domain.Event{part("m1", true)[0], payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}}, []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
+		"voided":                  {[]domain.Event{payment.PaymentVoided{PaymentID: "p"}}, []string{"copy-payment p"}},
+		"expired":                 {[]domain.Event{payment.PaymentAuthorisationExpired{PaymentID: "p"}}, []string{"copy-payment p"}},
+		"a void that is asked of": {[]domain.Event{payment.PaymentVoidRequested{PaymentID: "p"}}, []string{"reauthorise p in 144h0m0s"}},
+	} {
+		after := newList(t)
+		after.pay()
+		after.place()
+		after.payment(c.events...)
+		after.expect(name, c.want...)
+		before := newList(t)
+		before.pay()
+		before.payment(c.events...)
+		before.place()
+		if diff := cmp.Diff(len(c.want), len(before.open("o"))); diff != "" {
+			t.Errorf("%s, before the order: %q", name, before.open("o"))
+		}
+	}
+	l := newList(t)
+	l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"},
+		payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(time.Hour)})
+	l.place()
+	l.expect("one that expires soon", "reauthorise p")
+	rows, err := l.queries().Due(t.Context(), historyStart.Add(time.Second), projections.TaskRow{}, 9)
+	if err != nil || len(rows) != 1 || rows[0].DueAt != historyStart.Add(2*time.Millisecond) {
+		t.Errorf("due: %+v, %v", rows, err)
+	}
+	l = newList(t)
+	l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"}, payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100)})
+	l.place()
+	l.expect("one that never expires")
+}
+
+// A stream that waits for a repair is applied later than what depends on it.
+func TestATaskThatWasClosedBeforeItWasSeenStaysClosed(t *testing.T) {
+	t.Parallel()
+	l := newList(t)
+	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
+	capture := l.of(process.Capture, "s1", 1)
+	l.done(capture)
+	events := l.h.events
+	l.h.events = []eventstore.Recorded{events[1], events[0]}
+	for i := range l.h.events {
+		l.h.events[i].Position = eventstore.Position(i + 1)
+	}
+	l.expect("the other way round", "ship-stock s1")
+}
+
+func TestDueTasksComeInPagesTheLongestDueFirst(t *testing.T) {
+	t.Parallel()
+	l := newList(t)
+	for i := range 7 {
+		id := fmt.Sprint("o", i)
+		l.record("order-"+id, []domain.Event{order.OrderRefundRequested{OrderID: id, RefundID: "r"}})
+	}
+	l.order(order.OrderHeld{OrderID: "o", HoldID: "h", Until: historyStart.Add(time.Hour)})
+	q := l.queries()
+	due := func(now time.Time) (ids []string) {
+		var after projections.TaskRow
+		for {
+			rows, err := q.Due(t.Context(), now, after, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range rows {
+				ids = append(ids, row.OrderID)
+			}
+			if len(rows) < 3 {
+				return ids
+			}
+			after = rows[2]
+		}
+	}
+	if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3"}, due(historyStart.Add(4*time.Millisecond))); diff != "" {
+		t.Errorf("some (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3", "o4", "o5", "o6", "o"}, due(historyStart.Add(time.Hour))); diff != "" {
+		t.Errorf("all (-want +got):\n%s", diff)
+	}
+}
