@@ -70,10 +70,10 @@ func (a *App) startRouter() error {
 	}
 	// The first is the outermost, so a panic is retried like an error. The
 	// subscriber hands a refused page over again.
-	router.AddMiddleware(paced, retry(logger), middleware.Recoverer)
+	router.AddMiddleware(paced(a.now), retry(logger), middleware.Recoverer)
 	for _, r := range a.models.runners {
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
-			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint,
+			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize,
 		})
 		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, r.Handle)
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
@@ -82,23 +82,6 @@ func (a *App) startRouter() error {
 	a.life.run("router", router.Run)
 	a.life.onStop("router's handlers", func(context.Context) error { return router.Close() })
 	return nil
-}
-
-// pace is the least time between two pages of a projection.
-const pace = 10 * time.Millisecond
-
-// paced waits a moment after each page, so that under load the next one has
-// more events in it: a transaction costs as much as dozens of rows. An event
-// that comes after a pause does not wait.
-func paced(handle message.HandlerFunc) message.HandlerFunc {
-	return func(msg *message.Message) ([]*message.Message, error) {
-		produced, err := handle(msg)
-		select {
-		case <-time.After(pace):
-		case <-msg.Context().Done():
-		}
-		return produced, err
-	}
 }
 
 func retry(logger watermill.LoggerAdapter) message.HandlerMiddleware {
