@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -101,6 +100,7 @@ func options(logger *slog.Logger, calls calls, gate *gate) []grpc.ServerOption {
 		writeBuffer  = 128 << 10
 		streamWindow = 1 << 20
 		connWindow   = 4 << 20
+		workers      = 64 // some are held by subscriptions for as long as those last
 		headers      = 32 << 10
 	)
 	return []grpc.ServerOption{
@@ -112,7 +112,7 @@ func options(logger *slog.Logger, calls calls, gate *gate) []grpc.ServerOption {
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.InitialWindowSize(streamWindow),
 		grpc.InitialConnWindowSize(connWindow),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+		grpc.NumStreamWorkers(workers),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.ChainUnaryInterceptor(calls.unary, recoverUnary(logger), gate.unary),
 		grpc.ChainStreamInterceptor(calls.stream, recoverStream(logger), gate.stream),
