@@ -1,0 +1,70 @@
+// Package warehouse is what we ask of those who pick and pack, whichever system
+// they have. A request's id names one job for ever: asking for it again changes
+// nothing. That parcels left is told by them, through the API. It must know
+// nothing of orders but what a picker needs.
+package warehouse
+
+import (
+	"context"
+	"errors"
+)
+
+// Warehouse takes jobs. It may be used by many goroutines. The error is
+// [ErrAway] when it cannot be told whether it heard; everything may be asked
+// again.
+type Warehouse interface {
+	// Submit asks for a job to be done. One that is known changes nothing, also
+	// where it was stopped.
+	Submit(ctx context.Context, job Job) error
+	// Stop asks for a job not to be done any more. One that nobody knows is not
+	// done, even if it is submitted later.
+	Stop(ctx context.Context, requestID string) (Stopped, error)
+	// Resume asks for a stopped job to be done after all. Where it was not
+	// stopped, or is not known, this changes nothing.
+	Resume(ctx context.Context, requestID string) error
+}
+
+// Stopped is the answer to whoever wants a job stopped.
+type Stopped string
+
+// Answers to whoever wants a job stopped.
+const (
+	Done   Stopped = "stopped" // nobody will pick it
+	Picked Stopped = "picked"  // too late
+)
+
+// Job is what is to be picked and shipped. ShipToRef is where the address is in
+// the vault, for those who may read it.
+type Job struct {
+	RequestID   string `json:"request_id"`
+	OrderID     string `json:"order_id"`
+	OrderNumber string `json:"order_number"`
+	Location    string `json:"location"`
+	ShipToRef   string `json:"ship_to_ref,omitempty"`
+	Lines       []Line `json:"lines"`
+}
+
+// Line is units of one line of an order.
+type Line struct {
+	LineID   string `json:"line_id"`
+	SKU      string `json:"sku"`
+	Title    string `json:"title"`
+	Quantity int    `json:"quantity"`
+}
+
+// ErrAway says that the warehouse did not answer: it may or may not have heard.
+var ErrAway = errors.New("the warehouse does not answer")
+
+// Manual is a warehouse without a system: people read what is to be picked
+// from the orders. Nothing is submitted, and what was not shipped can be
+// stopped, because shipping is recorded through the API.
+type Manual struct{}
+
+// Submit implements [Warehouse].
+func (Manual) Submit(context.Context, Job) error { return nil }
+
+// Stop implements [Warehouse].
+func (Manual) Stop(context.Context, string) (Stopped, error) { return Done, nil }
+
+// Resume implements [Warehouse].
+func (Manual) Resume(context.Context, string) error { return nil }

@@ -1,0 +1,195 @@
+package fulfilment_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	domainorder "github.com/waybill-dev/waybill/domain/order"
+	domainpayment "github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/handlers/process"
+)
+
+// captures are the amounts that were captured, in their order.
+func captures(p domainpayment.State) (amounts []int64) {
+	for _, m := range p.Captures {
+		if m.Status == domainpayment.MovementDone {
+			amounts = append(amounts, m.Amount.Amount)
+		}
+	}
+	return amounts
+}
+
+func waits(t *testing.T, err error) {
+	t.Helper()
+	var notYet *process.NotYetError
+	if !errors.As(err, &notYet) {
+		t.Errorf("got %v, want to wait", err)
+	}
+}
+
+// The shipping is paid with the first parcel, and the last unit of a line takes
+// what is left of its price.
+func TestEachParcelIsPaidFor(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.parcel(t, "o", "a", 1, 0)
+	s.must(t, "o", process.ShipStock, "a")
+	s.must(t, "o", process.Capture, "a")
+	s.parcel(t, "o", "b", 1, 1)
+	s.must(t, "o", process.Capture, "b")
+	if o := s.order(t, "o"); o.PaymentStatus() != domainorder.PartiallyCaptured || o.Money().Captured != eur(733+583) {
+		t.Errorf("the order is %s with %s", o.PaymentStatus(), o.Money().Captured)
+	}
+	s.parcel(t, "o", "c", 1, 1)
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	p := s.payment(t, "p1-o")
+	if got := captures(p); len(got) != 3 || got[0] != 733 || got[1] != 583 || got[2] != 585 || !p.Captures[2].Final || p.Captures[1].Final {
+		t.Errorf("captured %v, %+v", got, p.Captures)
+	}
+	if o := s.order(t, "o"); o.PaymentStatus() != domainorder.Captured {
+		t.Errorf("the order is %s", o.PaymentStatus())
+	}
+	s.agree(t, c)
+}
+
+func TestACaptureWaits(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.parcel(t, "o", "a", 1, 0)
+	s.tell(t, "o", domainorder.Hold{HoldID: "h", Reason: domainorder.HoldFraud})
+	waits(t, s.do(t.Context(), "o", process.Capture, "a"))
+	s.tell(t, "o", domainorder.ReleaseHold{By: "me"})
+	s.tell(t, "o", domainorder.RequestCancel{RequestID: "x", Reason: "late", By: "me"})
+	waits(t, s.do(t.Context(), "o", process.Capture, "a"))
+	s.tell(t, "o", domainorder.RefuseCancel{Reason: "no"})
+	if got := captures(s.payment(t, "p1-o")); len(got) > 0 {
+		t.Fatalf("captured %v too early", got)
+	}
+	s.must(t, "o", process.Capture, "a")
+	s.must(t, "o", process.ShipStock, "a")
+	if got := captures(s.payment(t, "p1-o")); len(got) != 1 || got[0] != 733 {
+		t.Errorf("captured %v", got)
+	}
+	s.agree(t, c)
+}
+
+// A gateway that captures and answers too late is looked up, one that fails is
+// asked again with the same id, and one that refuses with another.
+func TestACaptureThatDoesNotSucceedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	for _, how := range []string{"timeout", "error", "declined"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			c := basic("o-" + how)
+			c.method = "sandbox:capture-" + how
+			s.place(t, c)
+			s.parcel(t, c.id, "a", 3, 2)
+			s.must(t, c.id, process.ShipStock, "a")
+			if err := s.do(t.Context(), c.id, process.Capture, "a"); err == nil {
+				t.Error("that is a failure")
+			}
+			err := s.do(t.Context(), c.id, process.Capture, "a")
+			p := s.payment(t, "p1-"+c.id)
+			switch how {
+			case "timeout":
+				if got := captures(p); err != nil || len(got) != 1 || got[0] != 1901 {
+					t.Errorf("captured %v, %v", got, err)
+				}
+			case "error":
+				if err == nil || len(p.Captures) != 1 || p.Captures[0].Status != domainpayment.MovementRequested {
+					t.Errorf("%+v, %v", p.Captures, err)
+				}
+				return // under way
+			case "declined":
+				if err == nil || len(p.Captures) != 2 || p.Captures[0].ID == p.Captures[1].ID {
+					t.Errorf("%+v, %v", p.Captures, err)
+				}
+			}
+			s.agree(t, c)
+		})
+	}
+}
+
+func TestMoneyTakenByHandIsNotTakenAgain(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.pay(t, "p1-o", domainpayment.RequestCapture{CaptureID: "by-hand", Amount: eur(1000)})
+	s.parcel(t, "o", "a", 1, 0)
+	s.must(t, "o", process.Movement, "p1-o/by-hand")
+	s.must(t, "o", process.Movement, "p1-o/by-hand")
+	s.must(t, "o", process.Capture, "a") // 7.33 are paid for
+	s.parcel(t, "o", "b", 2, 2)
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	if got := captures(s.payment(t, "p1-o")); len(got) != 2 || got[0] != 1000 || got[1] != 901 {
+		t.Errorf("captured %v", got)
+	}
+	s.agree(t, c)
+}
+
+func TestAnOrderCapturedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.must(t, "o", process.Capture, "order")
+	s.parcel(t, "o", "a", 3, 2)
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	if got := captures(s.payment(t, "p1-o")); len(got) != 1 || got[0] != 1901 {
+		t.Errorf("captured %v", got)
+	}
+	s.agree(t, c)
+}
+
+// What is held runs out before anything is shipped: the same method is charged
+// again, by another payment.
+func TestAnAuthorisationThatRanOutIsReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.parcel(t, "o", "a", 1, 1)
+	s.must(t, "o", process.Capture, "a")
+	w.advance(8 * 24 * time.Hour)
+	s.parcel(t, "o", "b", 2, 1)
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	o := s.order(t, "o")
+	if len(o.Payments) != 2 || o.PaymentStatus() != domainorder.Captured || o.Money().Captured != eur(1901) || !o.Payments[0].Expired {
+		t.Errorf("%s of %+v", o.PaymentStatus(), o.Payments)
+	}
+	s.agree(t, c)
+}
+
+func TestTheOrderHearsWhatHappenedToItsPayment(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.must(t, "o", process.Capture, "order")
+	if err := s.world.sandbox.ChargeBack(t.Context(), "p1-o", "case", 500); err != nil {
+		t.Fatal(err)
+	}
+	s.pay(t, "p1-o", domainpayment.ChargeBack{CaseRef: "case", Amount: eur(500)})
+	s.must(t, "o", process.CopyPayment, "p1-o")
+	s.must(t, "o", process.CopyPayment, "p1-o")
+	if o := s.order(t, "o"); o.PaymentStatus() != domainorder.ChargedBack || o.Refundable() != eur(1401) {
+		t.Errorf("%s, %s may be given back", o.PaymentStatus(), o.Refundable())
+	}
+	s.must(t, "nobody", process.CopyPayment, "p1-o")
+}

@@ -1,0 +1,203 @@
+package fulfilment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	gateway "github.com/waybill-dev/waybill/gateways/payment"
+)
+
+// errRenewal says why a new authorisation did not come about.
+var errRenewal = errors.New("the payment was not authorised again, and the order is on hold")
+
+// reauthorise has the gateway hold what is not captured yet for longer, by
+// another payment with the same method, and lets go of what the first one
+// holds.
+func (r *run) reauthorise(ctx context.Context) error {
+	p, err := r.payment(ctx, r.task.Ref)
+	if err != nil {
+		return err
+	}
+	switch r.order.Status {
+	case order.StatusCancelling:
+		return r.wait(r.config.Again, "the cancellation to end")
+	case "", order.StatusCancelled:
+		return nil
+	case order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
+		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
+	}
+	for _, m := range p.state.Captures {
+		if m.Status == payment.MovementRequested {
+			return r.wait(r.config.Again, "a capture to end")
+		}
+	}
+	if p.state.Capturable().Amount <= 0 {
+		return r.finishVoid(ctx, p)
+	}
+	all, err := r.payments(ctx)
+	if err != nil {
+		return err
+	}
+	need := min(r.order.Totals.Grand.Amount-captured(all), p.state.Capturable().Amount)
+	if need > 0 {
+		next, err := r.renew(ctx, p, r.money(need))
+		if err != nil || next == nil {
+			return err
+		}
+	}
+	return r.void(ctx, p, "authorised-again")
+}
+
+// finishVoid ends a void that was announced.
+func (r *run) finishVoid(ctx context.Context, p *paid) error {
+	if p.state.Status != payment.StatusVoidRequested {
+		return nil
+	}
+	return r.void(ctx, p, "authorised-again")
+}
+
+// renew authorises an amount by the payment that follows another one, with the
+// same method. Where the gateway refuses, the order is held: the error says why
+// the first time, and afterwards there is no payment and no error.
+func (r *run) renew(ctx context.Context, before *paid, amount domain.Money) (*paid, error) {
+	next, err := r.successor(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	fresh := next.state.Status == ""
+	if fresh {
+		err := r.payHere(ctx, next, "payment announced", payment.Request{
+			PaymentID: next.id, OrderID: r.task.OrderID, Amount: amount, Method: before.state.Method, Gateway: before.state.Gateway,
+			Key: next.id, At: r.Now(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := r.decideRenewal(ctx, next, fresh); err != nil {
+		return nil, err
+	}
+	if err := r.copy(ctx, next); err != nil {
+		return nil, err
+	}
+	if next.state.Status == payment.StatusAuthorised {
+		return next, nil
+	}
+	return nil, r.holdUnpaid(ctx, next)
+}
+
+// renewLast renews the last payment that held money. One that was refused
+// afterwards is not tried again: gateways count.
+func (r *run) renewLast(ctx context.Context, all []*paid, amount int64) (*paid, error) {
+	for _, p := range slices.Backward(all) {
+		if p.state.Authorised.Currency != "" {
+			return r.renew(ctx, p, r.money(amount))
+		}
+	}
+	return nil, nil
+}
+
+// successor is the payment after another one, unless nothing came of it and the
+// gateway was never asked.
+func (r *run) successor(ctx context.Context, before *paid) (*paid, error) {
+	for id := nextPayment(before.id); ; id = nextPayment(id) {
+		p, err := r.payment(ctx, id)
+		if err != nil || p.state.Status != payment.StatusNotFound {
+			return p, err
+		}
+	}
+}
+
+// decideRenewal finds out what becomes of a payment that was announced. An
+// order that is being cancelled by now gets no new payment: whoever cancels
+// has seen the announcement, or this sees the cancellation.
+func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
+	if p.state.Settled() {
+		return nil
+	}
+	g, err := r.provider(p)
+	if err != nil {
+		return err
+	}
+	answer, err := gateway.Authorisation{}, gateway.ErrNotFound
+	if !fresh {
+		answer, err = call(ctx, r, "renewal looked up", g.Find, p.state.Key)
+	}
+	if errors.Is(err, gateway.ErrNotFound) {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
+			return r.pay(ctx, p, "renewal given up", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
+		}
+		answer, err = call(ctx, r, "renewal asked", g.Authorise, gateway.Authorise{Key: p.state.Key, Amount: p.state.Amount, Method: p.state.Method})
+	}
+	switch {
+	case errors.Is(err, gateway.ErrUnsupportedMethod):
+		return r.pay(ctx, p, "renewal declined", payment.Decline{Code: "unsupported-method", Message: "the payment method is not supported"})
+	case err != nil:
+		return fmt.Errorf("payment %s: authorise again: %w", p.id, err)
+	}
+	return r.recordRenewal(ctx, p, answer)
+}
+
+func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authorisation) error {
+	switch answer.Status {
+	case gateway.Authorised:
+		err := r.pay(ctx, p, "renewal authorised", payment.Authorise{GatewayRef: answer.Ref, Amount: answer.Amount, ExpiresAt: answer.ExpiresAt})
+		if errors.Is(err, payment.ErrTransition) {
+			return r.contradicted(ctx, p, err)
+		}
+		return err
+	case gateway.ActionRequired: // nobody is there to act
+		return r.pay(ctx, p, "renewal declined", payment.Decline{Code: "authentication-required", Message: answer.Message})
+	case gateway.Declined, gateway.Voided, gateway.Expired:
+	}
+	declined := payment.Decline{Code: answer.Code, Message: answer.Message}
+	if answer.Code == "" {
+		declined.Code = string(answer.Status)
+	}
+	return r.pay(ctx, p, "renewal declined", declined)
+}
+
+// contradicted gives up money that is held under a payment which was given up
+// meanwhile.
+func (r *run) contradicted(ctx context.Context, p *paid, err error) error {
+	if err := r.read(ctx, p); err != nil {
+		return err
+	}
+	if p.state.Status == payment.StatusAuthorised {
+		return nil
+	}
+	g, fault := r.provider(p)
+	if fault == nil {
+		_, fault = call(ctx, r, "renewal voided", g.Void, p.state.Key)
+	}
+	return errors.Join(err, fault)
+}
+
+// holdUnpaid holds an order whose goods nobody has promised to pay for. An order
+// that cannot be held has none left to ship.
+func (r *run) holdUnpaid(ctx context.Context, p *paid) error {
+	if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
+		return nil
+	}
+	hold := r.id("hold", "payment", p.id)
+	for _, holds := range [][]order.OrderHeld{r.order.Holds, r.order.PastHolds} {
+		for _, h := range holds {
+			if h.HoldID == hold {
+				return nil
+			}
+		}
+	}
+	err := r.tell(ctx, "held without payment", order.Hold{HoldID: hold, Reason: order.HoldManual})
+	if errors.Is(err, order.ErrTransition) {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("payment %s: %w: %s", p.id, errRenewal, p.state.Code), err)
+}
