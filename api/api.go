@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/jobs"
+	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/vault"
@@ -33,6 +34,7 @@ type API struct {
 	Stock       *stock.Writer
 	CreditNotes creditnotes.Recorder
 	Checkouts   *checkout.Service
+	Changes     *orders.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
 	Jobs        *jobs.Service
 	Callbacks   *callback.Sender // seals and derives their secrets
@@ -65,6 +67,10 @@ func (s *server) routes() {
 	s.stockListRoutes()
 	s.placeRoutes()
 	s.orderReadRoutes()
+	s.orderPartRoutes()
+	s.orderLifeRoutes()
+	s.orderGoodsRoutes()
+	s.orderMoneyRoutes()
 	s.orderListRoutes()
 	s.timelineRoutes()
 	s.creditNoteRoutes()

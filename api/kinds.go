@@ -33,6 +33,8 @@ const (
 	kindKeyMissing   = "idempotency-key-missing"
 	kindKeyInvalid   = "idempotency-key-invalid"
 	kindRefused      = "refused"
+	kindPrecondition = "precondition-required"
+	kindErased       = "customer-erased"
 )
 
 // kinds is every type of problem. A slug is for ever: programs compare it.
@@ -101,6 +103,14 @@ func ownKinds() []kind {
 		{
 			slug: kindKeyInvalid, status: http.StatusBadRequest, title: "Idempotency-Key not valid",
 			about: "An Idempotency-Key has 1 to 255 printable ASCII characters.",
+		},
+		{
+			slug: kindPrecondition, status: http.StatusPreconditionRequired, title: "If-Match missing",
+			about: "A change of something that exists is decided on what it was: send the header If-Match with the entity tag (ETag) it had, or * to change it whatever it is now.",
+		},
+		{
+			slug: kindErased, status: http.StatusConflict, title: "Customer erased",
+			about: "The customer's personal data was erased for good, and nothing can be added to it.",
 		},
 		{
 			slug: kindRefused, status: http.StatusUnprocessableEntity, title: "Refused",

@@ -11,18 +11,30 @@ import (
 // orderBody is an order as its stream says it. It holds nothing else, because
 // the entity tag is the stream's revision.
 type orderBody struct {
-	ID         string          `json:"id"`
-	Number     string          `json:"number" doc:"For people. Grows, with gaps." example:"100017"`
-	Status     string          `json:"status" doc:"placed, and others to come." example:"placed"`
-	CheckoutID string          `json:"checkout_id"`
-	CustomerID string          `json:"customer_id" doc:"Follows from the e-mail address; the address itself is not shown. Empty for a guest of an imported order."`
-	Currency   string          `json:"currency" example:"EUR"`
-	Lines      []orderLineBody `json:"lines" nullable:"false"`
-	Totals     totalsBody      `json:"totals"`
-	Payment    paymentBody     `json:"payment"`
-	ShipTo     *addressBody    `json:"ship_to,omitempty"`
-	External   *externalBody   `json:"external,omitempty" doc:"Where and when an order came about that did not start here."`
-	PlacedAt   time.Time       `json:"placed_at"`
+	ID               string           `json:"id"`
+	Number           string           `json:"number" doc:"For people. Grows, with gaps." example:"100017"`
+	Status           string           `json:"status" doc:"placed, on_hold, processing, partially_shipped, shipped, delivered, cancelling, cancelled, returned or completed." example:"placed"`
+	PaymentStatus    string           `json:"payment_status" doc:"authorised, partially_captured, captured, partially_refunded, refunded, voided, expired or charged_back." example:"authorised"`
+	FulfilmentStatus string           `json:"fulfilment_status" doc:"unfulfilled, partial, fulfilled, delivered, partially_returned or returned." example:"unfulfilled"`
+	CheckoutID       string           `json:"checkout_id"`
+	CustomerID       string           `json:"customer_id" doc:"Follows from the e-mail address; the address itself is not shown. Empty for a guest of an imported order."`
+	Currency         string           `json:"currency" example:"EUR"`
+	Lines            []orderLineBody  `json:"lines" nullable:"false"`
+	Totals           totalsBody       `json:"totals"`
+	Payment          paymentBody      `json:"payment" doc:"The one it was placed with, as it was then."`
+	Payments         []paymentPart    `json:"payments" nullable:"false" doc:"What the order knows of its payments: a moment behind the payments themselves."`
+	Tags             []string         `json:"tags" nullable:"false" example:"[\"gift\"]"`
+	Holds            []holdPart       `json:"holds" nullable:"false" doc:"Those in force."`
+	Fulfilments      []fulfilmentPart `json:"fulfilments" nullable:"false" doc:"What warehouses were asked for."`
+	Shipments        []shipmentPart   `json:"shipments" nullable:"false"`
+	Returns          []returnPart     `json:"returns" nullable:"false"`
+	Refunds          []refundPart     `json:"refunds" nullable:"false"`
+	Notes            []noteReference  `json:"notes" nullable:"false" doc:"Without their texts, which are personal data."`
+	Cancellation     *cancelPart      `json:"cancellation,omitempty" doc:"The last one that was asked for."`
+	ShipTo           *addressBody     `json:"ship_to,omitempty" doc:"The country given when it was placed."`
+	External         *externalBody    `json:"external,omitempty" doc:"Where and when an order came about that did not start here."`
+	PlacedAt         time.Time        `json:"placed_at"`
+	CompletedAt      *time.Time       `json:"completed_at,omitempty"`
 }
 
 type orderLineBody struct {
@@ -30,11 +42,38 @@ type orderLineBody struct {
 	SKU       string `json:"sku" example:"MUG-1"`
 	Title     string `json:"title" doc:"As it was when the order was placed." example:"Mug"`
 	Quantity  int    `json:"quantity" example:"2"`
+	Cancelled int    `json:"cancelled" doc:"Of quantity, as what follows." example:"0"`
+	Requested int    `json:"requested" doc:"Asked of a warehouse, and not shipped." example:"0"`
+	Shipped   int    `json:"shipped" example:"0"`
+	Delivered int    `json:"delivered" example:"0"`
+	Returning int    `json:"returning" doc:"Asked back, and neither received nor rejected." example:"0"`
+	Returned  int    `json:"returned" example:"0"`
 	UnitPrice money  `json:"unit_price"`
 	Discount  money  `json:"discount"`
 	Tax       money  `json:"tax"`
 	Total     money  `json:"total"`
 	Location  string `json:"location" doc:"Where the goods come from." example:"main"`
+}
+
+type paymentPart struct {
+	ID          string `json:"id"`
+	Status      string `json:"status" enum:"open,voided,expired" example:"open"`
+	Authorised  money  `json:"authorised"`
+	Captured    money  `json:"captured"`
+	Refunded    money  `json:"refunded"`
+	ChargedBack money  `json:"charged_back"`
+}
+
+type noteReference struct {
+	ID         string `json:"id"`
+	Visibility string `json:"visibility" example:"internal"`
+}
+
+type cancelPart struct {
+	ID      string `json:"id"`
+	Status  string `json:"status" enum:"requested,cancelled,refused" example:"requested"`
+	Reason  string `json:"reason" example:"customer_changed_mind"`
+	Refusal string `json:"refusal,omitempty" doc:"Why it was too late." example:"shipped"`
 }
 
 type totalsBody struct {
@@ -62,22 +101,59 @@ type externalBody struct {
 
 func orderBodyOf(s order.State) orderBody {
 	body := orderBody{
-		ID: s.OrderID, Number: s.Number, Status: string(s.Status), CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Currency: s.Currency,
-		Lines: each(s.Lines, orderLineBodyOf), Totals: totalsBodyOf(s.Totals),
-		Payment: paymentBody{ID: s.PaymentID, Authorised: moneyOf(s.Authorised)}, PlacedAt: s.PlacedAt,
-		External: externalBodyOf(s.External),
+		ID: s.OrderID, Number: s.Number, Status: string(s.Status), PaymentStatus: string(s.PaymentStatus()), FulfilmentStatus: string(s.FulfilmentStatus()),
+		CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Currency: s.Currency, Totals: totalsBodyOf(s.Totals),
+		Lines:   each(s.Lines, func(l order.Line) orderLineBody { return orderLineBodyOf(l, s.Progress(l.LineID)) }),
+		Payment: paymentBody{ID: s.PaymentID, Authorised: moneyOf(s.Authorised)}, Payments: each(s.Payments, paymentPartOf),
+		Tags: each(s.Tags, func(tag string) string { return tag }), Holds: each(s.Holds, holdPartOf), Fulfilments: each(s.Requests, fulfilmentPartOf),
+		Shipments: each(s.Shipments, shipmentPartOf), Returns: each(s.Returns, returnPartOf), Refunds: each(s.Refunds, refundPartOf),
+		Notes:        each(s.Notes, func(n order.OrderNoteAdded) noteReference { return noteReference{n.NoteID, string(n.Visibility)} }),
+		Cancellation: cancelPartOf(s), External: externalBodyOf(s.External), PlacedAt: s.PlacedAt,
 	}
 	if s.ShipToCountry != "" {
 		body.ShipTo = &addressBody{Country: s.ShipToCountry}
 	}
+	if s.Status == order.StatusCompleted {
+		body.CompletedAt = timeOrNil(s.Finished)
+	}
 	return body
 }
 
-func orderLineBodyOf(l order.Line) orderLineBody {
+func orderLineBodyOf(l order.Line, p order.Progress) orderLineBody {
 	return orderLineBody{
 		ID: l.LineID, SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: moneyOf(l.UnitPrice),
 		Discount: moneyOf(l.Discount), Tax: moneyOf(l.Tax), Total: moneyOf(l.Total), Location: l.Location,
+		Cancelled: p.Cancelled, Requested: p.Requested, Shipped: p.Shipped, Delivered: p.Delivered, Returning: p.Returning, Returned: p.Returned,
 	}
+}
+
+func paymentPartOf(p order.Payment) paymentPart {
+	part := paymentPart{
+		ID: p.PaymentID, Status: "open", Authorised: moneyOf(p.Totals.Authorised), Captured: moneyOf(p.Totals.Captured),
+		Refunded: moneyOf(p.Totals.Refunded), ChargedBack: moneyOf(p.ChargedBack),
+	}
+	switch {
+	case p.Expired:
+		part.Status = "expired"
+	case p.Voided:
+		part.Status = "voided"
+	}
+	return part
+}
+
+func cancelPartOf(s order.State) *cancelPart {
+	if len(s.CancelRequests) == 0 {
+		return nil
+	}
+	last := s.CancelRequests[len(s.CancelRequests)-1]
+	part := &cancelPart{ID: last.RequestID, Status: "requested", Reason: last.Reason}
+	switch {
+	case s.Status == order.StatusCancelled:
+		part.Status = "cancelled"
+	case s.CancelRefused.Reason != "":
+		part.Status, part.Refusal = "refused", s.CancelRefused.Reason
+	}
+	return part
 }
 
 func totalsBodyOf(t order.Totals) totalsBody {

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/projections"
+	"github.com/waybill-dev/waybill/vault"
 )
 
 // explain is the only place where an error becomes a status. What it does not
@@ -29,6 +30,8 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 		return s.problem(ctx, kindUnavailable, "what the request needs did not answer in time")
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return s.problem(ctx, kindTooLarge, "the request holds more than can be stored in one piece: send less text or fewer lines")
+	case errors.Is(err, vault.ErrErased):
+		return s.problem(ctx, kindErased, "the customer's data was erased")
 	case errors.Is(err, projections.ErrNotFound):
 		return s.problem(ctx, kindNotFound, "there is nothing of that name")
 	case errors.Is(err, eventstore.ErrConflict):

@@ -58,6 +58,10 @@ func ruleKinds() []kind {
 			about: "It is not at the revision that was expected. Read it again, and decide again.",
 		},
 		{
+			slug: "revision-unknown", status: http.StatusNotFound, title: "No such revision yet",
+			about: "The order has not come that far: revision is its last one.",
+		},
+		{
 			slug: "invalid-transition", status: http.StatusConflict, title: "Not possible in this state",
 			about: "state says where it is; what was asked for is not possible there.",
 		},

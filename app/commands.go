@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/numbers"
+	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/tracing"
@@ -29,6 +30,7 @@ type commands struct {
 	checkout    *checkout.Service
 	jobs        *jobs.Service
 	callbacks   *callback.Sender
+	changes     *orders.Service
 }
 
 const tenant = "default"
@@ -38,6 +40,7 @@ func (a *App) startCommands(ctx context.Context) (err error) {
 		keys:        &access.Keys{Store: a.store, Tenant: tenant, AdminKey: a.adminKey, Random: randomReader{}, Now: a.now},
 		numbers:     &numbers.Allocator{Store: a.store, Tenant: tenant, NewID: newID},
 		creditNotes: creditnotes.Recorder{Store: a.store},
+		changes:     &orders.Service{Store: a.store, Texts: a.vault, Now: a.now},
 	}
 	if c.catalogue, err = catalog.New(a.store, 0); err != nil {
 		return err

@@ -46,6 +46,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Catalogue:   a.commands.catalogue,
 		Stock:       a.commands.stock,
 		Checkouts:   a.commands.checkout,
+		Changes:     a.commands.changes,
 		Vault:       a.vault,
 		CreditNotes: a.commands.creditNotes,
 		Jobs:        a.commands.jobs,

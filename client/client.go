@@ -38,6 +38,9 @@ type Problem struct {
 	Detail  string    `json:"detail"`
 	TraceID string    `json:"trace_id"`
 	Errors  []Mistake `json:"errors"`
+	// ETag is the present one of what was to be changed, where the answer says
+	// so.
+	ETag string `json:"etag"`
 	// RetryAfter is how long to wait before the request is repeated; 0 where
 	// the answer did not say.
 	RetryAfter time.Duration `json:"-"`
@@ -68,7 +71,14 @@ func (p *Problem) Temporary() bool {
 
 // do sends one request and decodes a 2xx answer into out, if there is one.
 func (c *Client) do(ctx context.Context, method, path, key string, in, out any) (*resty.Response, error) {
-	request := c.http.R().SetContext(ctx)
+	return c.send(ctx, c.http.R(), method, path, key, in, out)
+}
+
+// send is do for a request that has headers of its own.
+func (c *Client) send(
+	ctx context.Context, request *resty.Request, method, path, key string, in, out any,
+) (*resty.Response, error) {
+	request.SetContext(ctx)
 	if in != nil {
 		request.SetBody(in)
 	}

@@ -18,6 +18,7 @@ type Metadata struct {
 	Schema        int    `json:"schema,omitempty"` // set by the codec
 	Actor         Actor  `json:"actor,omitzero"`
 	CommandID     string `json:"command_id,omitempty"`
+	Fingerprint   string `json:"fingerprint,omitempty"` // of the request, where a key of the caller's named the command
 }
 
 // Actor is who wanted it.

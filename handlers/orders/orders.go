@@ -1,0 +1,135 @@
+// Package orders changes orders that were placed. It promises that a request
+// under a caller's key takes effect once and is answered the same for ever,
+// that a change meant for another revision is refused, and that what a change
+// needs outside of the order's stream, a text in the vault or units of a stock
+// item, is there before the change is recorded. What a change causes later is
+// not done here: see package process.
+package orders
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
+)
+
+// attempts is how often a change is decided while others win the race.
+const attempts = 5
+
+// ErrNotFound says that no order has the id.
+var ErrNotFound = domain.Rule("not-found", "there is no order with this id")
+
+// Texts keeps what people wrote apart from the events.
+type Texts interface {
+	Put(ctx context.Context, subject, ref string, data any) error
+}
+
+// Service changes orders. It may be used by many goroutines.
+type Service struct {
+	Store eventstore.Store
+	Texts Texts
+	Now   func() time.Time
+}
+
+// Request is what all changes have in common.
+type Request struct {
+	OrderID string
+	// Meta names the command. One that a key of the caller's names has a
+	// fingerprint: the same command is answered from the log.
+	Meta eventstore.Metadata
+	// Expected is the revision the change is meant for; nil is any.
+	Expected *eventstore.Revision
+}
+
+// Result is an order after a change.
+type Result struct {
+	State    order.State
+	Revision eventstore.Revision // of the last event in State
+	// Position is that of the last event of the change; 0 where nothing was to
+	// be done.
+	Position eventstore.Position
+	// Changed reports whether the change has events, of now or of the first
+	// time it was asked for.
+	Changed  bool
+	Replayed bool // it was asked for before
+}
+
+// change is how one is made.
+type change struct {
+	// command says what is wanted of the order as it is.
+	command func(order.State) (order.Command, error)
+	// prepare does what must be done before the events are recorded. It is
+	// called for changes that are allowed, and may be called several times.
+	prepare func(context.Context, order.State, order.Command) error
+}
+
+// Do lets an order decide a command that depends on nothing else. What is
+// wanted may depend on how the order is.
+//
+// The error is [ErrNotFound], [handlers.ErrRevision] with the present revision,
+// [checkout.ErrReused] where the key stands for something else, what a rule
+// refused, [eventstore.ErrConflict] when others kept winning, and otherwise a
+// failure: the same request may be sent again.
+func (s *Service) Do(ctx context.Context, r Request, command func(order.State) (order.Command, error)) (Result, error) {
+	return s.do(ctx, r, change{command: command})
+}
+
+func (s *Service) do(ctx context.Context, r Request, c change) (result Result, err error) {
+	r.Meta.CorrelationID = r.OrderID
+	for range attempts {
+		result, err = s.try(ctx, r, c)
+		if !errors.Is(err, eventstore.ErrConflict) {
+			break
+		}
+	}
+	return result, err
+}
+
+func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) {
+	known, err := read(ctx, s.Store, order.Decider, r.OrderID, r.Meta)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := admit(r, known); err != nil || known.done {
+		return Result{known.state, known.revision, known.position, known.done, known.done}, err
+	}
+	command, err := c.command(known.state)
+	if err != nil {
+		return Result{}, err
+	}
+	events, err := order.Decider.Decide(known.state, command)
+	if err != nil || len(events) == 0 {
+		return Result{State: known.state, Revision: known.revision}, err
+	}
+	if c.prepare != nil {
+		if err := c.prepare(ctx, known.state, command); err != nil {
+			return Result{}, err
+		}
+	}
+	stream := order.Decider.Stream(r.OrderID)
+	done, err := s.Store.Append(ctx, stream, known.revision, handlers.NewEvents(stream, r.Meta, events...)...)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{
+		State: order.Decider.Fold(known.state, events...), Revision: done.Revision, Position: done.Position, Changed: true,
+	}, nil
+}
+
+// admit refuses a request before it is looked at what it wants.
+func admit(r Request, known history[order.State]) error {
+	switch {
+	case known.state.Status == "":
+		return ErrNotFound
+	case known.done && known.fingerprint != r.Meta.Fingerprint:
+		return checkout.ErrReused
+	case !known.done && r.Expected != nil && *r.Expected != known.revision:
+		return handlers.ErrRevision.With("expected", int64(*r.Expected)).With("revision", int64(known.revision))
+	}
+	return nil
+}
