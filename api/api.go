@@ -38,11 +38,12 @@ type API struct {
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
 	Jobs        *jobs.Service
 	Callbacks   *callback.Sender // seals and derives their secrets
-	// Orders, Timeline and Levels are read models: they may be behind.
+	// Orders, Timeline, Levels and OpenList are read models: they may be behind.
 	Orders     projections.OrderQueries
 	Timeline   projections.TimelineQueries
 	Levels     projections.StockQueries
 	JobList    projections.JobQueries
+	OpenList   projections.CheckoutQueries
 	Endpoints  *webhooks.Endpoints
 	Deliveries *webhooks.Dispatcher
 
@@ -72,6 +73,7 @@ func (s *server) routes() {
 	s.orderGoodsRoutes()
 	s.orderMoneyRoutes()
 	s.orderListRoutes()
+	s.checkoutListRoutes()
 	s.timelineRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()

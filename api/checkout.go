@@ -10,7 +10,7 @@ import (
 // checkoutBody is where an order's coming about stands.
 type checkoutBody struct {
 	ID         string           `json:"id"`
-	Status     string           `json:"status" enum:"in_progress,payment_declined,payment_unknown,completed,failed,abandoned" doc:"payment_declined waits for another payment until retry_until; payment_unknown goes on by itself when the gateway's answer is found."`
+	Status     string           `json:"status" enum:"in_progress,payment_declined,payment_unknown,payment_action_required,completed,failed,abandoned" doc:"payment_declined waits for another payment until retry_until; payment_unknown goes on by itself when the gateway's answer is found; payment_action_required when the shopper has confirmed the payment at payment.action_url."`
 	OrderID    string           `json:"order_id,omitempty" doc:"Once the order is placed."`
 	Number     string           `json:"number,omitempty" doc:"The order's number, once it is placed."`
 	Currency   string           `json:"currency" example:"EUR"`
@@ -26,6 +26,9 @@ type checkoutPayment struct {
 	ID      string `json:"id"`
 	Attempt int    `json:"attempt" doc:"Counts from 1."`
 	Method  string `json:"method" example:"sandbox:approved"`
+
+	ActionURL       string     `json:"action_url,omitempty" doc:"Send the shopper there to confirm the payment; afterwards they are sent to return_url."`
+	ActionExpiresAt *time.Time `json:"action_expires_at,omitempty" doc:"A payment that is not confirmed until then is declined."`
 }
 
 type checkoutRefusal struct {
@@ -43,7 +46,9 @@ func checkoutBodyOf(s checkout.State) checkoutBody {
 		body.Totals = &totals
 	}
 	if s.Attempt > 0 {
-		body.Payment = &checkoutPayment{ID: s.PaymentID, Attempt: s.Attempt, Method: s.Method}
+		body.Payment = &checkoutPayment{
+			ID: s.PaymentID, Attempt: s.Attempt, Method: s.Method, ActionURL: s.ActionURL, ActionExpiresAt: timeOrNil(s.ActionExpiresAt),
+		}
 	}
 	switch s.Step {
 	case checkout.Completed:
@@ -67,6 +72,8 @@ func checkoutStatus(step checkout.Step) string {
 		return "payment_declined"
 	case checkout.Unknown:
 		return "payment_unknown"
+	case checkout.ActionRequired:
+		return "payment_action_required"
 	case checkout.Completed, checkout.Failed, checkout.Abandoned:
 		return string(step)
 	default:

@@ -187,7 +187,8 @@ type cartLineBody struct {
 }
 
 type payBody struct {
-	Method string `json:"method" doc:"For the gateway: sandbox:approved, sandbox:declined, sandbox:timeout or sandbox:error." maxLength:"128" example:"sandbox:approved"`
+	Method    string `json:"method" doc:"The gateway's name and its reference for the method, never the number of a card: sandbox:approved, sandbox:declined, sandbox:timeout, sandbox:error, sandbox:action, or stripe:pm_…" maxLength:"128" example:"sandbox:approved"`
+	ReturnURL string `json:"return_url,omitempty" doc:"Where the shopper comes back to after confirming the payment, as 3-D Secure wants it. Without it, a payment that needs that is declined. It is kept with the order: no personal data in it." maxLength:"2000" example:"https://shop.example/thanks"`
 }
 
 func (c cartLineBody) price() *domain.Money {

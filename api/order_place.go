@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/mail"
 
@@ -39,9 +40,9 @@ func (s *server) placeRoutes() {
 		id: "placeOrder", method: http.MethodPost, path: "/v1/orders", tag: "orders",
 		scopes: []apikey.Scope{apikey.OrdersWrite, apikey.OrdersImport}, status: http.StatusCreated,
 		summary: "Place an order",
-		about: "Prices the cart, reserves stock, authorises the payment and places the order. 202 says that the payment's outcome is not known yet: " +
-			"the checkout at Location goes on by itself. The answer is kept under the Idempotency-Key for ever.",
-		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet: the checkout at Location tells."},
+		about: "Prices the cart, reserves stock, authorises the payment and places the order. 202 says that the payment's outcome is not known yet, " +
+			"or that the shopper has to confirm it at payment.action_url: the checkout at Location goes on by itself. The answer is kept under the Idempotency-Key for ever.",
+		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet, or the shopper has to confirm the payment: the checkout at Location tells."},
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
 			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code,
@@ -56,11 +57,12 @@ func (s *server) placeRoutes() {
 	register(s, route{
 		id: "payCheckout", method: http.MethodPost, path: "/v1/checkouts/{id}/payments", tag: "checkouts",
 		scopes: []apikey.Scope{apikey.OrdersWrite, apikey.OrdersImport}, status: http.StatusCreated,
-		summary: "Try another payment after one was declined", about: "The goods are kept until retry_until.",
-		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet: the checkout at Location tells."},
+		summary: "Try another payment after one was declined", about: fmt.Sprintf("The goods are kept until retry_until. At most %d payments are tried for one checkout.", checkout.MaxPayments),
+		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet, or the shopper has to confirm the payment: the checkout at Location tells."},
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
 			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code, checkouts.ErrNotFound.Code,
+			checkout.ErrTooManyPayments.Code, checkout.ErrCart.Code,
 			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrTransition.Code, stock.ErrExpired.Code, checkout.ErrUnresolved.Code,
 		},
 		example: map[string]any{"method": "sandbox:approved"},
@@ -159,7 +161,7 @@ func (s *server) checkKey(key string) error {
 
 // cart is what is asked for, without personal data.
 func (b placeOrderBody) cart() checkout.Request {
-	cart := checkout.Request{Currency: b.Currency, Method: b.Payment.Method, Lines: each(b.Lines, func(l cartLineBody) checkout.RequestLine {
+	cart := checkout.Request{Currency: b.Currency, Method: b.Payment.Method, ReturnURL: b.Payment.ReturnURL, Lines: each(b.Lines, func(l cartLineBody) checkout.RequestLine {
 		return checkout.RequestLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.price()}
 	})}
 	if b.ShipTo != nil {
@@ -205,7 +207,7 @@ func (s *server) payCheckout(ctx context.Context, in *payCheckoutRequest) (*plac
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := s.api.Checkouts.Pay(ctx, checkouts.Pay{CheckoutID: in.ID, RequestID: meta.CommandID, Method: in.Body.Method, Actor: meta.Actor})
+	outcome, err := s.api.Checkouts.Pay(ctx, checkouts.Pay{CheckoutID: in.ID, RequestID: meta.CommandID, Method: in.Body.Method, ReturnURL: in.Body.ReturnURL, Actor: meta.Actor})
 	return s.placedOrder(outcome, err)
 }
 

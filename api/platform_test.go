@@ -213,13 +213,15 @@ func (p *platform) readModels(a *api.API) {
 	orders, timeline, levels := run(projections.Orders{}), run(projections.Timeline{}), run(projections.Stock{})
 	jobList := run(projections.Jobs{})
 	a.JobList = projections.JobQueries{DB: jobList.Read()}
+	open := run(projections.Checkouts{})
+	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
 	a.Levels = projections.StockQueries{DB: levels.Read()}
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open} {
 			_ = runner.Close()
 		}
 	})

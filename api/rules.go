@@ -30,6 +30,10 @@ func ruleKinds() []kind {
 			about: "The payment was declined and nothing was ordered. Until retry_until the goods are kept, and another payment may be tried at POST /v1/checkouts/{checkout_id}/payments.",
 		},
 		{
+			slug: "too-many-payments", status: http.StatusConflict, title: "Too many payments tried",
+			about: "So many payments of this checkout were declined that no more are tried. Order again with a new key.",
+		},
+		{
 			slug: "payment-unresolved", status: http.StatusConflict, title: "Payment not resolved",
 			about: "The payment's outcome could not be found out. It was given back if there was one, and nothing was ordered.",
 		},

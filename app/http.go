@@ -55,6 +55,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Timeline:    a.models.timeline,
 		Levels:      a.models.stock,
 		JobList:     a.models.jobs,
+		OpenList:    a.models.checkouts,
 		Endpoints:   a.hooks.endpoints,
 		Deliveries:  a.hooks.dispatcher,
 		Checks:      []api.Check{{Name: "event store", Run: a.client.Ping}},

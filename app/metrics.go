@@ -78,7 +78,7 @@ func (g *gauges) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(g.checkoutsOpen, err)
 		return
 	}
-	for _, step := range []checkout.Step{checkout.Started, checkout.Reserved, checkout.Paying, checkout.Declined, checkout.Unknown, checkout.Authorised, checkout.Compensating} {
+	for _, step := range []checkout.Step{checkout.Started, checkout.Reserved, checkout.Paying, checkout.Declined, checkout.Unknown, checkout.ActionRequired, checkout.Authorised, checkout.Compensating} {
 		gauge(g.checkoutsOpen, float64(counts[step]), string(step))
 	}
 	jobs, err := g.app.models.jobs.Count(ctx)

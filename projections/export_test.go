@@ -15,3 +15,6 @@ const ExpiredQuery = expiredItems
 func TaskQueriesText() (due, ofOrder, alarmed, count string) {
 	return dueTasks, orderTasks, alarmedTasks, countTasks
 }
+
+// ListCheckoutsQuery lists checkouts at a step.
+const ListCheckoutsQuery = listCheckouts

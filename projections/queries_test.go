@@ -3,12 +3,14 @@ package projections_test
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
@@ -174,6 +176,54 @@ func TestOnlyOpenCheckoutsAreDue(t *testing.T) {
 	}
 }
 
+func TestFailedCheckoutsStayListedWhereSomethingIsToBeLookedAt(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	failed := func(id string, failed checkout.CheckoutFailed, more ...domain.Event) {
+		failed.CheckoutID = id
+		add(t, c, "checkout-"+id, id, append([]domain.Event{
+			checkout.CheckoutStarted{CheckoutID: id, OrderID: "o" + id, StartedAt: noon},
+			checkout.CheckoutCompensating{CheckoutID: id, Reason: failed.Reason}, failed,
+		}, more...)...)
+	}
+	failed("gone", checkout.CheckoutFailed{Reason: "payment-declined"})
+	failed("seen", checkout.CheckoutFailed{Reason: "payment-unresolved"})
+	failed("both", checkout.CheckoutFailed{Reason: "payment-unresolved", Watch: "p"})
+	failed("watched", checkout.CheckoutFailed{Reason: "payment-declined", Watch: "p"})
+	failed("late", checkout.CheckoutFailed{Reason: "payment-declined", Watch: "p"}, checkout.CheckoutLatePaymentVoided{CheckoutID: "late"})
+	add(t, c, "checkout-acting", "a", checkout.CheckoutStarted{CheckoutID: "acting", OrderID: "oa", StartedAt: noon}, checkout.CheckoutPaymentActionRequired{CheckoutID: "acting"})
+	r := open(t, projections.Checkouts{}, t.TempDir(), c)
+	defer func() { _ = r.Close() }()
+	follow(t, r, c, 0, 512)
+	q := projections.CheckoutQueries{DB: r.Read()}
+	ids := func(rows []projections.OpenCheckout, err error) (ids []string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			ids = append(ids, row.CheckoutID+" "+string(row.Step))
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	if diff := cmp.Diff([]string{"acting action_required", "both failed", "watched failed"}, ids(q.Due(t.Context(), time.Now().Add(time.Hour), 10))); diff != "" {
+		t.Errorf("due (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"both unresolved", "seen unresolved"}, ids(q.List(t.Context(), projections.Unresolved, nil, 10))); diff != "" {
+		t.Errorf("unresolved (-want +got):\n%s", diff)
+	}
+	first, err := q.List(t.Context(), projections.Unresolved, nil, 1)
+	if err != nil || len(first) != 1 {
+		t.Fatalf("first page %+v, %v", first, err)
+	}
+	after := &projections.CheckoutKey{LastAt: first[0].LastAt, CheckoutID: first[0].CheckoutID}
+	rest, err := q.List(t.Context(), projections.Unresolved, after, 10)
+	if diff := cmp.Diff([]string{"both unresolved", "seen unresolved"}, ids(append(first, rest...), err)); diff != "" {
+		t.Errorf("two pages (-want +got):\n%s", diff)
+	}
+}
+
 // TestNoQueryReadsAWholeTable looks at SQLite's plans for every query behind a
 // route.
 func TestNoQueryReadsAWholeTable(t *testing.T) {
@@ -196,7 +246,8 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	checkPlan(t, c, projections.Tasks{}, "tasks of an order", ofOrder, "x") // sorts a handful
 	checkPlan(t, c, projections.Tasks{}, "alarmed tasks", alarmed, 1)
 	checkPlan(t, c, projections.Tasks{}, "count of tasks", count, 1)
-	checkPlan(t, c, projections.Checkouts{}, "due", projections.DueQuery, 1, 1, 1, 1)
+	checkPlan(t, c, projections.Checkouts{}, "due", projections.DueQuery, 1, 1, 1, 1, 1, 1)
+	checkPlan(t, c, projections.Checkouts{}, "step", projections.ListCheckoutsQuery, "unresolved", 1, "x", 1)
 }
 
 func checkPlan(t *testing.T, store eventstore.Store, p projections.Projection, name, query string, args ...any) {

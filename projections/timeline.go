@@ -87,6 +87,8 @@ func summary(event domain.Event) string {
 		return fmt.Sprintf("%d of %s requested, %d available", e.Requested, e.SKU, e.Available)
 	case checkout.CheckoutPaymentDeclined:
 		return "payment declined: " + e.Code
+	case checkout.CheckoutLatePaymentVoided:
+		return money(e.Amount) + " came late and was voided"
 	case checkout.CheckoutFailed:
 		return "checkout failed: " + e.Reason
 	case checkout.CheckoutCompensating:

@@ -28,9 +28,11 @@ type Request struct {
 	ShipToCountry string `json:"ship_to_country,omitempty"`
 	// Lines are kept for a refused cart only: otherwise the priced lines say
 	// the same.
-	Lines    []RequestLine `json:"lines,omitempty"`
-	Method   string        `json:"payment_method"`
-	External External      `json:"external,omitzero"`
+	Lines  []RequestLine `json:"lines,omitempty"`
+	Method string        `json:"payment_method"`
+	// ReturnURL is where the shopper comes back to after confirming a payment.
+	ReturnURL string   `json:"return_url,omitempty"`
+	External  External `json:"external,omitzero"`
 }
 
 // RequestLine is one line of a cart.
@@ -89,7 +91,7 @@ var (
 // Price prices a cart from the offers for its SKUs; a SKU without an offer is
 // unknown. It refuses with every mistake of the cart at once.
 func Price(r Request, offers map[string]Offer) ([]Line, Totals, error) {
-	mistakes := r.check()
+	mistakes := append(r.check(), PayMistakes(r.Method, r.ReturnURL)...)
 	lines := make([]Line, 0, len(r.Lines))
 	size := 0
 	for i, line := range r.Lines {
@@ -123,7 +125,7 @@ func (r Request) check() []domain.Mistake {
 	if len(r.Lines) > MaxLines {
 		m = append(m, mistake("/lines", "too-many-lines", fmt.Sprintf("an order has at most %d lines", MaxLines)))
 	}
-	if r.Method == "" {
+	if r.Method == "" && !r.free() {
 		m = append(m, mistake("/payment/method", "no-method", "an order needs a payment method"))
 	}
 	if r.ShipToCountry != "" && !domain.ValidCountry(r.ShipToCountry) {
@@ -133,6 +135,12 @@ func (r Request) check() []domain.Mistake {
 		m = append(m, mistake("/external", "invalid-external", "source, ref and time say where the order comes from"))
 	}
 	return m
+}
+
+// free reports whether every line has a price of nothing, agreed elsewhere.
+func (r Request) free() bool {
+	priced := func(l RequestLine) bool { return l.UnitPrice == nil || l.UnitPrice.Amount != 0 }
+	return r.External != (External{}) && !slices.ContainsFunc(r.Lines, priced)
 }
 
 func (r Request) price(i int, line RequestLine, offers map[string]Offer) (Line, []domain.Mistake) {

@@ -20,6 +20,8 @@ var (
 	ErrAbandoned  = domain.Rule("checkout-abandoned", "the checkout was interrupted; begin another one")
 	ErrReused     = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
 	ErrTransition = domain.Rule("invalid-transition", "the checkout is not in a state that allows this")
+	// ErrTooManyPayments has the detail attempts.
+	ErrTooManyPayments = domain.Rule("too-many-payments", "no more payments may be tried for this checkout; begin another one")
 )
 
 // Step is where a checkout is.
@@ -27,17 +29,22 @@ type Step string
 
 // Where a checkout may be. A checkout nobody began has no step.
 const (
-	Started      Step = "started"      // stock is to be reserved
-	Reserved     Step = "reserved"     // a payment is to be begun
-	Paying       Step = "paying"       // the gateway is asked
-	Declined     Step = "declined"     // waits for another method
-	Unknown      Step = "unknown"      // the gateway's answer is looked for
-	Authorised   Step = "authorised"   // stock is to be committed, the order placed
-	Compensating Step = "compensating" // stock and money are given back
-	Completed    Step = "completed"
-	Failed       Step = "failed"
-	Abandoned    Step = "abandoned"
+	Started  Step = "started"  // stock is to be reserved
+	Reserved Step = "reserved" // a payment is to be begun
+	Paying   Step = "paying"   // the gateway is asked
+	Declined Step = "declined" // waits for another method
+	Unknown  Step = "unknown"  // the gateway's answer is looked for
+	// ActionRequired waits for the shopper, who has to confirm the payment.
+	ActionRequired Step = "action_required"
+	Authorised     Step = "authorised"   // stock is to be committed, the order placed
+	Compensating   Step = "compensating" // stock and money are given back
+	Completed      Step = "completed"
+	Failed         Step = "failed"
+	Abandoned      Step = "abandoned"
 )
+
+// MaxPayments is how many payments may be tried for one checkout.
+const MaxPayments = 5
 
 // Open reports whether there is something left to do.
 func (s Step) Open() bool {
@@ -70,6 +77,9 @@ type State struct {
 	ChangedAt                   time.Time // of the last event
 	ExpiresAt                   time.Time // of the reservations, as first made
 	PaymentID, Method           string    // of the last attempt
+	ReturnURL                   string    // of the last attempt: where the shopper comes back to
+	ActionURL                   string    // where the shopper has to go, while an action is required
+	ActionExpiresAt             time.Time // until then
 	Attempt                     int       // 0 before the first
 	RequestIDs                  []string  // of the attempts, in order
 	DeclineCode, DeclineMessage string    // of the last attempt
@@ -80,7 +90,14 @@ type State struct {
 	Mistakes                    []domain.Mistake
 	Released                    []string
 	Voided                      bool
+	// Watch is a payment that the gateway knew nothing of when the checkout
+	// failed; LateVoided says that it came about later, and was voided.
+	Watch      string
+	LateVoided bool
 }
+
+// Free reports whether there is nothing to pay.
+func (s State) Free() bool { return s.Totals.Grand.Amount == 0 }
 
 // Reservations returns what is to be set aside: the lines of one SKU summed,
 // in the order of locations and SKUs.
@@ -98,7 +115,7 @@ func (s State) Refusal() *domain.RuleError {
 		return s.failure()
 	case Abandoned:
 		return ErrAbandoned
-	case Started, Reserved, Paying, Unknown, Authorised, Completed:
+	case Started, Reserved, Paying, Unknown, ActionRequired, Authorised, Completed:
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package checkout_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +66,20 @@ func TestCheckout(t *testing.T) {
 	second := checkout.RequestPayment{PaymentID: "p2", Method: "n", RequestID: "again", At: noon}
 	decline := checkout.DeclinePayment{Code: "51", Message: "no money", RetryUntil: noon.Add(time.Minute), At: noon}
 	compensate := checkout.Compensate{Reason: checkout.ErrStockLost, At: noon}
+	acting := checkout.CheckoutPaymentActionRequired{CheckoutID: "c", PaymentID: "p1", URL: "https://bank", ExpiresAt: noon.Add(time.Minute), At: noon}
+	act := checkout.RequireAction{URL: "https://bank", ExpiresAt: noon.Add(time.Minute), At: noon}
+	late := checkout.VoidLate{PaymentID: "p1", GatewayRef: "g", Amount: eur(4250), At: noon}
+	lateVoided := checkout.CheckoutLatePaymentVoided{CheckoutID: "c", PaymentID: "p1", GatewayRef: "g", Amount: eur(4250), At: noon}
+	watched := checkout.CheckoutFailed{CheckoutID: "c", Reason: "stock-lost", Message: checkout.ErrStockLost.Message, Watch: "p1", At: noon}
+	free := started
+	free.Totals = checkout.Totals{Grand: eur(0)}
+	many := func(attempts int) events {
+		all := events{started, reserved}
+		for i := range attempts {
+			all = append(all, checkout.CheckoutPaymentRequested{CheckoutID: "c", PaymentID: fmt.Sprint("p", i+1), Attempt: i + 1, Method: "m", At: noon}, declined)
+		}
+		return all
+	}
 	paying := events{started, reserved, requested}
 	after := func(more ...checkout.Event) events { return append(append(events{}, paying...), more...) }
 	decidertest.Run(t, checkout.Decider, []row{
@@ -108,6 +124,26 @@ func TestCheckout(t *testing.T) {
 		{Name: "a checkout that undoes does not succeed", Given: after(stockLost), When: checkout.Complete{At: noon}, Refused: checkout.ErrTransition},
 		{Name: "it fails when everything is undone", Given: after(stockLost), When: checkout.Fail{Released: []string{"r-cup"}, Voided: true, At: noon}, Then: events{failed}},
 		{Name: "it does not fail before", Given: paying, When: checkout.Fail{At: noon}, Refused: checkout.ErrTransition},
+		{Name: "the shopper has to confirm", Given: paying, When: act, Then: events{acting}},
+		{Name: "it turns out that the shopper has to confirm", Given: after(unknown), When: act, Then: events{acting}},
+		{Name: "what is declined needs no confirming", Given: after(declined), When: act, Refused: checkout.ErrTransition},
+		{Name: "the shopper confirmed", Given: after(acting), When: checkout.AuthorisePayment{At: noon}, Then: events{authorised}},
+		{Name: "the shopper did not confirm", Given: after(acting), When: decline, Then: events{declined}},
+		{Name: "no other payment is begun while the shopper may confirm", Given: after(acting), When: second, Refused: checkout.ErrTransition},
+		{Name: "a checkout that waits for the shopper can be undone", Given: after(acting), When: compensate, Then: events{stockLost}},
+		{
+			Name: "the fifth payment is the last one", Given: many(5), When: checkout.RequestPayment{PaymentID: "p6", Method: "m", At: noon},
+			Refused: checkout.ErrTooManyPayments.With("attempts", 5),
+		},
+		{
+			Name: "the fifth payment may be tried", Given: many(4), When: checkout.RequestPayment{PaymentID: "p5", Method: "m", At: noon},
+			Then: events{checkout.CheckoutPaymentRequested{CheckoutID: "c", PaymentID: "p5", Attempt: 5, Method: "m", At: noon}},
+		},
+		{Name: "what costs nothing needs no payment", Given: events{free, reserved}, When: checkout.AuthorisePayment{At: noon}, Then: events{checkout.CheckoutPaymentAuthorised{CheckoutID: "c", At: noon}}},
+		{Name: "what costs something needs one", Given: events{started, reserved}, When: checkout.AuthorisePayment{At: noon}, Refused: checkout.ErrTransition},
+		{Name: "a payment the gateway knew nothing of is watched", Given: after(stockLost), When: checkout.Fail{Unseen: true, At: noon}, Then: events{watched}},
+		{Name: "a late payment is voided once", Given: after(stockLost, watched), When: late, Then: events{lateVoided}},
+		{Name: "a late payment of an open checkout is no late one", Given: after(unknown), When: late, Refused: checkout.ErrTransition},
 		{Name: "an interrupted checkout is given up", Given: events{started}, When: checkout.Abandon{Reason: "interrupted", At: noon}, Then: events{abandoned}},
 		{Name: "a checkout with a payment is not given up", Given: paying, When: checkout.Abandon{At: noon}, Refused: checkout.ErrTransition},
 	})
@@ -132,6 +168,33 @@ func TestWhyThereIsNoOrder(t *testing.T) {
 				t.Errorf("refusal (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestACardNumberIsNoMethod(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"4242424242424242": true, "4242 4242 4242 4242": true, "stripe:4242-4242-4242-4242": true, "378282246310005": true, "6304000000000000": true,
+		"stripe:pm_card_visa": false, "sandbox:approved": false, "4242424242424241": false, "stripe:pm_1MqLiJLkdIwHu7ixUEgbFdYF": false,
+		"": false, "424242424242": false, "gift:0000-1111": false,
+	} {
+		if got := checkout.CardNumber(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestWhereAShopperComesBackTo(t *testing.T) {
+	t.Parallel()
+	for url, good := range map[string]bool{
+		"": true, "https://shop.example/done?order=1": true, "http://127.0.0.1:3000": true, "https://shop.example": true,
+		"shop.example": false, "javascript:alert(1)": false, "https://": false, "https:///done": false, "https://user@shop.example/": false,
+		"https://shop.example/a b": false, "https://shop.example/\n": false, "https://shop.example\\@evil": false,
+		"https://shop.example/" + strings.Repeat("x", 2000): false,
+	} {
+		if got := len(checkout.PayMistakes("sandbox:approved", url)) == 0; got != good {
+			t.Errorf("%q: %v, want %v", url, got, good)
+		}
 	}
 }
 

@@ -38,11 +38,13 @@ type RefuseStock struct {
 // or another one after one was declined.
 type RequestPayment struct {
 	PaymentID, Method string
-	RequestID         string
-	At                time.Time
+	// ReturnURL is where the shopper comes back to, if the payment needs them.
+	ReturnURL string
+	RequestID string
+	At        time.Time
 }
 
-// AuthorisePayment records that the money is held.
+// AuthorisePayment records that the money is held, or that none is needed.
 type AuthorisePayment struct{ At time.Time }
 
 // DeclinePayment records that the gateway refused.
@@ -53,6 +55,12 @@ type DeclinePayment struct {
 
 // LoseSight records that the gateway did not answer.
 type LoseSight struct{ At time.Time }
+
+// RequireAction records that the shopper has to confirm the payment.
+type RequireAction struct {
+	URL           string
+	ExpiresAt, At time.Time
+}
 
 // Complete records that the order has been placed.
 type Complete struct{ At time.Time }
@@ -67,7 +75,17 @@ type Compensate struct {
 type Fail struct {
 	Released []string
 	Voided   bool
-	At       time.Time
+	// Unseen says that the gateway knew nothing of the payment that was voided.
+	Unseen bool
+	At     time.Time
+}
+
+// VoidLate records that a payment which the gateway made after the checkout
+// had failed was voided.
+type VoidLate struct {
+	PaymentID, GatewayRef string
+	Amount                domain.Money
+	At                    time.Time
 }
 
 // Abandon records that an interrupted checkout is given up.
@@ -83,6 +101,8 @@ func (RequestPayment) command()   {}
 func (AuthorisePayment) command() {}
 func (DeclinePayment) command()   {}
 func (LoseSight) command()        {}
+func (RequireAction) command()    {}
+func (VoidLate) command()         {}
 func (Complete) command()         {}
 func (Compensate) command()       {}
 func (Fail) command()             {}

@@ -17,18 +17,23 @@ func decide(s State, c Command) ([]Event, error) {
 	case ReserveStock:
 		return step(s, Reserved, c, CheckoutStockReserved{s.CheckoutID, s.Reservations(), c.ExpiresAt, c.At}, Started)
 	case AuthorisePayment:
-		return step(s, Authorised, c, CheckoutPaymentAuthorised{s.CheckoutID, s.PaymentID, c.At}, Paying, Unknown)
+		return authorisePayment(s, c)
 	case DeclinePayment:
-		return step(s, Declined, c, CheckoutPaymentDeclined{s.CheckoutID, s.PaymentID, c.Code, c.Message, c.RetryUntil, c.At}, Paying, Unknown)
+		return step(s, Declined, c, CheckoutPaymentDeclined{s.CheckoutID, s.PaymentID, c.Code, c.Message, c.RetryUntil, c.At},
+			Paying, Unknown, ActionRequired)
+	case RequireAction:
+		return step(s, ActionRequired, c, CheckoutPaymentActionRequired{s.CheckoutID, s.PaymentID, c.URL, c.ExpiresAt, c.At}, Paying, Unknown)
 	case LoseSight:
 		return step(s, Unknown, c, CheckoutPaymentUnknown{s.CheckoutID, s.PaymentID, c.At}, Paying)
 	case Complete:
 		return step(s, Completed, c, CheckoutCompleted{s.CheckoutID, s.OrderID, c.At}, Authorised)
 	case Compensate:
 		return step(s, Compensating, c, CheckoutCompensating{s.CheckoutID, c.Reason.Code, c.Reason.Message, c.At},
-			Started, Reserved, Paying, Declined, Unknown)
+			Started, Reserved, Paying, Declined, Unknown, ActionRequired)
 	case Fail:
-		return step(s, Failed, c, CheckoutFailed{s.CheckoutID, s.Reason, s.Message, s.Mistakes, c.Released, c.Voided, c.At}, Compensating)
+		return fail(s, c)
+	case VoidLate:
+		return voidLate(s, c)
 	case Abandon:
 		return step(s, Abandoned, c, CheckoutAbandoned{s.CheckoutID, c.Reason, c.At}, Started)
 	}
@@ -71,9 +76,44 @@ func requestPayment(s State, c RequestPayment) ([]Event, error) {
 	if s.Attempt > 0 && s.PaymentID == c.PaymentID {
 		return nil, nil
 	}
+	if s.Step == Declined && s.Attempt >= MaxPayments {
+		return nil, ErrTooManyPayments.With("attempts", s.Attempt)
+	}
 	return step(s, "", c, CheckoutPaymentRequested{
-		s.CheckoutID, c.PaymentID, s.Attempt + 1, c.Method, c.RequestID, c.At,
+		s.CheckoutID, c.PaymentID, s.Attempt + 1, c.Method, c.ReturnURL, c.RequestID, c.At,
 	}, Reserved, Declined)
+}
+
+// authorisePayment needs no payment where there is nothing to pay.
+func authorisePayment(s State, c AuthorisePayment) ([]Event, error) {
+	from := []Step{Paying, Unknown, ActionRequired}
+	if s.Free() {
+		from = append(from, Reserved)
+	}
+	return step(s, Authorised, c, CheckoutPaymentAuthorised{s.CheckoutID, s.PaymentID, c.At}, from...)
+}
+
+func fail(s State, c Fail) ([]Event, error) {
+	failed := CheckoutFailed{
+		CheckoutID: s.CheckoutID, Reason: s.Reason, Message: s.Message, Mistakes: s.Mistakes,
+		Released: c.Released, Voided: c.Voided, At: c.At,
+	}
+	if c.Unseen {
+		failed.Watch = s.PaymentID
+	}
+	return step(s, Failed, c, failed, Compensating)
+}
+
+// voidLate is possible once the checkout has failed: before that, what holds
+// money is undone with everything else.
+func voidLate(s State, c VoidLate) ([]Event, error) {
+	switch {
+	case s.LateVoided:
+		return nil, nil
+	case s.Step == Failed:
+		return []Event{CheckoutLatePaymentVoided{s.CheckoutID, c.PaymentID, c.GatewayRef, c.Amount, c.At}}, nil
+	}
+	return step(s, "", c, nil)
 }
 
 func refuseStock(s State, c RefuseStock) ([]Event, error) {

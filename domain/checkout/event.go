@@ -55,14 +55,36 @@ type CheckoutPaymentRequested struct {
 	PaymentID  string `json:"payment_id"`
 	Attempt    int    `json:"attempt"`
 	Method     string `json:"method"`
+	ReturnURL  string `json:"return_url,omitempty"`
 	// RequestID is the shopper's command that asked for this attempt; empty
 	// for the first one.
 	RequestID string    `json:"request_id,omitempty"`
 	At        time.Time `json:"at"`
 }
 
-// CheckoutPaymentAuthorised is recorded when the money is held and the stock is
-// committed. Consumers may rely on an order following: nothing is undone from
+// CheckoutPaymentActionRequired is recorded when the shopper has to confirm the
+// payment at an address, such as 3-D Secure. What is not confirmed in time is
+// declined.
+type CheckoutPaymentActionRequired struct {
+	CheckoutID string    `json:"checkout_id"`
+	PaymentID  string    `json:"payment_id"`
+	URL        string    `json:"url"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	At         time.Time `json:"at"`
+}
+
+// CheckoutLatePaymentVoided is recorded when the gateway turned out to hold
+// money after the checkout had failed, and has let go of it.
+type CheckoutLatePaymentVoided struct {
+	CheckoutID string       `json:"checkout_id"`
+	PaymentID  string       `json:"payment_id"`
+	GatewayRef string       `json:"gateway_ref"`
+	Amount     domain.Money `json:"amount"`
+	At         time.Time    `json:"at"`
+}
+
+// CheckoutPaymentAuthorised is recorded when the money is held, or none is
+// needed and there is no payment, and the stock is committed. Consumers may rely on an order following: nothing is undone from
 // here on.
 type CheckoutPaymentAuthorised struct {
 	CheckoutID string    `json:"checkout_id"`
@@ -114,7 +136,10 @@ type CheckoutFailed struct {
 	Mistakes   []domain.Mistake `json:"mistakes,omitempty"`
 	Released   []string         `json:"released,omitempty"` // reservation ids
 	Voided     bool             `json:"voided,omitempty"`
-	At         time.Time        `json:"at"`
+	// Watch is a payment that the gateway knew nothing of: it is looked for a
+	// while longer, because a request that was under way may still arrive.
+	Watch string    `json:"watch,omitempty"`
+	At    time.Time `json:"at"`
 }
 
 // CheckoutAbandoned is recorded when a checkout was interrupted before any
@@ -147,6 +172,12 @@ func (CheckoutPaymentDeclined) EventName() string { return "CheckoutPaymentDecli
 func (CheckoutPaymentUnknown) EventName() string { return "CheckoutPaymentUnknown" }
 
 // EventName implements [domain.Event].
+func (CheckoutPaymentActionRequired) EventName() string { return "CheckoutPaymentActionRequired" }
+
+// EventName implements [domain.Event].
+func (CheckoutLatePaymentVoided) EventName() string { return "CheckoutLatePaymentVoided" }
+
+// EventName implements [domain.Event].
 func (CheckoutCompleted) EventName() string { return "CheckoutCompleted" }
 
 // EventName implements [domain.Event].
@@ -166,13 +197,16 @@ func (CheckoutPaymentAuthorised) event() {}
 func (CheckoutPaymentDeclined) event()   {}
 func (CheckoutPaymentUnknown) event()    {}
 func (CheckoutCompleted) event()         {}
-func (CheckoutCompensating) event()      {}
-func (CheckoutFailed) event()            {}
-func (CheckoutAbandoned) event()         {}
+
+func (CheckoutPaymentActionRequired) event() {}
+func (CheckoutLatePaymentVoided) event()     {}
+func (CheckoutCompensating) event()          {}
+func (CheckoutFailed) event()                {}
+func (CheckoutAbandoned) event()             {}
 
 // EventTypes describes the events of a checkout to the codec.
 func EventTypes() []domain.EventType {
 	return domain.EventTypes(CheckoutStarted{}, CheckoutStockReserved{}, CheckoutStockRefused{},
 		CheckoutPaymentRequested{}, CheckoutPaymentAuthorised{}, CheckoutPaymentDeclined{}, CheckoutPaymentUnknown{},
-		CheckoutCompleted{}, CheckoutCompensating{}, CheckoutFailed{}, CheckoutAbandoned{})
+		CheckoutCompleted{}, CheckoutCompensating{}, CheckoutFailed{}, CheckoutAbandoned{}, CheckoutPaymentActionRequired{}, CheckoutLatePaymentVoided{})
 }

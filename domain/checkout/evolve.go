@@ -20,7 +20,7 @@ func evolve(s State, e Event) State {
 		s.Shortages = append(slices.Clone(s.Shortages), Shortage{e.SKU, e.Location, e.Requested, e.Available})
 		return s.at(s.Step, e.At)
 	case CheckoutPaymentRequested:
-		s.PaymentID, s.Attempt, s.Method = e.PaymentID, e.Attempt, e.Method
+		s.PaymentID, s.Attempt, s.Method, s.ReturnURL = e.PaymentID, e.Attempt, e.Method, e.ReturnURL
 		s.RequestIDs = append(slices.Clone(s.RequestIDs), e.RequestID)
 		return s.at(Paying, e.At)
 	case CheckoutPaymentAuthorised:
@@ -31,6 +31,11 @@ func evolve(s State, e Event) State {
 	case CheckoutPaymentUnknown:
 		s.UnknownSince = e.At
 		return s.at(Unknown, e.At)
+	case CheckoutPaymentActionRequired:
+		s = s.at(ActionRequired, e.At)
+		s.ActionURL, s.ActionExpiresAt = e.URL, e.ExpiresAt
+	case CheckoutLatePaymentVoided:
+		s.LateVoided = true
 	case CheckoutCompleted:
 		return s.at(Completed, e.At)
 	case CheckoutCompensating:
@@ -38,6 +43,7 @@ func evolve(s State, e Event) State {
 		return s.at(Compensating, e.At)
 	case CheckoutFailed:
 		s.Reason, s.Message, s.Mistakes, s.Released, s.Voided = e.Reason, e.Message, e.Mistakes, e.Released, e.Voided
+		s.Watch = e.Watch
 		return s.at(Failed, e.At)
 	case CheckoutAbandoned:
 		s.Reason = e.Reason
@@ -49,6 +55,9 @@ func evolve(s State, e Event) State {
 func (s State) at(step Step, at time.Time) State {
 	if step != Unknown {
 		s.UnknownSince = time.Time{}
+	}
+	if step != s.Step {
+		s.ActionURL, s.ActionExpiresAt = "", time.Time{}
 	}
 	s.Step, s.ChangedAt = step, at
 	return s

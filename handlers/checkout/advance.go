@@ -93,6 +93,9 @@ func (s *Service) step(ctx context.Context, r *run) (again bool, err error) {
 	case checkout.Started:
 		return true, s.reserve(ctx, r)
 	case checkout.Reserved:
+		if r.checkout.state.Free() {
+			return true, s.finish(ctx, r)
+		}
 		return true, s.requestPayment(ctx, r)
 	case checkout.Paying:
 		return true, s.authorise(ctx, r)
@@ -100,7 +103,7 @@ func (s *Service) step(ctx context.Context, r *run) (again bool, err error) {
 		return true, s.finish(ctx, r)
 	case checkout.Compensating:
 		return true, s.undo(ctx, r)
-	case checkout.Declined, checkout.Unknown, checkout.Completed, checkout.Failed, checkout.Abandoned:
+	case checkout.Declined, checkout.Unknown, checkout.ActionRequired, checkout.Completed, checkout.Failed, checkout.Abandoned:
 	}
 	return false, nil
 }

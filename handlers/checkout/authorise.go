@@ -112,18 +112,11 @@ func (s *Service) recordPayment(ctx context.Context, r *run, step string, comman
 // the same key never charges twice.
 func (s *Service) ask(ctx context.Context, r *run) error {
 	begun := s.Now()
-	p := r.payment.state
-	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
-	provider, err := s.gateway(r)
-	var answer gateway.Authorisation
-	if err == nil {
-		answer, err = provider.Authorise(calling, gateway.Authorise{Key: p.Key, Amount: p.Amount, Method: p.Method})
-	}
-	cancel()
+	answer, err := s.charge(ctx, r)
 	if err := s.fault("gateway asked"); err != nil {
 		return err
 	}
-	step, command := "payment answered", result(answer)
+	step, command := "payment answered", s.result(answer)
 	switch {
 	case errors.Is(err, gateway.ErrUnsupportedMethod):
 		command = payment.Decline{Code: CodeUnsupported, Message: unsupported, Retryable: true}
@@ -149,31 +142,47 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	return s.fault("payment answered")
 }
 
-// contradicted handles an answer that came after the payment was settled
-// otherwise: money that is held although the payment was voided is let go.
-func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Authorisation) error {
-	held := answer.Status == gateway.Authorised && r.payment.state.Status != payment.StatusAuthorised
-	if !held {
-		return nil
-	}
+// charge asks the gateway for the money. It does not wait any longer when the
+// outcome is told otherwise, see [Service.Heard].
+func (s *Service) charge(ctx context.Context, r *run) (gateway.Authorisation, error) {
+	p := r.payment.state
 	provider, err := s.gateway(r)
 	if err != nil {
-		return err
+		return gateway.Authorisation{}, err
 	}
-	_, err = provider.Void(ctx, r.payment.state.Key)
+	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
+	defer cancel()
+	s.asking.Store(p.PaymentID, cancel)
+	defer s.asking.Delete(p.PaymentID)
+	return provider.Authorise(calling, gateway.Authorise{
+		Key: p.Key, Amount: p.Amount, Method: p.Method, ReturnURL: r.checkout.state.ReturnURL,
+	})
+}
+
+// contradicted handles an answer that came after the payment was settled
+// otherwise: money that is held, or may come to be, although the payment was
+// voided is let go.
+func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Authorisation) error {
+	held := answer.Status == gateway.Authorised || answer.Status == gateway.ActionRequired
+	if !held || r.payment.state.Status == payment.StatusAuthorised {
+		return nil
+	}
+	_, err := s.voidAt(ctx, r)
 	return err
 }
 
 // result is a gateway's answer as a command.
-func result(a gateway.Authorisation) payment.Command {
+func (s *Service) result(a gateway.Authorisation) payment.Command {
 	switch a.Status {
+	case gateway.ActionRequired:
+		return payment.RequireAction{URL: a.ActionURL, ExpiresAt: s.actionDeadline(a)}
 	case gateway.Authorised:
 		return payment.Authorise{GatewayRef: a.Ref, Amount: a.Amount, ExpiresAt: a.ExpiresAt}
 	case gateway.Voided:
 		return payment.Decline{Code: CodeVoided, Message: "the payment was voided"}
 	case gateway.Expired:
 		return payment.Decline{Code: CodeExpired, Message: "the authorisation is no longer good", Retryable: true}
-	case gateway.Declined, gateway.ActionRequired: // the shopper is asked only where a ReturnURL was given
+	case gateway.Declined:
 	}
 	return payment.Decline{Code: a.Code, Message: a.Message, Retryable: true}
 }
@@ -218,7 +227,12 @@ func (s *Service) find(ctx context.Context, r *run) (gateway.Authorisation, erro
 // resolve records an outcome that was found.
 func (s *Service) resolve(ctx context.Context, r *run, answer gateway.Authorisation) error {
 	command := payment.Resolve{By: payment.ByPoll, As: payment.AsAuthorised}
-	switch outcome := result(answer).(type) {
+	switch outcome := s.result(answer).(type) {
+	case payment.RequireAction:
+		if err := s.recordPayment(ctx, r, "action required", outcome); err != nil {
+			return err
+		}
+		return s.fault("payment resolved")
 	case payment.Authorise:
 		command.Authorised = outcome
 	case payment.Decline:
@@ -238,8 +252,10 @@ func (s *Service) settle(ctx context.Context, r *run) error {
 		return s.finish(ctx, r)
 	case payment.StatusDeclined:
 		return s.decline(ctx, r, s.declined(p.Code, p.Message))
-	case payment.StatusUnknown, payment.StatusActionRequired:
+	case payment.StatusUnknown:
 		return s.loseSight(ctx, r)
+	case payment.StatusActionRequired:
+		return s.requireAction(ctx, r)
 	case payment.StatusNotFound:
 		return s.compensate(ctx, r, checkout.ErrDeclined, s.declined(CodeNotFound, "the gateway knows nothing of the payment"))
 	case payment.StatusVoidRequested, payment.StatusVoided, payment.StatusExpired:
@@ -272,7 +288,9 @@ func (s *Service) decline(ctx context.Context, r *run, command checkout.DeclineP
 
 // unsupported declines a method that no gateway takes, before anything is
 // asked.
-func (s *Service) unsupported() checkout.DeclinePayment { return s.declined(CodeUnsupported, unsupported) }
+func (s *Service) unsupported() checkout.DeclinePayment {
+	return s.declined(CodeUnsupported, unsupported)
+}
 
 func (s *Service) declined(code, message string) checkout.DeclinePayment {
 	now := s.Now()

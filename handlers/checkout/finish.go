@@ -15,8 +15,10 @@ import (
 // finish commits the stock, and only then places the order: a placed order
 // always has its stock. Where the stock is lost the checkout is undone.
 func (s *Service) finish(ctx context.Context, r *run) error {
-	if err := s.readPayment(ctx, r); err != nil {
-		return err
+	if r.checkout.state.Attempt > 0 {
+		if err := s.readPayment(ctx, r); err != nil {
+			return err
+		}
 	}
 	committed, err := s.commit(ctx, r)
 	if err != nil {
@@ -75,6 +77,9 @@ func (s *Service) order(r *run) order.OrderPlaced {
 		Totals: order.Totals(c.Totals), PaymentID: p.PaymentID, Authorised: p.Authorised,
 		External: order.External(c.Request.External), PlacedAt: s.Now(),
 	}
+	if c.Free() && c.Attempt == 0 {
+		o.Authorised = c.Totals.Grand
+	}
 	for _, line := range c.Lines {
 		o.Lines = append(o.Lines, order.Line(line))
 	}
@@ -95,48 +100,63 @@ func (s *Service) undo(ctx context.Context, r *run) error {
 	if err := s.fault("stock released"); err != nil {
 		return err
 	}
-	voided, err := s.void(ctx, r)
+	done, err := s.void(ctx, r)
 	if err != nil {
 		return err
 	}
-	if err := s.record(ctx, r, "failed", checkout.Fail{Released: released, Voided: voided, At: s.Now()}); err != nil {
+	if err := s.record(ctx, r, "failed", checkout.Fail{
+		Released: released, Voided: done.voided, Unseen: done.unseen, At: s.Now(),
+	}); err != nil {
 		return err
 	}
 	return s.fault("failed")
 }
 
-// void makes sure that the last attempt holds no money, and reports whether it
-// might have. Attempts before it were declined.
-func (s *Service) void(ctx context.Context, r *run) (bool, error) {
+// voiding is what came of making sure that no money is held.
+type voiding struct {
+	voided bool // money might have been held
+	unseen bool // the gateway knew nothing of it
+}
+
+// void makes sure that the last attempt holds no money. Attempts before it
+// were declined.
+func (s *Service) void(ctx context.Context, r *run) (done voiding, err error) {
 	if r.checkout.state.Attempt == 0 {
-		return false, nil
+		return done, nil
 	}
 	if err := s.readPayment(ctx, r); err != nil {
-		return false, err
+		return done, err
 	}
 	if status := r.payment.state.Status; status == "" || status == payment.StatusDeclined {
-		return false, nil
+		return done, nil
 	}
 	reason := r.checkout.state.Reason
 	if err := s.recordPayment(ctx, r, "void requested", payment.RequestVoid{Reason: reason}); err != nil {
-		return false, err
+		return done, err
 	}
 	if err := s.fault("void requested"); err != nil {
-		return false, err
+		return done, err
+	}
+	_, err = s.voidAt(ctx, r)
+	done = voiding{voided: true, unseen: errors.Is(err, gateway.ErrNotFound)}
+	if err != nil && !done.unseen {
+		return done, errors.Join(errVoid, err)
+	}
+	if err := s.fault("gateway voided"); err != nil {
+		return done, err
+	}
+	return done, s.recordPayment(ctx, r, "voided", payment.Void{})
+}
+
+// voidAt asks the gateway to let go of the last attempt's money.
+func (s *Service) voidAt(ctx context.Context, r *run) (gateway.Authorisation, error) {
+	provider, err := s.gateway(r)
+	if err != nil {
+		return gateway.Authorisation{}, err
 	}
 	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
 	defer cancel()
-	provider, err := s.gateway(r)
-	if err != nil {
-		return false, errors.Join(errVoid, err)
-	}
-	if _, err := provider.Void(calling, r.payment.state.Key); err != nil && !errors.Is(err, gateway.ErrNotFound) {
-		return false, errors.Join(errVoid, err)
-	}
-	if err := s.fault("gateway voided"); err != nil {
-		return false, err
-	}
-	return true, s.recordPayment(ctx, r, "voided", payment.Void{})
+	return provider.Void(calling, r.payment.state.Key)
 }
 
 // errVoid says that money could not be given back yet. Recovery tries again.

@@ -40,6 +40,9 @@ func ID(credential, key string) string { return eventstore.DeriveID("checkout", 
 // [eventstore.ErrUnavailable]: the request may be repeated with its key. The
 // work goes on when the caller's context ends.
 func (s *Service) Place(ctx context.Context, request Place) (Outcome, error) {
+	if refused := cardNumber(request.Cart.Method); refused != nil {
+		return Outcome{Refused: refused}, nil
+	}
 	id := ID(request.Credential, request.Key)
 	current, free := s.claim(id, request.Fingerprint)
 	if !free {
@@ -53,6 +56,14 @@ func (s *Service) Place(ctx context.Context, request Place) (Outcome, error) {
 	outcome, err := s.place(ctx, id, request, current.interrupted)
 	s.release(id, err)
 	return outcome, err
+}
+
+// cardNumber refuses the number of a card before anything is stored.
+func cardNumber(method string) *domain.RuleError {
+	if !checkout.CardNumber(method) {
+		return nil
+	}
+	return checkout.ErrCart.Because(checkout.PayMistakes(method, "")...)
 }
 
 // detach keeps the work going when the caller has gone.
@@ -115,10 +126,19 @@ func (s *Service) place(ctx context.Context, id string, request Place, interrupt
 // interrupted, and disturbs none that is not.
 func (s *Service) again(ctx context.Context, r *run, interrupted bool) (Outcome, error) {
 	state := r.checkout.state
-	waits := !state.Step.Open() || state.Step == checkout.Declined || state.Step == checkout.Unknown
+	waits := !state.Step.Open() || state.Step == checkout.Declined || state.Step == checkout.Unknown || state.Step == checkout.ActionRequired
 	quiet := s.Now().Sub(state.ChangedAt)
 	if patience := s.Config.withDefaults().Patience; !waits && !interrupted && quiet < patience {
 		return busy(state, patience-quiet), nil
+	}
+	if state.Step == checkout.ActionRequired {
+		// Who asks again has the shopper back, perhaps.
+		if err := s.reconcile(ctx, r); err != nil && !errors.Is(err, eventstore.ErrConflict) {
+			return Outcome{}, err
+		}
+		if err := r.checkout.load(ctx, s.Store); err != nil {
+			return Outcome{}, err
+		}
 	}
 	outcome, err := s.advance(ctx, r)
 	outcome.Replayed = true
@@ -197,12 +217,16 @@ type Pay struct {
 	// RequestID names the request: the same one is the same attempt.
 	RequestID string
 	Method    string
+	ReturnURL string // see [checkout.Request]
 	Actor     eventstore.Actor
 }
 
 // Pay tries another payment while the stock of a declined checkout is kept.
 // Outcome and error are as those of [Service.Place].
 func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
+	if wrong := checkout.PayMistakes(request.Method, request.ReturnURL); len(wrong) > 0 {
+		return Outcome{Refused: checkout.ErrCart.Because(wrong...)}, nil
+	}
 	current, free := s.claim(request.CheckoutID, "")
 	if !free {
 		return busy(checkout.State{CheckoutID: request.CheckoutID}, time.Second), nil
@@ -232,7 +256,8 @@ func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outco
 		return Outcome{Checkout: state, Refused: stock.ErrExpired}, nil
 	}
 	err := s.record(ctx, r, "pay "+request.RequestID, checkout.RequestPayment{
-		PaymentID: r.paymentID(state.Attempt + 1), Method: request.Method, RequestID: request.RequestID, At: s.Now(),
+		PaymentID: r.paymentID(state.Attempt + 1), Method: request.Method, ReturnURL: request.ReturnURL,
+		RequestID: request.RequestID, At: s.Now(),
 	})
 	var refused *domain.RuleError
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ type OpenCheckouts interface {
 	Due(ctx context.Context, now time.Time) ([]Open, error)
 }
 
-// Open is a checkout that is not closed.
+// Open is a checkout that is not closed, or one that failed with a payment that
+// is to be looked for.
 type Open struct {
 	CheckoutID string
 	Step       checkout.Step
@@ -42,9 +44,25 @@ type Recovery struct {
 	Logger   *slog.Logger
 	Interval time.Duration // between two rounds; 0 means 1 s
 
-	mu    sync.Mutex
-	polls map[string]time.Time // when each unknown outcome was asked for last
+	mu       sync.Mutex
+	polls    map[string]time.Time // when each unknown outcome was asked for last
+	failures map[string]*failure  // of checkouts that could not be recovered
 }
+
+// failure is how often a checkout could not be recovered, in a row.
+type failure struct {
+	times int
+	next  time.Time
+}
+
+// backOff is how long a checkout rests after each failure; the last one
+// repeats.
+var backOff = []time.Duration{ //nolint:gochecknoglobals // a table
+	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+}
+
+// alarming is after how many failures somebody should look.
+const alarming = 5
 
 // recoveryWorkers is how many checkouts are recovered at once.
 const recoveryWorkers = 8
@@ -89,7 +107,9 @@ func (r *Recovery) Round(ctx context.Context) error {
 			continue
 		}
 		group.Go(func() error {
-			if _, err := r.Service.Recover(ctx, o.CheckoutID); err != nil {
+			_, err := r.Service.Recover(ctx, o.CheckoutID)
+			r.note(ctx, o.CheckoutID, err)
+			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -104,16 +124,27 @@ func (r *Recovery) Round(ctx context.Context) error {
 // due decides from the read model alone whether to look at a checkout.
 func (r *Recovery) due(o Open, now time.Time) bool {
 	config := r.Service.Config.withDefaults()
-	switch {
-	case o.Step == checkout.Declined:
-		return !now.Before(o.DueAt)
-	case o.Step != checkout.Unknown:
-		return now.Sub(o.LastAt) >= config.Patience
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := config.poll(o.LastAt, r.polls[o.CheckoutID])
-	if now.Before(next) {
+	if f := r.failures[o.CheckoutID]; f != nil && now.Before(f.next) {
+		return false
+	}
+	every := config.PollEvery
+	switch o.Step {
+	case checkout.Declined:
+		return !now.Before(o.DueAt)
+	case checkout.Unknown:
+	case checkout.ActionRequired:
+		every = config.ActionPoll
+	case checkout.Failed:
+		if now.Sub(o.LastAt) >= config.WatchFor {
+			return false
+		}
+		every = config.WatchEvery
+	default:
+		return now.Sub(o.LastAt) >= config.Patience
+	}
+	if now.Before(config.poll(o.LastAt, r.polls[o.CheckoutID], every)) {
 		return false
 	}
 	if r.polls == nil {
@@ -125,29 +156,65 @@ func (r *Recovery) due(o Open, now time.Time) bool {
 
 // poll returns when to ask for an outcome that was lost at a time and last
 // asked for at another.
-func (c Config) poll(lost, last time.Time) time.Time {
+func (c Config) poll(lost, last time.Time, every time.Duration) time.Time {
 	for _, after := range c.Polls {
 		if at := lost.Add(after); at.After(last) {
 			return at
 		}
 	}
-	return last.Add(c.PollEvery)
+	return last.Add(every)
+}
+
+// note remembers a failure, so that one checkout that cannot be recovered is
+// tried ever less often. That the store is away is nobody's failure: everything
+// is tried again at once when it is back.
+func (r *Recovery) note(ctx context.Context, id string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil || errors.Is(err, eventstore.ErrUnavailable) {
+		delete(r.failures, id)
+		return
+	}
+	if r.failures == nil {
+		r.failures = map[string]*failure{}
+	}
+	f := r.failures[id]
+	if f == nil {
+		f = &failure{}
+		r.failures[id] = f
+	}
+	f.next = r.Service.Now().Add(backOff[min(f.times, len(backOff)-1)])
+	if f.times++; f.times == alarming && r.Logger != nil {
+		r.Logger.ErrorContext(ctx, "checkout cannot be recovered; it is tried on", "checkout_id", id, "failures", f.times, "error", err)
+	}
+}
+
+// Alarms returns how many checkouts this process failed to recover five times
+// in a row, or more often.
+func (r *Recovery) Alarms() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.failures {
+		if f.times >= alarming {
+			n++
+		}
+	}
+	return n
 }
 
 // forget drops what is remembered of checkouts that are no longer listed.
 func (r *Recovery) forget(open []Open) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.polls) <= 2*len(open) {
+	if len(r.polls)+len(r.failures) <= 2*len(open) {
 		return
 	}
-	kept := map[string]time.Time{}
+	listed := map[string]bool{}
 	for _, o := range open {
-		if at, there := r.polls[o.CheckoutID]; there {
-			kept[o.CheckoutID] = at
-		}
+		listed[o.CheckoutID] = true
 	}
-	r.polls = kept
+	maps.DeleteFunc(r.polls, func(id string, _ time.Time) bool { return !listed[id] })
+	maps.DeleteFunc(r.failures, func(id string, _ *failure) bool { return !listed[id] })
 }
 
 // Recover takes one checkout as far as it gets, or gives it up. One that this
@@ -175,8 +242,10 @@ func (s *Service) recover(ctx context.Context, r *run) (Outcome, error) {
 		err = s.abandon(ctx, r)
 	case state.Step == checkout.Declined && !now.Before(state.RetryUntil):
 		err = s.compensate(ctx, r, checkout.ErrDeclined)
-	case state.Step == checkout.Unknown:
+	case state.Step == checkout.Unknown, state.Step == checkout.ActionRequired:
 		err = s.reconcile(ctx, r)
+	case state.Watch != "" && !state.LateVoided:
+		err = s.watch(ctx, r)
 	}
 	if err != nil && !errors.Is(err, eventstore.ErrConflict) {
 		return Outcome{}, fmt.Errorf("recover checkout %s: %w", r.id, err)
@@ -202,17 +271,19 @@ func (s *Service) reconcile(ctx context.Context, r *run) error {
 	if err := s.readPayment(ctx, r); err != nil {
 		return err
 	}
-	config, now := s.Config.withDefaults(), s.Now()
 	if r.payment.state.Settled() {
 		return s.settle(ctx, r)
 	}
+	config, lost := s.Config.withDefaults(), s.Now().Sub(r.checkout.state.ChangedAt)
 	answer, err := s.find(ctx, r)
 	switch {
+	case err == nil && answer.Status == gateway.ActionRequired && r.payment.state.Status == payment.StatusActionRequired:
+		return s.waitForAction(ctx, r)
 	case err == nil:
 		err = s.resolve(ctx, r, answer)
-	case errors.Is(err, gateway.ErrNotFound) && now.Sub(r.checkout.state.UnknownSince) >= 2*config.GatewayTimeout:
+	case errors.Is(err, gateway.ErrNotFound) && lost >= 2*config.GatewayTimeout:
 		err = s.recordPayment(ctx, r, "payment resolved "+string(payment.AsNotFound), payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
-	case now.Sub(r.checkout.state.UnknownSince) >= config.PollFor:
+	case lost >= config.PollFor:
 		return s.compensate(ctx, r, checkout.ErrUnresolved)
 	default:
 		return nil // asked again later

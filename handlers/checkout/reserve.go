@@ -77,8 +77,11 @@ func (s *Service) reserve(ctx context.Context, r *run) error {
 	if len(shortages) > 0 {
 		return s.refuse(ctx, r, shortages)
 	}
-	if err := s.record(ctx, r, "reserved",
-		checkout.ReserveStock{ExpiresAt: expires, At: s.Now()}, s.firstPayment(r)); err != nil {
+	commands := []checkout.Command{checkout.ReserveStock{ExpiresAt: expires, At: s.Now()}}
+	if !state.Free() {
+		commands = append(commands, s.firstPayment(r))
+	}
+	if err := s.record(ctx, r, "reserved", commands...); err != nil {
 		return err
 	}
 	r.asked = false
@@ -99,7 +102,8 @@ func (s *Service) refuse(ctx context.Context, r *run, shortages []checkout.Short
 }
 
 func (s *Service) firstPayment(r *run) checkout.RequestPayment {
-	return checkout.RequestPayment{PaymentID: r.paymentID(1), Method: r.checkout.state.Request.Method, At: s.Now()}
+	request := r.checkout.state.Request
+	return checkout.RequestPayment{PaymentID: r.paymentID(1), Method: request.Method, ReturnURL: request.ReturnURL, At: s.Now()}
 }
 
 // requestPayment goes on where stock was reserved and nothing else done.

@@ -70,6 +70,10 @@ type Config struct {
 	Abandon        time.Duration   // after which an interrupted checkout is not begun again: 60 s
 	Polls          []time.Duration // when an unknown outcome is asked for, after it was lost: 2, 5, 15, 60 s
 	PollEvery      time.Duration   // and then: 5 min
+	ActionHold     time.Duration   // how long a shopper may take to confirm a payment: 15 min
+	ActionPoll     time.Duration   // how often a payment to be confirmed is asked for after Polls: 15 s
+	WatchEvery     time.Duration   // how often a payment the gateway knew nothing of is looked for: 10 min
+	WatchFor       time.Duration   // for how long: 24 h
 	PollFor        time.Duration   // until the payment is voided: 24 h
 }
 
@@ -87,6 +91,10 @@ func (c Config) withDefaults() Config {
 		{&c.Abandon, time.Minute},
 		{&c.PollEvery, 5 * time.Minute},
 		{&c.PollFor, 24 * time.Hour},
+		{&c.ActionHold, 15 * time.Minute},
+		{&c.ActionPoll, 15 * time.Second},
+		{&c.WatchEvery, 10 * time.Minute},
+		{&c.WatchFor, 24 * time.Hour},
 	} {
 		if *d.setting == 0 {
 			*d.setting = d.value
@@ -120,6 +128,7 @@ type Service struct {
 	Fault func(step string) error
 
 	working sync.Map // checkout id → *work of this process
+	asking  sync.Map // payment id → context.CancelFunc of a call to the gateway
 }
 
 // work is what this process knows of a checkout it works on, or worked on when

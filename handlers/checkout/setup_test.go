@@ -1,7 +1,11 @@
 package checkout_test
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -45,12 +49,50 @@ type world struct {
 	patient time.Duration // with the gateway
 	// store, if set, is the connection that all processes share.
 	store eventstore.Store
+	// clock is that of the gateway.
+	clock *clock
+	told  *told
+}
+
+// secret signs the gateway's callbacks.
+const secret = "whsec_test"
+
+// told keeps the callbacks of the gateway until a test takes them.
+type told struct {
+	mu    sync.Mutex
+	kept  []*http.Request
+	news  chan struct{}
+	first func(*http.Request) // if set, is given each callback at once instead
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *told) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.mu.Lock()
+	first := h.first
+	if first == nil {
+		h.kept = append(h.kept, r)
+	}
+	h.mu.Unlock()
+	if first != nil {
+		first(r)
+	}
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
 }
 
 func newWorld(tb testing.TB, dir string) *world {
 	tb.Helper()
+	hears := &told{news: make(chan struct{}, 1)}
+	server := httptest.NewServer(hears)
+	tb.Cleanup(server.Close)
+	c := &clock{}
 	s, err := sandbox.Listen(tb.Context(), "127.0.0.1:0", sandbox.Config{
-		Ledger: filepath.Join(tb.TempDir(), "ledger.db"), Delay: time.Minute, Now: func() time.Time { return noon },
+		Ledger: filepath.Join(tb.TempDir(), "ledger.db"), Delay: time.Minute, Now: c.now,
+		CallbackURL: server.URL, CallbackSecret: secret,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -58,6 +100,7 @@ func newWorld(tb testing.TB, dir string) *world {
 	tb.Cleanup(func() { _ = s.Stop(context.WithoutCancel(tb.Context())) })
 	return &world{
 		address: nodetest.New(tb, nodetest.Config{Dir: dir}).ConnectionString(), sandbox: s, patient: 10 * time.Second,
+		clock: c, told: hears,
 	}
 }
 
@@ -104,7 +147,9 @@ func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *proc
 	if err != nil {
 		tb.Fatal(err)
 	}
-	gateway := sandbox.NewClient(w.sandbox.URL(), w.patient)
+	gateway := sandbox.Connect(sandbox.ClientConfig{
+		URL: w.sandbox.URL(), Protection: payment.Protection{Timeout: w.patient}, Secret: secret, Now: w.clock.now,
+	})
 	tb.Cleanup(gateway.Close)
 	return &process{
 		Service: &checkout.Service{
@@ -188,7 +233,7 @@ func (o *open) Due(ctx context.Context, _ time.Time) ([]checkout.Open, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Step.Open() {
+		if s.Step.Open() || s.Watch != "" && !s.LateVoided {
 			all = append(all, checkout.Open{CheckoutID: id, Step: s.Step, LastAt: s.ChangedAt, DueAt: s.RetryUntil})
 		}
 	}
