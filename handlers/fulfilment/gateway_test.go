@@ -1,0 +1,57 @@
+package fulfilment_test
+
+import (
+	"context"
+	"sync"
+
+	"github.com/waybill-dev/waybill/gateways/payment"
+)
+
+// once captures an authorisation a single time.
+type once struct{ payment.Provider }
+
+func (o once) Find(ctx context.Context, key string) (payment.Authorisation, error) {
+	a, err := o.Provider.Find(ctx, key)
+	a.Once = true
+	return a, err
+}
+
+// refusing declines what is authorised from some time on.
+type refusing struct {
+	payment.Provider
+	mu  sync.Mutex
+	how payment.Status
+}
+
+func (r *refusing) from(how payment.Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.how = how
+}
+
+func (r *refusing) Authorise(ctx context.Context, a payment.Authorise) (payment.Authorisation, error) {
+	r.mu.Lock()
+	how := r.how
+	r.mu.Unlock()
+	if how == "" {
+		return r.Provider.Authorise(ctx, a)
+	}
+	return payment.Authorisation{Ref: "no", Status: how, Amount: a.Amount, Code: "card-declined"}, nil
+}
+
+// declinesRefunds refuses so many refunds.
+type declinesRefunds struct {
+	payment.Provider
+	mu   sync.Mutex
+	left int
+}
+
+func (d *declinesRefunds) Refund(ctx context.Context, r payment.Refund) (payment.Movement, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left > 0 {
+		d.left--
+		return payment.Movement{Kind: payment.Refunds, ID: r.ID, Status: payment.Failed, Amount: r.Amount, Code: "refund-declined"}, nil
+	}
+	return d.Provider.Refund(ctx, r)
+}
