@@ -79,10 +79,11 @@ func (r *run) collect(ctx context.Context, target int64, last, renew bool) error
 	}
 	if p, err := r.renewLast(ctx, all, need); err != nil {
 		return err
-	} else if p != nil {
-		return r.take(ctx, p, need, last)
+	} else if p == nil {
+		return fmt.Errorf("order %s: %w", r.task.OrderID, errNothing)
 	}
-	return fmt.Errorf("order %s: %w", r.task.OrderID, errNothing)
+	// Somebody else may have renewed it before, and captured of it since.
+	return r.collect(ctx, target, last, false)
 }
 
 // settled reads the payments, once no capture is under way any more.
@@ -210,8 +211,10 @@ func (r *run) holdRest(ctx context.Context) error {
 	return err
 }
 
-// void gives up what a payment holds and was not captured.
+// void gives up what a payment holds and was not captured. One that was
+// announced before is looked up first.
 func (r *run) void(ctx context.Context, p *paid, why string) error {
+	fresh := p.state.Status != payment.StatusVoidRequested
 	if err := r.payHere(ctx, p, "void announced", payment.RequestVoid{Reason: code(why)}); err != nil {
 		return err
 	}
@@ -222,15 +225,23 @@ func (r *run) void(ctx context.Context, p *paid, why string) error {
 	if err != nil {
 		return err
 	}
-	_, err = call(ctx, r, "void asked", g.Void, p.state.Key)
+	var answer gateway.Authorisation
+	if !fresh {
+		answer, err = call(ctx, r, "void looked up", g.Find, p.state.Key)
+	}
+	if fresh || err == nil && (answer.Status == gateway.Authorised || answer.Status == gateway.ActionRequired) {
+		_, err = call(ctx, r, "void asked", g.Void, p.state.Key)
+	}
+	return errors.Join(r.recordVoid(ctx, p, err), r.copy(ctx, p))
+}
+
+func (r *run) recordVoid(ctx context.Context, p *paid, err error) error {
 	var refused *gateway.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		err = errors.Join(fmt.Errorf("payment %s: void: %w", p.id, refused), r.pay(ctx, p, "void failed", payment.FailVoid{Code: code(refused.Code)}))
+		return errors.Join(fmt.Errorf("payment %s: void: %w", p.id, refused), r.pay(ctx, p, "void failed", payment.FailVoid{Code: code(refused.Code)}))
 	case err != nil && !errors.Is(err, gateway.ErrNotFound):
 		return fmt.Errorf("payment %s: void: %w", p.id, err)
-	default:
-		err = r.pay(ctx, p, "voided", payment.Void{})
 	}
-	return errors.Join(err, r.copy(ctx, p))
+	return r.pay(ctx, p, "voided", payment.Void{})
 }

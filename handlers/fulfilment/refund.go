@@ -19,11 +19,9 @@ const codeNothing = "nothing-captured"
 // refundTask gives the money of one refund back.
 func (r *run) refundTask(ctx context.Context) error { return r.refund(ctx, r.task.Ref) }
 
-// partID names what a payment gives back for a refund of the order.
+// partID names what a payment gives back for a refund of the order. Gateways
+// know ids of all orders, so that it is unique among them.
 func (r *run) partID(p *paid, refundID string) string {
-	if p.id == r.order.PaymentID {
-		return refundID
-	}
 	return r.id("refund part", refundID, p.id)
 }
 

@@ -35,7 +35,7 @@ var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 func eur(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "EUR"} }
 
 // impatient is how long to wait for answers that come too late.
-const impatient = 100 * time.Millisecond
+const impatient = 300 * time.Millisecond
 
 // world is what outlives a process: the log and the gateway. Its clock is the
 // gateway's too.
@@ -241,6 +241,14 @@ func (s *shop) must(tb testing.TB, id string, kind process.Kind, ref string) {
 	tb.Helper()
 	if err := s.do(tb.Context(), id, kind, ref); err != nil {
 		tb.Fatalf("%s %s: %v", kind, ref, err)
+	}
+}
+
+// eventually does one task, more than once if it must.
+func (s *shop) eventually(tb testing.TB, id string, kind process.Kind, ref string) {
+	tb.Helper()
+	if s.do(tb.Context(), id, kind, ref) != nil {
+		s.must(tb, id, kind, ref)
 	}
 }
 
