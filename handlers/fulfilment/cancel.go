@@ -137,7 +137,7 @@ func (r *run) shipAll(ctx context.Context) error {
 // undoMoney captures what was shipped, lets go of the rest, and gives back what
 // was captured beyond it.
 func (r *run) undoMoney(ctx context.Context) error {
-	if err := r.decided(ctx); err != nil {
+	if err := r.answered(ctx); err != nil {
 		return err
 	}
 	if err := r.collect(ctx, worth(r.order, len(r.order.Shipments)), true, false); err != nil {
@@ -151,9 +151,9 @@ func (r *run) undoMoney(ctx context.Context) error {
 	})
 }
 
-// decided waits for authorisations that are under way, and gives them up once
+// answered waits for authorisations that are under way, and gives them up once
 // nobody can be asking for them any more.
-func (r *run) decided(ctx context.Context) error {
+func (r *run) answered(ctx context.Context) error {
 	all, err := r.payments(ctx)
 	if err != nil {
 		return err

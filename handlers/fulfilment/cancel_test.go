@@ -63,11 +63,15 @@ func TestCancelling(t *testing.T) {
 			before: func(*testing.T, *shop) {}, voided: 1901, released: []string{"r-o-0", "r-o-1"}, status: domainorder.Voided,
 		},
 		"what was captured at once": {
-			before:   func(t *testing.T, s *shop) { s.must(t, "o", process.Capture, "order") },
+			before: func(t *testing.T, s *shop) {
+				t.Helper()
+				s.must(t, "o", process.Capture, "order")
+			},
 			refunded: 1901, released: []string{"r-o-0", "r-o-1"}, status: domainorder.Refunded,
 		},
 		"what was captured at once, and given back in part": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.must(t, "o", process.Capture, "order")
 				s.tell(t, "o", refund("goodwill", 100))
 				s.must(t, "o", process.Refund, "goodwill")
@@ -76,16 +80,21 @@ func TestCancelling(t *testing.T) {
 		},
 		"what was taken by hand in part": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.pay(t, "p1-o", domainpayment.RequestCapture{CaptureID: "by-hand", Amount: eur(1000)})
 			},
 			refunded: 1000, voided: 901, released: []string{"r-o-0", "r-o-1"}, status: domainorder.Refunded,
 		},
 		"the rest of what was shipped": {
-			before: func(t *testing.T, s *shop) { s.parcel(t, "o", "a", 3, 1) },
+			before: func(t *testing.T, s *shop) {
+				t.Helper()
+				s.parcel(t, "o", "a", 3, 1)
+			},
 			voided: 251, released: []string{"r-o-1"}, status: domainorder.Captured,
 		},
 		"the rest of what was captured at once": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.must(t, "o", process.Capture, "order")
 				s.parcel(t, "o", "a", 3, 1)
 			},
@@ -93,12 +102,14 @@ func TestCancelling(t *testing.T) {
 		},
 		"what is on hold": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.tell(t, "o", domainorder.Hold{HoldID: "h", Reason: domainorder.HoldFraud})
 			},
 			voided: 1901, released: []string{"r-o-0", "r-o-1"}, status: domainorder.Voided,
 		},
 		"what was edited": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.must(t, "o", process.Capture, "order")
 				s.editLine(t, "e", 0, 1)
 				s.must(t, "o", process.Edit, "e")
@@ -107,6 +118,7 @@ func TestCancelling(t *testing.T) {
 		},
 		"the rest of what was edited": {
 			before: func(t *testing.T, s *shop) {
+				t.Helper()
 				s.must(t, "o", process.Capture, "order")
 				s.editLine(t, "e", 0, 1)
 				s.must(t, "o", process.Edit, "e")

@@ -22,8 +22,7 @@ func captures(p domainpayment.State) (amounts []int64) {
 
 func waits(t *testing.T, err error) {
 	t.Helper()
-	var notYet *process.NotYetError
-	if !errors.As(err, &notYet) {
+	if _, waits := errors.AsType[*process.NotYetError](err); !waits {
 		t.Errorf("got %v, want to wait", err)
 	}
 }

@@ -268,8 +268,8 @@ func killed(t *testing.T, w *world, saga saga, id string, random *rand.Rand, gap
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for seed := range uint64(10) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { //nolint:paralleltest // the ledger is audited as a whole
+	for seed := range uint64(10) { //nolint:paralleltest // the ledger is audited as a whole
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3))
 			c := randomCart(fmt.Sprint("o", seed), random)
 			c.method = "sandbox:approved"

@@ -7,17 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/stock"
 	writer "github.com/waybill-dev/waybill/handlers/stock"
 )
-
-// refusal reports whether a rule said no, and not the store.
-func refusal(err error) bool {
-	var rule *domain.RuleError
-	return errors.As(err, &rule)
-}
 
 // releaseHold lets an order go on whose hold has ended, unless it is held for
 // anything else: one release ends all holds.

@@ -90,7 +90,7 @@ func (r *run) payments(ctx context.Context) ([]*paid, error) {
 func (r *run) pay(ctx context.Context, p *paid, step string, c payment.Command) error {
 	h := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: r.Store, Decider: payment.Decider}
 	result, err := h.Handle(ctx, p.id, r.meta(step, p.id), c)
-	return r.payed(p, step, result, err)
+	return r.decided(p, step, result, err)
 }
 
 // payHere lets a payment decide a command, unless it changed since it was
@@ -98,10 +98,10 @@ func (r *run) pay(ctx context.Context, p *paid, step string, c payment.Command) 
 func (r *run) payHere(ctx context.Context, p *paid, step string, c payment.Command) error {
 	h := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: r.Store, Decider: payment.Decider}
 	result, err := h.HandleAt(ctx, p.id, p.revision, r.meta(step, p.id), c)
-	return r.payed(p, step, result, err)
+	return r.decided(p, step, result, err)
 }
 
-func (r *run) payed(p *paid, step string, result handlers.Result[payment.State], err error) error {
+func (r *run) decided(p *paid, step string, result handlers.Result[payment.State], err error) error {
 	if err != nil {
 		return fmt.Errorf("payment %s: %s: %w", p.id, step, err)
 	}
