@@ -73,7 +73,7 @@ func (a *App) startRouter() error {
 	router.AddMiddleware(paced(a.now), retry(logger), middleware.Recoverer)
 	for _, r := range a.models.runners {
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
-			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize,
+			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize, Shared: true,
 		})
 		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, r.Handle)
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))

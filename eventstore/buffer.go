@@ -20,6 +20,7 @@ type buffer struct {
 	live    bool     // after all of events
 	news    bool     // through or live changed since the last page
 	err     error
+	joined  bool // nothing more comes, and the feed goes on from the tail
 
 	filled  chan struct{} // holds one token when there may be something to take
 	drained chan struct{} // holds one token when there may be room
@@ -49,7 +50,7 @@ func (b *buffer) put(ctx context.Context, events ...Recorded) bool {
 	}
 	defer b.mu.Unlock()
 	for _, e := range events {
-		b.bytes += len(e.Data) + len(e.RawMetadata)
+		b.bytes += e.size()
 	}
 	b.events = append(b.events, events...)
 	b.through = events[len(events)-1].Position
@@ -76,6 +77,21 @@ func (b *buffer) setLive(live bool) {
 		b.news = true
 		signal(b.filled)
 	}
+}
+
+// join ends the buffer with what is in it.
+func (b *buffer) join() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.joined = true
+	signal(b.filled)
+}
+
+// end returns how far the log is dealt with once all of the buffer is.
+func (b *buffer) end() Position {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.through
 }
 
 // fail ends the buffer. The first error counts; what is in the buffer is lost,
@@ -113,6 +129,9 @@ func (b *buffer) page(pageSize int) (Page, bool, error) {
 		return Page{}, false, b.err
 	}
 	if len(b.events) == 0 && !b.news {
+		if b.joined {
+			return Page{}, false, errJoined
+		}
 		return Page{}, false, nil
 	}
 	n := min(pageSize, len(b.events))
@@ -123,7 +142,7 @@ func (b *buffer) page(pageSize int) (Page, bool, error) {
 		page.Through, page.Live = page.Events[n-1].Position, false
 	}
 	for _, e := range page.Events {
-		b.bytes -= len(e.Data) + len(e.RawMetadata)
+		b.bytes -= e.size()
 	}
 	signal(b.drained)
 	return page, true, nil

@@ -17,6 +17,7 @@ type Client struct {
 	config Config
 	calls  pool // for appends and reads
 	feeds  pool // for feeds, so that catching up never delays an append
+	tails  tails
 }
 
 // NewClient returns a client. It does not connect before the first call.

@@ -25,6 +25,12 @@ type FeedConfig struct {
 	FromEnd bool
 	// PageSize is the most events of a page. 0 means 512.
 	PageSize int
+	// Shared receives and decodes the end of the log once for all shared feeds
+	// of a client. It is for feeds that want most of what is written, one of
+	// which alone gains nothing: the server does not choose what to send.
+	Shared bool
+
+	all bool // every stream but those of the store itself
 }
 
 const defaultPageSize = 512
@@ -51,10 +57,21 @@ func (c FeedConfig) validate() error {
 
 func (c FeedConfig) filter() *esdb.SubscriptionFilter {
 	filter := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: c.Prefixes}
-	if c.Stream != "" {
+	switch {
+	case c.all:
+		filter.Regex = `^[^\$]`
+	case c.Stream != "":
 		filter.Regex = "^" + regexp.QuoteMeta(c.Stream) + "$"
 	}
 	return filter
+}
+
+// wants tells what filter tells the server.
+func (c *FeedConfig) wants(stream string) bool {
+	if c.Stream != "" {
+		return stream == c.Stream
+	}
+	return slices.ContainsFunc(c.Prefixes, func(prefix string) bool { return strings.HasPrefix(stream, prefix) })
 }
 
 // Page is some events in the order of the log, none left out.
@@ -76,13 +93,17 @@ type Page struct {
 type Feed struct {
 	client *Client
 	config FeedConfig
-	buffer *buffer
 
-	starting sync.Once
-	stop     context.CancelFunc
-	stopping sync.Mutex
-	stopped  bool
-	reading  sync.WaitGroup
+	// Of the reader.
+	following bool
+	place     place
+
+	closing sync.Mutex // guards what follows
+	tail    *tail      // of a shared feed that has begun
+	buffer  *buffer
+	stop    context.CancelFunc
+	closed  chan struct{}
+	reading sync.WaitGroup
 }
 
 // Feed returns a feed. Close it after use.
@@ -90,7 +111,7 @@ func (c *Client) Feed(config FeedConfig) *Feed {
 	if config.PageSize == 0 {
 		config.PageSize = defaultPageSize
 	}
-	return &Feed{client: c, config: config, buffer: newBuffer(config.From, config.PageSize)}
+	return &Feed{client: c, config: config, closed: make(chan struct{})}
 }
 
 // Next waits until there is something and returns it: up to a page of events,
@@ -101,35 +122,104 @@ func (f *Feed) Next(ctx context.Context) (Page, error) {
 	if err := f.config.validate(); err != nil {
 		return Page{}, err
 	}
-	f.starting.Do(func() { f.start(ctx) })
-	return f.buffer.take(ctx, f.config.PageSize)
+	for {
+		page, err := f.next(ctx)
+		switch {
+		case errors.Is(err, errJoined):
+			f.following = true
+		case errors.Is(err, errBehind):
+			f.following = false
+			f.config.From, f.config.FromEnd = f.place.from, false
+			f.forget()
+		default:
+			return page, err
+		}
+	}
 }
 
-// start begins to read. The reading outlives the context of the first Next,
-// but keeps its values.
-func (f *Feed) start(ctx context.Context) {
-	f.stopping.Lock()
-	defer f.stopping.Unlock()
-	if f.stopped {
-		return
+// next takes a page from where the feed is: its own subscription, or the tail.
+func (f *Feed) next(ctx context.Context) (Page, error) {
+	if err := ctx.Err(); err != nil {
+		return Page{}, err
+	}
+	if f.following {
+		return f.tail.take(ctx, f.closed, &f.place, &f.config)
+	}
+	b, err := f.begin(ctx)
+	if err != nil {
+		return Page{}, err
+	}
+	page, err := b.take(ctx, f.config.PageSize)
+	switch {
+	case err == nil:
+		f.place.live = page.Live
+	case errors.Is(err, errJoined):
+		f.place.from, f.place.passed = b.end(), 0
+	}
+	return page, err
+}
+
+// begin subscribes, if the feed has not done so. The subscription outlives the
+// context, but keeps its values.
+func (f *Feed) begin(ctx context.Context) (*buffer, error) {
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	if f.isClosed() {
+		return nil, errFeedClosed
+	}
+	if f.buffer != nil {
+		return f.buffer, nil
+	}
+	if f.config.Shared && f.tail == nil {
+		f.tail = f.client.tails.join(ctx, f.client)
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.buffer = newBuffer(f.config.From, f.config.PageSize)
+	s := subscription{client: f.client, config: f.config, sink: f.buffer, tail: f.tail}
+	b := f.buffer
 	f.reading.Go(func() {
-		s := subscription{client: f.client, config: f.config, buffer: f.buffer}
-		f.buffer.fail(s.run(ctx))
+		if err := s.run(ctx); errors.Is(err, errJoined) {
+			b.join()
+		} else {
+			b.fail(err)
+		}
 	})
+	return b, nil
+}
+
+// forget lets the feed subscribe anew, from where it got.
+func (f *Feed) forget() {
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	f.stop()
+	f.buffer = nil
 }
 
 // Close ends the feed, and a Next that waits. It may be called more than once.
 func (f *Feed) Close() {
-	f.stopping.Lock()
-	f.stopped = true
-	if f.stop != nil {
-		f.stop()
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	if f.isClosed() {
+		return
 	}
-	f.stopping.Unlock()
-	f.buffer.fail(errFeedClosed)
+	close(f.closed)
+	if f.buffer != nil {
+		f.stop()
+		f.buffer.fail(errFeedClosed)
+	}
 	f.reading.Wait()
+	if f.tail != nil {
+		f.client.tails.leave()
+	}
+}
+
+func (f *Feed) isClosed() bool {
+	select {
+	case <-f.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 var errFeedClosed = errors.New("feed is closed")

@@ -58,6 +58,9 @@ type Recorded struct {
 	once  *decoding
 }
 
+// size is that of the payload.
+func (r Recorded) size() int { return len(r.Data) + len(r.RawMetadata) }
+
 // decoding remembers what Decode answered, for all copies of a Recorded.
 type decoding struct {
 	sync.Once

@@ -20,6 +20,8 @@ type SubscriberConfig struct {
 	Prefixes []string
 	// PageSize is the most events of a message. 0 means 512.
 	PageSize int
+	// Shared is that of [FeedConfig].
+	Shared bool
 	// Single hands over one event per message, as a [Publisher] was given it,
 	// instead of pages.
 	Single bool
@@ -87,7 +89,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 }
 
 func (s *Subscriber) feed(topic string, from Position) FeedConfig {
-	config := FeedConfig{Prefixes: s.config.Prefixes, From: from, PageSize: s.config.PageSize}
+	config := FeedConfig{Prefixes: s.config.Prefixes, From: from, PageSize: s.config.PageSize, Shared: s.config.Shared}
 	if len(config.Prefixes) == 0 {
 		config.Stream = topic
 	}

@@ -13,12 +13,21 @@ import (
 // not concern us.
 const searchWindow = 1024
 
-// subscription fills the buffer of a feed. It subscribes again, after the last
-// position it put into the buffer, whenever the server's subscription ends.
+// sink takes what a subscription receives: events in order, how far the log is
+// dealt with, and whether its end is reached.
+type sink interface {
+	put(ctx context.Context, events ...Recorded) bool
+	pass(through Position)
+	setLive(live bool)
+}
+
+// subscription fills the buffer of a feed, or a tail. It subscribes again, after
+// the last position it put there, whenever the server's subscription ends.
 type subscription struct {
 	client *Client
 	config FeedConfig
-	buffer *buffer
+	sink   sink
+	tail   *tail // if there is one, the subscription ends when that holds the rest
 
 	pinned bool     // from is where to begin
 	from   Position // after which to go on
@@ -36,13 +45,15 @@ func (s *subscription) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return errFeedClosed
+		case errors.Is(err, errJoined):
+			return err
 		case isFault(err, faultInvalid), errors.Is(err, errClosed):
 			return fmt.Errorf("feed after position %d: %w", s.from, err)
 		case !errors.Is(err, ErrUnavailable) && !complained:
 			complained = true
 			s.client.config.Logger.WarnContext(ctx, "feed is refused, will go on trying", "error", err)
 		}
-		s.buffer.setLive(false)
+		s.sink.setLive(false)
 		if !sleep(ctx, s.retry.next()) {
 			return errFeedClosed
 		}
@@ -55,6 +66,10 @@ func (s *subscription) once(ctx context.Context) error {
 	defer cancel()
 	if err := s.pin(ctx); err != nil {
 		return err
+	}
+	var known Position // what comes until the subscription is live
+	if s.tail != nil {
+		known = s.tail.end()
 	}
 	session, inner, err := s.open(ctx)
 	if err != nil {
@@ -72,8 +87,15 @@ func (s *subscription) once(ctx context.Context) error {
 			_, err = judge(session, message, err)
 			return err
 		}
+		if message.CaughtUp != nil && known > s.from {
+			s.from = known
+			s.sink.pass(known)
+		}
 		if !s.receive(ctx, message, &batch) {
 			return context.Cause(ctx)
+		}
+		if s.tail != nil && s.tail.holds(s.from) {
+			return errJoined
 		}
 	}
 }
@@ -86,17 +108,17 @@ func (s *subscription) receive(ctx context.Context, message *esdb.SubscriptionEv
 		if event.Position <= s.from {
 			return true
 		}
-		if !s.buffer.put(ctx, event) {
+		if !s.sink.put(ctx, event) {
 			return false
 		}
 		s.from = event.Position
 	case message.CheckPointReached != nil:
 		s.from = max(s.from, Position(message.CheckPointReached.Commit))
-		s.buffer.pass(s.from)
+		s.sink.pass(s.from)
 	case message.CaughtUp != nil:
-		s.buffer.setLive(true)
+		s.sink.setLive(true)
 	case message.FellBehind != nil:
-		s.buffer.setLive(false)
+		s.sink.setLive(false)
 	}
 	return true
 }
@@ -114,7 +136,7 @@ func (s *subscription) pin(ctx context.Context) error {
 		return err
 	}
 	s.from, s.pinned = end, true
-	s.buffer.pass(end)
+	s.sink.pass(end)
 	return nil
 }
 
