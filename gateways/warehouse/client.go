@@ -1,0 +1,104 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/timeout"
+	"github.com/go-resty/resty/v2"
+)
+
+// Config is how a client behaves. The zero value of each setting means the one
+// named.
+type Config struct {
+	URL      string        // of the warehouse's system
+	Timeout  time.Duration // of each call: 5 s
+	Failures uint          // this many in a row, and it is not asked for a while: 10
+	Pause    time.Duration // for how long: 5 s
+	AtOnce   uint          // calls under way: 32
+}
+
+// Client asks a warehouse's system over HTTP, see docs/warehouse.md. It repeats
+// nothing on its own account.
+type Client struct {
+	http     *resty.Client
+	executor failsafe.Executor[any]
+}
+
+// Connect returns a client of the system at a URL.
+func Connect(cfg Config) *Client {
+	cfg.Timeout, cfg.Pause = or(cfg.Timeout, 5*time.Second), or(cfg.Pause, 5*time.Second)
+	cfg.Failures, cfg.AtOnce = or(cfg.Failures, 10), or(cfg.AtOnce, 32)
+	transport := &http.Transport{MaxIdleConnsPerHost: int(cfg.AtOnce), IdleConnTimeout: 30 * time.Second} //nolint:gosec // a small number
+	breaker := circuitbreaker.NewBuilder[any]().WithFailureThreshold(cfg.Failures).WithDelay(cfg.Pause).Build()
+	return &Client{
+		http:     resty.New().SetTransport(transport).SetBaseURL(cfg.URL).SetRedirectPolicy(resty.NoRedirectPolicy()),
+		executor: failsafe.With(bulkhead.New[any](cfg.AtOnce), breaker, timeout.New[any](cfg.Timeout)),
+	}
+}
+
+func or[T time.Duration | uint](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// Close closes the connections that are kept open.
+func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
+
+// Submit implements [Warehouse].
+func (c *Client) Submit(ctx context.Context, job Job) error {
+	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.SetHeader("Idempotency-Key", job.RequestID).SetBody(job).Post("/v1/jobs")
+	})
+}
+
+// State is a job as the system answers with it.
+type State struct {
+	RequestID string `json:"request_id"`
+	Status    string `json:"status"` // submitted, stopped or picked
+}
+
+// Stop implements [Warehouse].
+func (c *Client) Stop(ctx context.Context, requestID string) (Stopped, error) {
+	var state State
+	err := c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.SetResult(&state).Post("/v1/jobs/" + url.PathEscape(requestID) + "/stop")
+	})
+	if err != nil {
+		return "", err
+	}
+	if s := Stopped(state.Status); s == Done || s == Picked {
+		return s, nil
+	}
+	return "", fmt.Errorf("%w: it answered that the job is %q", ErrAway, state.Status)
+}
+
+// Resume implements [Warehouse].
+func (c *Client) Resume(ctx context.Context, requestID string) error {
+	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		return r.Post("/v1/jobs/" + url.PathEscape(requestID) + "/resume")
+	})
+}
+
+// ask asks once. Whatever is not an answer is [ErrAway].
+func (c *Client) ask(ctx context.Context, request func(*resty.Request) (*resty.Response, error)) error {
+	err := c.executor.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
+		response, err := request(c.http.R().SetContext(e.Context()))
+		if err == nil && !response.IsSuccess() {
+			err = fmt.Errorf("status %d: %.200s", response.StatusCode(), response.Body())
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
