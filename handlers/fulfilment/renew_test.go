@@ -81,8 +81,12 @@ func TestARenewalThatIsRefusedHoldsTheOrder(t *testing.T) {
 func TestNothingIsRenewedThatNobodyNeeds(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(t *testing.T, s *shop){
-		"all is captured": func(t *testing.T, s *shop) { s.must(t, "o", process.Capture, "order") },
+		"all is captured": func(t *testing.T, s *shop) {
+			t.Helper()
+			s.must(t, "o", process.Capture, "order")
+		},
 		"the order is cancelled": func(t *testing.T, s *shop) {
+			t.Helper()
 			s.tell(t, "o", cancelled)
 			waits(t, s.do(t.Context(), "o", process.Reauthorise, "p1-o"))
 			s.must(t, "o", process.Cancel, "x")
