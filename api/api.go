@@ -72,6 +72,8 @@ func (s *server) routes() {
 	s.orderLifeRoutes()
 	s.orderGoodsRoutes()
 	s.orderMoneyRoutes()
+	s.orderCaptureRoutes()
+	s.orderEditRoutes()
 	s.orderListRoutes()
 	s.checkoutListRoutes()
 	s.timelineRoutes()

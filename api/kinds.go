@@ -35,6 +35,8 @@ const (
 	kindRefused      = "refused"
 	kindPrecondition = "precondition-required"
 	kindErased       = "customer-erased"
+
+	kindCaptureFailed = "capture-failed"
 )
 
 // kinds is every type of problem. A slug is for ever: programs compare it.
@@ -107,6 +109,10 @@ func ownKinds() []kind {
 		{
 			slug: kindPrecondition, status: http.StatusPreconditionRequired, title: "If-Match missing",
 			about: "A change of something that exists is decided on what it was: send the header If-Match with the entity tag (ETag) it had, or * to change it whatever it is now.",
+		},
+		{
+			slug: kindCaptureFailed, status: http.StatusPaymentRequired, title: "Money not captured",
+			about: "The gateway was asked and did not take the money: code is its reason. Another attempt needs another Idempotency-Key.",
 		},
 		{
 			slug: kindErased, status: http.StatusConflict, title: "Customer erased",

@@ -183,7 +183,7 @@ func (p *platform) checkouts(a *api.API) {
 	a.Vault = must(vault.Open(p.t.Context(), filepath.Join(dir, "vault.db"), keyring))(p.t)
 	p.t.Cleanup(func() { _ = a.Vault.Close() })
 	p.vault = a.Vault
-	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Now: time.Now}
+	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Now: time.Now}
 	a.Checkouts = &checkouts.Service{
 		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateways: registry.New(map[string]gateways.Provider{"sandbox": client}), Contacts: a.Vault,
 		Numbers: &counter.Allocator{Store: p.store, Tenant: "default", NewID: uuid.NewString},

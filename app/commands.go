@@ -40,13 +40,15 @@ func (a *App) startCommands(ctx context.Context) (err error) {
 		keys:        &access.Keys{Store: a.store, Tenant: tenant, AdminKey: a.adminKey, Random: randomReader{}, Now: a.now},
 		numbers:     &numbers.Allocator{Store: a.store, Tenant: tenant, NewID: newID},
 		creditNotes: creditnotes.Recorder{Store: a.store},
-		changes:     &orders.Service{Store: a.store, Texts: a.vault, Now: a.now},
 	}
 	if c.catalogue, err = catalog.New(a.store, 0); err != nil {
 		return err
 	}
 	if c.stock, err = stock.NewWriter(stock.Config{Store: a.store, Retain: a.client.Retain, Now: a.now}); err != nil {
 		return err
+	}
+	c.changes = &orders.Service{
+		Store: a.store, Texts: a.vault, Pricer: tracing.Pricer(checkout.Prices{Products: c.catalogue}), Stock: tracing.Stock(c.stock), Now: a.now,
 	}
 	a.commands = c
 	a.life.run("caches", a.observe)

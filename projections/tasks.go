@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/order"
@@ -53,6 +54,8 @@ func (p Tasks) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 		return t.process(ctx, e)
 	case stock.StockShortfallDetected:
 		return t.shortfall(ctx, e)
+	case stock.StockCommitted:
+		return t.committed(ctx, e)
 	case stock.Event:
 		return nil
 	}
@@ -118,6 +121,19 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 		return nil // they ask for nothing
 	}
 	return fmt.Errorf("%T is no event of an order", event)
+}
+
+// editPatience is after what time an edit that took units has recorded that,
+// or never will.
+const editPatience = 5 * time.Minute
+
+// committed opens a task for units that an edit took: whether it came about.
+func (t tasks) committed(ctx context.Context, e stock.StockCommitted) error {
+	if !strings.HasPrefix(e.ReservationID, stock.ForEdit) {
+		return nil
+	}
+	ref := stock.ID(e.Location, e.SKU) + "#" + e.ReservationID
+	return t.open(ctx, e.OrderID, process.EditStock, ref, t.r.Created.Add(editPatience))
 }
 
 // shortfall opens a task for each order that cannot be served.

@@ -137,6 +137,11 @@ func TestEveryKindOfTaskIsOpenedByItsEvent(t *testing.T) {
 			t.Errorf("shortage of %s (-want +got):\n%s", id, diff)
 		}
 	}
+	l.stock(stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "r4", OrderID: "o4"},
+		stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "edit:r4", OrderID: "o4"})
+	if diff := cmp.Diff([]string{"edit-stock main.A#edit:r4 in 5m0s"}, l.open("o4")); diff != "" {
+		t.Errorf("units for an edit (-want +got):\n%s", diff)
+	}
 }
 
 func TestAnOrderIsCompleteSomeTimeAfterTheLastThingThatHappened(t *testing.T) {

@@ -25,6 +25,7 @@ const (
 	Return       Kind = "return"        // OrderReturnReceived: the return's id
 	Refund       Kind = "refund"        // OrderRefundRequested: the refund's id
 	Edit         Kind = "edit"          // OrderEdited: the edit's id
+	EditStock    Kind = "edit-stock"    // StockCommitted of a reservation for an edit, due 5 minutes later: location, ".", SKU, "#" and the reservation's id
 	CopyPayment  Kind = "copy-payment"  // an event of a payment after its authorisation: the payment's id
 	Movement     Kind = "movement"      // PaymentCaptureRequested, PaymentRefundRequested: the payment's id, "/", the movement's id
 	Reauthorise  Kind = "reauthorise"   // PaymentAuthorised, due a day before it expires: the payment's id

@@ -31,6 +31,10 @@ const (
 	Backorder Policy = "backorder"
 )
 
+// ForEdit begins the ids of reservations that are made for new lines of an
+// order, so that those can be found that never came to belong to one.
+const ForEdit = "edit:"
+
 // Reason says why a reservation was released.
 type Reason string
 

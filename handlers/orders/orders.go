@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/domain/checkout"
+	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/handlers/checkout"
 )
 
 // attempts is how often a change is decided while others win the race.
@@ -31,9 +32,47 @@ type Texts interface {
 
 // Service changes orders. It may be used by many goroutines.
 type Service struct {
-	Store eventstore.Store
-	Texts Texts
-	Now   func() time.Time
+	Store  eventstore.Store
+	Texts  Texts
+	Pricer checkout.Pricer
+	Stock  checkout.Stock
+	Now    func() time.Time
+	Config Config
+
+	// Collect, if set, lets the gateway take money at once that was asked for.
+	// Whatever it returns, the task that waits for it does the rest.
+	Collect func(ctx context.Context, orderID, paymentID, captureID string) error
+	// Fault, if set, is called between every two appends; its error stops the
+	// work there, as the end of the process would. Only tests set it.
+	Fault func(step string) error
+}
+
+// Config is how patient changes are. The zero value of each setting means the
+// one named.
+type Config struct {
+	Location string        // where the stock of new lines is: main
+	Budget   time.Duration // of all the work for one request: 10 s
+	Hold     time.Duration // of stock that an edit reserves and has not committed: 5 min
+}
+
+func (c Config) withDefaults() Config {
+	if c.Location == "" {
+		c.Location = "main"
+	}
+	if c.Budget == 0 {
+		c.Budget = 10 * time.Second
+	}
+	if c.Hold == 0 {
+		c.Hold = 5 * time.Minute
+	}
+	return c
+}
+
+func (s *Service) fault(step string) error {
+	if s.Fault == nil {
+		return nil
+	}
+	return s.Fault(step)
 }
 
 // Request is what all changes have in common.
@@ -62,21 +101,21 @@ type Result struct {
 // change is how one is made.
 type change struct {
 	// command says what is wanted of the order as it is.
-	command func(order.State) (order.Command, error)
+	command func(order.State, eventstore.Revision) (order.Command, error)
 	// prepare does what must be done before the events are recorded. It is
 	// called for changes that are allowed, and may be called several times.
-	prepare func(context.Context, order.State, order.Command) error
+	prepare func(context.Context, order.State) error
 }
 
 // Do lets an order decide a command that depends on nothing else. What is
 // wanted may depend on how the order is.
 //
 // The error is [ErrNotFound], [handlers.ErrRevision] with the present revision,
-// [checkout.ErrReused] where the key stands for something else, what a rule
+// [domaincheckout.ErrReused] where the key stands for something else, what a rule
 // refused, [eventstore.ErrConflict] when others kept winning, and otherwise a
 // failure: the same request may be sent again.
 func (s *Service) Do(ctx context.Context, r Request, command func(order.State) (order.Command, error)) (Result, error) {
-	return s.do(ctx, r, change{command: command})
+	return s.do(ctx, r, change{command: func(state order.State, _ eventstore.Revision) (order.Command, error) { return command(state) }})
 }
 
 func (s *Service) do(ctx context.Context, r Request, c change) (result Result, err error) {
@@ -98,7 +137,7 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 	if err := admit(r, known); err != nil || known.done {
 		return Result{known.state, known.revision, known.position, known.done, known.done}, err
 	}
-	command, err := c.command(known.state)
+	command, err := c.command(known.state, known.revision)
 	if err != nil {
 		return Result{}, err
 	}
@@ -107,7 +146,7 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 		return Result{State: known.state, Revision: known.revision}, err
 	}
 	if c.prepare != nil {
-		if err := c.prepare(ctx, known.state, command); err != nil {
+		if err := c.prepare(ctx, known.state); err != nil {
 			return Result{}, err
 		}
 	}
@@ -116,9 +155,10 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{
+	result := Result{
 		State: order.Decider.Fold(known.state, events...), Revision: done.Revision, Position: done.Position, Changed: true,
-	}, nil
+	}
+	return result, s.fault("recorded")
 }
 
 // admit refuses a request before it is looked at what it wants.
@@ -127,7 +167,7 @@ func admit(r Request, known history[order.State]) error {
 	case known.state.Status == "":
 		return ErrNotFound
 	case known.done && known.fingerprint != r.Meta.Fingerprint:
-		return checkout.ErrReused
+		return domaincheckout.ErrReused
 	case !known.done && r.Expected != nil && *r.Expected != known.revision:
 		return handlers.ErrRevision.With("expected", int64(*r.Expected)).With("revision", int64(known.revision))
 	}

@@ -34,8 +34,8 @@ func (s *Service) DoWithText(
 		ref = eventstore.DeriveID("text", r.OrderID, r.Meta.CommandID, r.Meta.Fingerprint)
 	}
 	return s.do(ctx, r, change{
-		command: func(state order.State) (order.Command, error) { return command(state, ref) },
-		prepare: func(ctx context.Context, state order.State, _ order.Command) error {
+		command: func(state order.State, _ eventstore.Revision) (order.Command, error) { return command(state, ref) },
+		prepare: func(ctx context.Context, state order.State) error {
 			if data == nil {
 				return nil
 			}

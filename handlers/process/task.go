@@ -27,6 +27,7 @@ const (
 	Return       = process.Return
 	Refund       = process.Refund
 	Edit         = process.Edit
+	EditStock    = process.EditStock
 	CopyPayment  = process.CopyPayment
 	Movement     = process.Movement
 	Reauthorise  = process.Reauthorise

@@ -1,0 +1,174 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/waybill-dev/waybill/domain"
+	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
+)
+
+// Capture is money to be taken by hand.
+type Capture struct {
+	CaptureID string
+	PaymentID string        // empty is the first payment of which enough is left
+	Amount    *domain.Money // nil is everything that is left of the payment
+	Final     bool          // lets go of what is left
+}
+
+// Captured is a capture that was asked for, and how far it is.
+type Captured struct {
+	Payment  payment.State
+	Movement payment.Movement
+	Revision eventstore.Revision // of the order
+	Position eventstore.Position // of the request in the log; 0 where it was there before under the caller's name
+	Replayed bool
+}
+
+// Capture asks for money to be taken, and waits for the gateway where that is
+// possible. The payment decides how much may be taken, and the order whether
+// any; the two are asked one after the other, so that a hold of the same moment
+// may come too late.
+//
+// The error is as that of [Service.Do], and what a payment refuses.
+func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captured, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.withDefaults().Budget)
+	defer cancel()
+	r.Meta.CorrelationID = r.OrderID
+	state, revision, err := s.At(ctx, r.OrderID, Moment{})
+	if err != nil {
+		return Captured{}, err
+	}
+	done, err := s.captured(ctx, r, state)
+	if err == nil && done == nil {
+		if done, err = s.capture(ctx, r, state, revision, wanted); err == nil {
+			err = s.collect(ctx, r, done, wanted.CaptureID)
+		}
+	}
+	if err != nil {
+		return Captured{}, err
+	}
+	done.Revision = revision
+	done.Movement, _ = find(done.Payment.Captures, wanted.CaptureID)
+	return *done, nil
+}
+
+// captured looks for a capture that was asked for before, under the same key.
+func (s *Service) captured(ctx context.Context, r Request, state order.State) (*Captured, error) {
+	if r.Meta.Fingerprint == "" {
+		return nil, nil
+	}
+	for _, p := range state.Payments {
+		known, err := read(ctx, s.Store, payment.Decider, p.PaymentID, r.Meta)
+		switch {
+		case err != nil:
+			return nil, err
+		case known.done && known.fingerprint != r.Meta.Fingerprint:
+			return nil, domaincheckout.ErrReused
+		case known.done: // what came of it since is of interest
+			latest, _, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
+			return &Captured{Payment: latest, Position: known.position, Replayed: true}, err
+		}
+	}
+	return nil, nil
+}
+
+// capture lets a payment decide, where the order allows it.
+func (s *Service) capture(ctx context.Context, r Request, state order.State, revision eventstore.Revision, wanted Capture) (*Captured, error) {
+	if r.Expected != nil && *r.Expected != revision {
+		return nil, handlers.ErrRevision.With("expected", int64(*r.Expected)).With("revision", int64(revision))
+	}
+	if err := state.MayCapture(); err != nil {
+		return nil, err
+	}
+	var refusal error = order.ErrUnknown.With("payment_id", wanted.PaymentID)
+	for _, p := range state.Payments {
+		if wanted.PaymentID != "" && wanted.PaymentID != p.PaymentID {
+			continue
+		}
+		done, err := s.captureOf(ctx, r, p.PaymentID, wanted)
+		var rule *domain.RuleError
+		if err == nil || !errors.As(err, &rule) {
+			return done, err
+		}
+		refusal = err
+	}
+	return nil, refusal
+}
+
+func (s *Service) captureOf(ctx context.Context, r Request, paymentID string, wanted Capture) (*Captured, error) {
+	command := payment.RequestCapture{CaptureID: wanted.CaptureID, Final: wanted.Final}
+	if wanted.Amount != nil {
+		command.Amount = *wanted.Amount
+	} else {
+		state, _, err := eventstore.Load(ctx, s.Store, payment.Decider, paymentID)
+		if err != nil {
+			return nil, err
+		}
+		known, there := find(state.Captures, wanted.CaptureID)
+		switch command.Amount = state.Capturable(); {
+		case there:
+			command.Amount = known.Amount
+		case command.Amount.Amount == 0:
+			return nil, payment.ErrExceedsAuthorised.With("authorised", state.Authorised).With("taken", state.Authorised)
+		}
+	}
+	h := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: s.Store, Decider: payment.Decider}
+	result, err := h.Handle(ctx, paymentID, r.Meta, command)
+	if err != nil {
+		return nil, err
+	}
+	return &Captured{Payment: result.State, Position: result.Position}, nil
+}
+
+// collect takes the money at once, where that is possible. What it could not do
+// the task does, so its failure is none of the request.
+func (s *Service) collect(ctx context.Context, r Request, done *Captured, captureID string) error {
+	if err := s.fault("capture requested"); err != nil {
+		return err
+	}
+	if s.Collect == nil {
+		return nil
+	}
+	if s.Collect(ctx, r.OrderID, done.Payment.PaymentID, captureID) != nil {
+		return nil
+	}
+	latest, _, err := eventstore.Load(ctx, s.Store, payment.Decider, done.Payment.PaymentID)
+	if err != nil {
+		return fmt.Errorf("read what became of capture %s: %w", captureID, err)
+	}
+	done.Payment = latest
+	return nil
+}
+
+// Captured returns where a capture of an order stands.
+func (s *Service) Captured(ctx context.Context, orderID, captureID string) (Captured, error) {
+	state, revision, err := s.At(ctx, orderID, Moment{})
+	if err != nil {
+		return Captured{}, err
+	}
+	for _, p := range state.Payments {
+		latest, _, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
+		if err != nil {
+			return Captured{}, err
+		}
+		if m, known := find(latest.Captures, captureID); known {
+			return Captured{Payment: latest, Movement: m, Revision: revision}, nil
+		}
+	}
+	return Captured{}, order.ErrUnknown.With("capture_id", captureID)
+}
+
+func find(movements []payment.Movement, id string) (payment.Movement, bool) {
+	for _, m := range movements {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return payment.Movement{}, false
+}
