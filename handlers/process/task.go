@@ -44,11 +44,17 @@ type Task struct {
 	Cause    string // id of the event that opened it
 	OpenedAt time.Time
 	DueAt    time.Time
-	Failures int // so far
+	NextAt   time.Time // DueAt, or when it is tried again
+	Failures int       // so far
 }
 
 // Key names the task within its order.
 func (t Task) Key() string { return string(t.Kind) + ":" + t.Ref }
+
+// recorded is the task as the order's process stream has it.
+func (t Task) recorded() process.Task {
+	return process.Task{Kind: t.Kind, Ref: t.Ref, OpenedBy: t.Cause}
+}
 
 // Handler does a task. It may be called again after it succeeded, and at the
 // same time by another process: its effect must happen once all the same. An
