@@ -1,12 +1,21 @@
 package fulfilment_test
 
 import (
-	"context"
+	"errors"
 	"testing"
 
+	"github.com/google/uuid"
+
+	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
 	domainorder "github.com/waybill-dev/waybill/domain/order"
+	domainstock "github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers/catalog"
+	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
+	"github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/process"
+	"github.com/waybill-dev/waybill/handlers/stock"
 )
 
 // delivered is an order that was shipped and paid for.
@@ -116,32 +125,81 @@ func TestReturns(t *testing.T) {
 	})
 }
 
-// sent are replacements.
-type sent []fulfilment.Replacement
-
-func (s *sent) Replace(_ context.Context, r fulfilment.Replacement) error {
-	*s = append(*s, r)
-	return nil
+// checkouts places orders as the program does.
+func (s *shop) checkouts(t *testing.T) *checkout.Service {
+	t.Helper()
+	products, err := catalog.New(s.Store, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sku := range []string{"o-0", "o-1"} {
+		price := domaincatalog.Price{Money: eur(1250)}
+		_, err := products.Register(t.Context(), meta("register", sku), domaincatalog.Register{SKU: sku, Title: sku, Prices: []domaincatalog.Price{price}, At: noon})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &checkout.Service{
+		Store: s.Store, Pricer: checkout.Prices{Products: products}, Stock: s.Stock, Gateways: s.Gateways, Now: s.Now, NewID: uuid.NewString,
+		Numbers: &numbers.Allocator{Store: s.Store, Tenant: "default", NewID: uuid.NewString},
+	}
 }
 
 func TestAnExchange(t *testing.T) {
 	t.Parallel()
 	c := basic("o")
-	s := delivered(t, c)
+	s := newWorld(t).shop(t)
+	s.place(t, c)
+	s.tell(t, "o", domainorder.ChangeAddress{ShipToRef: "elsewhere"})
+	s.parcel(t, "o", "a", 3, 2)
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
 	s.comeBack(t, "o", "b", domainorder.ForExchange, 2, 0)
 	if err := s.do(t.Context(), "o", process.Return, "b"); err == nil {
 		t.Error("nobody sends anything, and nobody is told")
 	}
-	var orders sent
-	s.Replacements = &orders
-	s.must(t, "o", process.Return, "b")
-	if len(orders) != 1 || orders[0].ReturnID != "b" || orders[0].Lines[0] != (fulfilment.ReplacementLine{SKU: "o-0", Quantity: 2}) {
-		t.Errorf("%+v", orders)
+	places := s.checkouts(t)
+	s.Replacements = fulfilment.Exchanges{Checkout: places}
+	take := func(delta int, ref string) {
+		t.Helper()
+		item := stock.Item{Location: "main", SKU: "o-0"}
+		if _, err := s.writer.Handle(t.Context(), meta(ref), item, domainstock.Adjust{Delta: delta, Reason: "counted", Ref: ref}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	take(-9, "lost")
+	if err := s.do(t.Context(), "o", process.Return, "b"); !errors.Is(err, domainstock.ErrOutOfStock) {
+		t.Errorf("there is nothing to send: %v", err)
+	}
+	take(9, "found")
+	fault := errors.New("fault")
+	s.Fault = func(step string) error {
+		if step == "replaced" {
+			return fault
+		}
+		return nil
+	}
+	if err := s.do(t.Context(), "o", process.Return, "b"); !errors.Is(err, fault) {
+		t.Fatal(err)
+	}
+	s.Fault = nil
+	s.must(t, "o", process.Return, "b")
+	s.must(t, "o", process.Return, "b")
+	id := eventstore.DeriveID("order", checkout.ID("exchange", "o/b/2"))
+	o := s.order(t, id)
+	if o.External.Source != "exchange" || o.External.Ref != "b" || o.Totals.Grand != eur(0) || len(o.Lines) != 1 || o.Lines[0].Quantity != 2 || o.ShipToRef != "elsewhere" {
+		t.Errorf("the replacement is %+v", o)
+	}
+	if i := s.item(t, "o-0"); i.OnHand != 9 || i.Committed != 2 {
+		t.Errorf("%d on hand, %d committed", i.OnHand, i.Committed)
+	}
+	s.tell(t, id, domainorder.Ship{ShipmentID: "z", Lines: []domainorder.Units{{LineID: "1", Quantity: 2}}, At: noon})
+	s.must(t, id, process.ShipStock, "z")
+	s.must(t, id, process.Capture, "z")
 	s.comeBack(t, "o", "r", domainorder.ForRefund, 1, 0)
 	s.must(t, "o", process.Return, "r")
 	if m := s.order(t, "o").Money(); m.Refunded != eur(333) {
 		t.Errorf("%s are given back", m.Refunded)
 	}
-	s.agree(t, c)
 }

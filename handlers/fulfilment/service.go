@@ -35,16 +35,15 @@ type Gateways interface {
 
 // Replacements places the orders of exchanged goods.
 type Replacements interface {
-	// Replace places an order whose lines cost nothing. The same replacement
-	// again is the same order.
-	Replace(ctx context.Context, replacement Replacement) error
+	// Replace places an order whose lines cost nothing, and returns its id. The
+	// same replacement again is the same order.
+	Replace(ctx context.Context, replacement Replacement) (orderID string, err error)
 }
 
 // Replacement is an order that is sent for goods that came back.
 type Replacement struct {
 	OrderID, ReturnID      string
 	CustomerID, ContactRef string
-	ShipToRef              string
 	ShipToCountry          string
 	Currency               string
 	Method                 string // the order was paid with
