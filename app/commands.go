@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -31,6 +32,7 @@ type commands struct {
 	jobs        *jobs.Service
 	callbacks   *callback.Sender
 	changes     *orders.Service
+	fulfilment  *fulfilment.Service
 }
 
 const tenant = "default"
@@ -104,6 +106,7 @@ func (a *App) startCheckout(ctx context.Context) error {
 		}
 		a.life.run("checkout recovery", recovery.Run)
 	}
+	a.startFulfilment()
 	return nil
 }
 

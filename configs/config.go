@@ -28,6 +28,7 @@ type Config struct {
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"WAYBILL_SHUTDOWN_TIMEOUT" default:"10s" help:"How long requests may take to finish after a stop signal."`
 	MaxBodyBytes    int64         `name:"max-body-bytes" env:"WAYBILL_MAX_BODY_BYTES" default:"2097152" help:"Largest request body in bytes."`
 	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
+	Warehouse       string        `name:"warehouse" env:"WAYBILL_WAREHOUSE" help:"URL (http://…) of the warehouse's system, see docs/warehouse.md; empty means that people pick and record parcels through the API."`
 
 	SandboxCallbacks bool `name:"sandbox-callbacks" env:"WAYBILL_SANDBOX_CALLBACKS" default:"true" help:"Let the sandbox gateway tell every change by a signed callback to this process, as real gateways do."`
 
@@ -96,6 +97,9 @@ func (c Config) Validate() error {
 		if _, _, err := net.SplitHostPort(a.addr); err != nil {
 			bad(a.name, "%q is not host:port", a.addr)
 		}
+	}
+	if u, err := url.Parse(c.Warehouse); c.Warehouse != "" && (err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme)) {
+		bad("warehouse", "%q is not a URL; write http://host:port, or leave it empty", Redacted(c.Warehouse))
 	}
 	if u, err := url.Parse(c.EventStore); c.EventStore != "" && (err != nil || !slices.Contains([]string{"esdb", "esdb+discover"}, u.Scheme)) {
 		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", Redacted(c.EventStore))

@@ -1,0 +1,33 @@
+package app
+
+import (
+	"context"
+
+	"github.com/waybill-dev/waybill/gateways/warehouse"
+	"github.com/waybill-dev/waybill/handlers/fulfilment"
+	"github.com/waybill-dev/waybill/tracing"
+)
+
+// startFulfilment makes what does the tasks of orders.
+func (a *App) startFulfilment() {
+	c := a.commands
+	c.fulfilment = &fulfilment.Service{
+		Store:        a.store,
+		Stock:        tracing.Stock(c.stock),
+		Gateways:     c.gateways,
+		Warehouse:    a.warehouse(),
+		Replacements: fulfilment.Exchanges{Checkout: c.checkout},
+		Now:          a.now,
+		Config:       fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout},
+	}
+}
+
+// warehouse is who picks and packs.
+func (a *App) warehouse() warehouse.Warehouse {
+	if a.cfg.Warehouse == "" {
+		return warehouse.Manual{}
+	}
+	client := warehouse.Connect(warehouse.Config{URL: a.cfg.Warehouse})
+	a.life.onStop("warehouse's client", func(context.Context) error { client.Close(); return nil })
+	return client
+}
