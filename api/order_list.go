@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -12,21 +13,23 @@ import (
 )
 
 type listOrdersRequest struct {
-	Status         string    `query:"status" doc:"placed, and others to come." maxLength:"40"`
-	PaymentStatus  string    `query:"payment_status" doc:"authorised, and others to come." maxLength:"40"`
+	Status         string    `query:"status" doc:"placed, on_hold, processing, partially_shipped, shipped, delivered, cancelling, cancelled, returned or completed." maxLength:"40"`
+	PaymentStatus  string    `query:"payment_status" doc:"authorised, partially_captured, captured, partially_refunded, refunded, voided, expired or charged_back." maxLength:"40"`
 	CustomerID     string    `query:"customer_id" maxLength:"200"`
 	SKU            string    `query:"sku" doc:"Orders with a line of it." maxLength:"64"`
+	Tag            string    `query:"tag" doc:"Orders that have it." maxLength:"200"`
 	ExternalSource string    `query:"external_source" doc:"Orders that came about in this system." maxLength:"200"`
 	ExternalRef    string    `query:"external_ref" doc:"Their name there." maxLength:"200"`
 	PlacedFrom     time.Time `query:"placed_from" doc:"This time included."`
 	PlacedTo       time.Time `query:"placed_to" doc:"This time excluded."`
+	Sort           string    `query:"sort" default:"-placed_at" enum:"-placed_at,placed_at" doc:"The newest first, or the oldest."`
 	Limit          int       `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
 	Cursor         string    `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
 }
 
 func (in *listOrdersRequest) filter() projections.OrderFilter {
 	return projections.OrderFilter{
-		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU,
+		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU, Tag: in.Tag, OldestFirst: in.Sort == oldestFirst,
 		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom, PlacedTo: in.PlacedTo,
 	}
 }
@@ -35,7 +38,7 @@ func (in *listOrdersRequest) filter() projections.OrderFilter {
 func (in *listOrdersRequest) values() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
-		"status": in.Status, "payment_status": in.PaymentStatus, "customer_id": in.CustomerID, "sku": in.SKU,
+		"status": in.Status, "payment_status": in.PaymentStatus, "customer_id": in.CustomerID, "sku": in.SKU, "tag": in.Tag,
 		"external_source": in.ExternalSource, "external_ref": in.ExternalRef,
 		"placed_from": timeText(in.PlacedFrom), "placed_to": timeText(in.PlacedTo),
 	} {
@@ -43,8 +46,13 @@ func (in *listOrdersRequest) values() url.Values {
 			values.Set(name, value)
 		}
 	}
+	if in.Sort == oldestFirst {
+		values.Set("sort", in.Sort)
+	}
 	return values
 }
+
+const oldestFirst = "placed_at"
 
 func timeText(t time.Time) string {
 	if t.IsZero() {
@@ -54,8 +62,9 @@ func timeText(t time.Time) string {
 }
 
 type listOrdersAnswer struct {
-	Link string `header:"Link"`
-	Body orderListBody
+	Link     string `header:"Link"`
+	Position string `header:"X-Read-Position" doc:"Everything up to this position of the log is in the list."`
+	Body     orderListBody
 }
 
 type orderListBody struct {
@@ -69,8 +78,12 @@ type orderSummaryBody struct {
 	Status           string        `json:"status" example:"placed"`
 	PaymentStatus    string        `json:"payment_status" example:"authorised"`
 	FulfilmentStatus string        `json:"fulfilment_status" example:"unfulfilled"`
+	HoldReason       string        `json:"hold_reason,omitempty" doc:"Why it is held; the last of several reasons." example:"fraud"`
+	Tags             []string      `json:"tags" nullable:"false"`
 	CustomerID       string        `json:"customer_id"`
 	Total            money         `json:"total"`
+	Captured         money         `json:"captured"`
+	Refunded         money         `json:"refunded"`
 	LineCount        int           `json:"line_count"`
 	ShipTo           *addressBody  `json:"ship_to,omitempty"`
 	External         *externalBody `json:"external,omitempty"`
@@ -82,7 +95,8 @@ func orderSummaryOf(row projections.OrderRow) orderSummaryBody {
 	body := orderSummaryBody{
 		ID: row.OrderID, Number: row.Number, Status: row.Status, PaymentStatus: row.PaymentStatus, FulfilmentStatus: row.FulfilmentStatus,
 		CustomerID: row.CustomerID, Total: moneyOf(row.Totals.Grand), LineCount: row.LineCount, PlacedAt: row.PlacedAt, UpdatedAt: row.UpdatedAt,
-		External: externalBodyOf(row.External),
+		External: externalBodyOf(row.External), HoldReason: row.HoldReason, Tags: append([]string{}, row.Tags...),
+		Captured: moneyOf(row.Captured), Refunded: moneyOf(row.Refunded),
 	}
 	if row.ShipToCountry != "" {
 		body.ShipTo = &addressBody{Country: row.ShipToCountry}
@@ -100,7 +114,7 @@ func externalBodyOf(e order.External) *externalBody {
 func (s *server) orderListRoutes() {
 	register(s, route{
 		id: "listOrders", method: http.MethodGet, path: "/v1/orders", tag: "orders", scopes: []apikey.Scope{apikey.OrdersRead}, status: http.StatusOK,
-		summary: "List orders", about: "Newest first. An order of this moment may be missing: GET /v1/orders/{id} never is behind.",
+		summary: "List orders", about: "The newest first, unless asked otherwise. An order of this moment may be missing: GET /v1/orders/{id} never is behind.",
 		refuses: []string{kindBadCursor},
 	}, s.listOrders)
 }
@@ -122,11 +136,15 @@ func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOr
 		}
 		after = &projections.OrderKey{PlacedAt: time.UnixMilli(place.At), OrderID: place.ID}
 	}
+	position, err := projections.ReadPosition(ctx, s.api.Orders.DB)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.Orders.List(ctx, in.filter(), after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &listOrdersAnswer{}
+	answer := &listOrdersAnswer{Position: strconv.FormatUint(uint64(position), 10)}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -302,6 +303,19 @@ func TestListingOrders(t *testing.T) {
 			t.Errorf("%s: %d orders, want %d", path, len(ids), count)
 		}
 	}
+	newest, _, _ := list("/v1/orders")
+	oldest, _, _ := list("/v1/orders?sort=placed_at")
+	if slices.Reverse(oldest); !slices.Equal(newest, oldest) {
+		t.Errorf("the oldest first: %v, backwards", oldest)
+	}
+	_, cursor, _ = list("/v1/orders?limit=2&sort=placed_at")
+	p.get("/v1/orders?limit=2&cursor="+cursor).problem(400, "bad-cursor")
+	p.get("/v1/orders?sort=total").problem(422, "invalid-request")
+	if before := p.get("/v1/orders").header.Get("X-Read-Position"); before == "" || before == "0" {
+		t.Errorf("read position %q", before)
+	}
+	p.do(request{method: http.MethodPost, path: "/v1/orders/" + newest[3] + "/tags", body: `{"add":["gift"]}`, header: map[string]string{"If-Match": "*"}}).expect(200)
+	eventually(t, "tagged", func() bool { ids, _, _ := list("/v1/orders?tag=gift"); return slices.Equal(ids, newest[3:4]) })
 	p.do(request{method: http.MethodGet, path: "/v1/orders", key: p.key(apikey.OrdersWrite)}).problem(403, "forbidden")
 }
 

@@ -55,6 +55,27 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
+// Query reads rows, what this transaction wrote included. They are to be
+// closed before the next statement.
+func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(context.WithoutCancel(ctx), query, args...)
+}
+
+// QueryRow reads one row.
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+}
+
+// ReadPosition is how far the read model behind a database is: whatever was
+// recorded up to there shows in what is read after it.
+func ReadPosition(ctx context.Context, db *sql.DB) (eventstore.Position, error) {
+	var position int64
+	if err := db.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&position); err != nil {
+		return 0, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	return eventstore.Position(position), nil //nolint:gosec // written from a Position
+}
+
 // ErrNotFound says that a read model has no such row.
 var ErrNotFound = errors.New("not found in the read model")
 

@@ -3,6 +3,7 @@ package projections_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -24,6 +26,9 @@ func TestOrdersAreListedNewestFirstByFilterAndPage(t *testing.T) {
 	c := client(t, nodetest.Start(t))
 	for n := range 10 {
 		placeOrder(t, c, n)
+	}
+	for n, tags := range map[int][]string{6: {"gift"}, 7: {"gift", "late"}, 8: {"late"}} {
+		add(t, c, fmt.Sprint("order-o", n), "tag", order.OrderTagged{OrderID: fmt.Sprint("o", n), Add: tags})
 	}
 	r := open(t, projections.Orders{}, t.TempDir(), c)
 	defer func() { _ = r.Close() }()
@@ -52,6 +57,9 @@ func TestOrdersAreListedNewestFirstByFilterAndPage(t *testing.T) {
 		"by SKU":          {filter: projections.OrderFilter{SKU: "MUG-0"}, limit: 9, want: []string{"o9", "o6", "o3", "o0"}},
 		"by status":       {filter: projections.OrderFilter{Status: "placed", PaymentStatus: "authorised"}, limit: 1, want: []string{"o9"}},
 		"by another":      {filter: projections.OrderFilter{Status: "cancelled"}, limit: 1},
+		"oldest first":    {filter: projections.OrderFilter{SKU: "MUG-0", OldestFirst: true}, after: &projections.OrderKey{PlacedAt: noon, OrderID: "o0"}, limit: 2, want: []string{"o3", "o6"}},
+		"by tag":          {filter: projections.OrderFilter{Tag: "gift"}, limit: 9, want: []string{"o7", "o6"}},
+		"by tag and SKU":  {filter: projections.OrderFilter{Tag: "gift", SKU: "MUG-0"}, limit: 9, want: []string{"o6"}},
 		"by time":         {filter: projections.OrderFilter{PlacedFrom: noon.Add(time.Minute), PlacedTo: noon.Add(3 * time.Minute)}, limit: 9, want: []string{"o2", "o1"}},
 		"by external ref": {filter: projections.OrderFilter{ExternalSource: "shop", ExternalRef: "1"}, limit: 9},
 	} {
@@ -232,10 +240,12 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	after := &projections.OrderKey{PlacedAt: noon, OrderID: "x"}
 	for name, filter := range map[string]projections.OrderFilter{
 		"all": {}, "customer": {CustomerID: "x"}, "status": {Status: "placed"}, "payment": {PaymentStatus: "voided"},
-		"sku": {SKU: "x"}, "external": {ExternalSource: "s", ExternalRef: "x"}, "time": {PlacedFrom: noon},
+		"sku": {SKU: "x", Status: "placed"}, "tag": {Tag: "x", CustomerID: "u"}, "tag and sku": {Tag: "x", SKU: "y", PlacedTo: noon}, "external": {ExternalSource: "s", ExternalRef: "x"}, "time": {PlacedFrom: noon},
 	} {
-		query, args := projections.ListQuery(filter, after)
-		checkPlan(t, c, projections.Orders{}, name, query, append(args, 10)...)
+		for _, filter.OldestFirst = range []bool{false, true} {
+			query, args := projections.ListQuery(filter, after)
+			checkPlan(t, c, projections.Orders{}, name, query, append(args, 10)...)
+		}
 	}
 	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")
 	checkPlan(t, c, projections.Timeline{}, "timeline", `SELECT 1 FROM timeline WHERE order_id = ? ORDER BY position`, "x")

@@ -6,13 +6,18 @@ CREATE TABLE orders (
   status             TEXT NOT NULL,
   payment_status     TEXT NOT NULL,
   fulfilment_status  TEXT NOT NULL,
+  hold_reason        TEXT NOT NULL DEFAULT '', -- of the last hold in force
+  tags               TEXT NOT NULL DEFAULT '[]', -- JSON, sorted
   currency           TEXT NOT NULL,
   subtotal           INTEGER NOT NULL, -- amounts in minor units
   discount           INTEGER NOT NULL,
   shipping           INTEGER NOT NULL,
   tax                INTEGER NOT NULL,
   total              INTEGER NOT NULL,
+  payment_id         TEXT NOT NULL, -- of the payment it was placed with
   authorised         INTEGER NOT NULL,
+  captured           INTEGER NOT NULL DEFAULT 0,
+  refunded           INTEGER NOT NULL DEFAULT 0,
   line_count         INTEGER NOT NULL,
   ship_to_country    TEXT NOT NULL,
   external_source    TEXT NOT NULL,
@@ -39,7 +44,26 @@ CREATE TABLE order_lines (
   unit_price INTEGER NOT NULL,
   total      INTEGER NOT NULL,
   location   TEXT NOT NULL,
+  placed_at  INTEGER NOT NULL, -- the order's, to list orders of a SKU by
+  shipped    INTEGER NOT NULL DEFAULT 0,
+  delivered  INTEGER NOT NULL DEFAULT 0,
+  returned   INTEGER NOT NULL DEFAULT 0,
+  cancelled  INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (order_id, line_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX order_lines_by_sku ON order_lines (sku, order_id);
+CREATE INDEX order_lines_by_sku ON order_lines (sku, placed_at, order_id);
+
+CREATE TABLE order_tags (
+  tag       TEXT NOT NULL,
+  placed_at INTEGER NOT NULL, -- the order's
+  order_id  TEXT NOT NULL,
+  PRIMARY KEY (tag, placed_at, order_id)
+) WITHOUT ROWID;
+
+-- What the next event of an order is folded onto. An order has none until
+-- something happens to it after it was placed.
+CREATE TABLE order_states (
+  order_id TEXT PRIMARY KEY,
+  state    TEXT NOT NULL -- JSON
+) WITHOUT ROWID;
