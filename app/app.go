@@ -86,7 +86,7 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	for _, start := range []func(context.Context) error{
-		a.startAdminKey, a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startWebhooks, a.startJobs, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startJobs, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err
