@@ -67,6 +67,7 @@ func (s *server) routes() {
 	s.stockRoutes()
 	s.stockListRoutes()
 	s.placeRoutes()
+	s.bulkRoutes()
 	s.orderReadRoutes()
 	s.orderPartRoutes()
 	s.orderLifeRoutes()

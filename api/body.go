@@ -14,7 +14,7 @@ import (
 // readBody reads the whole body before anything is worked on, so that a slow
 // caller holds nothing but memory, and keeps it for the fingerprint.
 func (s *server) readBody(ctx huma.Context, next func(huma.Context)) {
-	if ctx.Operation().RequestBody == nil {
+	if body := ctx.Operation().RequestBody; body == nil || body.Content["application/json"] == nil { // or it is read line by line
 		next(ctx)
 		return
 	}

@@ -13,6 +13,9 @@ type Config struct {
 	BaseURL string
 	// MaxBodyBytes is the largest body of a request; 0 is 2 MiB.
 	MaxBodyBytes int64
+	// MaxBulkBytes is the largest body of many lines, each of which may be of
+	// MaxBodyBytes; 0 is 256 MiB.
+	MaxBulkBytes int64
 	// BodyTimeout is how long a body may take to arrive; 0 is 10 s.
 	BodyTimeout time.Duration
 	// Version is shown in the description of the API.
@@ -24,6 +27,13 @@ func (c Config) maxBody() int64 {
 		return c.MaxBodyBytes
 	}
 	return 2 << 20
+}
+
+func (c Config) maxBulk() int64 {
+	if c.MaxBulkBytes > 0 {
+		return c.MaxBulkBytes
+	}
+	return 256 << 20
 }
 
 func (c Config) bodyTimeout() time.Duration {

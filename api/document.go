@@ -53,7 +53,9 @@ func (s *server) tidy(doc *huma.OpenAPI) {
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
 			if op != nil && op.RequestBody != nil {
-				s.reach(op.RequestBody.Content["application/json"].Schema, received)
+				for _, media := range op.RequestBody.Content {
+					s.reach(media.Schema, received)
+				}
 			}
 		}
 	}

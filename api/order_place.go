@@ -80,25 +80,30 @@ func (s *server) placeOrder(ctx context.Context, in *placeOrderRequest) (*placed
 	if err := s.checkKey(in.IdempotencyKey); err != nil {
 		return nil, err
 	}
-	cart := in.Body.cart()
-	if wrong := in.Body.customerMistakes(); len(wrong) > 0 {
-		return nil, s.wrongCustomer(ctx, cart, wrong)
+	outcome, err := s.place(ctx, in.IdempotencyKey, in.Body, caller.body)
+	return s.placedOrder(outcome, err)
+}
+
+// place places an order under a key; text is what the caller wrote of it.
+func (s *server) place(ctx context.Context, key string, body placeOrderBody, text []byte) (checkouts.Outcome, error) {
+	caller, cart := callOf(ctx), body.cart()
+	if wrong := body.customerMistakes(); len(wrong) > 0 {
+		return checkouts.Outcome{}, s.wrongCustomer(ctx, cart, wrong)
 	}
-	print, err := fingerprint(s.api.CursorKey, caller.body)
+	print, err := fingerprint(s.api.CursorKey, text)
 	if err != nil {
-		return nil, err
+		return checkouts.Outcome{}, err
 	}
 	place := checkouts.Place{
-		Credential: tenant + ":" + caller.credential.KeyID, Key: in.IdempotencyKey, Fingerprint: print, Actor: caller.metadata().Actor, Cart: cart,
+		Credential: tenant + ":" + caller.credential.KeyID, Key: key, Fingerprint: print, Actor: caller.metadata().Actor, Cart: cart,
 	}
-	if c := in.Body.Customer; c != nil && c.Email != "" {
+	if c := body.Customer; c != nil && c.Email != "" {
 		place.Subject, place.Contact = s.api.Vault.Subject(c.Email), contact{Email: c.Email, Name: c.Name}
 		if c.ID == "" {
 			place.Cart.CustomerID = place.Subject
 		}
 	}
-	outcome, err := s.api.Checkouts.Place(ctx, place)
-	return s.placedOrder(outcome, err)
+	return s.api.Checkouts.Place(ctx, place)
 }
 
 // placedOrder answers with what a checkout came to.

@@ -27,6 +27,7 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 	case errors.As(err, &rule):
 		return s.placed(ctx, s.refusal(rule))
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		s.logger.DebugContext(ctx, "request could not be served", "method", callOf(ctx).request.Method, "path", callOf(ctx).request.URL.Path, "error", err)
 		return s.problem(ctx, kindUnavailable, "what the request needs did not answer in time")
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return s.problem(ctx, kindTooLarge, "the request holds more than can be stored in one piece: send less text or fewer lines")

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,13 +74,18 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	var table strings.Builder
 	result.Print(&table)
 	t.Logf("%d requests in %s, seed %d\n%s", result.Requests, time.Since(began).Round(time.Millisecond), options.Seed, &table)
-	if missing := result.Unanswered(document); options.Requests >= fuzzThorough && len(missing) > 0 {
+	missing := slices.DeleteFunc(result.Unanswered(document), func(id string) bool { return slices.Contains(fuzzOutOfReach, id) })
+	if options.Requests >= fuzzThorough && len(missing) > 0 {
 		t.Errorf("of so many requests none of these succeeded: %v", missing)
 	}
 	if t.Failed() {
 		t.Logf("the platform's log:\n%s", p.log.String())
 	}
 }
+
+// fuzzOutOfReach are operations that nothing a stranger sends can make succeed:
+// no route makes a job yet.
+var fuzzOutOfReach = []string{"getJob", "cancelJob"}
 
 // setting reads a number from the environment.
 func setting(t *testing.T, env string, otherwise uint64) uint64 {
@@ -125,7 +132,7 @@ func startFuzzed(t *testing.T) *fuzzed {
 	}
 	if _, err := parser.Parse([]string{
 		"--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0", "--node-addr", "127.0.0.1:0", "--admin-key", fuzzAdminKey,
-		"--max-body-bytes", strconv.Itoa(fuzzBody), "--checkout-gateway-timeout", "300ms", "--webhooks-allow-private",
+		"--max-body-bytes", strconv.Itoa(fuzzBody), "--gateway-failures", "100", "--checkout-gateway-timeout", "300ms", "--webhooks-allow-private",
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +143,7 @@ func startFuzzed(t *testing.T) *fuzzed {
 	log := &tail{}
 	a, err := app.New(cfg, app.Options{
 		Roles:  []string{app.RoleAPI, app.RoleProjections, app.RoleHandlers, app.RoleWebhooks},
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test",
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +168,7 @@ func startFuzzed(t *testing.T) *fuzzed {
 	return p
 }
 
-// tail keeps the end of a log.
+// tail keeps the end of a log: warnings, and what became of requests.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -170,6 +177,9 @@ type tail struct {
 func (l *tail) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if bytes.Contains(p, []byte("level=DEBUG")) && !bytes.Contains(p, []byte(`msg="request `)) {
+		return len(p), nil
+	}
 	l.text = append(l.text, p...)
 	l.text = l.text[max(0, len(l.text)-20_000):]
 	return len(p), nil

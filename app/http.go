@@ -40,7 +40,7 @@ func (a *App) startAPI(ctx context.Context) error {
 
 func (a *App) routes(metrics http.Handler) *api.API {
 	return &api.API{
-		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, Version: a.options.Version},
+		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, MaxBulkBytes: a.cfg.MaxBulkBytes, Version: a.options.Version},
 		Store:       a.store,
 		Keys:        a.commands.keys,
 		Catalogue:   a.commands.catalogue,

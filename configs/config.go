@@ -27,6 +27,7 @@ type Config struct {
 	LogFormat       string        `name:"log-format" env:"WAYBILL_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of the log lines: text, json."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"WAYBILL_SHUTDOWN_TIMEOUT" default:"10s" help:"How long requests may take to finish after a stop signal."`
 	MaxBodyBytes    int64         `name:"max-body-bytes" env:"WAYBILL_MAX_BODY_BYTES" default:"2097152" help:"Largest request body in bytes."`
+	MaxBulkBytes    int64         `name:"max-bulk-bytes" env:"WAYBILL_MAX_BULK_BYTES" default:"268435456" help:"Largest body of POST /v1/orders/bulk in bytes; each of its lines is a request body."`
 	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
 	Warehouse       string        `name:"warehouse" env:"WAYBILL_WAREHOUSE" help:"URL (http://…) of the warehouse's system, see docs/warehouse.md; empty means that people pick and record parcels through the API."`
 
@@ -116,6 +117,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBodyBytes < 1024 {
 		bad("max-body-bytes", "%d is too small for an order; write at least 1024", c.MaxBodyBytes)
+	}
+	if c.MaxBulkBytes < 1024 {
+		bad("max-bulk-bytes", "%d is too small for a line; write at least 1024", c.MaxBulkBytes)
 	}
 	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
 		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)

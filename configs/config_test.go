@@ -76,7 +76,7 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 		t.Fatalf("the defaults are refused: %v", err)
 	}
 	cfg.HTTPAddr, cfg.EventStore, cfg.AdminKey = "nowhere", "http://user:secret@x", "short"
-	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes = "postgres://x", 65, 1
+	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes, cfg.MaxBulkBytes = "postgres://x", 65, 1, 1
 	cfg.Tasks.Workers, cfg.Tasks.Every = 257, 0
 	cfg.Warehouse = "ftp://user:secret@x"
 	cfg.Webhooks.Schedule, cfg.PprofAddr = []time.Duration{0}, "0.0.0.0:6060"
@@ -84,7 +84,7 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	cfg.Stripe = configs.Stripe{Key: "pk_secret", WebhookSecret: "secret", URL: "http://stripe.example"}
 	cfg.Node = configs.Node{TLSCert: "node.crt", Advertise: "nowhere", AdminPassword: "secret1", OpsPassword: "secret2"}
 	err = cfg.Validate()
-	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
+	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "max-bulk-bytes", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}

@@ -72,8 +72,17 @@ func parentIn(path, name string) string {
 	return parentOf(before)
 }
 
+// kindIn is the kind of thing that a part of a path names: what stands before
+// it says so, or else its own name.
+func (s *session) kindIn(path, name string) string {
+	if parent := parentIn(path, name); len(s.memory.names[parent]) > 0 {
+		return parent
+	}
+	return kindOf(name, parentIn(path, name))
+}
+
 func (s *session) pathValue(o *Operation, p Parameter) string {
-	kind := kindOf(p.Name, parentIn(o.Path, p.Name))
+	kind := s.kindIn(o.Path, p.Name)
 	if known, ok := s.memory.pick(kind, s.random); ok && s.chance(92) {
 		return known
 	}

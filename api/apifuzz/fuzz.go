@@ -38,6 +38,7 @@ type Options struct {
 type Failure struct {
 	Operation string
 	Code      string
+	At        time.Time
 	Text      string
 	Session   uint64   // the seed that begins with it alone
 	Curl      string   // the smallest request that was found
@@ -49,7 +50,7 @@ type Failure struct {
 // String tells the failure with how to repeat it.
 func (f *Failure) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d times: %s\n  %s", f.Operation, f.Times, f.Text, f.Curl)
+	fmt.Fprintf(&b, "%s, %d times, first at %s: %s\n  %s", f.Operation, f.Times, f.At.UTC().Format(time.RFC3339Nano), f.Text, f.Curl)
 	if f.First != f.Curl {
 		fmt.Fprintf(&b, "\n  made from: %s", f.First)
 	}

@@ -87,7 +87,7 @@ func (d *Document) judgeBody(o *Operation, response *Response, a *answer) *compl
 		return complain("content type", "%d has Content-Type %q, which is not documented: %s", a.status, a.header.Get("Content-Type"), a.body)
 	}
 	if media == mediaLines {
-		return judgeLines(schema, a)
+		return d.judgeLines(schema, a)
 	}
 	if a.value, err = jsonschema.UnmarshalJSON(bytes.NewReader(a.body)); err != nil {
 		return complain("no json", "%d is not JSON: %v: %s", a.status, err, a.body)
@@ -105,7 +105,10 @@ func (d *Document) judgeBody(o *Operation, response *Response, a *answer) *compl
 	return wrong
 }
 
-func judgeLines(schema *jsonschema.Schema, a *answer) *complaint {
+// judgeLines wants each line to be as described, and what is refused to be
+// refused with a problem that some operation names.
+func (d *Document) judgeLines(schema *jsonschema.Schema, a *answer) *complaint {
+	var values []any
 	for line := range bytes.Lines(a.body) {
 		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
 		if err != nil {
@@ -114,7 +117,14 @@ func judgeLines(schema *jsonschema.Schema, a *answer) *complaint {
 		if err := schema.Validate(value); err != nil {
 			return complain("schema", "a line is not as documented: %v: %s", err, line)
 		}
+		values = append(values, value)
+		fields, _ := value.(map[string]any)
+		problem := child(fields, "problem")
+		if _, slug, _ := strings.Cut(text(problem["type"]), "/problems/"); problem != nil && (!d.problems[slug] || slug == "internal-error") {
+			return complain("problem "+slug, "a line has the problem %q: %s", slug, line)
+		}
 	}
+	a.value = values
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (s *session) weight(o *Operation) int {
 		if p.In != "path" {
 			continue
 		}
-		if len(s.memory.names[kindOf(p.Name, parentIn(o.Path, p.Name))]) == 0 {
+		if len(s.memory.names[s.kindIn(o.Path, p.Name)]) == 0 {
 			return 3
 		}
 		weight += 10
@@ -131,7 +131,7 @@ func (s *session) run(ctx context.Context, requests int, done func(*request, *an
 }
 
 func (s *session) failure(ctx context.Context, r *request, wrong *complaint) *Failure {
-	f := &Failure{Operation: r.operation.ID, Code: wrong.code, Session: s.seed, First: r.curl(s.options.BaseURL)}
+	f := &Failure{At: s.options.Now(), Operation: r.operation.ID, Code: wrong.code, Session: s.seed, First: r.curl(s.options.BaseURL)}
 	for _, earlier := range s.trail[:max(0, len(s.trail)-1)] {
 		if earlier.resource == resource(r.operation, r.address()) {
 			f.Story = append(f.Story, earlier.line)
