@@ -150,7 +150,8 @@ func (s *session) remember(r *request, a *answer) {
 		s.learnAddress(location)
 	}
 	if r.method != http.MethodGet {
-		s.trail = append(s.trail, trace{resource: at, line: fmt.Sprintf("%s # %d", r.curl(s.options.BaseURL), a.status)})
+		line := r.curl(s.options.BaseURL)
+		s.trail = append(s.trail, trace{resource: at, line: fmt.Sprintf("%s # %d", line[:min(len(line), 600)], a.status)})
 	}
 	if a.err == nil && a.status >= http.StatusBadRequest {
 		s.learnRefusal(a)
@@ -165,7 +166,8 @@ func (s *session) remember(r *request, a *answer) {
 		a.value, _ = jsonschema.UnmarshalJSON(bytes.NewReader(a.body)) // else there is nothing to learn
 	}
 	s.learnBody(r, a.value)
-	if s.madeKey(r.header[keyHeader]) && r.method != http.MethodGet && r.first == nil {
+	final := a.status != http.StatusAccepted // or the next answer may be another one
+	if final && s.madeKey(r.header[keyHeader]) && r.method != http.MethodGet && r.first == nil {
 		kept := r.clone()
 		kept.first = a
 		s.recent = append(s.recent, kept)[max(0, len(s.recent)+1-remembered):]
