@@ -24,6 +24,7 @@ func (c serveCommand) Run(inv *invocation) error {
 // withApp starts the platform, calls ready once it answers, and stops it when
 // the command is told to stop or the platform fails.
 func withApp(inv *invocation, roles []string, ready func(context.Context, *app.App) error) (err error) {
+	relaxCollector()
 	flush, err := tracing.Setup(inv.ctx, tracing.Config{Service: "waybill", Version: version()})
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)
