@@ -21,8 +21,9 @@ type Config struct {
 	// Logger hears when the store goes away and comes back. Required.
 	Logger *slog.Logger
 	// Connections is how many connections calls share, and how many more the
-	// feeds share; each is made when first used. 0 means one per processor,
-	// from 2 to 4.
+	// feeds share; each is made when first used. 0 means one for two processors,
+	// at most 4: what many callers send on one connection takes fewer system
+	// calls.
 	Connections int
 	// Timeout bounds each call, its repetitions included, where the caller's
 	// context does not end earlier. 0 means 5 s.
@@ -34,7 +35,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Connections == 0 {
-		c.Connections = min(max(runtime.GOMAXPROCS(0), 2), 4)
+		c.Connections = min(max(runtime.GOMAXPROCS(0)/2, 1), 4)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second
