@@ -14,9 +14,9 @@ const (
 	// A projection rests between two pages, so that under load the next one has
 	// more events in it: a transaction costs as much as dozens of rows. It
 	// rests restFactor times as long as it worked, within these bounds.
-	restFactor = 5
+	restFactor = 10
 	shortRest  = 10 * time.Millisecond
-	longRest   = 50 * time.Millisecond
+	longRest   = 100 * time.Millisecond
 )
 
 // paced rests after each page, unless the page was full: then more is waiting.
