@@ -16,6 +16,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/handlers/stock"
@@ -36,6 +37,7 @@ type API struct {
 	Checkouts   *checkout.Service
 	Changes     *orders.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
+	Customers   *customers.Service
 	Jobs        *jobs.Service
 	Callbacks   *callback.Sender // seals and derives their secrets
 	// Orders, Timeline, Levels and OpenList are read models: they may be behind.
@@ -80,6 +82,7 @@ func (s *server) routes() {
 	s.timelineRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
+	s.customerRoutes()
 	s.jobRoutes()
 	s.keyRoutes()
 	s.healthRoutes()

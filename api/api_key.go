@@ -15,7 +15,7 @@ type issueKeyRequest struct {
 
 type issueKeyBody struct {
 	Name   string   `json:"name" doc:"For people: who has the key. 1 to 200 bytes." example:"web shop"`
-	Scopes []string `json:"scopes" nullable:"false" doc:"What the key may do: admin, catalog:write, stock:write, orders:read, orders:write, orders:import, webhooks:read, webhooks:write." example:"[\"orders:read\",\"orders:write\"]"`
+	Scopes []string `json:"scopes" nullable:"false" doc:"What the key may do: admin, catalog:write, stock:write, orders:read, orders:write, orders:import, payments:write, customers:read, customers:write, webhooks:read, webhooks:write." example:"[\"orders:read\",\"orders:write\"]"`
 }
 
 type issuedKeyAnswer struct {

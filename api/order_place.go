@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/stock"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 )
@@ -31,8 +32,19 @@ type placedAnswer struct {
 
 // contact is the personal data of an order, as it is kept in the vault.
 type contact struct {
-	Email string `json:"email"`
-	Name  string `json:"name,omitempty"`
+	Email   string       `json:"email" maxLength:"320" example:"a@example.com"`
+	Name    string       `json:"name,omitempty" maxLength:"200" example:"A"`
+	Phone   string       `json:"phone,omitempty" maxLength:"64" example:"+44 20 7946 0000"`
+	Address *postAddress `json:"address,omitempty"`
+}
+
+// postAddress is where somebody gets post, as it is kept in the vault.
+type postAddress struct {
+	Lines      []string `json:"lines" nullable:"false" maxItems:"10" doc:"Street, house, floor and the like." example:"[\"12 St James Square\"]"`
+	City       string   `json:"city" maxLength:"200" example:"London"`
+	PostalCode string   `json:"postal_code,omitempty" maxLength:"32" example:"SW1Y 4JH"`
+	Region     string   `json:"region,omitempty" maxLength:"200"`
+	Country    string   `json:"country" maxLength:"64" doc:"ISO 3166, two capital letters." example:"GB"`
 }
 
 func (s *server) placeRoutes() {
@@ -46,7 +58,7 @@ func (s *server) placeRoutes() {
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
 			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code,
-			checkout.ErrCart.Code, domain.ErrCurrencyMismatch.Code, checkout.ErrPriceChanged.Code, checkout.ErrOutOfStock.Code,
+			customer.ErrErased.Code, customer.ErrErasing.Code, checkout.ErrCart.Code, domain.ErrCurrencyMismatch.Code, checkout.ErrPriceChanged.Code, checkout.ErrOutOfStock.Code,
 			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrUnresolved.Code, checkout.ErrAbandoned.Code,
 		},
 		example: map[string]any{
@@ -98,10 +110,12 @@ func (s *server) place(ctx context.Context, key string, body placeOrderBody, tex
 		Credential: tenant + ":" + caller.credential.KeyID, Key: key, Fingerprint: print, Actor: caller.metadata().Actor, Cart: cart,
 	}
 	if c := body.Customer; c != nil && c.Email != "" {
-		place.Subject, place.Contact = s.api.Vault.Subject(c.Email), contact{Email: c.Email, Name: c.Name}
-		if c.ID == "" {
-			place.Cart.CustomerID = place.Subject
+		if place.Subject = c.ID; c.ID == "" {
+			if place.Subject, err = s.api.Vault.Current(ctx, c.Email); err != nil {
+				return checkouts.Outcome{}, err
+			}
 		}
+		place.Contact, place.Cart.CustomerID = contact{Email: c.Email, Name: c.Name}, place.Subject
 	}
 	return s.api.Checkouts.Place(ctx, place)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -41,6 +42,7 @@ import (
 	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -50,6 +52,7 @@ import (
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/callback"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/guard"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
@@ -92,7 +95,7 @@ func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
-		job.EventTypes(),
+		customer.EventTypes(), job.EventTypes(),
 	)
 }
 
@@ -114,10 +117,10 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 		TraceID:     func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" },
 		Logger:      p.logger, Now: time.Now, NewID: uuid.NewString,
 	}
-	a.Jobs = jobs.New(p.store, time.Now)
 	p.webhooks(a)
 	p.checkouts(a)
 	p.readModels(a)
+	p.jobs(a)
 	change(a)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = api.NewServer(a.Config, a.Handler())
@@ -211,7 +214,8 @@ func (p *platform) readModels(a *api.API) {
 		return runner
 	}
 	orders, timeline, levels := run(projections.Orders{}), run(projections.Timeline{}), run(projections.Stock{})
-	jobList := run(projections.Jobs{})
+	jobList, people := run(projections.Jobs{}), run(projections.Customers{})
+	a.Customers = &customers.Service{Store: p.store, Vault: a.Vault, List: projections.CustomerQueries{DB: people.Read()}, Now: time.Now}
 	a.JobList = projections.JobQueries{DB: jobList.Read()}
 	open := run(projections.Checkouts{})
 	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
@@ -221,10 +225,31 @@ func (p *platform) readModels(a *api.API) {
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people} {
 			_ = runner.Close()
 		}
 	})
+}
+
+// noJobs lists none: jobs are taken up where they were started.
+type noJobs struct{}
+
+func (noJobs) Due(context.Context, time.Time) ([]string, error) { return nil, nil }
+
+// jobs adds what starts long jobs, and runs them until the test ends.
+func (p *platform) jobs(a *api.API) {
+	p.t.Helper()
+	keyring := must(vault.OpenKeyring("", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32))))(p.t)
+	policy := address.Policy{}
+	a.Callbacks = &callback.Sender{
+		Client: guard.NewClient(guard.Config{Policy: policy}), Policy: policy, Sealer: keyring, Derive: keyring.Derive, Now: time.Now,
+	}
+	a.Jobs = jobs.New(p.store, time.Now, a.Customers.Kinds()...)
+	runner := &jobs.Runner{Service: a.Jobs, Todo: noJobs{}, Logger: p.logger}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- runner.Run(ctx) }()
+	p.t.Cleanup(func() { cancel(); <-done })
 }
 
 // must takes what a constructor returns; its error fails the test.

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/vault"
@@ -32,7 +33,9 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 	case errors.Is(err, eventstore.ErrTooLarge):
 		return s.problem(ctx, kindTooLarge, "the request holds more than can be stored in one piece: send less text or fewer lines")
 	case errors.Is(err, vault.ErrErased):
-		return s.problem(ctx, kindErased, "the customer's data was erased")
+		return s.placed(ctx, s.refusal(customer.ErrErased))
+	case errors.Is(err, vault.ErrRetired):
+		return s.placed(ctx, s.refusal(customer.ErrErasing))
 	case errors.Is(err, projections.ErrNotFound):
 		return s.problem(ctx, kindNotFound, "there is nothing of that name")
 	case errors.Is(err, eventstore.ErrConflict):

@@ -174,6 +174,22 @@ func ruleKinds() []kind {
 			about: "Jobs of this kind are finished once they were begun.",
 		},
 		{
+			slug: "customer-not-found", status: http.StatusNotFound, title: "No such customer",
+			about: "Nobody with this id ever ordered or registered, or there is no such export.",
+		},
+		{
+			slug: "customer-erasing", status: http.StatusConflict, title: "Customer being erased", retry: 10 * time.Second,
+			about: "The customer's personal data is about to be erased, and nothing can be added to it. Send the request again after Retry-After: if it is then erased, the person is a new customer.",
+		},
+		{
+			slug: "open-orders", status: http.StatusConflict, title: "Orders not over",
+			about: "A customer's data cannot be erased while goods or money are under way: order_ids and checkout_ids say which. An order is over when it is cancelled or completed.",
+		},
+		{
+			slug: "erasure-not-begun", status: http.StatusConflict, title: "Erasure not begun",
+			about: "The customer's data is not being erased.",
+		},
+		{
 			slug: "endpoint-not-found", status: http.StatusNotFound, title: "No such endpoint",
 			about: "No webhook endpoint has this id, or it was deleted.",
 		},

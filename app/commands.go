@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
+	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/numbers"
@@ -29,6 +30,7 @@ type commands struct {
 	creditNotes creditnotes.Recorder
 	gateways    *registry.Registry
 	checkout    *checkout.Service
+	customers   *customers.Service
 	jobs        *jobs.Service
 	callbacks   *callback.Sender
 	changes     *orders.Service

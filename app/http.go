@@ -49,6 +49,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Changes:     a.commands.changes,
 		Vault:       a.vault,
 		CreditNotes: a.commands.creditNotes,
+		Customers:   a.commands.customers,
 		Jobs:        a.commands.jobs,
 		Callbacks:   a.commands.callbacks,
 		Orders:      a.models.orders,

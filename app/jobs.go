@@ -7,6 +7,7 @@ import (
 
 	"github.com/waybill-dev/waybill/api"
 	"github.com/waybill-dev/waybill/domain/job"
+	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/webhooks/address"
@@ -17,11 +18,20 @@ import (
 )
 
 // jobKinds are all sorts of long jobs.
-func (a *App) jobKinds() []jobs.Kind { return nil }
+func (a *App) jobKinds() []jobs.Kind { return a.commands.customers.Kinds() }
+
+// newCustomers makes what looks after personal data. A checkout that was let in
+// is on record when its budget is over.
+func (a *App) newCustomers() *customers.Service {
+	return &customers.Service{
+		Store: a.store, Vault: a.vault, List: a.models.customers, Now: a.now, Settle: a.commands.checkout.Config.Budget,
+	}
+}
 
 // startJobs makes what starts long jobs and, with the role, what runs them.
 func (a *App) startJobs(context.Context) error {
 	c, policy := a.commands, address.Policy{AllowPrivate: a.cfg.Webhooks.AllowPrivate}
+	c.customers = a.newCustomers()
 	c.jobs = jobs.New(a.store, a.now, a.jobKinds()...)
 	c.callbacks = &callback.Sender{
 		Client: guard.NewClient(guard.Config{Policy: policy}), Policy: policy, Sealer: a.keys, Derive: a.keys.Derive,

@@ -25,6 +25,7 @@ type readModels struct {
 	checkouts projections.CheckoutQueries
 	jobs      projections.JobQueries
 	tasks     projections.TaskQueries
+	customers projections.CustomerQueries
 }
 
 // startReadModels opens every read model, for its queries, and brings them
@@ -38,9 +39,10 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Checkouts{}.Name(): func(r *projections.Runner) { a.models.checkouts.DB = r.Read() },
 		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
 		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
+		projections.Customers{}.Name(): func(r *projections.Runner) { a.models.customers.DB = r.Read() },
 	}
 	for _, p := range []projections.Projection{
-		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{},
+		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{}, projections.Customers{},
 		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
 	} {
 		r, err := projections.Open(ctx, p, projections.Config{

@@ -18,6 +18,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -43,7 +44,7 @@ func newHistory(tb testing.TB) *history {
 	types := stock.EventTypes()
 	for _, more := range [][]domain.EventType{
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(),
-		job.EventTypes(),
+		customer.EventTypes(), job.EventTypes(),
 	} {
 		types = append(types, more...)
 	}

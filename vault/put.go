@@ -21,7 +21,7 @@ type put struct {
 
 // Put keeps data under a reference, for a person. Putting again under the same
 // reference changes nothing. The error is [ErrErased] for a person whose data
-// was erased.
+// was erased, and [ErrRetired] while that is being done.
 func (v *Vault) Put(ctx context.Context, subject, ref string, data any) error {
 	plain, err := json.Marshal(data)
 	if err != nil {
@@ -86,7 +86,7 @@ func (v *Vault) waiting() (p *put, ok bool) {
 func (v *Vault) keep(ctx context.Context, group []*put) {
 	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, p := range group {
-			if p.err = v.keepOne(ctx, tx, p); p.err != nil && !errors.Is(p.err, ErrErased) {
+			if p.err = v.keepOne(ctx, tx, p); p.err != nil && !errors.Is(p.err, ErrErased) && !errors.Is(p.err, ErrRetired) {
 				return p.err
 			}
 		}
@@ -114,10 +114,12 @@ func (v *Vault) keepOne(ctx context.Context, tx *sql.Tx, p *put) error {
 	return err
 }
 
-// subjectKey returns a person's key and makes one for somebody new.
+// subjectKey returns a person's key and makes one for somebody new. With
+// [ErrRetired] it returns it too.
 func (v *Vault) subjectKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {
 	var sealed []byte
-	err := tx.QueryRowContext(ctx, `SELECT sealed_key FROM subjects WHERE subject = ?`, subject).Scan(&sealed)
+	var retired bool
+	err := tx.QueryRowContext(ctx, `SELECT sealed_key, retired_at IS NOT NULL FROM subjects WHERE subject = ?`, subject).Scan(&sealed, &retired)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return v.newKey(ctx, tx, subject)
@@ -126,7 +128,11 @@ func (v *Vault) subjectKey(ctx context.Context, tx *sql.Tx, subject string) ([]b
 	case sealed == nil:
 		return nil, ErrErased
 	}
-	return v.keys.Open(sealed, []byte(subject))
+	key, err := v.keys.Open(sealed, []byte(subject))
+	if err == nil && retired {
+		err = ErrRetired
+	}
+	return key, err
 }
 
 func (v *Vault) newKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {

@@ -67,11 +67,18 @@ func (v *Vault) Close() error {
 	return v.db.Close()
 }
 
-// Subject returns the id of the person with an e-mail address: the same for
-// ever, and no way back to the address without the master key.
-func (v *Vault) Subject(email string) string {
+// Subject returns the first id of the person with an e-mail address: the same
+// for ever, and no way back to the address without the master key. See
+// [Vault.Current].
+func (v *Vault) Subject(email string) string { return v.subject(email, 0) }
+
+// subject is the id of a person who was forgotten so many times.
+func (v *Vault) subject(email string, generation int) string {
 	mac := hmac.New(sha256.New, v.keys.Derive("subject"))
 	mac.Write([]byte(strings.ToLower(strings.TrimSpace(email))))
+	if generation > 0 {
+		_, _ = fmt.Fprintf(mac, "\x00%d", generation) // a hash takes everything
+	}
 	id, err := uuid.FromBytes(mac.Sum(nil)[:16])
 	if err != nil {
 		panic(err) // sixteen bytes are given
@@ -115,14 +122,21 @@ func (v *Vault) unseal(subject, ref string, sealedKey, sealed []byte) ([]byte, e
 	return open(aead, sealed, []byte(ref))
 }
 
-// Erase destroys a person's key, for good: their data stays, unreadable, so that a
-// reference to it says erased rather than unknown. When it returns without
-// error, the key is in none of the vault's files. Erasing twice, or somebody
-// unknown, is harmless.
+// Erase destroys a person's key and what was encrypted with it, for good. The
+// references stay, so that they say erased rather than unknown. When it returns
+// without error, the key is in none of the vault's files. Erasing twice, or
+// somebody unknown, is harmless.
 func (v *Vault) Erase(ctx context.Context, subject string) error {
-	_, err := v.db.Write.ExecContext(ctx, `
-		INSERT INTO subjects (subject, sealed_key) VALUES (?, NULL)
-		ON CONFLICT (subject) DO UPDATE SET sealed_key = NULL`, subject)
+	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO subjects (subject, sealed_key) VALUES (?, NULL)
+			ON CONFLICT (subject) DO UPDATE SET sealed_key = NULL`, subject)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE contents SET sealed = x'' WHERE subject = ?`, subject)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -106,9 +107,11 @@ func TestAnErasedKeyIsInNoFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var key []byte
-	err = errors.Join(db.QueryRowContext(t.Context(), `SELECT sealed_key FROM subjects`).Scan(&key), db.Close())
-	if err != nil || len(key) == 0 || found(t, dir, key) == "" {
+	var key, sealed []byte
+	err = errors.Join(
+		db.QueryRowContext(t.Context(), `SELECT sealed_key FROM subjects`).Scan(&key),
+		db.QueryRowContext(t.Context(), `SELECT sealed FROM contents`).Scan(&sealed), db.Close())
+	if err != nil || len(key) == 0 || found(t, dir, key) == "" || found(t, dir, sealed) == "" {
 		t.Fatalf("the key is to be seen before: %v", err)
 	}
 	if err := v.Erase(t.Context(), "ada"); err != nil {
@@ -116,6 +119,9 @@ func TestAnErasedKeyIsInNoFile(t *testing.T) {
 	}
 	if file := found(t, dir, key); file != "" {
 		t.Errorf("the key still stands in %s", file)
+	}
+	if file := found(t, dir, sealed); file != "" {
+		t.Errorf("what the key encrypted still stands in %s", file)
 	}
 }
 
@@ -204,5 +210,74 @@ func TestTheMasterKeyIsKeptPrivatelyOrGiven(t *testing.T) {
 		if _, err := vault.OpenKeyring("", bad); err == nil {
 			t.Errorf("%q was taken as a key", bad)
 		}
+	}
+}
+
+func TestSomebodyWhoComesBackAfterBeingForgottenIsSomebodyElse(t *testing.T) {
+	t.Parallel()
+	v := open(t, t.TempDir())
+	defer func() { _ = v.Close() }()
+	seen := map[string]bool{}
+	for generation := range 3 {
+		subject, err := v.Current(t.Context(), " Ada@example.com")
+		if err != nil || seen[subject] || (generation == 0) != (subject == v.Subject("ada@example.com")) {
+			t.Fatalf("generation %d is %s, %v", generation, subject, err)
+		}
+		seen[subject] = true
+		ref := fmt.Sprint("r", generation)
+		if err := v.Put(t.Context(), subject, ref, contact{Name: "Ada"}); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := v.Current(t.Context(), "ada@example.com"); err != nil || again != subject {
+			t.Errorf("the same person is %s and then %s, %v", subject, again, err)
+		}
+		if err := v.Erase(t.Context(), subject); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Get(t.Context(), ref, &contact{}); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("generation %d: %v", generation, err)
+		}
+	}
+}
+
+func TestWhatIsRetiredIsReadButNotAddedTo(t *testing.T) {
+	t.Parallel()
+	v := open(t, t.TempDir())
+	defer func() { _ = v.Close() }()
+	put := func(ref string) error { return v.Put(t.Context(), "ada", ref, contact{Name: "Ada"}) }
+	if err := put("r1"); err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	key, since, err := v.Retire(t.Context(), "ada", noon)
+	if err != nil || key == "" || !since.Equal(noon) {
+		t.Fatalf("retired %q since %s, %v", key, since, err)
+	}
+	if again, first, err := v.Retire(t.Context(), "ada", noon.Add(time.Hour)); err != nil || again != key || !first.Equal(noon) {
+		t.Errorf("retired again %q since %s, %v", again, first, err)
+	}
+	if err := put("r2"); !errors.Is(err, vault.ErrRetired) {
+		t.Errorf("something was added: %v", err)
+	}
+	if entries, err := v.Of(t.Context(), "ada"); err != nil || len(entries) != 1 || !strings.Contains(string(entries[0].Data), "Ada") {
+		t.Errorf("there is %s, %v", entries, err)
+	}
+	if err := errors.Join(v.Resume(t.Context(), "ada"), put("r2")); err != nil {
+		t.Errorf("resumed: %v", err)
+	}
+	if err := v.Erase(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := v.Retire(t.Context(), "ada", noon); !errors.Is(err, vault.ErrErased) {
+		t.Errorf("retiring somebody erased: %v", err)
+	}
+	if err := v.Resume(t.Context(), "ada"); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.Of(t.Context(), "ada"); !errors.Is(err, vault.ErrErased) {
+		t.Errorf("resuming brought something back: %v", err)
+	}
+	if known, _, err := v.Known(t.Context(), "nobody"); known || err != nil {
+		t.Errorf("nobody is known: %v", err)
 	}
 }

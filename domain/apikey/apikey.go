@@ -19,21 +19,22 @@ type Scope string
 
 // The scopes there are.
 const (
-	Admin         Scope = "admin" // everything
-	CatalogWrite  Scope = "catalog:write"
-	StockWrite    Scope = "stock:write"
-	OrdersRead    Scope = "orders:read"
-	OrdersWrite   Scope = "orders:write"
-	OrdersImport  Scope = "orders:import"  // orders and credit notes that came about elsewhere
-	PaymentsWrite Scope = "payments:write" // captures and refunds
-	CustomersRead Scope = "customers:read" // what people wrote, who they are and where they live
-	WebhooksRead  Scope = "webhooks:read"
-	WebhooksWrite Scope = "webhooks:write"
+	Admin          Scope = "admin" // everything
+	CatalogWrite   Scope = "catalog:write"
+	StockWrite     Scope = "stock:write"
+	OrdersRead     Scope = "orders:read"
+	OrdersWrite    Scope = "orders:write"
+	OrdersImport   Scope = "orders:import"   // orders and credit notes that came about elsewhere
+	PaymentsWrite  Scope = "payments:write"  // captures and refunds
+	CustomersRead  Scope = "customers:read"  // what people wrote, who they are and where they live
+	CustomersWrite Scope = "customers:write" // register, export and erase
+	WebhooksRead   Scope = "webhooks:read"
+	WebhooksWrite  Scope = "webhooks:write"
 )
 
 // Scopes lists every scope in the order documentation shows them.
 func Scopes() []Scope {
-	return []Scope{Admin, CatalogWrite, StockWrite, OrdersRead, OrdersWrite, OrdersImport, PaymentsWrite, CustomersRead, WebhooksRead, WebhooksWrite}
+	return []Scope{Admin, CatalogWrite, StockWrite, OrdersRead, OrdersWrite, OrdersImport, PaymentsWrite, CustomersRead, CustomersWrite, WebhooksRead, WebhooksWrite}
 }
 
 // maxName is the longest name of a key, in bytes.

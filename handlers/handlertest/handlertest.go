@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -31,7 +32,7 @@ func Connect(tb testing.TB, address string) *eventstore.Client {
 	codec, err := eventstore.NewCodec(slices.Concat(
 		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
-		job.EventTypes(),
+		customer.EventTypes(), job.EventTypes(),
 	)...)
 	if err != nil {
 		tb.Fatal(err)

@@ -1,0 +1,166 @@
+// Package customers looks after personal data: it registers customers, puts
+// together what is known of one, and lets one be forgotten. It promises that
+// nobody is forgotten while goods or money are still under way, and that what
+// was begun is finished after a crash. It must not know what an address looks
+// like.
+package customers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/vault"
+)
+
+// List is what belongs to each customer. It may lag; Reached tells how far.
+type List interface {
+	// Open returns ids of orders and of checkouts that are not over.
+	Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error)
+	// Orders returns ids of all orders, newest first.
+	Orders(ctx context.Context, customerID string, limit int) ([]string, error)
+	// Reached returns the revision of the customer's stream up to which the log
+	// is known.
+	Reached(ctx context.Context, customerID string) (eventstore.Revision, error)
+}
+
+// Service looks after personal data.
+type Service struct {
+	Store eventstore.Store
+	Vault *vault.Vault
+	List  List
+	Now   func() time.Time
+	// Settle is how long a request that places an order may take: one that was
+	// let in before the data was closed is on record when it is over.
+	Settle time.Duration
+	// Fault, if set, is called between every two steps; its error stops the
+	// work there, as the end of the process would. Only tests set it.
+	Fault func(step string) error
+}
+
+// Result is a customer after a command.
+type Result = handlers.Result[customer.State]
+
+// Register keeps how a customer can be reached, under a reference that follows
+// from the command.
+func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, customerID string, contact any) (Result, error) {
+	ref := eventstore.DeriveID("customer-contact", customerID, meta.CommandID)
+	if err := s.Vault.Put(ctx, customerID, ref, contact); err != nil {
+		return Result{}, ruled(err)
+	}
+	return s.handle(ctx, meta, customerID, customer.Register{CustomerID: customerID, ContactRef: ref, At: s.Now().UTC()})
+}
+
+// View is a customer as the log and the vault know one.
+type View struct {
+	Customer customer.State
+	Revision eventstore.Revision // NoStream for somebody who only ordered
+	// ContactRef leads to how the customer was reached last.
+	ContactRef string
+	Orders     []string // newest first, at most some
+}
+
+// mostOrders is how many orders of a customer are shown.
+const mostOrders = 200
+
+// Get returns a customer, or [customer.ErrNotFound].
+func (s *Service) Get(ctx context.Context, customerID string) (View, error) {
+	state, revision, err := eventstore.Load(ctx, s.Store, customer.Decider, customerID)
+	if err != nil {
+		return View{}, err
+	}
+	view := View{Customer: state, Revision: revision, ContactRef: state.ContactRef}
+	view.Customer.CustomerID = customerID
+	known, erased, err := s.Vault.Known(ctx, customerID)
+	if err != nil {
+		return View{}, err
+	}
+	if view.Orders, err = s.List.Orders(ctx, customerID, mostOrders); err != nil {
+		return View{}, err
+	}
+	if revision == eventstore.NoStream && !known && len(view.Orders) == 0 {
+		return View{}, customer.ErrNotFound.With("customer_id", customerID)
+	}
+	if erased {
+		view.Customer.Status = customer.Erased
+	}
+	if view.ContactRef == "" && len(view.Orders) > 0 {
+		last, _, err := eventstore.Load(ctx, s.Store, order.Decider, view.Orders[0])
+		if err != nil {
+			return View{}, err
+		}
+		view.ContactRef = last.ContactRef
+	}
+	return view, nil
+}
+
+// mostOpen is how many open orders are looked at, and named.
+const mostOpen = 100
+
+// Open returns ids of the customer's orders and checkouts that are not over:
+// those of the list that the log agrees with. A refusal names them.
+func (s *Service) Open(ctx context.Context, customerID string) (orders, checkouts []string, err error) {
+	listed, started, err := s.List.Open(ctx, customerID, mostOpen)
+	if err != nil {
+		return nil, nil, err
+	}
+	orders, checkouts = []string{}, []string{}
+	for _, id := range listed {
+		state, _, err := eventstore.Load(ctx, s.Store, order.Decider, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if state.Status != order.StatusCancelled && state.Status != order.StatusCompleted {
+			orders = append(orders, id)
+		}
+	}
+	for _, id := range started {
+		state, _, err := eventstore.Load(ctx, s.Store, checkout.Decider, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if state.Step.Open() {
+			checkouts = append(checkouts, id)
+		}
+	}
+	return orders, checkouts, nil
+}
+
+// Erasable refuses with [customer.ErrOpenOrders] while the customer has orders
+// or checkouts that are not over, as far as is known yet.
+func (s *Service) Erasable(ctx context.Context, customerID string) error {
+	orders, checkouts, err := s.Open(ctx, customerID)
+	if err != nil || len(orders)+len(checkouts) == 0 {
+		return err
+	}
+	return customer.ErrOpenOrders.With("order_ids", orders).With("checkout_ids", checkouts)
+}
+
+func (s *Service) handle(ctx context.Context, meta eventstore.Metadata, customerID string, command customer.Command) (Result, error) {
+	meta.CorrelationID = customerID
+	h := handlers.CommandHandler[customer.State, customer.Command, customer.Event]{Store: s.Store, Decider: customer.Decider}
+	return h.Handle(ctx, customerID, meta, command)
+}
+
+// ruled says in the domain's words why the vault refuses.
+func ruled(err error) error {
+	switch {
+	case errors.Is(err, vault.ErrErased):
+		return customer.ErrErased
+	case errors.Is(err, vault.ErrRetired):
+		return customer.ErrErasing
+	}
+	return err
+}
+
+func (s *Service) fault(step string) error {
+	if s.Fault == nil {
+		return nil
+	}
+	return s.Fault(step)
+}

@@ -1,0 +1,122 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Customers is what belongs to each customer: orders, and checkouts that are
+// not over. It follows the streams of customers too, so that one of their
+// events marks a place: whatever the log has before it is known here when the
+// event is.
+type Customers struct{}
+
+// Name implements [Projection].
+func (Customers) Name() string { return "customers" }
+
+// Version implements [Projection].
+func (Customers) Version() int { return 1 }
+
+// Migrations implements [Projection].
+func (Customers) Migrations() fs.FS { return schema("customers") }
+
+// Prefixes implements [Projection].
+func (Customers) Prefixes() []string {
+	return []string{customer.Decider.Category + "-", order.Decider.Category + "-", checkout.Decider.Category + "-"}
+}
+
+// Apply implements [Projection]. Most of what happens to orders and checkouts
+// is not about whose they are.
+func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
+	event, err := r.Decode()
+	if err != nil {
+		return err
+	}
+	switch e := event.(type) {
+	case checkout.CheckoutStarted:
+		return tx.Exec(ctx, `INSERT INTO customer_checkouts (checkout_id, customer_id)
+			SELECT ?1, ?2 WHERE ?2 <> '' ON CONFLICT DO NOTHING`, e.CheckoutID, e.Request.CustomerID)
+	case checkout.CheckoutCompleted:
+		return checkoutOver(ctx, tx, e.CheckoutID)
+	case checkout.CheckoutFailed:
+		return checkoutOver(ctx, tx, e.CheckoutID)
+	case checkout.CheckoutAbandoned:
+		return checkoutOver(ctx, tx, e.CheckoutID)
+	case order.OrderPlaced:
+		return tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, over)
+			SELECT ?1, ?2, ?3, 0 WHERE ?2 <> '' ON CONFLICT DO NOTHING`, e.OrderID, e.CustomerID, millis(e.PlacedAt))
+	case order.OrderCancelled, order.OrderCompleted:
+		return orderOver(ctx, tx, r, true)
+	case order.OrderReopened:
+		return orderOver(ctx, tx, r, false)
+	case customer.CustomerRegistered:
+		return customerIs(ctx, tx, r, e.CustomerID, customer.Registered)
+	case customer.CustomerContactChanged:
+		return customerIs(ctx, tx, r, e.CustomerID, customer.Registered)
+	case customer.CustomerErasureBegun:
+		return customerIs(ctx, tx, r, e.CustomerID, customer.Erasing)
+	case customer.CustomerErasureStopped:
+		return customerIs(ctx, tx, r, e.CustomerID, "")
+	case customer.CustomerErased:
+		return customerIs(ctx, tx, r, e.CustomerID, customer.Erased)
+	}
+	return nil
+}
+
+func checkoutOver(ctx context.Context, tx *Tx, id string) error {
+	return tx.Exec(ctx, `DELETE FROM customer_checkouts WHERE checkout_id = ?`, id)
+}
+
+func orderOver(ctx context.Context, tx *Tx, r eventstore.Recorded, over bool) error {
+	return tx.Exec(ctx, `UPDATE customer_orders SET over = ? WHERE order_id = ?`, over, r.Stream[len(order.Decider.Category)+1:])
+}
+
+func customerIs(ctx context.Context, tx *Tx, r eventstore.Recorded, id string, status customer.Status) error {
+	return tx.Exec(ctx, `
+		INSERT INTO customers (customer_id, status, changed_at, revision) VALUES (?, ?, ?, ?)
+		ON CONFLICT (customer_id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at, revision = excluded.revision
+		WHERE excluded.revision > revision`, id, string(status), millis(r.Created), int64(r.Revision))
+}
+
+// CustomerQueries reads what belongs to customers.
+type CustomerQueries struct{ DB *sql.DB }
+
+// Open returns ids of up to limit orders of a customer that are not over, and
+// of as many checkouts.
+func (q CustomerQueries) Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error) {
+	orders, err = q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? AND NOT over ORDER BY placed_at, order_id LIMIT ?`, customerID, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	checkouts, err = q.ids(ctx, `SELECT checkout_id FROM customer_checkouts WHERE customer_id = ? ORDER BY checkout_id LIMIT ?`, customerID, limit)
+	return orders, checkouts, err
+}
+
+// Orders returns ids of up to limit orders of a customer, newest first.
+func (q CustomerQueries) Orders(ctx context.Context, customerID string, limit int) ([]string, error) {
+	return q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? ORDER BY placed_at DESC, order_id DESC LIMIT ?`, customerID, limit)
+}
+
+// Reached returns the last revision of a customer's stream that is in here:
+// [eventstore.NoStream] where there is none.
+func (q CustomerQueries) Reached(ctx context.Context, customerID string) (eventstore.Revision, error) {
+	reached := eventstore.NoStream
+	err := q.DB.QueryRowContext(ctx, `SELECT revision FROM customers WHERE customer_id = ?`, customerID).Scan(&reached)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return eventstore.NoStream, fmt.Errorf("read customer: %w", err)
+	}
+	return reached, nil
+}
+
+func (q CustomerQueries) ids(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := q.DB.QueryContext(ctx, query, args...)
+	return rowsOf(rows, err, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
+}
