@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -68,6 +69,19 @@ func (Checkouts) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return over(ctx, tx, e.CheckoutID)
 	}
 	return fmt.Errorf("%T is no event of a checkout", event)
+}
+
+// Ends implements [Ender]: nearly every checkout is completed a moment after it
+// was started, and never gets a row.
+func (Checkouts) Ends(event domain.Event) bool {
+	_, ends := event.(checkout.CheckoutCompleted)
+	return ends
+}
+
+// Knows implements [Ender].
+func (Checkouts) Knows(event domain.Event) bool {
+	_, knows := event.(checkout.Event)
+	return knows
 }
 
 func move(ctx context.Context, tx *Tx, r eventstore.Recorded, id string, step checkout.Step, due time.Time) error {

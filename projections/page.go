@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -86,8 +87,9 @@ func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []ev
 }
 
 func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {
-	for _, e := range events {
-		if r.blocked[e.Stream] {
+	ends := r.ends(events)
+	for i, e := range events {
+		if r.blocked[e.Stream] || i < ends[e.Stream] && r.understood(e) {
 			continue
 		}
 		if err := r.try(ctx, tx, e); err != nil {
@@ -95,6 +97,38 @@ func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recor
 		}
 	}
 	return nil, nil
+}
+
+// Ender is a projection that keeps nothing of a stream after some event: what
+// came before it on the same page need not be written first.
+type Ender interface {
+	// Ends reports whether an event takes away all that was written for its
+	// stream.
+	Ends(event domain.Event) bool
+	// Knows reports whether an event is one that Apply has a case for.
+	Knows(event domain.Event) bool
+}
+
+// ends returns where on a page streams end, by index.
+func (r *Runner) ends(events []eventstore.Recorded) map[string]int {
+	ender, ok := r.projection.(Ender)
+	if !ok {
+		return nil
+	}
+	ends := map[string]int{}
+	for i, e := range events {
+		if event, err := e.Decode(); err == nil && ender.Ends(event) {
+			ends[e.Stream] = i
+		}
+	}
+	return ends
+}
+
+// understood tells whether an event that need not be applied could be: one that
+// cannot blocks its stream all the same.
+func (r *Runner) understood(e eventstore.Recorded) bool {
+	event, err := e.Decode()
+	return err == nil && r.projection.(Ender).Knows(event)
 }
 
 // try applies an event. That the code panics is a fault of the event like any
