@@ -71,6 +71,7 @@ func (s *server) routes() {
 	s.placeRoutes()
 	s.bulkRoutes()
 	s.orderReadRoutes()
+	s.orderEventRoutes()
 	s.orderPartRoutes()
 	s.orderLifeRoutes()
 	s.orderGoodsRoutes()

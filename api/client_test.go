@@ -38,6 +38,9 @@ func TestClientChangesOrders(t *testing.T) {
 		{"address", func() (client.Changed, error) {
 			return c.ChangeAddress(t.Context(), o.id, how("address"), client.ShippingAddress{Lines: []string{"1 High Street"}, City: "Leeds", Country: "GB"})
 		}, "placed", nil},
+		{"edit", func() (client.Changed, error) {
+			return c.EditOrder(t.Context(), o.id, how("edit"), client.EditOrder{Lines: []client.EditLine{{LineID: "1", Quantity: 2}, {SKU: "MUG-1", Quantity: 1}}})
+		}, "placed", new(string)},
 		{"fulfilment", func() (client.Changed, error) {
 			return c.RequestFulfilment(t.Context(), o.id, how("fulfilment"), client.RequestFulfilment{})
 		}, "processing", new(string)},
@@ -55,7 +58,7 @@ func TestClientChangesOrders(t *testing.T) {
 		}, "delivered", &back},
 		{"reject", func() (client.Changed, error) { return c.RejectReturn(t.Context(), o.id, back, how("reject"), "late") }, "delivered", nil},
 		{"another return", func() (client.Changed, error) {
-			return c.RequestReturn(t.Context(), o.id, how("return 2"), client.RequestReturn{Lines: []client.ReturnedUnits{{LineID: "1", Quantity: 3, Reason: "small"}}})
+			return c.RequestReturn(t.Context(), o.id, how("return 2"), client.RequestReturn{Lines: []client.ReturnedUnits{{LineID: "1", Quantity: 2, Reason: "small"}, {LineID: "2", Quantity: 1, Reason: "small"}}})
 		}, "delivered", &back},
 		{"receive", func() (client.Changed, error) {
 			return c.ReceiveReturn(t.Context(), o.id, back, how("receive"), client.ReceiveReturn{})
@@ -93,6 +96,13 @@ func TestClientChangesOrders(t *testing.T) {
 		t.Errorf("for another revision: %v, the order is at %s", err, present)
 	}
 	other := p.ordered()
+	capture, err := c.CaptureOrder(t.Context(), other.id, how("capture"), client.CaptureOrder{Amount: &client.Money{Amount: 1250, Currency: "EUR"}})
+	if err != nil || !capture.Accepted || capture.ID == "" {
+		t.Fatalf("capture: %+v, %v", capture, err)
+	}
+	if status, err := c.CaptureStatus(t.Context(), other.id, capture.ID); err != nil || status != "requested" {
+		t.Errorf("capture: %s, %v", status, err)
+	}
 	if changed, err := c.CancelOrder(t.Context(), other.id, how("cancel"), ""); err != nil || !changed.Accepted || changed.Order.Status != "cancelling" {
 		t.Errorf("cancel: %+v, %v", changed, err)
 	}

@@ -156,7 +156,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"GET /v1/endpoints/{id}/attempts", "GET /v1/endpoints/{id}/status", "POST /v1/customers", "GET /v1/customers/{id}", "POST /v1/customers/{id}/erase", "POST /v1/customers/{id}/export",
 		"GET /v1/customers/{id}/exports/{export_id}", "GET /v1/jobs", "GET /v1/jobs/{id}", "POST /v1/jobs/{id}/cancel",
 		"GET /v1/orders", "GET /v1/orders/by-number/{number}",
-		"GET /v1/orders/{id}", "GET /v1/orders/{id}/captures/{part}", "GET /v1/orders/{id}/edits/{part}", "GET /v1/orders/{id}/fulfilments/{part}",
+		"GET /v1/orders/{id}", "GET /v1/orders/{id}/captures/{part}", "GET /v1/orders/{id}/edits/{part}", "GET /v1/orders/{id}/events", "GET /v1/orders/{id}/fulfilments/{part}",
 		"GET /v1/orders/{id}/notes", "GET /v1/orders/{id}/notes/{part}", "GET /v1/orders/{id}/refunds/{part}", "GET /v1/orders/{id}/returns/{part}",
 		"GET /v1/orders/{id}/shipments/{part}", "GET /v1/orders/{id}/timeline", "GET /v1/products/{sku}", "GET /v1/stock", "GET /v1/stock/{location}/{sku}",
 		"POST /v1/api-keys", "POST /v1/checkouts/{id}/payments", "POST /v1/credit-notes", "POST /v1/endpoints", "POST /v1/endpoints/{id}/test",

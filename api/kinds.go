@@ -37,6 +37,7 @@ const (
 	kindErased       = "customer-erased"
 
 	kindCaptureFailed = "capture-failed"
+	kindBehind        = "not-yet-visible"
 )
 
 // kinds is every type of problem. A slug is for ever: programs compare it.
@@ -113,6 +114,10 @@ func ownKinds() []kind {
 		{
 			slug: kindCaptureFailed, status: http.StatusPaymentRequired, title: "Money not captured",
 			about: "The gateway was asked and did not take the money: code is its reason. Another attempt needs another Idempotency-Key.",
+		},
+		{
+			slug: kindBehind, status: http.StatusConflict, title: "Not visible yet", retry: time.Second,
+			about: "What is asked for has not come as far as min_position or Min-Revision wants: it will in a moment, unless nothing was ever written there. position or revision says how far it is.",
 		},
 		{
 			slug: kindErased, status: http.StatusConflict, title: "Customer erased",

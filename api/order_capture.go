@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -40,7 +39,8 @@ func (s *server) orderCaptureRoutes() {
 	registerChange(s, route{
 		id: "captureOrder", path: "captures", status: http.StatusAccepted, summary: "Take money that is held", scopes: []apikey.Scope{apikey.PaymentsWrite},
 		about: "202 says that it was recorded and will be done, if it is not done already: status tells, and the capture at Location what came of it. " +
-			"Money is captured by itself when parcels leave; this is for whoever wants it before.",
+			"Money is captured by itself when parcels leave; this is for whoever wants it before. " +
+			"The order itself changes when the money is taken: until then X-Write-Position is one for its timeline.",
 		bodies: map[int]any{http.StatusAccepted: capturePart{}},
 		refuses: transitions(kindKeyMissing, kindCaptureFailed, order.ErrOnHold.Code, order.ErrUnknown.Code, payment.ErrExceedsAuthorised.Code,
 			payment.ErrInvalid.Code, payment.ErrIDReused.Code, domain.ErrCurrencyMismatch.Code),
@@ -72,9 +72,7 @@ func (s *server) captureOrder(ctx context.Context, a asked, in captureBody) (*ch
 	if captured.Replayed {
 		answer.Replayed = replayed
 	}
-	if captured.Position > 0 {
-		answer.Position = strconv.FormatUint(uint64(captured.Position), 10)
-	}
+	answer.Position = positionText(captured.Position)
 	return answer, nil
 }
 

@@ -153,10 +153,16 @@ func changed(result orders.Result, err error) (*changeAnswer, error) {
 	if result.Replayed {
 		answer.Replayed = replayed
 	}
-	if result.Position > 0 {
-		answer.Position = strconv.FormatUint(uint64(result.Position), 10)
-	}
+	answer.Position = positionText(result.Position)
 	return answer, nil
+}
+
+// positionText leaves out a position that is not known.
+func positionText(p eventstore.Position) string {
+	if p == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(p), 10)
 }
 
 // made answers with the order after something was made. 200 says that it was

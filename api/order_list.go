@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -13,6 +12,8 @@ import (
 )
 
 type listOrdersRequest struct {
+	Fresh
+
 	Status         string    `query:"status" doc:"placed, on_hold, processing, partially_shipped, shipped, delivered, cancelling, cancelled, returned or completed." maxLength:"40"`
 	PaymentStatus  string    `query:"payment_status" doc:"authorised, partially_captured, captured, partially_refunded, refunded, voided, expired or charged_back." maxLength:"40"`
 	CustomerID     string    `query:"customer_id" maxLength:"200"`
@@ -62,9 +63,10 @@ func timeText(t time.Time) string {
 }
 
 type listOrdersAnswer struct {
-	Link     string `header:"Link"`
-	Position string `header:"X-Read-Position" doc:"Everything up to this position of the log is in the list."`
-	Body     orderListBody
+	Reached
+
+	Link string `header:"Link"`
+	Body orderListBody
 }
 
 type orderListBody struct {
@@ -115,7 +117,7 @@ func (s *server) orderListRoutes() {
 	register(s, route{
 		id: "listOrders", method: http.MethodGet, path: "/v1/orders", tag: "orders", scopes: []apikey.Scope{apikey.OrdersRead}, status: http.StatusOK,
 		summary: "List orders", about: "The newest first, unless asked otherwise. An order of this moment may be missing: GET /v1/orders/{id} never is behind.",
-		refuses: []string{kindBadCursor},
+		refuses: []string{kindBadCursor, kindBehind},
 	}, s.listOrders)
 }
 
@@ -136,7 +138,7 @@ func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOr
 		}
 		after = &projections.OrderKey{PlacedAt: time.UnixMilli(place.At), OrderID: place.ID}
 	}
-	position, err := projections.ReadPosition(ctx, s.api.Orders.DB)
+	reached, err := s.await(ctx, s.api.Orders.DB, in.Fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +146,7 @@ func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOr
 	if err != nil {
 		return nil, err
 	}
-	answer := &listOrdersAnswer{Position: strconv.FormatUint(uint64(position), 10)}
+	answer := &listOrdersAnswer{Reached: reached}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

@@ -212,6 +212,10 @@ type noteListAnswer struct {
 	Body noteListBody
 }
 
+type noteListRequest struct {
+	ID string `path:"id" doc:"Id of the order."`
+}
+
 type noteListBody struct {
 	Items []notePart `json:"items" nullable:"false"`
 }
@@ -233,7 +237,7 @@ func (s *server) noteRoutes() {
 	register(s, route{
 		id: "listNotes", method: http.MethodGet, path: "/v1/orders/{id}/notes", tag: "orders", scopes: scopes, status: http.StatusOK,
 		summary: "Show the notes of an order", about: "With their texts, the oldest first.", refuses: []string{orders.ErrNotFound.Code},
-	}, func(ctx context.Context, in *timelineRequest) (*noteListAnswer, error) {
+	}, func(ctx context.Context, in *noteListRequest) (*noteListAnswer, error) {
 		state, revision, err := s.api.Changes.At(ctx, in.ID, orders.Moment{})
 		if err != nil {
 			return nil, err

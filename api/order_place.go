@@ -27,6 +27,7 @@ type placedAnswer struct {
 	Location string `header:"Location"`
 	ETag     string `header:"ETag"`
 	Replayed string `header:"Idempotency-Replayed"`
+	Position string `header:"X-Write-Position" doc:"Of the order in the log: lists take it as min_position."`
 	Body     any
 }
 
@@ -134,7 +135,7 @@ func (s *server) placedOrder(o checkouts.Outcome, err error) (*placedAnswer, err
 		return nil, s.refusedCheckout(o)
 	case o.Checkout.Step == checkout.Completed:
 		answer.Status, answer.Location, answer.ETag = http.StatusCreated, "/v1/orders/"+o.Order.OrderID, etag(o.Revision)
-		answer.Body = orderBodyOf(o.Order)
+		answer.Body, answer.Position = orderBodyOf(o.Order), positionText(o.Position)
 	default:
 		answer.Status, answer.Location = http.StatusAccepted, "/v1/checkouts/"+o.Checkout.CheckoutID
 		answer.Body = checkoutBodyOf(o.Checkout)

@@ -3,19 +3,37 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/orders"
 )
 
 type orderRequest struct {
-	ID          string `path:"id" doc:"Id of the order."`
-	IfNoneMatch string `header:"If-None-Match"`
+	ID          string    `path:"id" doc:"Id of the order."`
+	Revision    string    `query:"revision" pattern:"^[0-9]{1,18}$" doc:"The order as it was at this revision: the number in its ETag then."`
+	AsOf        time.Time `query:"as_of" doc:"The order as it was at this time."`
+	MinRevision string    `header:"Min-Revision" pattern:"^[0-9]{1,18}$|^\"[0-9]{1,18}\"$" doc:"The ETag of a change, or the number in it: no older order is answered."`
+	IfNoneMatch string    `header:"If-None-Match"`
+}
+
+// moment is when the order is to be shown.
+func (in *orderRequest) moment() orders.Moment {
+	m := orders.Moment{Time: in.AsOf}
+	if n, err := strconv.ParseInt(in.Revision, 10, 64); err == nil {
+		revision := eventstore.Revision(n)
+		m.Revision = &revision
+	}
+	return m
 }
 
 type numberedOrderRequest struct {
+	Fresh
+
 	Number      string `path:"number" doc:"Number of the order." example:"100017"`
 	IfNoneMatch string `header:"If-None-Match"`
 }
@@ -38,13 +56,13 @@ func (s *server) orderReadRoutes() {
 	scopes := []apikey.Scope{apikey.OrdersRead}
 	register(s, route{
 		id: "getOrder", method: http.MethodGet, path: "/v1/orders/{id}", tag: "orders", scopes: scopes, status: http.StatusOK,
-		summary: "Show an order", about: "From the log itself: never behind.", refuses: []string{kindNotFound}, more: notModified(),
-	}, func(ctx context.Context, in *orderRequest) (*orderAnswer, error) {
-		return s.order(ctx, in.ID, in.IfNoneMatch)
-	})
+		summary: "Show an order", about: "From the log itself: never behind. revision and as_of show it as it was.",
+		refuses: []string{orders.ErrNotFound.Code, orders.ErrFuture.Code, kindBehind}, more: notModified(),
+	}, s.getOrder)
 	register(s, route{
 		id: "getOrderByNumber", method: http.MethodGet, path: "/v1/orders/by-number/{number}", tag: "orders", scopes: scopes, status: http.StatusOK,
-		summary: "Show the order with a number", about: "An order of this moment may not be found yet.", refuses: []string{kindNotFound}, more: notModified(),
+		summary: "Show the order with a number", about: "An order of this moment may not be found yet, unless min_position waits for it.",
+		refuses: []string{kindNotFound, kindBehind}, more: notModified(),
 	}, s.numberedOrder)
 	register(s, route{
 		id: "getCheckout", method: http.MethodGet, path: "/v1/checkouts/{id}", tag: "checkouts",
@@ -53,13 +71,33 @@ func (s *server) orderReadRoutes() {
 	}, s.getCheckout)
 }
 
-func (s *server) order(ctx context.Context, id, match string) (*orderAnswer, error) {
-	state, revision, err := eventstore.Load(ctx, s.api.Store, order.Decider, id)
+// getOrder never answers what is older than the caller knows. The log is read
+// itself, so that there is nothing to wait for.
+func (s *server) getOrder(ctx context.Context, in *orderRequest) (*orderAnswer, error) {
+	if in.Revision != "" && !in.AsOf.IsZero() {
+		return nil, s.wrongParameter("query.as_of", "revision says already when")
+	}
+	answer, err := s.order(ctx, in.ID, in.moment(), in.IfNoneMatch)
+	if err != nil || in.MinRevision == "" {
+		return answer, err
+	}
+	wanted, err := strconv.ParseInt(strings.Trim(in.MinRevision, `"`), 10, 64)
+	if present, _ := ifMatch(answer.ETag); err != nil || int64(present) < wanted {
+		return nil, s.refuse(kindBehind, "the order has not come so far").with("revision", int64(present))
+	}
+	return answer, nil
+}
+
+func (s *server) wrongParameter(name, detail string) *Problem {
+	problem := s.refuse(kindInvalid, "the request has a mistake")
+	problem.Errors = []mistake{{Parameter: name, Code: "invalid", Detail: detail}}
+	return problem
+}
+
+func (s *server) order(ctx context.Context, id string, when orders.Moment, match string) (*orderAnswer, error) {
+	state, revision, err := s.api.Changes.At(ctx, id, when)
 	if err != nil {
 		return nil, err
-	}
-	if state.Status == "" {
-		return nil, s.refuse(kindNotFound, "there is no order with this id")
 	}
 	answer := &orderAnswer{Status: http.StatusOK, ETag: etag(revision), Body: orderBodyOf(state)}
 	if noneMatch(match, answer.ETag) {
@@ -69,11 +107,14 @@ func (s *server) order(ctx context.Context, id, match string) (*orderAnswer, err
 }
 
 func (s *server) numberedOrder(ctx context.Context, in *numberedOrderRequest) (*orderAnswer, error) {
+	if _, err := s.await(ctx, s.api.Orders.DB, in.Fresh); err != nil {
+		return nil, err
+	}
 	row, err := s.api.Orders.ByNumber(ctx, in.Number)
 	if err != nil {
 		return nil, err
 	}
-	return s.order(ctx, row.OrderID, in.IfNoneMatch)
+	return s.order(ctx, row.OrderID, orders.Moment{}, in.IfNoneMatch)
 }
 
 func (s *server) getCheckout(ctx context.Context, in *checkoutRequest) (*checkoutAnswer, error) {

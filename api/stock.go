@@ -30,8 +30,9 @@ type receiveBody struct {
 }
 
 type stockAnswer struct {
-	ETag string `header:"ETag"`
-	Body stockBody
+	ETag     string `header:"ETag"`
+	Position string `header:"X-Write-Position" doc:"Of the receipt in the log: the list of stock takes it as min_position."`
+	Body     stockBody
 }
 
 type stockBody struct {
@@ -119,7 +120,7 @@ func (s *server) receiveStock(ctx context.Context, in *receiveRequest) (*stockAn
 	if err != nil {
 		return nil, s.inPath(err, "location", "sku")
 	}
-	return &stockAnswer{ETag: etag(receipt.Revision), Body: stockBodyOf(receipt.State)}, nil
+	return &stockAnswer{ETag: etag(receipt.Revision), Position: positionText(receipt.Position), Body: stockBodyOf(receipt.State)}, nil
 }
 
 // ref names a delivery. One without a name is one of its own.

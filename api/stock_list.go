@@ -8,11 +8,15 @@ import (
 )
 
 type listStockRequest struct {
+	Fresh
+
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before." maxLength:"500"`
 }
 
 type listStockAnswer struct {
+	Reached
+
 	Link string `header:"Link"`
 	Body stockListBody
 }
@@ -29,7 +33,7 @@ func (s *server) stockListRoutes() {
 	register(s, route{
 		id: "listStock", method: http.MethodGet, path: "/v1/stock", tag: "stock", scopes: readers(), status: http.StatusOK,
 		summary: "List how much there is of everything", about: "By SKU and location. It may be a moment behind: GET /v1/stock/{location}/{sku} never is.",
-		refuses: []string{kindBadCursor},
+		refuses: []string{kindBadCursor, kindBehind},
 	}, s.listStock)
 }
 
@@ -40,11 +44,15 @@ func (s *server) listStock(ctx context.Context, in *listStockRequest) (*listStoc
 			return nil, s.refuse(kindBadCursor, err.Error())
 		}
 	}
+	reached, err := s.await(ctx, s.api.Levels.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	levels, err := s.api.Levels.List(ctx, after.SKU, after.Location, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &listStockAnswer{}
+	answer := &listStockAnswer{Reached: reached}
 	if len(levels) > in.Limit {
 		levels = levels[:in.Limit]
 		last := levels[in.Limit-1]

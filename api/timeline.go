@@ -12,6 +12,8 @@ import (
 )
 
 type timelineAnswer struct {
+	Reached
+
 	Body timelineBody
 }
 
@@ -47,6 +49,8 @@ func timelineEntryOf(e projections.TimelineEntry) timelineEntryBody {
 }
 
 type timelineRequest struct {
+	Fresh
+
 	ID string `path:"id" doc:"Id of the order."`
 }
 
@@ -55,11 +59,15 @@ func (s *server) timelineRoutes() {
 		id: "getTimeline", method: http.MethodGet, path: "/v1/orders/{id}/timeline", tag: "orders", scopes: []apikey.Scope{apikey.OrdersRead},
 		status: http.StatusOK, summary: "Show everything that happened to an order",
 		about:   "In the order it happened: events of the order, its checkout and its payments, each with the trace it belongs to. The last moment may be missing.",
-		refuses: []string{kindNotFound},
+		refuses: []string{kindNotFound, kindBehind},
 	}, s.timeline)
 }
 
 func (s *server) timeline(ctx context.Context, in *timelineRequest) (*timelineAnswer, error) {
+	reached, err := s.await(ctx, s.api.Timeline.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	entries, err := s.api.Timeline.Of(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -73,5 +81,5 @@ func (s *server) timeline(ctx context.Context, in *timelineRequest) (*timelineAn
 			return nil, s.refuse(kindNotFound, "there is no order with this id")
 		}
 	}
-	return &timelineAnswer{Body: timelineBody{Items: each(entries, timelineEntryOf)}}, nil
+	return &timelineAnswer{Reached: reached, Body: timelineBody{Items: each(entries, timelineEntryOf)}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -58,9 +59,27 @@ type External struct {
 
 // Order is what is answered for a placed order.
 type Order struct {
-	ID     string `json:"id"`
-	Number string `json:"number"`
-	Status string `json:"status"`
+	ID               string   `json:"id"`
+	Number           string   `json:"number"`
+	Status           string   `json:"status"`
+	PaymentStatus    string   `json:"payment_status"`
+	FulfilmentStatus string   `json:"fulfilment_status"`
+	Tags             []string `json:"tags"`
+	// Lines are those of an order that was asked for by itself.
+	Lines []PlacedLine `json:"lines"`
+}
+
+// PlacedLine is a line of an order, and how far its units are.
+type PlacedLine struct {
+	ID        string `json:"id"`
+	SKU       string `json:"sku"`
+	Quantity  int    `json:"quantity"`
+	Cancelled int    `json:"cancelled"`
+	Shipped   int    `json:"shipped"`
+	Delivered int    `json:"delivered"`
+	Returned  int    `json:"returned"`
+	UnitPrice Money  `json:"unit_price"`
+	Total     Money  `json:"total"`
 }
 
 // Placed is the answer to placing an order.
@@ -71,6 +90,8 @@ type Placed struct {
 	CheckoutURL string
 	// Replayed says that the key was used before: this is the first answer.
 	Replayed bool
+	// Position is that of the order in the log, for lists.
+	Position uint64
 }
 
 // PlaceOrder places an order. The key makes a repeat harmless.
@@ -78,6 +99,7 @@ func (c *Client) PlaceOrder(ctx context.Context, key string, in PlaceOrder) (Pla
 	var placed Placed
 	response, err := c.do(ctx, http.MethodPost, "/v1/orders", key, in, &placed.Order)
 	if response != nil {
+		placed.Position, _ = strconv.ParseUint(response.Header().Get("X-Write-Position"), 10, 64)
 		placed.Replayed = response.Header().Get("Idempotency-Replayed") == "true"
 		if response.StatusCode() == http.StatusAccepted {
 			placed.CheckoutURL = response.Header().Get("Location")

@@ -124,6 +124,29 @@ type Refund struct {
 	Lines  []Units `json:"lines,omitempty"`
 }
 
+// CaptureOrder is money to be taken by hand; no amount is all that is left.
+type CaptureOrder struct {
+	ID        string `json:"id,omitempty"`
+	PaymentID string `json:"payment_id,omitempty"`
+	Amount    *Money `json:"amount,omitempty"`
+	Final     bool   `json:"final,omitempty"`
+}
+
+// EditOrder is what becomes of lines.
+type EditOrder struct {
+	ID    string     `json:"id,omitempty"`
+	Lines []EditLine `json:"lines"`
+}
+
+// EditLine is a line as it shall be, or without a LineID a new one.
+type EditLine struct {
+	LineID    string `json:"line_id,omitempty"`
+	Quantity  int    `json:"quantity"`
+	SKU       string `json:"sku,omitempty"`
+	Location  string `json:"location,omitempty"`
+	UnitPrice *Money `json:"unit_price,omitempty"`
+}
+
 // HoldOrder stops an order.
 func (c *Client) HoldOrder(ctx context.Context, id string, how Change, in HoldOrder) (Changed, error) {
 	return c.change(ctx, id, how, in, "hold")
@@ -207,12 +230,35 @@ func (c *Client) RefundOrder(ctx context.Context, id string, how Change, in Refu
 	return changed, err
 }
 
+// CaptureOrder asks for held money to be taken. As with [Client.RefundOrder],
+// the answer has no order: [Client.CaptureStatus] tells what comes of it. A
+// [Problem] with status 402 says that the gateway refused.
+func (c *Client) CaptureOrder(ctx context.Context, id string, how Change, in CaptureOrder) (Changed, error) {
+	changed, err := c.change(ctx, id, how, in, "captures")
+	changed.Order = Order{ID: id}
+	return changed, err
+}
+
+// EditOrder changes the lines of an order.
+func (c *Client) EditOrder(ctx context.Context, id string, how Change, in EditOrder) (Changed, error) {
+	return c.change(ctx, id, how, in, "edits")
+}
+
+// CaptureStatus returns where a capture stands: requested, done or failed.
+func (c *Client) CaptureStatus(ctx context.Context, id, capture string) (string, error) {
+	return c.status(ctx, id, "captures", capture)
+}
+
 // RefundStatus returns where a refund stands: requested, refunded or failed.
 func (c *Client) RefundStatus(ctx context.Context, id, refund string) (string, error) {
+	return c.status(ctx, id, "refunds", refund)
+}
+
+func (c *Client) status(ctx context.Context, id, kind, part string) (string, error) {
 	var body struct {
 		Status string `json:"status"`
 	}
-	_, err := c.do(ctx, http.MethodGet, orderPath(id, "refunds", refund), "", nil, &body)
+	_, err := c.do(ctx, http.MethodGet, orderPath(id, kind, part), "", nil, &body)
 	return body.Status, err
 }
 

@@ -15,6 +15,7 @@ type aggregate[S, C any, E domain.Event] struct {
 	id       string
 	state    S
 	revision eventstore.Revision
+	position eventstore.Position // of the last event this process appended
 }
 
 // fresh returns an aggregate that nothing happened to, as far as is known.
@@ -56,6 +57,6 @@ func (a *aggregate[S, C, E]) do(
 	if err != nil {
 		return "", err
 	}
-	a.state, a.revision = state, done.Revision
+	a.state, a.revision, a.position = state, done.Revision, done.Position
 	return news[len(news)-1].ID.String(), nil
 }

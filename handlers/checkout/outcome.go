@@ -18,6 +18,8 @@ type Outcome struct {
 	// Order and Revision, that of its stream, are set when there is an order.
 	Order    order.State
 	Revision eventstore.Revision
+	// Position is that of the order in the log, where this run placed it.
+	Position eventstore.Position
 	// Replayed says that this answers a request that was made before.
 	Replayed bool
 	// Refused is the rule that says no; see also RetryAfter.
@@ -38,7 +40,7 @@ func (s *Service) outcome(ctx context.Context, r *run) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	o.Order, o.Revision = r.order.state, r.order.revision
+	o.Order, o.Revision, o.Position = r.order.state, r.order.revision, r.order.position
 	return o, nil
 }
 
