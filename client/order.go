@@ -66,11 +66,11 @@ type Order struct {
 	FulfilmentStatus string   `json:"fulfilment_status"`
 	Tags             []string `json:"tags"`
 	// Lines are those of an order that was asked for by itself.
-	Lines []PlacedLine `json:"lines"`
+	Lines []LineProgress `json:"lines"`
 }
 
-// PlacedLine is a line of an order, and how far its units are.
-type PlacedLine struct {
+// LineProgress is a line of an order, and how far its units are.
+type LineProgress struct {
 	ID        string `json:"id"`
 	SKU       string `json:"sku"`
 	Quantity  int    `json:"quantity"`
