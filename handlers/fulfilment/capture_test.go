@@ -192,3 +192,27 @@ func TestTheOrderHearsWhatHappenedToItsPayment(t *testing.T) {
 	}
 	s.must(t, "nobody", process.CopyPayment, "p1-o")
 }
+
+// Two capture at once: one of them has looked at the payment before the other
+// one captured.
+func TestTwoCapturesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.parcel(t, "o", "a", 1, 1)
+	s.parcel(t, "o", "b", 1, 0)
+	other := s.again(t)
+	s.Fault = func(step string) error {
+		if step == "authorisation looked up" {
+			s.Fault = nil
+			other.must(t, "o", process.Capture, "a")
+			other.must(t, "o", process.Capture, "b")
+		}
+		return nil
+	}
+	s.must(t, "o", process.Capture, "b")
+	if got := captures(s.payment(t, "p1-o")); len(got) != 2 || got[0] != 983 || got[1] != 333 {
+		t.Errorf("captured %v", got)
+	}
+}

@@ -263,8 +263,9 @@ func killed(t *testing.T, w *world, saga saga, id string, random *rand.Rand, gap
 	return dead()
 }
 
-// Two processes do the same tasks of an order at once, and two people want the
-// same money back: nothing is done twice, and nothing beyond what is allowed.
+// Four processes do the same tasks of an order at once, and four people want
+// the same money back, fewer units, or nothing at all: nothing is done twice,
+// and nothing beyond what is allowed.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -279,17 +280,30 @@ func TestManyAtOnce(t *testing.T) {
 			if random.IntN(2) == 0 {
 				s.eventually(t, c.id, process.Capture, "order")
 			}
-			s.randomParcel(t, c.id, "a", random)
-			s.randomParcel(t, c.id, "b", random)
+			edits := random.IntN(2) == 0
+			if !edits {
+				s.randomParcel(t, c.id, "a", random)
+				s.randomParcel(t, c.id, "b", random)
+			}
 			grand := o.Totals.Grand.Amount
+			work := func(next *shop) {
+				for _, task := range next.todo(t, c.id) {
+					_ = next.Handlers()[task.Kind](context.WithoutCancel(t.Context()), task)
+				}
+			}
 			together(4, func(i int) {
 				next := s.again(t)
 				for range 3 {
 					_, _ = next.try(t.Context(), c.id, refund(fmt.Sprint("r", i), 1+grand/2))
-					_, _ = next.try(t.Context(), c.id, domainorder.RequestCancel{RequestID: fmt.Sprint("x", i), Reason: "late", By: "me"})
-					for _, task := range next.todo(t, c.id) {
-						_ = next.Handlers()[task.Kind](context.WithoutCancel(t.Context()), task)
+					if edits && i > 0 && c.quantities[0] > i {
+						_, _ = next.try(t.Context(), c.id, fewer(o.Lines[0], fmt.Sprint("e", i), c.quantities[0]-i))
 					}
+					if edits && i < 3 {
+						work(next)
+						continue
+					}
+					_, _ = next.try(t.Context(), c.id, domainorder.RequestCancel{RequestID: fmt.Sprint("x", i), Reason: "late", By: "me"})
+					work(next)
 				}
 			})
 			last := s.again(t)
@@ -302,6 +316,14 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fewer leaves a line so many units, at the same price.
+func fewer(l domainorder.Line, edit string, quantity int) domainorder.Edit {
+	total := l.Total.Amount * int64(quantity) / int64(l.Quantity)
+	l.Discount = eur(l.UnitPrice.Amount*int64(quantity) - total)
+	l.Quantity, l.Total = quantity, eur(total)
+	return domainorder.Edit{EditID: edit, Lines: []domainorder.Line{l}}
 }
 
 func together(n int, do func(int)) {

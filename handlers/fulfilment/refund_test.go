@@ -1,6 +1,8 @@
 package fulfilment_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,7 +94,7 @@ func TestAGatewayThatCapturesOnce(t *testing.T) {
 	t.Parallel()
 	s := newWorld(t).shop(t)
 	sandboxed, _ := s.Gateways.Provider("sandbox")
-	s.Gateways = gateways{"sandbox": once{sandboxed}}
+	s.Gateways = gateways{"sandbox": once{sandboxed, ""}}
 	c := basic("o")
 	s.place(t, c)
 	s.parcel(t, "o", "a", 1, 1)
@@ -111,6 +113,46 @@ func TestAGatewayThatCapturesOnce(t *testing.T) {
 	}
 	if o := s.order(t, "o"); o.PaymentStatus() != domainorder.Captured || o.Money().Captured != eur(1901) {
 		t.Errorf("%s of %s", o.PaymentStatus(), o.Money().Captured)
+	}
+	s.agree(t, c)
+}
+
+// Two capture the money for a parcel at once, by a payment that was renewed for
+// more than that: one of them before the other one knows of it.
+func TestARenewalIsCapturedOnce(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	sandboxed, _ := s.Gateways.Provider("sandbox")
+	s.Gateways = gateways{"sandbox": once{sandboxed, "p1"}}
+	c := basic("o")
+	s.place(t, c)
+	s.parcel(t, "o", "a", 1, 1)
+	at := func(when string, do func() error) {
+		s.Fault = func(step string) error {
+			if !strings.HasPrefix(step, when) {
+				return nil
+			}
+			s.Fault = nil
+			return do()
+		}
+	}
+	at("capture done", func() error { return errKilled })
+	if err := s.do(t.Context(), "o", process.Capture, "a"); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	s.parcel(t, "o", "b", 1, 0)
+	at("payment p1-o copied", func() error {
+		other := s.again(t)
+		other.must(t, "o", process.Capture, "a")
+		other.must(t, "o", process.Capture, "b")
+		return nil
+	})
+	s.must(t, "o", process.Capture, "b")
+	if m := s.order(t, "o").Money(); m.Captured != eur(983+333) {
+		t.Errorf("%s captured", m.Captured)
+	}
+	if err := s.work(t, "o"); err != nil {
+		t.Error(err)
 	}
 	s.agree(t, c)
 }
