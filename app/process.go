@@ -38,6 +38,7 @@ func (a *App) taskHandlers() map[process.Kind]tasks.Handler {
 	all := map[process.Kind]tasks.Handler{}
 	for _, some := range []map[process.Kind]tasks.Handler{
 		a.fulfilment().Handlers(),
+		{process.EditStock: a.commands.changes.GiveBack},
 	} {
 		maps.Copy(all, some)
 	}
