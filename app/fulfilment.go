@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 
+	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
+	tasks "github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/tracing"
 )
 
@@ -19,6 +21,13 @@ func (a *App) startFulfilment() {
 		Replacements: fulfilment.Exchanges{Checkout: c.checkout},
 		Now:          a.now,
 		Config:       fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout},
+	}
+	// Who captures by hand waits for it; what does not come about the task does.
+	finish := c.fulfilment.Handlers()[process.Movement]
+	c.changes.Collect = func(ctx context.Context, orderID, paymentID, captureID string) error {
+		return finish(ctx, tasks.Task{
+			OrderID: orderID, Kind: process.Movement, Ref: paymentID + "/" + captureID, Cause: captureID, OpenedAt: a.now(),
+		})
 	}
 }
 

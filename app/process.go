@@ -7,12 +7,10 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/process"
-	"github.com/waybill-dev/waybill/gateways/warehouse"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	tasks "github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
-	"github.com/waybill-dev/waybill/tracing"
 )
 
 // startProcess starts, with the role, what does the tasks of orders and what
@@ -45,12 +43,7 @@ func (a *App) taskHandlers() map[process.Kind]tasks.Handler {
 	return all
 }
 
-func (a *App) fulfilment() *fulfilment.Service {
-	return &fulfilment.Service{
-		Store: a.store, Stock: tracing.Stock(a.commands.stock), Gateways: a.commands.gateways, Warehouse: warehouse.Manual{}, Now: a.now,
-		Config: fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout},
-	}
-}
+func (a *App) fulfilment() *fulfilment.Service { return a.commands.fulfilment }
 
 // dueTasks lets the processor read the to-do list.
 type dueTasks struct{ queries projections.TaskQueries }
