@@ -18,3 +18,6 @@ func TaskQueriesText() (due, ofOrder, alarmed, count string) {
 
 // ListCheckoutsQuery lists checkouts at a step.
 const ListCheckoutsQuery = listCheckouts
+
+// ListGatewayCallbacksQuery lists callbacks that were not applied.
+const ListGatewayCallbacksQuery = listGatewayCallbacks

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
 )
 
@@ -31,7 +32,24 @@ func (s *Service) watch(ctx context.Context, r *run) error {
 	if err := s.fault("gateway voided"); err != nil {
 		return err
 	}
+	return s.lateVoided(ctx, r, answer)
+}
+
+// FoundLate records that money was let go which the gateway held after a
+// checkout had failed. A checkout that is not over knows by itself.
+func (s *Service) FoundLate(ctx context.Context, id string, held gateway.Authorisation) error {
+	r := s.run(id, eventstore.Actor{Type: "process", ID: "gateway-callback"})
+	if err := r.checkout.load(ctx, s.Store); err != nil {
+		return err
+	}
+	if r.checkout.state.Step != checkout.Failed {
+		return nil
+	}
+	return s.lateVoided(ctx, r, held)
+}
+
+func (s *Service) lateVoided(ctx context.Context, r *run, held gateway.Authorisation) error {
 	return s.record(ctx, r, "late payment voided", checkout.VoidLate{
-		PaymentID: r.checkout.state.PaymentID, GatewayRef: answer.Ref, Amount: answer.Amount, At: s.Now(),
+		PaymentID: r.checkout.state.PaymentID, GatewayRef: held.Ref, Amount: held.Amount, At: s.Now(),
 	})
 }
