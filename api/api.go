@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
+	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/handlers/stock"
@@ -40,6 +41,10 @@ type API struct {
 	Customers   *customers.Service
 	Jobs        *jobs.Service
 	Callbacks   *callback.Sender // seals and derives their secrets
+	// GatewayCallbacks takes what payment gateways tell; CallbackList is the
+	// read model of what could not be applied.
+	GatewayCallbacks *gatewaycallbacks.Service
+	CallbackList     projections.GatewayCallbackQueries
 	// Orders, Timeline, Levels and OpenList are read models: they may be behind.
 	Orders     projections.OrderQueries
 	Timeline   projections.TimelineQueries
@@ -80,6 +85,7 @@ func (s *server) routes() {
 	s.orderEditRoutes()
 	s.orderListRoutes()
 	s.checkoutListRoutes()
+	s.gatewayCallbackRoutes()
 	s.timelineRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()

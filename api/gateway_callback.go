@@ -50,6 +50,7 @@ func (s *server) gatewayCallbackRoutes() {
 		about: "For the gateway, which signs it: the secret is a setting. It is stored before it is answered, also when its payment is not known, " +
 			"and a repeat changes nothing.",
 		refuses: []string{callbacks.ErrSignature.Code, callbacks.ErrUnreadable.Code, callbacks.ErrGateway.Code, kindUnavailable},
+		signed:  true,
 		example: map[string]any{"id": "evt_1", "type": "payment_intent.succeeded"},
 	}, s.receiveGatewayCallback)
 	register(s, route{

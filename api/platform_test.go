@@ -29,6 +29,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -43,6 +44,7 @@ import (
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
+	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -71,6 +73,8 @@ type platform struct {
 	log    *journal
 	logger *slog.Logger
 	url    string
+
+	gateway *sandbox.Server
 }
 
 // journal is a log that tests can read.
@@ -96,6 +100,7 @@ func events() []domain.EventType {
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
 		customer.EventTypes(), job.EventTypes(),
+		gatewaycallback.EventTypes(),
 	)
 }
 
@@ -119,6 +124,7 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 	}
 	p.webhooks(a)
 	p.checkouts(a)
+	p.gatewayCallbacks(a)
 	p.readModels(a)
 	p.jobs(a)
 	change(a)
@@ -172,15 +178,33 @@ func (p *platform) webhooks(a *api.API) {
 // gatewayPatience is how long a checkout waits for the gateway in tests.
 const gatewayPatience = 300 * time.Millisecond
 
+// callbackSecret signs what the gateway tells.
+const callbackSecret = "of the gateway"
+
+// gatewayCallbacks adds what takes callbacks.
+func (p *platform) gatewayCallbacks(a *api.API) {
+	p.t.Helper()
+	a.GatewayCallbacks = gatewaycallbacks.New(gatewaycallbacks.Service{
+		Store: p.store, Gateways: a.Checkouts.Gateways, Checkouts: a.Checkouts, Timeout: gatewayPatience, Now: time.Now, Logger: p.logger,
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- a.GatewayCallbacks.Run(ctx) }()
+	p.t.Cleanup(func() { cancel(); <-done })
+}
+
 // checkouts adds what places orders, with a sandbox gateway of its own.
 func (p *platform) checkouts(a *api.API) {
 	p.t.Helper()
 	dir := p.t.TempDir()
 	gateway := must(sandbox.Listen(p.t.Context(), "127.0.0.1:0", sandbox.Config{
-		Ledger: filepath.Join(dir, "sandbox.db"), Delay: 2 * gatewayPatience, Now: time.Now,
+		Ledger: filepath.Join(dir, "sandbox.db"), Delay: 2 * gatewayPatience, Now: time.Now, CallbackSecret: callbackSecret,
 	}))(p.t)
+	p.gateway = gateway
 	p.t.Cleanup(func() { _ = gateway.Stop(context.WithoutCancel(p.t.Context())) })
-	client := sandbox.NewClient(gateway.URL(), gatewayPatience)
+	client := sandbox.Connect(sandbox.ClientConfig{
+		URL: gateway.URL(), Protection: gateways.Protection{Timeout: gatewayPatience}, Secret: callbackSecret, Now: time.Now,
+	})
 	p.t.Cleanup(client.Close)
 	keyring := must(vault.OpenKeyring("", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))))(p.t)
 	a.Vault = must(vault.Open(p.t.Context(), filepath.Join(dir, "vault.db"), keyring))(p.t)
@@ -217,7 +241,8 @@ func (p *platform) readModels(a *api.API) {
 	jobList, people := run(projections.Jobs{}), run(projections.Customers{})
 	a.Customers = &customers.Service{Store: p.store, Vault: a.Vault, List: projections.CustomerQueries{DB: people.Read()}, Now: time.Now}
 	a.JobList = projections.JobQueries{DB: jobList.Read()}
-	open := run(projections.Checkouts{})
+	open, untold := run(projections.Checkouts{}), run(projections.GatewayCallbacks{})
+	a.CallbackList = projections.GatewayCallbackQueries{DB: untold.Read()}
 	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
@@ -225,7 +250,7 @@ func (p *platform) readModels(a *api.API) {
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold} {
 			_ = runner.Close()
 		}
 	})

@@ -27,6 +27,7 @@ type route struct {
 	bodies  map[int]any    // a value of the body's type, where it depends on the status
 	refuses []string       // slugs of problems beyond those of every route
 	example any            // of the body
+	signed  bool           // the body is read by whom it is for, byte for byte
 }
 
 // register adds a route whose handler returns plain errors: they are explained
@@ -52,6 +53,12 @@ func (s *server) operation(r route) huma.Operation {
 		MaxBodyBytes: s.api.Config.maxBody() + 1, BodyReadTimeout: -1,
 		Responses: map[string]*huma.Response{},
 		Security:  []map[string][]string{},
+	}
+	if r.signed {
+		op.SkipValidateBody = true
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}},
+		}}
 	}
 	if len(r.scopes) > 0 {
 		requirement := []string{}

@@ -34,6 +34,22 @@ func ruleKinds() []kind {
 			about: "So many payments of this checkout were declined that no more are tried. Order again with a new key.",
 		},
 		{
+			slug: "gateway-not-found", status: http.StatusNotFound, title: "No such payment gateway",
+			about: "No payment gateway with this name is on.",
+		},
+		{
+			slug: "callback-signature-invalid", status: http.StatusUnauthorized, title: "Callback not signed",
+			about: "The callback is not signed by the payment gateway with the secret of the settings, or its signature is too old.",
+		},
+		{
+			slug: "callback-unreadable", status: http.StatusBadRequest, title: "Callback cannot be read",
+			about: "The callback is signed by the payment gateway and is not one that is understood.",
+		},
+		{
+			slug: "callback-not-received", status: http.StatusNotFound, title: "No such callback",
+			about: "No callback with this id was received.",
+		},
+		{
 			slug: "payment-unresolved", status: http.StatusConflict, title: "Payment not resolved",
 			about: "The payment's outcome could not be found out. It was given back if there was one, and nothing was ordered.",
 		},

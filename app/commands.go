@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
+	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/numbers"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -35,6 +36,9 @@ type commands struct {
 	callbacks   *callback.Sender
 	changes     *orders.Service
 	fulfilment  *fulfilment.Service
+	recovery    *checkout.Recovery // nil without the role
+
+	gatewayCallbacks *gatewaycallbacks.Service
 }
 
 const tenant = "default"
@@ -103,12 +107,13 @@ func (a *App) startCheckout(ctx context.Context) error {
 		},
 	}
 	if a.has(RoleHandlers) {
-		recovery := &checkout.Recovery{
+		c.recovery = &checkout.Recovery{
 			Service: c.checkout, Open: openCheckouts{a.models.checkouts}, Logger: a.logger, Interval: cfg.RecoverEvery,
 		}
-		a.life.run("checkout recovery", recovery.Run)
+		a.life.run("checkout recovery", c.recovery.Run)
 	}
 	a.startFulfilment()
+	a.startGatewayCallbacks()
 	return nil
 }
 

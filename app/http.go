@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-dev/waybill/api"
+	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/tracing"
 )
 
@@ -35,6 +36,9 @@ func (a *App) startAPI(ctx context.Context) error {
 		}
 	}()
 	a.life.onStop("API", server.Shutdown)
+	if a.sandbox != nil && a.cfg.SandboxCallbacks {
+		a.sandbox.TellAt("http://" + a.HTTPAddr() + "/v1/gateway-callbacks/" + configs.Sandbox)
+	}
 	return nil
 }
 
@@ -52,20 +56,24 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Customers:   a.commands.customers,
 		Jobs:        a.commands.jobs,
 		Callbacks:   a.commands.callbacks,
-		Orders:      a.models.orders,
-		Timeline:    a.models.timeline,
-		Levels:      a.models.stock,
-		JobList:     a.models.jobs,
-		OpenList:    a.models.checkouts,
-		Endpoints:   a.hooks.endpoints,
-		Deliveries:  a.hooks.dispatcher,
-		Checks:      []api.Check{{Name: "event store", Run: a.client.Ping}},
-		Metrics:     metrics,
-		CursorKey:   a.keys.Derive("api cursors"),
-		TraceID:     traceID,
-		Logger:      a.logger,
-		Now:         a.now,
-		NewID:       newID,
+
+		GatewayCallbacks: a.commands.gatewayCallbacks,
+		CallbackList:     a.models.callbacks,
+
+		Orders:     a.models.orders,
+		Timeline:   a.models.timeline,
+		Levels:     a.models.stock,
+		JobList:    a.models.jobs,
+		OpenList:   a.models.checkouts,
+		Endpoints:  a.hooks.endpoints,
+		Deliveries: a.hooks.dispatcher,
+		Checks:     []api.Check{{Name: "event store", Run: a.client.Ping}},
+		Metrics:    metrics,
+		CursorKey:  a.keys.Derive("api cursors"),
+		TraceID:    traceID,
+		Logger:     a.logger,
+		Now:        a.now,
+		NewID:      newID,
 	}
 }
 

@@ -23,6 +23,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 		registry.Register(newGauges(a)),
 		registry.Register(newTaskGauges(a)),
+		registry.Register(newPaymentGauges(a)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)

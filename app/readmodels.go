@@ -26,6 +26,7 @@ type readModels struct {
 	jobs      projections.JobQueries
 	tasks     projections.TaskQueries
 	customers projections.CustomerQueries
+	callbacks projections.GatewayCallbackQueries
 }
 
 // startReadModels opens every read model, for its queries, and brings them
@@ -40,10 +41,12 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
 		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
 		projections.Customers{}.Name(): func(r *projections.Runner) { a.models.customers.DB = r.Read() },
+
+		projections.GatewayCallbacks{}.Name(): func(r *projections.Runner) { a.models.callbacks.DB = r.Read() },
 	}
 	for _, p := range []projections.Projection{
 		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{}, projections.Customers{},
-		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
+		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter}, projections.GatewayCallbacks{},
 	} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,

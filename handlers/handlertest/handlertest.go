@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -30,7 +31,7 @@ func Start(tb testing.TB) *eventstore.Client {
 func Connect(tb testing.TB, address string) *eventstore.Client {
 	tb.Helper()
 	codec, err := eventstore.NewCodec(slices.Concat(
-		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), numbers.EventTypes(),
+		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
 		customer.EventTypes(), job.EventTypes(),
 	)...)
