@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -44,7 +45,7 @@ func newHistory(tb testing.TB) *history {
 	types := stock.EventTypes()
 	for _, more := range [][]domain.EventType{
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(),
-		customer.EventTypes(), job.EventTypes(),
+		customer.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(),
 	} {
 		types = append(types, more...)
 	}
