@@ -14,7 +14,7 @@ import (
 
 func TestCallbacksThatWereNotAppliedAreListed(t *testing.T) {
 	t.Parallel()
-	c := client(t, nodetest.Start(t))
+	c := client(t, nodetest.Start(t), callback.GatewayCallbackReceived{}, callback.GatewayCallbackApplied{}, callback.GatewayCallbackUnclaimed{})
 	told := func(id string, after time.Duration, more ...domain.Event) {
 		received := callback.GatewayCallbackReceived{ID: id, Gateway: "sandbox", CallbackID: "cb_" + id, Kind: "movement", PaymentID: "p", ReceivedAt: noon.Add(after)}
 		add(t, c, callback.Decider.Stream(id), id, append([]domain.Event{received}, more...)...)
