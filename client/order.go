@@ -67,6 +67,16 @@ type Order struct {
 	Tags             []string `json:"tags"`
 	// Lines are those of an order that was asked for by itself.
 	Lines []LineProgress `json:"lines"`
+	// Payments are what the order knows of them, a moment behind.
+	Payments []OrderPayment `json:"payments"`
+}
+
+// OrderPayment is how much of a payment was moved.
+type OrderPayment struct {
+	ID         string `json:"id"`
+	Authorised Money  `json:"authorised"`
+	Captured   Money  `json:"captured"`
+	Refunded   Money  `json:"refunded"`
 }
 
 // LineProgress is a line of an order, and how far its units are.

@@ -16,7 +16,7 @@ import (
 )
 
 type importCommand struct {
-	Retail importRetailCommand `cmd:"" help:"Import the Online Retail data set (UCI): one order per invoice. A second run adds nothing."`
+	Retail importRetailCommand `cmd:"" help:"Import the Online Retail data set (UCI): one order per invoice, shipped; cancelled invoices are returned to the orders they are of. A second run adds nothing."`
 }
 
 type importRetailCommand struct {
@@ -25,6 +25,7 @@ type importRetailCommand struct {
 	Limit    int           `name:"limit" help:"Import only the first so many invoices; 0 is all."`
 	Workers  int           `name:"workers" default:"16" help:"Requests under way at once."`
 	Patience time.Duration `name:"patience" default:"5m" help:"How long to wait for a platform that is away."`
+	Orders   bool          `name:"orders-only" help:"Ship nothing: cancelled invoices are credit notes, and orders stay as they are placed."`
 	JSON     bool          `name:"json" help:"Print the report as JSON."`
 }
 
@@ -43,7 +44,7 @@ func (c importRetailCommand) Run(inv *invocation) error {
 	}
 	defer api.Close()
 	bar := newProgress(inv.errOut, c.JSON)
-	importer := retail.Importer{API: api, Location: "main", Workers: c.Workers, Patience: c.Patience, Advance: bar.advance}
+	importer := retail.Importer{API: api, Location: "main", Workers: c.Workers, Patience: c.Patience, Returns: !c.Orders, Advance: bar.advance}
 	report, err := importer.Run(inv.ctx, invoices)
 	bar.finish()
 	if err != nil {

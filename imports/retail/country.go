@@ -15,3 +15,7 @@ var countries = map[string]string{
 	"Singapore": "SG", "Spain": "ES", "Sweden": "SE", "Switzerland": "CH",
 	"United Arab Emirates": "AE", "United Kingdom": "GB", "USA": "US",
 }
+
+// CountryCode is the code of a country by its name in the file; empty where it
+// is not one country.
+func CountryCode(name string) string { return countries[name] }

@@ -21,21 +21,24 @@ type Importer struct {
 	// Patience is how long one request is repeated while the installation is
 	// away or still busy with it.
 	Patience time.Duration
+	// Returns ships every order and returns to the orders what cancelled
+	// invoices take back of them. Without it orders stay as they are placed,
+	// and cancelled invoices are credit notes.
+	Returns bool
 	// Advance is told the stage and how many of its steps are done; may be nil.
 	Advance func(stage string, done, of int)
 	// Placed is told every order that was acknowledged; may be nil, and is
 	// called by several goroutines.
 	Placed func(invoice string, order client.Order)
+
+	orders placed
 }
 
 // Run imports every invoice and accounts for each one. It stops at the first
 // failure that waiting does not cure; running it again goes on where it
 // stopped, because every request carries a key made from the invoice number.
 func (i *Importer) Run(ctx context.Context, invoices []Invoice) (Report, error) {
-	plans := make([]Plan, len(invoices))
-	for n, invoice := range invoices {
-		plans[n] = PlanOf(invoice)
-	}
+	plans := Plans(invoices, i.Returns)
 	report := newReport(invoices)
 	products := productsOf(invoices, plans)
 	err := i.each(ctx, "products", len(products), func(ctx context.Context, n int) error {
@@ -56,7 +59,39 @@ func (i *Importer) Run(ctx context.Context, invoices []Invoice) (Report, error) 
 		report.add(plans[n], outcome)
 		return nil
 	})
+	if err == nil && i.Returns {
+		err = i.sendReturns(ctx, plans, report)
+	}
 	return *report, err
+}
+
+// Expected is the report of an import of which nothing is refused and nothing
+// is there already.
+func Expected(invoices []Invoice, returns bool) Report {
+	plans := Plans(invoices, returns)
+	report := newReport(invoices)
+	report.Products = len(productsOf(invoices, plans))
+	for _, plan := range plans {
+		report.add(plan, outcome{})
+		for _, back := range plan.Returns {
+			report.addReturn(back, true, nil)
+			report.Refunded += back.Pence
+		}
+	}
+	return *report
+}
+
+// Plans decides what each invoice becomes, and with returns which orders
+// cancelled ones go back to.
+func Plans(invoices []Invoice, returns bool) []Plan {
+	plans := make([]Plan, len(invoices))
+	for n, invoice := range invoices {
+		plans[n] = PlanOf(invoice)
+	}
+	if returns {
+		matchReturns(invoices, plans)
+	}
+	return plans
 }
 
 func (i *Importer) each(ctx context.Context, stage string, count int, step func(context.Context, int) error) error {
@@ -133,15 +168,11 @@ func (i *Importer) send(ctx context.Context, plan Plan) (outcome, error) {
 			result.replayed, err = i.place(ctx, plan)
 		case KindCreditNote:
 			result.replayed, err = i.API.RecordCreditNote(ctx, key(plan), plan.CreditNote)
-		case KindRejected:
+		case KindRejected, KindReturn: // the returns follow when every order is there
 		}
 		return err
 	})
-	var problem *client.Problem
-	if errors.As(err, &problem) && problem.Status < http.StatusInternalServerError && problem.Status != http.StatusUnauthorized && problem.Status != http.StatusForbidden {
-		result.refusal = problem
-		return result, nil
-	}
+	result.refusal, err = refused(err)
 	return result, err
 }
 
@@ -169,8 +200,15 @@ func (i *Importer) place(ctx context.Context, plan Plan) (replayed bool, err err
 	if err == nil && placed.CheckoutURL != "" {
 		return false, errPending
 	}
-	if err == nil && i.Placed != nil {
+	if err != nil {
+		return false, err
+	}
+	if i.Placed != nil {
 		i.Placed(plan.Invoice, placed.Order)
+	}
+	i.orders.set(plan.Invoice, placed.ID)
+	if i.Returns {
+		err = i.ship(ctx, placed.ID, plan.Invoice)
 	}
 	return placed.Replayed, err
 }

@@ -1,6 +1,7 @@
 // Package retail imports the UCI "Online Retail" data set (D. Chen, CC BY 4.0)
-// through the platform's own HTTP API: one order per invoice, one credit note
-// per cancelled invoice, everything else reported by reason. It promises that
+// through the platform's own HTTP API: one order per invoice, returns to earlier
+// orders and a credit note for the rest per cancelled invoice, everything else
+// reported by reason. It promises that
 // every invoice and every line is accounted for and that a second run adds
 // nothing. It must not reach around the API.
 package retail

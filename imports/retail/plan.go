@@ -3,6 +3,7 @@ package retail
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/waybill-dev/waybill/client"
 )
@@ -26,6 +27,7 @@ type Kind string
 // What becomes of an invoice.
 const (
 	KindOrder      Kind = "order"
+	KindReturn     Kind = "return" // of a cancelled invoice all of which goes back to orders
 	KindCreditNote Kind = "credit note"
 	KindRejected   Kind = "rejected"
 )
@@ -45,7 +47,11 @@ type Plan struct {
 	Of         int // lines the invoice has in the file
 	Lines      int // of them are imported
 	Order      client.PlaceOrder
-	CreditNote client.CreditNote
+	CreditNote client.CreditNote // of a cancelled invoice: what no order takes back
+	Returns    []Return          // of a cancelled invoice: what orders take back
+	Unmatched  map[string]Unmatched
+	Time       time.Time
+	Country    string // as the platform writes it; may be empty
 }
 
 const (
@@ -122,6 +128,7 @@ func (p *Plan) add(line Line) {
 // are those of its first line.
 func (p *Plan) address(invoice Invoice) {
 	first := invoice.Lines[0]
+	p.Time, p.Country = first.Time, countries[first.Country]
 	external := client.External{Source: source, Ref: invoice.Number, Time: first.Time}
 	var customer *client.Customer
 	if first.Customer != "" {
