@@ -3,6 +3,7 @@ package tracing_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,6 +62,23 @@ func TestWhatMachinesAskForHasNoSpan(t *testing.T) {
 		handler.ServeHTTP(httptest.NewRecorder(), req)
 		if diff := cmp.Diff(0, len(spans(of.TraceID(), "GET"))); diff != "" {
 			t.Errorf("spans of %s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+// A query may hold somebody's e-mail address, and spans are kept for long.
+func TestASpanDoesNotSayWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/orders", func(http.ResponseWriter, *http.Request) {})
+	_, caller := root(t)
+	of := caller.SpanContext()
+	req := httptest.NewRequest(http.MethodGet, "/v1/orders?email=zebediah%40privacy.example", nil)
+	req.Header.Set("traceparent", "00-"+of.TraceID().String()+"-"+of.SpanID().String()+"-01")
+	tracing.HTTP(mux).ServeHTTP(httptest.NewRecorder(), req)
+	for _, tag := range only(t, of.TraceID(), "GET /v1/orders").Attributes {
+		if strings.Contains(tag.Value.Emit(), "zebediah") {
+			t.Errorf("%s is %s", tag.Key, tag.Value.Emit())
 		}
 	}
 }
