@@ -47,7 +47,7 @@ func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 	w := newWorld(t, "")
 	w.patient = impatient
 	w.store = handlertest.Connect(t, w.address)
-	for _, method := range []string{"sandbox:approved", "sandbox:declined", "sandbox:timeout", "sandbox:error"} {
+	for _, method := range []string{"sandbox:approved", "sandbox:declined", "sandbox:timeout", "sandbox:error", "sandbox:action"} {
 		for _, cart := range []string{"one", "three", "short"} {
 			for seed := range uint64(3) {
 				name := fmt.Sprintf("%s-%s-%d", method[len("sandbox:"):], cart, seed)
@@ -84,6 +84,7 @@ func interrupt(t *testing.T, w *world, name, method, cart string, gap int, rando
 		p.offer(t, sku, units[sku])
 	}
 	request := place(name, method, lines...)
+	request.Cart.ReturnURL = back
 	id := checkout.ID(request.Credential, request.Key)
 
 	fault, state := killAfter(gap)
@@ -94,6 +95,10 @@ func interrupt(t *testing.T, w *world, name, method, cart string, gap int, rando
 		killed = true // a busy machine: the gateway could not be reached in time
 	} else if killed != errors.Is(err, errKilled) || !killed && err != nil {
 		t.Fatalf("killed at %q: %v", at, err)
+	}
+	if decides := random.IntN(3); method == "sandbox:action" && decides > 0 {
+		// The shopper confirms or not, where there is something to confirm.
+		_, _ = w.sandbox.Act(t.Context(), eventstore.DeriveID("payment", eventstore.DeriveID("order", id), "1"), decides == 1)
 	}
 	for range random.IntN(3) {
 		c.advance([]time.Duration{time.Second, 16 * time.Second, 61 * time.Second}[random.IntN(3)])
@@ -114,8 +119,10 @@ func interrupt(t *testing.T, w *world, name, method, cart string, gap int, rando
 		c.advance(16 * time.Second)
 		together(t, a, b)
 	}
-	c.advance(6 * time.Minute)
-	together(t, a, b)
+	for range 4 {
+		c.advance(6 * time.Minute)
+		together(t, a, b)
+	}
 	if check(t, w, p, id, units); t.Failed() {
 		t.Fatalf("killed first at gap %d, %q", gap, at)
 	}
@@ -134,6 +141,9 @@ func together(t *testing.T, a, b *checkout.Recovery) {
 
 func check(t *testing.T, w *world, p *process, id string, units map[string]int) {
 	t.Helper()
+	if err := w.sandbox.Audit(t.Context()); err != nil {
+		t.Error(err)
+	}
 	c, _, err := eventstore.Load(t.Context(), p.Store, domaincheckout.Decider, id)
 	if err != nil {
 		t.Fatal(err)
