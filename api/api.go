@@ -49,6 +49,7 @@ type API struct {
 	Orders     projections.OrderQueries
 	Timeline   projections.TimelineQueries
 	Levels     projections.StockQueries
+	Tasks      projections.TaskQueries // a read model too
 	JobList    projections.JobQueries
 	OpenList   projections.CheckoutQueries
 	Endpoints  *webhooks.Endpoints
@@ -87,6 +88,7 @@ func (s *server) routes() {
 	s.checkoutListRoutes()
 	s.gatewayCallbackRoutes()
 	s.timelineRoutes()
+	s.taskRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
 	s.customerRoutes()

@@ -244,13 +244,15 @@ func (p *platform) readModels(a *api.API) {
 	open, untold := run(projections.Checkouts{}), run(projections.GatewayCallbacks{})
 	a.CallbackList = projections.GatewayCallbackQueries{DB: untold.Read()}
 	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
+	tasks := run(projections.Tasks{})
+	a.Tasks = projections.TaskQueries{DB: tasks.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
 	a.Levels = projections.StockQueries{DB: levels.Read()}
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks} {
 			_ = runner.Close()
 		}
 	})

@@ -74,6 +74,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Logger:     a.logger,
 		Now:        a.now,
 		NewID:      newID,
+		Tasks:      a.models.tasks,
 	}
 }
 
