@@ -19,6 +19,7 @@ type recordCreditNoteBody struct {
 	Customer *elsewhereBody       `json:"customer,omitempty" doc:"Missing for a guest."`
 	Currency string               `json:"currency" example:"GBP"`
 	Lines    []creditNoteLineBody `json:"lines" nullable:"false" doc:"Goods that came back, 1 to 2,000 lines."`
+	ShipTo   *addressBody         `json:"ship_to,omitempty" doc:"Where the goods had gone."`
 	External externalBody         `json:"external" doc:"Where and when the credit note came about: recorded once per source and ref."`
 }
 
@@ -49,6 +50,7 @@ type creditNoteBody struct {
 	Currency   string         `json:"currency"`
 	Lines      []creditedLine `json:"lines" nullable:"false"`
 	Total      money          `json:"total"`
+	ShipTo     *addressBody   `json:"ship_to,omitempty"`
 	External   externalBody   `json:"external"`
 }
 
@@ -89,6 +91,9 @@ func (s *server) recordCreditNote(ctx context.Context, in *recordCreditNoteReque
 	if in.Body.Customer != nil {
 		command.CustomerID = in.Body.Customer.ID
 	}
+	if in.Body.ShipTo != nil {
+		command.ShipToCountry = in.Body.ShipTo.Country
+	}
 	meta.CorrelationID = command.CreditNoteID
 	result, err := s.api.CreditNotes.Record(ctx, meta, command)
 	if err != nil {
@@ -102,10 +107,14 @@ func (s *server) recordCreditNote(ctx context.Context, in *recordCreditNoteReque
 }
 
 func creditNoteBodyOf(e creditnote.CreditNoteRecorded) creditNoteBody {
-	return creditNoteBody{
+	body := creditNoteBody{
 		ID: e.CreditNoteID, CustomerID: e.CustomerID, Currency: e.Currency, Total: moneyOf(e.Total), External: externalBody(e.External),
 		Lines: each(e.Lines, func(l creditnote.Line) creditedLine {
 			return creditedLine{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: moneyOf(l.UnitPrice), Total: moneyOf(l.Total)}
 		}),
 	}
+	if e.ShipToCountry != "" {
+		body.ShipTo = &addressBody{Country: e.ShipToCountry}
+	}
+	return body
 }

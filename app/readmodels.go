@@ -45,8 +45,14 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.GatewayCallbacks{}.Name(): func(r *projections.Runner) { a.models.callbacks.DB = r.Read() },
 	}
 	for _, p := range []projections.Projection{
-		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Jobs{}, projections.Customers{},
-		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter}, projections.GatewayCallbacks{},
+		projections.Orders{},
+		projections.Timeline{},
+		projections.Stock{},
+		projections.Checkouts{},
+		projections.Jobs{},
+		projections.Customers{},
+		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
+		projections.GatewayCallbacks{},
 	} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,

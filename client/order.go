@@ -136,6 +136,7 @@ type CreditNote struct {
 	Customer *Customer        `json:"customer,omitempty"`
 	Currency string           `json:"currency"`
 	Lines    []CreditNoteLine `json:"lines"`
+	ShipTo   *Address         `json:"ship_to,omitempty"`
 	External External         `json:"external"`
 }
 

@@ -50,8 +50,10 @@ type Record struct {
 	CreditNoteID string
 	External     External
 	CustomerID   string
-	Currency     string
-	Lines        []Line
+	// ShipToCountry is where the goods had gone, ISO 3166; may be empty.
+	ShipToCountry string
+	Currency      string
+	Lines         []Line
 }
 
 func (Record) command() {}
@@ -67,12 +69,14 @@ type Event interface {
 // CreditNoteRecorded is recorded once. Consumers may rely on at least one
 // line, on every amount being in Currency, and on Total being the lines' sum.
 type CreditNoteRecorded struct {
-	CreditNoteID string       `json:"credit_note_id"`
-	External     External     `json:"external"`
-	CustomerID   string       `json:"customer_id"`
-	Currency     string       `json:"currency"`
-	Lines        []Line       `json:"lines"`
-	Total        domain.Money `json:"total"`
+	CreditNoteID string   `json:"credit_note_id"`
+	External     External `json:"external"`
+	CustomerID   string   `json:"customer_id"`
+	// ShipToCountry is where the goods had gone; empty where nobody said.
+	ShipToCountry string       `json:"ship_to_country,omitempty"`
+	Currency      string       `json:"currency"`
+	Lines         []Line       `json:"lines"`
+	Total         domain.Money `json:"total"`
 }
 
 // EventName implements [domain.Event].
@@ -99,7 +103,7 @@ func decide(s State, c Command) ([]Event, error) {
 
 func record(s State, c Record) ([]Event, error) {
 	e := CreditNoteRecorded{
-		CreditNoteID: c.CreditNoteID, External: c.External, CustomerID: c.CustomerID, Currency: c.Currency,
+		CreditNoteID: c.CreditNoteID, External: c.External, CustomerID: c.CustomerID, ShipToCountry: c.ShipToCountry, Currency: c.Currency,
 		Total: domain.Money{Currency: c.Currency},
 	}
 	mistakes := checkHead(c)
@@ -142,6 +146,9 @@ func checkHead(c Record) []domain.Mistake {
 	var m []domain.Mistake
 	if !(domain.Money{Currency: c.Currency}).Valid() {
 		m = append(m, domain.Mistake{Pointer: "/currency", Code: "unknown-currency", Detail: "a currency is a code of ISO 4217"})
+	}
+	if c.ShipToCountry != "" && !domain.ValidCountry(c.ShipToCountry) {
+		m = append(m, domain.Mistake{Pointer: "/ship_to/country", Code: "invalid-country", Detail: "a country is a code of ISO 3166, two capital letters"})
 	}
 	if len(c.Lines) == 0 || len(c.Lines) > MaxLines {
 		m = append(m, domain.Mistake{Pointer: "/lines", Code: "invalid-lines", Detail: fmt.Sprintf("a credit note has 1 to %d lines", MaxLines)})

@@ -134,15 +134,16 @@ func (p *Plan) address(invoice Invoice) {
 	if first.Customer != "" {
 		customer = &client.Customer{ID: fmt.Sprintf("%s:%s", source, first.Customer)}
 	}
+	var country *client.Address
+	if p.Country != "" {
+		country = &client.Address{Country: p.Country}
+	}
 	if p.Kind == KindCreditNote {
-		p.CreditNote.Currency, p.CreditNote.External, p.CreditNote.Customer = currency, external, customer
+		p.CreditNote.Currency, p.CreditNote.External, p.CreditNote.Customer, p.CreditNote.ShipTo = currency, external, customer, country
 		return
 	}
-	p.Order.Currency, p.Order.External, p.Order.Customer = currency, &external, customer
+	p.Order.Currency, p.Order.External, p.Order.Customer, p.Order.ShipTo = currency, &external, customer, country
 	p.Order.Payment = client.Payment{Method: "sandbox:approved"}
-	if code, ok := countries[first.Country]; ok {
-		p.Order.ShipTo = &client.Address{Country: code}
-	}
 }
 
 // SKU turns a stock code into a SKU: "BANK CHARGES" has a space, which a SKU
