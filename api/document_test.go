@@ -165,7 +165,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/orders/{id}/release", "POST /v1/orders/{id}/returns", "POST /v1/orders/{id}/returns/{part}/receive",
 		"POST /v1/orders/{id}/returns/{part}/reject", "POST /v1/orders/{id}/shipments", "POST /v1/orders/{id}/shipments/{part}/delivered",
 		"POST /v1/orders/{id}/shipments/{part}/failed", "POST /v1/orders/{id}/tags", "POST /v1/orders/{id}/tasks/{task}/abandon", "POST /v1/orders/{id}/tasks/{task}/retry", "POST /v1/products", "POST /v1/stock/{location}/receipts", "POST /v1/stock/{location}/{sku}/receive",
-		"PUT /v1/products/{sku}/price",
+		"PUT /v1/products/{sku}/price", "POST /v1/stock/{location}/{sku}/adjust", "PUT /v1/stock/{location}/{sku}",
 	}
 	slices.Sort(got)
 	slices.Sort(want)

@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
 	inventory "github.com/waybill-dev/waybill/handlers/stock"
 )
 
@@ -29,6 +30,32 @@ type receiveBody struct {
 	Ref      string `json:"ref,omitempty" doc:"Names the delivery: the same one twice counts once." maxLength:"255"`
 }
 
+type policyRequest struct {
+	Location string `path:"location" example:"main"`
+	SKU      string `path:"sku" example:"MUG-1"`
+	IfMatch  string `header:"If-Match" doc:"Optional: the entity tag the policy was decided on."`
+	Body     policyBody
+}
+
+type policyBody struct {
+	Policy         string `json:"policy" enum:"deny,backorder" doc:"What happens when all units are promised." example:"backorder"`
+	BackorderLimit int    `json:"backorder_limit,omitempty" minimum:"0" maximum:"1000000000" doc:"Units that may be promised beyond those on hand." example:"20"`
+}
+
+type adjustRequest struct {
+	Location       string `path:"location" example:"main"`
+	SKU            string `path:"sku" example:"MUG-1"`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none. One of the two is required."`
+	IfMatch        string `header:"If-Match" doc:"Optional: the entity tag of what was counted."`
+	Body           adjustBody
+}
+
+type adjustBody struct {
+	Delta  int    `json:"delta" doc:"Units found, or lost if negative; not 0." example:"-2"`
+	Reason string `json:"reason" doc:"A word." example:"damaged"`
+	Ref    string `json:"ref,omitempty" doc:"Names the correction: the same one twice counts once." maxLength:"255"`
+}
+
 type stockAnswer struct {
 	ETag     string `header:"ETag"`
 	Position string `header:"X-Write-Position" doc:"Of the receipt in the log: the list of stock takes it as min_position."`
@@ -41,7 +68,7 @@ type stockBody struct {
 	OnHand    int64  `json:"on_hand" doc:"Received and not shipped."`
 	Reserved  int64  `json:"reserved" doc:"Set aside for checkouts."`
 	Committed int64  `json:"committed" doc:"Of orders, and not shipped."`
-	Available int64  `json:"available" doc:"May still be promised."`
+	Available int64  `json:"available" doc:"May still be promised. Less than 0 where more is promised than there is."`
 }
 
 func stockBodyOf(s stock.State) stockBody {
@@ -51,10 +78,28 @@ func stockBodyOf(s stock.State) stockBody {
 	}
 }
 
+type stockItemAnswer struct {
+	ETag string `header:"ETag"`
+	Body stockItemBody
+}
+
+type stockItemBody struct {
+	stockBody
+	Policy         string `json:"policy" enum:"deny,backorder" example:"deny"`
+	BackorderLimit int64  `json:"backorder_limit"`
+	Shortfall      int64  `json:"shortfall" doc:"Units that are promised and will not be there."`
+}
+
+func stockItemOf(s stock.State) stockItemBody {
+	return stockItemBody{
+		stockBody: stockBodyOf(s), Policy: string(s.Policy), BackorderLimit: int64(s.BackorderLimit), Shortfall: int64(max(-s.Available(), 0)),
+	}
+}
+
 type stockReadAnswer struct {
 	Status int
 	ETag   string `header:"ETag"`
-	Body   stockBody
+	Body   stockItemBody
 }
 
 type receiptRequest struct {
@@ -97,7 +142,7 @@ func (s *server) stockRoutes() {
 	refuses := []string{stock.ErrInvalid.Code, stock.ErrIDReused.Code, kindKeyInvalid}
 	register(s, route{
 		id: "receiveStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/receive", tag: "stock", scopes: write, status: http.StatusOK,
-		summary: "Receive units of one SKU", refuses: refuses, example: map[string]any{"quantity": 10},
+		summary: "Receive units of one SKU", about: "Its product may be registered later: until then it cannot be ordered.", refuses: refuses, example: map[string]any{"quantity": 10},
 	}, s.receiveStock)
 	register(s, route{
 		id: "receiveDelivery", method: http.MethodPost, path: "/v1/stock/{location}/receipts", tag: "stock", scopes: write, status: http.StatusOK,
@@ -105,6 +150,18 @@ func (s *server) stockRoutes() {
 		about:   "Each SKU is received by itself: after an error some may have been. Send the same delivery again, with its ref, to receive the rest and nothing twice.",
 		refuses: refuses, example: map[string]any{"ref": "delivery-17", "lines": []any{map[string]any{"sku": "MUG-1", "quantity": 10}}},
 	}, s.receiveDelivery)
+	changes := []string{stock.ErrInvalid.Code, handlers.ErrRevision.Code, kindConflict}
+	register(s, route{
+		id: "setStockPolicy", method: http.MethodPut, path: "/v1/stock/{location}/{sku}", tag: "stock", scopes: write, status: http.StatusOK,
+		summary: "Say how much of a SKU may be promised", about: "What was promised before stays promised. An item that is not known yet is set up.",
+		refuses: changes, example: map[string]any{"policy": "backorder", "backorder_limit": 20},
+	}, s.setStockPolicy)
+	register(s, route{
+		id: "adjustStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/adjust", tag: "stock", scopes: write, status: http.StatusOK,
+		summary: "Correct how many units are on hand",
+		about:   "After a count, a loss or a find. Where fewer are left than are promised, shortfall says how many, and the newest orders are held.",
+		refuses: append(changes, stock.ErrIDReused.Code, kindKeyMissing, kindKeyInvalid), example: map[string]any{"delta": -2, "reason": "damaged", "ref": "count-7"},
+	}, s.adjustStock)
 	register(s, route{
 		id: "getStock", method: http.MethodGet, path: "/v1/stock/{location}/{sku}", tag: "stock", scopes: readers(), status: http.StatusOK,
 		summary: "Show how much there is of a SKU", refuses: []string{kindNotFound}, more: notModified(),
@@ -193,6 +250,53 @@ func (s *server) checkDelivery(in *receiptRequest) error {
 	return nil
 }
 
+func (s *server) setStockPolicy(ctx context.Context, in *policyRequest) (*stockItemAnswer, error) {
+	meta, err := s.command(ctx, "stock-policy", "")
+	if err != nil {
+		return nil, err
+	}
+	item := inventory.Item{Location: in.Location, SKU: in.SKU}
+	return s.changeStock(ctx, meta, item, in.IfMatch, stock.SetPolicy{
+		Location: in.Location, SKU: in.SKU, Policy: stock.Policy(in.Body.Policy), BackorderLimit: in.Body.BackorderLimit,
+	})
+}
+
+// adjustStock derives the command from the reference, as [server.receive] does.
+func (s *server) adjustStock(ctx context.Context, in *adjustRequest) (*stockItemAnswer, error) {
+	ref := in.Body.Ref
+	if ref == "" {
+		ref = in.IdempotencyKey
+		if err := s.checkKey(ref); err != nil {
+			return nil, err
+		}
+	}
+	meta := callOf(ctx).metadata()
+	meta.CommandID = eventstore.DeriveID("adjust", tenant, in.Location, in.SKU, ref)
+	item := inventory.Item{Location: in.Location, SKU: in.SKU}
+	return s.changeStock(ctx, meta, item, in.IfMatch, stock.Adjust{Delta: in.Body.Delta, Reason: in.Body.Reason, Ref: ref})
+}
+
+func (s *server) changeStock(
+	ctx context.Context, meta eventstore.Metadata, item inventory.Item, match string, command stock.Command,
+) (*stockItemAnswer, error) {
+	meta.CorrelationID = meta.CommandID
+	if !domain.ValidLocation(item.Location) || !domain.ValidSKU(item.SKU) {
+		_, err := stock.Decider.Decide(stock.State{}, stock.Register{Location: item.Location, SKU: item.SKU, Policy: stock.Deny})
+		return nil, s.inPath(err, "location", "sku")
+	}
+	var receipt inventory.Receipt
+	var err error
+	if expected, named := ifMatch(match); named {
+		receipt, err = s.api.Stock.HandleAt(ctx, meta, item, expected, command)
+	} else {
+		receipt, err = s.api.Stock.Handle(ctx, meta, item, command)
+	}
+	if err != nil {
+		return nil, s.inPath(err, "location", "sku")
+	}
+	return &stockItemAnswer{ETag: etag(receipt.Revision), Body: stockItemOf(receipt.State)}, nil
+}
+
 // getStock folds what came after the last time it was asked: a popular item has
 // a long stream.
 func (s *server) getStock(ctx context.Context, in *stockRequest) (*stockReadAnswer, error) {
@@ -209,7 +313,7 @@ func (s *server) getStock(ctx context.Context, in *stockRequest) (*stockReadAnsw
 		return nil, s.refuse(kindNotFound, "nothing of this SKU was ever received at this location")
 	}
 	s.stock.Add(id, eventstore.Snapshot[stock.State]{State: state, Revision: revision})
-	answer := &stockReadAnswer{Status: http.StatusOK, ETag: etag(revision), Body: stockBodyOf(state)}
+	answer := &stockReadAnswer{Status: http.StatusOK, ETag: etag(revision), Body: stockItemOf(state)}
 	if noneMatch(in.IfNoneMatch, answer.ETag) {
 		answer.Status = http.StatusNotModified
 	}

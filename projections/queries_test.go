@@ -132,13 +132,14 @@ func TestStockLevelsFollowEveryMovement(t *testing.T) {
 		stock.StockReturned{SKU: "A", Location: "main", ReturnID: "t1", Quantity: 1},
 		stock.StockAdjusted{SKU: "A", Location: "main", Delta: -8, Reason: "counted", Ref: "c1"},
 		stock.StockShortfallDetected{SKU: "A", Location: "main", Quantity: 1},
+		stock.StockPolicyChanged{SKU: "A", Location: "main", Policy: stock.Backorder, BackorderLimit: 7},
 	)
 	add(t, c, "stock-main.B", "1", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1})
 	r := open(t, projections.Stock{}, t.TempDir(), c)
 	defer func() { _ = r.Close() }()
 	follow(t, r, c, 0, 512)
 	q := projections.StockQueries{DB: r.Read()}
-	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 0, Committed: 1, Available: 4, Revision: 10}
+	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 0, Committed: 1, Available: 6, Revision: 11}
 	if got, err := q.Get(t.Context(), "main", "A"); err != nil || got != want {
 		t.Errorf("level %+v, %v; want %+v", got, err, want)
 	}

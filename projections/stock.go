@@ -36,6 +36,8 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	switch e := event.(type) {
 	case stock.StockItemRegistered:
 		m.sku, m.location, m.limit = e.SKU, e.Location, e.BackorderLimit
+	case stock.StockPolicyChanged:
+		return setLimit(ctx, tx, e, m.revision)
 	case stock.StockReceived:
 		m.sku, m.location, m.onHand = e.SKU, e.Location, e.Quantity
 	case stock.StockReserved:
@@ -86,6 +88,12 @@ func (m movement) apply(ctx context.Context, tx *Tx) error {
 			backorder_limit = stock_levels.backorder_limit + excluded.backorder_limit, revision = excluded.revision
 		WHERE excluded.revision > stock_levels.revision`,
 		m.sku, m.location, m.onHand, m.reserved, m.committed, m.limit, m.revision)
+}
+
+// setLimit changes how much may be promised of an item, which has a row.
+func setLimit(ctx context.Context, tx *Tx, e stock.StockPolicyChanged, revision int64) error {
+	return tx.Exec(ctx, `UPDATE stock_levels SET backorder_limit = ?, revision = ? WHERE sku = ? AND location = ? AND revision < ?`,
+		e.BackorderLimit, revision, e.SKU, e.Location, revision)
 }
 
 // StockLevel is how much of a SKU a location has.

@@ -15,6 +15,14 @@ type Register struct {
 	BackorderLimit int
 }
 
+// SetPolicy says what happens when all units are promised. An item nobody
+// registered is registered by it.
+type SetPolicy struct {
+	Location, SKU  string
+	Policy         Policy
+	BackorderLimit int
+}
+
 // Receive adds units. A Ref that was received before with the same quantity
 // changes nothing.
 type Receive struct {
@@ -93,13 +101,14 @@ type Return struct {
 	Quantity      int
 }
 
-func (Register) command() {}
-func (Receive) command()  {}
-func (Adjust) command()   {}
-func (Reserve) command()  {}
-func (Extend) command()   {}
-func (Release) command()  {}
-func (Commit) command()   {}
-func (Sweep) command()    {}
-func (Ship) command()     {}
-func (Return) command()   {}
+func (Register) command()  {}
+func (SetPolicy) command() {}
+func (Receive) command()   {}
+func (Adjust) command()    {}
+func (Reserve) command()   {}
+func (Extend) command()    {}
+func (Release) command()   {}
+func (Commit) command()    {}
+func (Sweep) command()     {}
+func (Ship) command()      {}
+func (Return) command()    {}

@@ -10,6 +10,8 @@ func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case Register:
 		return register(s, c)
+	case SetPolicy:
+		return setPolicy(s, c)
 	case Receive:
 		return receive(s, c)
 	case Adjust:
@@ -37,11 +39,8 @@ func register(s State, c Register) ([]Event, error) {
 	if err := checkItem(c.Location, c.SKU); err != nil {
 		return nil, err
 	}
-	if c.Policy != Deny && c.Policy != Backorder || c.BackorderLimit < 0 || c.BackorderLimit > MaxReceived ||
-		c.Policy == Deny && c.BackorderLimit > 0 {
-		return nil, ErrInvalid.Because(domain.Mistake{
-			Pointer: "/policy", Code: "invalid-policy", Detail: "the policy is deny, or backorder with a limit",
-		})
+	if err := checkPolicy(c.Policy, c.BackorderLimit); err != nil {
+		return nil, err
 	}
 	if s.Known() {
 		if s.Policy == c.Policy && s.BackorderLimit == c.BackorderLimit {
@@ -50,6 +49,29 @@ func register(s State, c Register) ([]Event, error) {
 		return nil, ErrIDReused.With("sku", c.SKU).With("location", c.Location)
 	}
 	return []Event{StockItemRegistered{c.SKU, c.Location, c.Policy, c.BackorderLimit}}, nil
+}
+
+// setPolicy changes no promise that was given.
+func setPolicy(s State, c SetPolicy) ([]Event, error) {
+	if !s.Known() {
+		return register(s, Register(c))
+	}
+	if err := checkPolicy(c.Policy, c.BackorderLimit); err != nil {
+		return nil, err
+	}
+	if s.Policy == c.Policy && s.BackorderLimit == c.BackorderLimit {
+		return nil, nil
+	}
+	return []Event{StockPolicyChanged{s.SKU, s.Location, c.Policy, c.BackorderLimit}}, nil
+}
+
+func checkPolicy(policy Policy, limit int) error {
+	if policy != Deny && policy != Backorder || limit < 0 || limit > MaxReceived || policy == Deny && limit > 0 {
+		return ErrInvalid.Because(domain.Mistake{
+			Pointer: "/policy", Code: "invalid-policy", Detail: "the policy is deny, or backorder with a limit",
+		})
+	}
+	return nil
 }
 
 func receive(s State, c Receive) ([]Event, error) {

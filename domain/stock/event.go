@@ -25,6 +25,17 @@ type StockItemRegistered struct {
 	BackorderLimit int `json:"backorder_limit"`
 }
 
+// StockPolicyChanged is recorded when it changes what may be promised beyond the
+// units on hand. What was promised before stays promised, also where it is more
+// than the policy would allow now.
+type StockPolicyChanged struct {
+	SKU      string `json:"sku"`
+	Location string `json:"location"`
+	Policy   Policy `json:"policy"`
+	// BackorderLimit is as in StockItemRegistered.
+	BackorderLimit int `json:"backorder_limit"`
+}
+
 // StockReceived is recorded when units arrive. Ref is unique within the item.
 type StockReceived struct {
 	SKU      string `json:"sku"`
@@ -139,6 +150,9 @@ type Shortfall struct {
 func (StockItemRegistered) EventName() string { return "StockItemRegistered" }
 
 // EventName implements [domain.Event].
+func (StockPolicyChanged) EventName() string { return "StockPolicyChanged" }
+
+// EventName implements [domain.Event].
 func (StockReceived) EventName() string { return "StockReceived" }
 
 // EventName implements [domain.Event].
@@ -166,6 +180,7 @@ func (StockReturned) EventName() string { return "StockReturned" }
 func (StockShortfallDetected) EventName() string { return "StockShortfallDetected" }
 
 func (StockItemRegistered) event()      {}
+func (StockPolicyChanged) event()       {}
 func (StockReceived) event()            {}
 func (StockReserved) event()            {}
 func (StockReservationExtended) event() {}
@@ -179,7 +194,7 @@ func (StockShortfallDetected) event()   {}
 // EventTypes describes the events of a stock item to the codec, and what is
 // stored beside them.
 func EventTypes() []domain.EventType {
-	return domain.EventTypes(StockItemRegistered{}, StockReceived{}, StockReserved{},
+	return domain.EventTypes(StockItemRegistered{}, StockPolicyChanged{}, StockReceived{}, StockReserved{},
 		StockReservationExtended{}, StockReservationReleased{}, StockCommitted{},
 		StockAdjusted{}, StockShipped{}, StockReturned{}, StockShortfallDetected{}, StockSnapshotTaken{})
 }

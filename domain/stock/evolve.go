@@ -6,6 +6,8 @@ func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case StockItemRegistered:
 		s.SKU, s.Location, s.Policy, s.BackorderLimit = e.SKU, e.Location, e.Policy, e.BackorderLimit
+	case StockPolicyChanged:
+		s.Policy, s.BackorderLimit = e.Policy, e.BackorderLimit
 	case StockReceived:
 		s.OnHand += e.Quantity
 		s = noted(s, receiptKey(e.Ref), e.Quantity)

@@ -70,6 +70,22 @@ func TestReceiving(t *testing.T) {
 		},
 		{Name: "a limit goes with backorders only", When: stock.Register{Location: "main", SKU: "A", Policy: stock.Deny, BackorderLimit: 5}, Refused: stock.ErrInvalid},
 		{Name: "an item cannot be registered under a bad name", When: stock.Register{SKU: "A", Policy: stock.Deny}, Refused: stock.ErrInvalid},
+		{
+			Name: "a policy registers an item", When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Deny},
+			Then: events{stock.StockItemRegistered{SKU: "MUG-1", Location: "main", Policy: stock.Deny}},
+		},
+		{
+			Name: "a policy is changed", Given: events{registered}, When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Backorder, BackorderLimit: 5},
+			Then: events{stock.StockPolicyChanged{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5}},
+		},
+		{Name: "the same policy changes nothing", Given: events{registered}, When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Deny}},
+		{Name: "a bad policy is refused", Given: events{registered}, When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: "never"}, Refused: stock.ErrInvalid},
+		{
+			Name: "a policy says how much may be promised", Given: events{
+				registered, stock.StockPolicyChanged{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5}, received, reserved("q", 10),
+			},
+			When: reserve("r", 6, noon), Refused: stock.ErrOutOfStock.With("sku", "MUG-1").With("location", "main").With("requested", 6).With("available", 5),
+		},
 		{Name: "an item is registered once", Given: events{registered}, When: stock.Register{Location: "main", SKU: "MUG-1", Policy: stock.Backorder}, Refused: stock.ErrIDReused},
 	})
 }

@@ -51,10 +51,12 @@ type request struct {
 	meta    eventstore.Metadata
 	command stock.Command
 	since   time.Time
-	recall  *recall // what the log told of something forgotten
-	done    chan struct{}
-	receipt Receipt
-	err     error
+	// expected is the revision the command is meant for; nil is any.
+	expected *eventstore.Revision
+	recall   *recall // what the log told of something forgotten
+	done     chan struct{}
+	receipt  Receipt
+	err      error
 }
 
 func (r *request) answer(err error) {
@@ -201,7 +203,7 @@ func (l *lane) step(ctx context.Context, batch []*request, conflicts int) ([]*re
 // nobody is answered.
 func (l *lane) try(ctx context.Context, batch []*request, conflicts int) ([]*request, error) {
 	t := l.decide(batch)
-	if len(t.events) == 0 && t.refused > 0 && l.config.Now().Sub(l.seen) > l.config.Fresh {
+	if len(t.events) == 0 && t.refused > 0 && (t.moved || l.config.Now().Sub(l.seen) > l.config.Fresh) {
 		before := l.known.revision
 		if err := l.read(ctx); err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func (w *Writer) recall(item Item, r *request, memory stock.Memory) (*request, e
 	if err := newLane(w, item).lookUp(r.ctx, &found); err != nil {
 		return nil, err
 	}
-	return &request{ctx: r.ctx, meta: r.meta, command: r.command, since: r.since, recall: &found}, nil
+	return &request{ctx: r.ctx, meta: r.meta, command: r.command, since: r.since, expected: r.expected, recall: &found}, nil
 }
 
 func (l *lane) lookUp(ctx context.Context, found *recall) error {

@@ -16,6 +16,7 @@ type trial struct {
 	bytes   int
 	answers []error // of each command that was decided; nil where it was accepted
 	refused int     // of the commands
+	moved   bool    // one of them was meant for another revision
 }
 
 // decide decides commands until a batch is full.
@@ -24,6 +25,10 @@ func (l *lane) decide(batch []*request) trial {
 	stream := stock.Decider.Stream(l.id)
 	for _, r := range batch {
 		events, err := stock.Decider.Decide(l.recalled(t.state, r), r.command)
+		if at := l.known.revision + eventstore.Revision(len(t.events)); err == nil && len(events) > 0 && r.expected != nil && *r.expected != at {
+			events, err = nil, handlers.ErrRevision.With("expected", int64(*r.expected)).With("revision", int64(at))
+			t.moved = true
+		}
 		crowded := errors.Is(err, stock.ErrCrowded)
 		if crowded {
 			// The command itself is decided again in the next batch.
@@ -56,7 +61,7 @@ func sweepBefore(command stock.Command) stock.Sweep {
 		return stock.Sweep{At: c.At}
 	case stock.Commit:
 		return stock.Sweep{At: c.At}
-	case stock.Register, stock.Receive, stock.Adjust, stock.Release, stock.Sweep, stock.Ship, stock.Return:
+	case stock.Register, stock.SetPolicy, stock.Receive, stock.Adjust, stock.Release, stock.Sweep, stock.Ship, stock.Return:
 	}
 	return stock.Sweep{}
 }

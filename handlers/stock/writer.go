@@ -126,6 +126,21 @@ func or[T int | time.Duration](value, otherwise T) T {
 func (w *Writer) Handle(
 	ctx context.Context, meta eventstore.Metadata, item Item, command stock.Command,
 ) (Receipt, error) {
+	return w.handle(ctx, meta, item, command, nil)
+}
+
+// HandleAt is [Writer.Handle] for an item at a revision. It refuses with
+// [handlers.ErrRevision] where that is not the present one, unless there is
+// nothing to do any more.
+func (w *Writer) HandleAt(
+	ctx context.Context, meta eventstore.Metadata, item Item, expected eventstore.Revision, command stock.Command,
+) (Receipt, error) {
+	return w.handle(ctx, meta, item, command, &expected)
+}
+
+func (w *Writer) handle(
+	ctx context.Context, meta eventstore.Metadata, item Item, command stock.Command, expected *eventstore.Revision,
+) (Receipt, error) {
 	if meta.CommandID == "" {
 		return Receipt{}, fmt.Errorf("command %T to stock of %s has no id", command, item.SKU)
 	}
@@ -133,7 +148,7 @@ func (w *Writer) Handle(
 		w.counts.refused.Add(1)
 		return receipt, refusal
 	}
-	r := &request{ctx: ctx, meta: meta, command: command, since: w.config.Now()}
+	r := &request{ctx: ctx, meta: meta, command: command, expected: expected, since: w.config.Now()}
 	for {
 		err := w.ask(item, r)
 		memory, forgotten := stock.Forgotten(err)
