@@ -1,5 +1,12 @@
 package projections
 
+import (
+	"fmt"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
 // ListQuery is the statement behind a list of orders, to look at its plan.
 func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
 	return filter.query(after)
@@ -21,3 +28,14 @@ const ListCheckoutsQuery = listCheckouts
 
 // ListGatewayCallbacksQuery lists callbacks that were not applied.
 const ListGatewayCallbacksQuery = listGatewayCallbacks
+
+// Summary is what a timeline says of a stored event.
+func Summary(codec *eventstore.Codec, e domain.EventType, data []byte) (string, error) {
+	event, err := codec.Bind(eventstore.Recorded{
+		Type: e.Zero.EventName(), Data: data, RawMetadata: fmt.Appendf(nil, `{"schema":%d}`, e.Schema()),
+	}).Decode()
+	if err != nil {
+		return "", err
+	}
+	return summary(event), nil
+}

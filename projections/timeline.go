@@ -24,7 +24,7 @@ type Timeline struct{}
 func (Timeline) Name() string { return "timeline" }
 
 // Version implements [Projection].
-func (Timeline) Version() int { return 1 }
+func (Timeline) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Timeline) Migrations() fs.FS { return schema("timeline") }
@@ -77,33 +77,6 @@ func assign(ctx context.Context, tx *Tx, stream string, event domain.Event) erro
 const insertTimeline = `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
 		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)
 	SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM streams WHERE stream = ? ON CONFLICT DO NOTHING`
-
-// summary says in a few words, without personal data, what happened.
-func summary(event domain.Event) string {
-	switch e := event.(type) {
-	case order.OrderPlaced:
-		return fmt.Sprintf("order %s placed, %s", e.Number, money(e.Totals.Grand))
-	case checkout.CheckoutStockRefused:
-		return fmt.Sprintf("%d of %s requested, %d available", e.Requested, e.SKU, e.Available)
-	case checkout.CheckoutPaymentDeclined:
-		return "payment declined: " + e.Code
-	case checkout.CheckoutLatePaymentVoided:
-		return money(e.Amount) + " came late and was voided"
-	case checkout.CheckoutFailed:
-		return "checkout failed: " + e.Reason
-	case checkout.CheckoutCompensating:
-		return "undoing: " + e.Reason
-	case payment.PaymentAuthorisationRequested:
-		return fmt.Sprintf("authorisation of %s by %s requested", money(e.Amount), e.Method)
-	case payment.PaymentAuthorised:
-		return money(e.Amount) + " authorised"
-	case payment.PaymentOutcomeUnknown:
-		return "no answer from the gateway: " + e.Cause
-	case process.Event:
-		return processSummary(e)
-	}
-	return words(event.EventName())
-}
 
 func processSummary(event process.Event) string {
 	name := func(t process.Task) string { return fmt.Sprintf("%s %s", t.Kind, t.Ref) }
