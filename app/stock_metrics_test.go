@@ -1,0 +1,32 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waybill-dev/waybill/handlers/stock"
+)
+
+func TestStockIsCounted(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(newStockGauges(func() stock.Stats { return stock.Stats{Waiting: 3, Conflicts: 2, Refused: 7} })); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{"waybill_stock_queue_depth": 3, "waybill_stock_batch_conflicts_total": 2, "waybill_stock_refused_total": 7}
+	for _, f := range families {
+		value := f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
+		if value != want[f.GetName()] {
+			t.Errorf("%s is %v, want %v", f.GetName(), value, want[f.GetName()])
+		}
+		delete(want, f.GetName())
+	}
+	if len(want) > 0 {
+		t.Errorf("nobody tells %v", want)
+	}
+}
