@@ -44,6 +44,7 @@ type Operation struct {
 	Responses  map[string]*Response // by status
 
 	body    map[string]any // its schema
+	empty   bool           // the body may be left out
 	accepts *jsonschema.Schema
 	example any
 }
@@ -121,7 +122,9 @@ func (d *Document) operation(path, method string, from map[string]any) (*Operati
 }
 
 func (d *Document) readBody(op *Operation, at []string, from map[string]any) (err error) {
-	content := child(d.resolve(from["requestBody"]), "content")
+	request := d.resolve(from["requestBody"])
+	content := child(request, "content")
+	op.empty = request["required"] != true
 	for _, media := range []string{mediaJSON, mediaLines} {
 		if content[media] == nil {
 			continue
