@@ -123,17 +123,17 @@ type fuzzed struct {
 	log  *tail
 }
 
-func startFuzzed(t *testing.T) *fuzzed {
+func startFuzzed(t *testing.T, settings ...string) *fuzzed {
 	t.Helper()
 	var cfg configs.Config
 	parser, err := kong.New(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse([]string{
+	if _, err := parser.Parse(append([]string{
 		"--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0", "--node-addr", "127.0.0.1:0", "--admin-key", fuzzAdminKey,
 		"--max-body-bytes", strconv.Itoa(fuzzBody), "--gateway-failures", "100", "--checkout-gateway-timeout", "300ms", "--webhooks-allow-private",
-	}); err != nil {
+	}, settings...)); err != nil {
 		t.Fatal(err)
 	}
 	flush, err := tracing.Setup(t.Context(), tracing.Config{Service: "waybill", Version: "test"})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/access"
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/handlers/catalog"
@@ -102,7 +103,7 @@ func (a *App) startCheckout(ctx context.Context) error {
 		NewID:    newID,
 		Config: checkout.Config{
 			GatewayTimeout: cfg.GatewayTimeout, Hold: cfg.ReservationTTL, DeclinedHold: cfg.DeclinedTTL, UnknownHold: cfg.UnknownTTL,
-			Patience: cfg.RecoverAfter, Polls: cfg.UnknownSchedule, PollEvery: cfg.UnknownEvery, PollFor: cfg.UnknownGiveUp,
+			Patience: cfg.RecoverAfter, Polls: cfg.UnknownSchedule, PollEvery: cfg.UnknownEvery, PollFor: cfg.UnknownGiveUp, Capture: capturePolicy(cfg.Capture),
 			Budget: max(10*time.Second, cfg.GatewayTimeout+4*time.Second),
 		},
 	}
@@ -115,6 +116,14 @@ func (a *App) startCheckout(ctx context.Context) error {
 	a.startFulfilment()
 	a.startGatewayCallbacks()
 	return nil
+}
+
+// capturePolicy is a setting in the words of orders.
+func capturePolicy(setting string) order.Capture {
+	if setting == "placed" {
+		return order.CapturePlaced
+	}
+	return order.CaptureShipped
 }
 
 // openCheckouts lets recovery read the read model of open checkouts.

@@ -55,6 +55,21 @@ func TestWhatAnOrderStillNeedsHappensByItself(t *testing.T) {
 	p.eventually(t, "at rest", func() bool { return !strings.Contains(string(p.get(t, "/metrics")), "waybill_tasks_due{") })
 }
 
+// Where the policy says so, money is taken before anything is shipped.
+func TestMoneyIsTakenWhenAnOrderIsPlaced(t *testing.T) {
+	t.Parallel()
+	p := startFuzzed(t, "--checkout-capture", "placed")
+	p.words(t)
+	placed, err := p.api.PlaceOrder(t.Context(), "k", client.PlaceOrder{
+		Customer: &client.Customer{Email: "a@example.com"}, Currency: "EUR",
+		Lines: []client.OrderLine{{SKU: "FUZZ-3", Quantity: 1}}, Payment: client.Payment{Method: "sandbox:approved"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, placed.ID, "captured")
+}
+
 // A gateway that refuses a capture is asked again, on record and in numbers.
 func TestWhatFailsShowsInTheTimelineAndTheMetrics(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,7 @@ type Checkout struct {
 	UnknownTTL      time.Duration   `name:"unknown-ttl" env:"UNKNOWN_TTL" default:"30m" help:"How long stock is first kept while a payment's outcome is unknown."`
 	UnknownSchedule []time.Duration `name:"unknown-schedule" env:"UNKNOWN_SCHEDULE" default:"2s,5s,15s,60s" help:"When an unknown payment is looked up at the gateway, after it became unknown."`
 	UnknownEvery    time.Duration   `name:"unknown-every" env:"UNKNOWN_EVERY" default:"5m" help:"How often it is looked up after the schedule."`
+	Capture         string          `name:"capture" env:"CAPTURE" default:"shipped" enum:"shipped,placed" help:"When the money of an order is taken: shipped (with each shipment, what it is worth) or placed (all of it at once)."`
 	UnknownGiveUp   time.Duration   `name:"unknown-give-up" env:"UNKNOWN_GIVE_UP" default:"24h" help:"After this an unknown payment is voided and its stock released."`
 	RecoverAfter    time.Duration   `name:"recover-after" env:"RECOVER_AFTER" default:"15s" help:"A checkout without progress for so long is finished or undone."`
 	RecoverEvery    time.Duration   `name:"recover-every" env:"RECOVER_EVERY" default:"1s" help:"How often open checkouts are looked through."`

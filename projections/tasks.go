@@ -80,6 +80,11 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	now := t.r.Created
 	switch e := event.(type) {
 	case order.OrderPlaced:
+		if e.Capture == order.CapturePlaced {
+			if err := t.open(ctx, e.OrderID, process.Capture, "order", now); err != nil {
+				return err
+			}
+		}
 		return t.placed(ctx, e.OrderID)
 	case order.OrderShipped:
 		if err := t.open(ctx, e.OrderID, process.ShipStock, e.ShipmentID, now); err != nil {

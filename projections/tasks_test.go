@@ -144,6 +144,15 @@ func TestEveryKindOfTaskIsOpenedByItsEvent(t *testing.T) {
 	}
 }
 
+func TestTheMoneyOfAnOrderIsTakenAtOnceWhereItSaysSo(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[order.Capture][]string{order.CapturePlaced: {"capture order"}, order.CaptureShipped: nil} {
+		l := newList(t)
+		l.order(order.OrderPlaced{OrderID: "o", PaymentID: "p", Capture: policy})
+		l.expect(string(policy), want...)
+	}
+}
+
 func TestAnOrderIsCompleteSomeTimeAfterTheLastThingThatHappened(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]domain.Event{

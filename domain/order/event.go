@@ -39,8 +39,18 @@ type OrderPlaced struct {
 	Authorised    domain.Money `json:"authorised"`
 	Channel       string       `json:"channel,omitempty"`
 	External      External     `json:"external,omitzero"`
+	Capture       Capture      `json:"capture,omitempty"`
 	PlacedAt      time.Time    `json:"placed_at"`
 }
+
+// Capture is when the money of an order is taken.
+type Capture string
+
+// When the money of an order may be taken.
+const (
+	CaptureShipped Capture = ""       // with each shipment, what it is worth
+	CapturePlaced  Capture = "placed" // all of it, as soon as the order is placed
+)
 
 // Line is one line of an order. Total is what the units cost, less the
 // discount, plus the tax.

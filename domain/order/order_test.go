@@ -41,6 +41,14 @@ func TestPlacing(t *testing.T) {
 			When: order.Place{Order: placed(func(o *order.OrderPlaced) { o.PlacedAt = noon.Add(time.Hour) })},
 		},
 		{
+			Name: "nor under another policy of taking money", Given: []order.Event{placed()},
+			When: order.Place{Order: placed(func(o *order.OrderPlaced) { o.Capture = order.CapturePlaced })},
+		},
+		{
+			Name: "there is no other policy", When: order.Place{Order: placed(func(o *order.OrderPlaced) { o.Capture = "never" })},
+			Refused: order.ErrInvalid,
+		},
+		{
 			Name: "another order under the same id is refused", Given: []order.Event{placed()},
 			When:    order.Place{Order: placed(func(o *order.OrderPlaced) { o.CustomerID = "v" })},
 			Refused: order.ErrIDReused,

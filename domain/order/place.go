@@ -20,13 +20,14 @@ func place(s State, c Place) ([]Event, error) {
 	return nil, ErrIDReused.With("order_id", c.Order.OrderID)
 }
 
-// same compares two orders but for the time of placing them. Times are equal
-// in any zone.
+// same compares two orders but for the time of placing them, and when their
+// money is taken, which is the shop's policy of the moment. Times are equal in
+// any zone.
 func same(recorded, wanted OrderPlaced) bool {
 	if !recorded.External.Time.Equal(wanted.External.Time) {
 		return false
 	}
-	recorded.External.Time, recorded.PlacedAt = wanted.External.Time, wanted.PlacedAt
+	recorded.External.Time, recorded.PlacedAt, recorded.Capture = wanted.External.Time, wanted.PlacedAt, wanted.Capture
 	return reflect.DeepEqual(recorded, wanted)
 }
 
@@ -34,6 +35,9 @@ func same(recorded, wanted OrderPlaced) bool {
 func check(o OrderPlaced) error {
 	if len(o.Lines) == 0 {
 		return ErrNoLines
+	}
+	if o.Capture != CaptureShipped && o.Capture != CapturePlaced {
+		return ErrInvalid.With("capture", string(o.Capture))
 	}
 	for _, line := range o.Lines {
 		if line.Quantity < 1 {

@@ -75,7 +75,7 @@ func (s *Service) order(r *run) order.OrderPlaced {
 		OrderID: c.OrderID, Number: c.Number, CheckoutID: r.id, CustomerID: c.CustomerID,
 		ContactRef: c.Request.ContactRef, ShipToCountry: c.Request.ShipToCountry, Currency: c.Request.Currency,
 		Totals: order.Totals(c.Totals), PaymentID: p.PaymentID, Authorised: p.Authorised,
-		External: order.External(c.Request.External), PlacedAt: s.Now(),
+		External: order.External(c.Request.External), PlacedAt: s.Now(), Capture: s.Config.Capture,
 	}
 	if c.Free() && c.Attempt == 0 {
 		o.Authorised = c.Totals.Grand

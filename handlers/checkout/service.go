@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
@@ -75,6 +76,7 @@ type Config struct {
 	WatchEvery     time.Duration   // how often a payment the gateway knew nothing of is looked for: 10 min
 	WatchFor       time.Duration   // for how long: 24 h
 	PollFor        time.Duration   // until the payment is voided: 24 h
+	Capture        order.Capture   // when the money of its orders is taken
 }
 
 func (c Config) withDefaults() Config {
