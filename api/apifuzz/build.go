@@ -59,10 +59,25 @@ func (s *session) parameters(r *request) {
 			}
 		}
 	}
+	s.belongTogether(r)
 	for _, p := range r.operation.Parameters { // those in the header may depend on the path
 		if p.In == "header" {
 			s.headerValue(r, p)
 		}
+	}
+}
+
+// belongTogether makes most parts belong to the thing that is named before them.
+func (s *session) belongTogether(r *request) {
+	var before string
+	for _, p := range r.operation.Parameters {
+		if p.In != "path" {
+			continue
+		}
+		if owner := s.memory.owners[r.path[p.Name]]; owner != "" && before != "" && s.chance(85) {
+			r.path[before] = owner
+		}
+		before = p.Name
 	}
 }
 

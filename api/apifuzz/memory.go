@@ -11,6 +11,7 @@ import (
 // entity tags by address. Newest last, so that sequences go deep with few.
 type memory struct {
 	names     map[string][]string
+	owners    map[string]string // of a part of something, what it is a part of
 	tags      map[string]string
 	protected []string
 }
@@ -18,7 +19,7 @@ type memory struct {
 const remembered = 12
 
 func newMemory(protected []string) *memory {
-	return &memory{names: map[string][]string{}, tags: map[string]string{}, protected: protected}
+	return &memory{names: map[string][]string{}, owners: map[string]string{}, tags: map[string]string{}, protected: protected}
 }
 
 // kindOf names the kind of thing that a member or parameter refers to: order_id

@@ -203,5 +203,8 @@ func (s *session) learnAddress(location string) {
 	parts := strings.Split(strings.Trim(location, "/"), "/")
 	for i := 2; i < len(parts); i += 2 {
 		s.memory.add(parts[i-1], parts[i])
+		if i > 2 {
+			s.memory.owners[parts[i]] = parts[i-2]
+		}
 	}
 }
