@@ -196,11 +196,7 @@ func released(s order.State) []string {
 // refundedFor is what was given back for cancelling.
 func (r *run) refundedFor() (n int64) {
 	for _, c := range r.order.CancelRequests {
-		for _, refund := range r.corrections(ReasonCancelled, c.RequestID) {
-			if refund.Status == order.RefundDone {
-				n += refund.Requested.Amount.Amount
-			}
-		}
+		n += r.given(ReasonCancelled, c.RequestID)
 	}
 	return n
 }

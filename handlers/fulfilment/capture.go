@@ -58,14 +58,15 @@ func (r *run) target() (amount int64, last bool) {
 
 // collect captures what of an amount is not captured yet. What was captured
 // for whatever reason counts, so that a task that is done again, and one whose
-// money somebody took by hand, take nothing.
+// money somebody took by hand, take nothing; but not what was given back for a
+// cancellation that did not come about.
 func (r *run) collect(ctx context.Context, target int64, last, renew bool) error {
 	all, err := r.settled(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range all {
-		need := target - captured(all)
+		need := target - r.kept(all)
 		if need <= 0 {
 			return nil
 		}
@@ -73,7 +74,7 @@ func (r *run) collect(ctx context.Context, target int64, last, renew bool) error
 			return err
 		}
 	}
-	need := target - captured(all)
+	need := target - r.kept(all)
 	if need <= 0 || !renew {
 		return nil
 	}
@@ -203,7 +204,7 @@ func (r *run) holdRest(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	rest := r.order.Totals.Grand.Amount - captured(all)
+	rest := r.order.Totals.Grand.Amount - r.kept(all)
 	if left(r.order) == 0 || rest <= 0 || capturable(all) > 0 {
 		return nil
 	}

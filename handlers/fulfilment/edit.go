@@ -20,7 +20,8 @@ func (r *run) edit(ctx context.Context) error {
 	case order.StatusCancelling:
 		return r.wait(r.config.Again, "the cancellation to end")
 	case order.StatusCancelled:
-		return nil // it gave back everything that was left, in stock and money
+		// It gave back all the money, and the stock of the lines there were.
+		return r.trim(ctx, r.order.Edits[i])
 	case "", order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
 		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
 	}

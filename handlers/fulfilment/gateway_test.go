@@ -44,17 +44,24 @@ func (r *refusing) Authorise(ctx context.Context, a payment.Authorise) (payment.
 	return payment.Authorisation{Ref: "no", Status: how, Amount: a.Amount, Code: "card-declined"}, nil
 }
 
-// declinesRefunds refuses so many refunds.
+// declinesRefunds refuses so many refunds, after some others.
 type declinesRefunds struct {
 	payment.Provider
-	mu   sync.Mutex
-	left int
+	mu    sync.Mutex
+	first int
+	left  int
+}
+
+func (d *declinesRefunds) after(first, left int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.first, d.left = first, left
 }
 
 func (d *declinesRefunds) Refund(ctx context.Context, r payment.Refund) (payment.Movement, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.left > 0 {
+	if d.first--; d.first < 0 && d.left > 0 {
 		d.left--
 		return payment.Movement{Kind: payment.Refunds, ID: r.ID, Status: payment.Failed, Amount: r.Amount, Code: "refund-declined"}, nil
 	}

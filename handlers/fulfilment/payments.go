@@ -140,6 +140,10 @@ func captured(all []*paid) (n int64) {
 	return n
 }
 
+// kept is what was captured and not given back because the order came to cost
+// less. What was given back for goods that returned was paid for them.
+func (r *run) kept(all []*paid) int64 { return captured(all) - r.corrected() }
+
 // capturable is the sum of what they may still take.
 func capturable(all []*paid) (n int64) {
 	for _, p := range all {

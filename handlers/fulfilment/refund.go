@@ -163,18 +163,24 @@ func (r *run) giveBack(ctx context.Context, reason, ref string, lines []order.Un
 // corrected is what was, or will be, given back for cancellations and edits:
 // what those before this one took off.
 func (r *run) corrected() (n int64) {
-	count := func(reason, ref string) {
-		for _, refund := range r.corrections(reason, ref) {
-			if refund.Status != order.RefundFailed {
-				n += refund.Requested.Amount.Amount
-			}
-		}
-	}
 	for _, c := range r.order.CancelRequests {
-		count(ReasonCancelled, c.RequestID)
+		n += r.given(ReasonCancelled, c.RequestID)
 	}
 	for _, e := range r.order.Edits {
-		count(ReasonEdited, e.EditID)
+		n += r.given(ReasonEdited, e.EditID)
+	}
+	return n
+}
+
+// given is what was, or will be, given back because of something. A refund that
+// failed may have been paid in part.
+func (r *run) given(reason, ref string) (n int64) {
+	for _, refund := range r.corrections(reason, ref) {
+		if refund.Status == order.RefundFailed {
+			n += r.reported(refund.Requested.RefundID)
+		} else {
+			n += refund.Requested.Amount.Amount
+		}
 	}
 	return n
 }

@@ -43,7 +43,7 @@ func (r *run) reauthorise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	need := min(r.order.Totals.Grand.Amount-captured(all), p.state.Capturable().Amount)
+	need := min(r.order.Totals.Grand.Amount-r.kept(all), p.state.Capturable().Amount)
 	if need > 0 {
 		next, err := r.renew(ctx, p, r.money(need))
 		if err != nil || next == nil {

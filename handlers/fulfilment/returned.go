@@ -75,11 +75,13 @@ func (r *run) payBack(ctx context.Context, back order.Return) error {
 		}
 	}
 	if len(r.corrections(ReasonReturned, back.Requested.ReturnID)) == 0 &&
-		r.order.Money().Captured.Amount < worth(r.order, len(r.order.Shipments)) {
+		r.order.Money().Captured.Amount-r.corrected() < worth(r.order, len(r.order.Shipments)) {
 		return r.wait(r.config.HeldAgain, "what was shipped to be captured")
 	}
 	lines := received(back)
-	return r.giveBack(ctx, ReasonReturned, back.Requested.ReturnID, lines, func() int64 { return r.price(lines) })
+	return r.giveBack(ctx, ReasonReturned, back.Requested.ReturnID, lines, func() int64 {
+		return r.price(lines) - r.given(ReasonReturned, back.Requested.ReturnID)
+	})
 }
 
 // received sums what came back of each line.

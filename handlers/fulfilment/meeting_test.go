@@ -1,0 +1,115 @@
+package fulfilment_test
+
+import (
+	"strings"
+	"testing"
+
+	domainorder "github.com/waybill-dev/waybill/domain/order"
+	domainpayment "github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/handlers/process"
+)
+
+// A line that was taken out is not on the order any more when it is cancelled:
+// its units are given back all the same.
+func TestALineIsTakenOutAndTheOrderIsCancelled(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	s.place(t, basic("o"))
+	s.editLine(t, "e", 0, 0)
+	s.tell(t, "o", cancelled)
+	waits(t, s.do(t.Context(), "o", process.Edit, "e"))
+	s.must(t, "o", process.Cancel, "x")
+	s.must(t, "o", process.Edit, "e")
+	s.agree(t, basic("o"))
+}
+
+// The money was given back before the parcel overtook the cancellation: what is
+// shipped is paid for again.
+func TestAParcelOvertakesACancellationThatHasPaidBack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		parcel   []int
+		captured int64 // beyond what was given back
+	}{
+		"a part of it": {[]int{1, 0}, 733},
+		"all of it":    {[]int{3, 2}, 1901},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newWorld(t).shop(t)
+			s.place(t, basic("o"))
+			s.must(t, "o", process.Capture, "order")
+			s.tell(t, "o", cancelled)
+			s.Fault = func(step string) error {
+				if strings.HasPrefix(step, "refund done") {
+					s.Fault = nil
+					s.parcel(t, "o", "a", c.parcel...)
+				}
+				return nil
+			}
+			s.must(t, "o", process.Cancel, "x")
+			if len(s.order(t, "o").Holds) > 0 {
+				s.tell(t, "o", domainorder.ReleaseHold{By: "me"})
+			}
+			if err := s.work(t, "o"); err != nil {
+				t.Fatal(err)
+			}
+			if m := s.order(t, "o").Money(); m.Refunded != eur(1901) || m.Captured.Amount-m.Refunded.Amount != c.captured {
+				t.Errorf("%s captured, %s given back", m.Captured, m.Refunded)
+			}
+			if err := s.world.sandbox.Audit(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// One of the two payments that a refund is taken from gives nothing back. The
+// next attempt pays what is missing, not all of it once more.
+func TestARefundThatFailedInPartIsNotPaidTwice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		after func(t *testing.T, s *shop)
+		ships bool
+		want  int64
+	}{
+		"of a return": {func(t *testing.T, s *shop) {
+			t.Helper()
+			s.comeBack(t, "o", "back", domainorder.ForRefund, 3, 0)
+		}, true, 1000},
+		"of a cancellation": {func(t *testing.T, s *shop) {
+			t.Helper()
+			s.tell(t, "o", cancelled)
+		}, false, 1168},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newWorld(t).shop(t)
+			client := s.Gateways.(gateways)["sandbox"]
+			picky := &declinesRefunds{Provider: once{client, ""}}
+			s.Gateways = gateways{"sandbox": picky}
+			s.place(t, basic("o"))
+			s.parcel(t, "o", "a", 1, 0) // 7.33 of the first payment
+			if err := s.work(t, "o"); err != nil {
+				t.Fatal(err)
+			}
+			// The rest is taken by hand, of the second.
+			s.pay(t, s.order(t, "o").Payments[1].PaymentID, domainpayment.RequestCapture{CaptureID: "rest", Amount: eur(1168)})
+			if c.ships {
+				s.parcel(t, "o", "b", 2, 2)
+			}
+			if err := s.work(t, "o"); err != nil {
+				t.Fatal(err)
+			}
+			picky.after(1, 1)
+			c.after(t, s)
+			if err := s.work(t, "o"); err != nil {
+				t.Fatal(err)
+			}
+			if m := s.order(t, "o").Money(); m.Refunded != eur(c.want) {
+				t.Errorf("%s given back", m.Refunded)
+			}
+			s.agree(t, basic("o"))
+		})
+	}
+}
