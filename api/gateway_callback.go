@@ -48,7 +48,7 @@ func (s *server) gatewayCallbackRoutes() {
 		id: "receiveGatewayCallback", method: http.MethodPost, path: "/v1/gateway-callbacks/{gateway}", tag: "payments", status: http.StatusNoContent,
 		summary: "Take a callback of a payment gateway",
 		about: "For the gateway, which signs it: the secret is a setting. It is stored before it is answered, also when its payment is not known, " +
-			"and a repeat changes nothing.",
+			"and a repeat changes nothing. What is recorded already is not stored again.",
 		refuses: []string{callbacks.ErrSignature.Code, callbacks.ErrUnreadable.Code, callbacks.ErrGateway.Code, kindUnavailable},
 		signed:  true,
 		example: map[string]any{"id": "evt_1", "type": "payment_intent.succeeded"},

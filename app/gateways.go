@@ -49,6 +49,7 @@ func (a *App) startSandbox(ctx context.Context) (payment.Provider, error) {
 	secret := base64.RawURLEncoding.EncodeToString(a.keys.Derive("sandbox gateway's callbacks"))
 	server, err := sandbox.Listen(ctx, a.cfg.SandboxAddr, sandbox.Config{
 		Ledger: filepath.Join(a.cfg.DataDir, "sandbox.db"), Delay: 2 * a.cfg.Checkout.GatewayTimeout, Now: a.now, CallbackSecret: secret,
+		TellAll: a.cfg.SandboxCallbacks == configs.SandboxTellsAll,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w; name another address with --sandbox-addr", err)

@@ -36,7 +36,7 @@ func (a *App) startAPI(ctx context.Context) error {
 		}
 	}()
 	a.life.onStop("API", server.Shutdown)
-	if a.sandbox != nil && a.cfg.SandboxCallbacks {
+	if a.sandbox != nil && a.cfg.SandboxCallbacks != configs.SandboxTellsNone {
 		a.sandbox.TellAt("http://" + a.HTTPAddr() + "/v1/gateway-callbacks/" + configs.Sandbox)
 	}
 	return nil

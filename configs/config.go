@@ -31,7 +31,7 @@ type Config struct {
 	SandboxAddr     string        `name:"sandbox-addr" env:"WAYBILL_SANDBOX_ADDR" default:"127.0.0.1:0" help:"Where the sandbox payment gateway listens; port 0 picks one."`
 	Warehouse       string        `name:"warehouse" env:"WAYBILL_WAREHOUSE" help:"URL (http://…) of the warehouse's system, see docs/warehouse.md; empty means that people pick and record parcels through the API."`
 
-	SandboxCallbacks bool `name:"sandbox-callbacks" env:"WAYBILL_SANDBOX_CALLBACKS" default:"true" help:"Let the sandbox gateway tell every change by a signed callback to this process, as real gateways do."`
+	SandboxCallbacks string `name:"sandbox-callbacks" env:"WAYBILL_SANDBOX_CALLBACKS" default:"news" enum:"none,news,all" help:"What the sandbox gateway tells this process by signed callbacks: none; news, which is what its answers did not say; all, which is every change, as some gateways do."`
 
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 

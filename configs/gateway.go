@@ -13,6 +13,12 @@ const (
 	StripeName = "stripe"
 )
 
+// What the sandbox may tell.
+const (
+	SandboxTellsNone = "none"
+	SandboxTellsAll  = "all"
+)
+
 // Gateway is how every payment gateway is protected.
 type Gateway struct {
 	Failures uint          `name:"failures" env:"FAILURES" default:"10" help:"After so many failures in a row a payment gateway is not asked for a while."`

@@ -27,6 +27,5 @@ func late(method string) bool {
 	return method == "sandbox:timeout" || method == "sandbox:timeout-declined"
 }
 
-// tellsAtOnce reports whether a callback is kept when the entry is made. One
-// that is to come first is sent before anything else.
-func tellsAtOnce(e Entry) bool { return e.Method != "sandbox:callback-first" }
+// comesFirst reports whether an authorisation is told before it is answered.
+func comesFirst(method string) bool { return method == "sandbox:callback-first" }

@@ -59,8 +59,8 @@ func callbackID(parts ...string) string {
 	return "cb_" + uuid.NewSHA1(uuid.NameSpaceOID, []byte(strings.Join(parts, "\n"))).String()
 }
 
-// sign returns the header's value.
-func sign(secret string, at time.Time, body []byte) string {
+// Sign returns the value of [SignatureHeader] for a body.
+func Sign(secret string, at time.Time, body []byte) string {
 	seconds := strconv.FormatInt(at.Unix(), 10)
 	return "t=" + seconds + ",v1=" + hex.EncodeToString(mac(secret, seconds, body))
 }
@@ -191,7 +191,7 @@ func (s *sender) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set(SignatureHeader, sign(s.secret, s.ledger.now(), body))
+	request.Header.Set(SignatureHeader, Sign(s.secret, s.ledger.now(), body))
 	response, err := s.http.Do(request) //nolint:gosec // the address is from the settings
 	if err != nil {
 		return err

@@ -23,7 +23,8 @@ type ledger struct {
 	db  *database.DB
 	now func() time.Time
 	// url is where callbacks are sent; while it is empty none are kept.
-	url atomic.Pointer[string]
+	url     atomic.Pointer[string]
+	tellAll bool
 	// base is the URL that pages for shoppers begin with.
 	base string
 }
@@ -72,7 +73,7 @@ func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{db: db, now: cfg.Now}
+	l := &ledger{db: db, now: cfg.Now, tellAll: cfg.TellAll}
 	l.url.Store(&cfg.CallbackURL)
 	return l, nil
 }
@@ -89,10 +90,11 @@ const insertEntry = `
 	RETURNING ` + columns
 
 // enter writes an entry, or counts that its key was asked for once more and
-// returns what was written first. What is new is told.
+// returns what was written first. What is new is told, unless it is answered in
+// time or was told already.
 func (l *ledger) enter(ctx context.Context, e Entry) (Entry, error) {
 	args := []any{e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.ReturnURL}
-	if l.callbackURL() == "" || !tellsAtOnce(e) {
+	if l.callbackURL() == "" || comesFirst(e.Method) || !l.tellAll && !late(e.Method) {
 		return l.scan(l.db.Write.QueryRowContext(ctx, insertEntry, args...))
 	}
 	err := l.db.Tx(ctx, func(tx *sql.Tx) (err error) {
@@ -112,8 +114,9 @@ func (l *ledger) findRef(ctx context.Context, ref string) (Entry, error) {
 	return l.scan(l.db.Read.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE ref = ?`, ref))
 }
 
-// change lets do alter an entry, writes it, and tells it if its state changed.
-func (l *ledger) change(ctx context.Context, key string, do func(*Entry) error) (e Entry, err error) {
+// change lets do alter an entry and writes it; if its state changed, that may
+// be told.
+func (l *ledger) change(ctx context.Context, key string, tell bool, do func(*Entry) error) (e Entry, err error) {
 	err = l.db.Tx(ctx, func(tx *sql.Tx) error {
 		if e, err = l.scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM authorisations WHERE key = ?`, key)); err != nil {
 			return err
@@ -122,7 +125,7 @@ func (l *ledger) change(ctx context.Context, key string, do func(*Entry) error) 
 		if err := do(&e); err != nil {
 			return err
 		}
-		if err := update(ctx, tx, e); err != nil || e.Status == before {
+		if err := update(ctx, tx, e); err != nil || e.Status == before || !tell {
 			return err
 		}
 		return l.tell(ctx, tx, aboutEntry(e))

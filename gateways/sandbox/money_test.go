@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -282,11 +283,16 @@ func (in *inbox) next(t *testing.T) payment.Callback {
 
 func told(t *testing.T, refuse int) (*sandbox.Server, *sandbox.Client, *inbox) {
 	t.Helper()
+	return telling(t, refuse, true)
+}
+
+func telling(t *testing.T, refuse int, all bool) (*sandbox.Server, *sandbox.Client, *inbox) {
+	t.Helper()
 	var c *sandbox.Client
 	in := open(t, func() payment.Provider { return c }, refuse)
 	s, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Config{
 		Ledger: filepath.Join(t.TempDir(), "ledger.db"), Delay: time.Minute, Now: func() time.Time { return noon },
-		CallbackURL: in.URL, CallbackSecret: "s3cret",
+		CallbackURL: in.URL, CallbackSecret: "s3cret", TellAll: all,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -328,6 +334,48 @@ func TestEveryChangeIsToldInOrderUntilItIsTaken(t *testing.T) {
 	want := []string{
 		"authorisation authorised   0", "movement authorised c done 0", "movement authorised d failed 0",
 		"movement authorised r done 0", "chargeback authorised   50", "authorisation expired   0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("callbacks (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever was answered need not be told, unless he wants to.
+func TestOnlyWhatNoAnswerSaidIsTold(t *testing.T) {
+	t.Parallel()
+	s, c, in := telling(t, 0, false)
+	ignore := func(payment.Movement, error) {}
+	authorise := func(key, method string) {
+		a := pay(key, "sandbox:"+method, 1000)
+		a.ReturnURL = "https://shop.example"
+		_, _ = c.Authorise(t.Context(), a) // some are too late
+	}
+	for _, method := range []string{
+		"approved", "declined", "timeout", "timeout-declined", "action", "callback-first", "capture-timeout", "refund-timeout", "void-timeout", "capture-declined",
+	} {
+		authorise(method, method)
+	}
+	for _, key := range []string{"approved", "capture-timeout", "refund-timeout", "capture-declined"} {
+		ignore(c.Capture(t.Context(), payment.Capture{Key: key, ID: "c " + key, Amount: eur(1000)}))
+		ignore(c.Refund(t.Context(), payment.Refund{Key: key, ID: "r " + key, Amount: eur(1000)}))
+	}
+	for _, key := range []string{"callback-first", "void-timeout"} {
+		_, _ = c.Void(t.Context(), key)
+	}
+	_, acted := s.Act(t.Context(), "action", true)
+	if err := errors.Join(acted, s.Expire(t.Context(), "action")); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for last := false; !last; { // they come in order
+		c := in.next(t)
+		got = append(got, fmt.Sprint(c.Key, " ", c.Authorisation.Status, " ", c.Movement.ID))
+		last = c.Authorisation.Status == payment.Expired
+	}
+	slices.Sort(got)
+	want := []string{
+		"action authorised ", "action expired ", "callback-first authorised ", "capture-timeout authorised c capture-timeout",
+		"refund-timeout authorised r refund-timeout", "timeout authorised ", "timeout-declined declined ", "void-timeout voided ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("callbacks (-want +got):\n%s", diff)

@@ -51,12 +51,18 @@ func (l *ledger) move(ctx context.Context, m Movement, final bool) (Movement, er
 		if err != nil {
 			return fmt.Errorf("write the ledger: %w", err)
 		}
-		if err := update(ctx, tx, e); err != nil {
+		if err := update(ctx, tx, e); err != nil || !l.unanswered(e, m.Kind) {
 			return err
 		}
 		return l.tell(ctx, tx, aboutMovement(e, m))
 	})
 	return m, err
+}
+
+// unanswered reports whether what a verb did is to be told, although who asked
+// for it may be answered.
+func (l *ledger) unanswered(e Entry, verb string) bool {
+	return l.tellAll || behaviour(e.Method, verb) == "timeout"
 }
 
 // book decides a movement, and does it.

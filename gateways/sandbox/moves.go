@@ -94,7 +94,7 @@ func (s *Server) void(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, entry.Method+" always fails")
 		return
 	}
-	entry, err = s.ledger.change(r.Context(), entry.Key, func(e *Entry) error {
+	entry, err = s.ledger.change(r.Context(), entry.Key, s.ledger.unanswered(entry, "void"), func(e *Entry) error {
 		switch {
 		case e.Status != authorised && e.Status != actionRequired:
 			return nil
@@ -154,7 +154,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 // decided.
 func (s *Server) Act(ctx context.Context, key string, approve bool) (Entry, error) {
 	defer s.sender.nudge()
-	return s.ledger.change(ctx, key, func(e *Entry) error {
+	return s.ledger.change(ctx, key, true, func(e *Entry) error {
 		switch {
 		case e.Status != actionRequired:
 		case approve:
@@ -170,7 +170,7 @@ func (s *Server) Act(ctx context.Context, key string, approve bool) (Entry, erro
 // Expire is time being up for what is held.
 func (s *Server) Expire(ctx context.Context, key string) error {
 	defer s.sender.nudge()
-	_, err := s.ledger.change(ctx, key, func(e *Entry) error {
+	_, err := s.ledger.change(ctx, key, true, func(e *Entry) error {
 		if e.Status == authorised {
 			e.Status = expired
 		}

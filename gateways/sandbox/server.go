@@ -35,9 +35,12 @@ type Config struct {
 	Expiry       time.Duration // how long an authorisation holds; 7 days when zero
 	ActionExpiry time.Duration // how long a shopper is waited for; 15 minutes when zero
 	Now          func() time.Time
-	// CallbackURL is told every change, until it answers with 2xx; empty tells
-	// nobody. See also [Server.TellAt].
-	CallbackURL    string
+	// CallbackURL is told what no answer said, until it answers with 2xx: what
+	// was answered too late, what the shopper or the bank did, what time did.
+	// Empty tells nobody. See also [Server.TellAt].
+	CallbackURL string
+	// TellAll also tells what the answer to a request said.
+	TellAll        bool
 	CallbackSecret string // what callbacks are signed with
 }
 
@@ -82,8 +85,7 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 // URL is where the service is.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// TellAt tells every change from now on at a URL, and what was not delivered
-// before.
+// TellAt tells at a URL from now on, also what was not delivered before.
 func (s *Server) TellAt(url string) {
 	s.ledger.url.Store(&url)
 	s.sender.nudge()
@@ -153,7 +155,7 @@ func (s *Server) authorise(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sender.nudge()
-	if !tellsAtOnce(written) && written.Asked == 1 && s.ledger.callbackURL() != "" {
+	if comesFirst(written.Method) && written.Asked == 1 && s.ledger.callbackURL() != "" {
 		if err := s.sender.first(r.Context(), written); err != nil {
 			refuse(w, http.StatusInternalServerError, err.Error())
 			return

@@ -92,7 +92,7 @@ func newWorld(tb testing.TB, dir string) *world {
 	c := &clock{}
 	s, err := sandbox.Listen(tb.Context(), "127.0.0.1:0", sandbox.Config{
 		Ledger: filepath.Join(tb.TempDir(), "ledger.db"), Delay: time.Minute, Now: c.now,
-		CallbackURL: server.URL, CallbackSecret: secret,
+		CallbackURL: server.URL, CallbackSecret: secret, TellAll: true,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -79,8 +79,9 @@ func (s *Service) fault(step string) error {
 }
 
 // Receive stores a callback and returns its id. It is applied afterwards, see
-// [Service.Run]. Repeating it changes nothing. The error is one of the rules
-// above, or [eventstore.ErrUnavailable]: then the gateway is to send it again.
+// [Service.Run]. Repeating it changes nothing. One that tells what is recorded
+// already is not stored, and has no id. The error is one of the rules above, or
+// [eventstore.ErrUnavailable]: then the gateway is to send it again.
 func (s *Service) Receive(ctx context.Context, gateway string, header http.Header, body []byte) (string, error) {
 	provider, err := s.Gateways.Provider(gateway)
 	if err != nil {
@@ -96,6 +97,9 @@ func (s *Service) Receive(ctx context.Context, gateway string, header http.Heade
 		return "", fmt.Errorf("read a callback of %s: %w: %w", gateway, eventstore.ErrUnavailable, err)
 	}
 	received := s.normalise(gateway, told)
+	if known, err := s.known(ctx, received); err != nil || known {
+		return "", err
+	}
 	if err := s.store(ctx, received); err != nil {
 		return "", err
 	}

@@ -86,7 +86,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	var err error
 	w.sandbox, err = sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Config{
-		Ledger: filepath.Join(t.TempDir(), "ledger.db"), Delay: 10 * time.Second, Now: w.time, CallbackURL: server.URL, CallbackSecret: secret,
+		Ledger: filepath.Join(t.TempDir(), "ledger.db"), Delay: 10 * time.Second, Now: w.time, CallbackURL: server.URL, CallbackSecret: secret, TellAll: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +169,14 @@ func (w *world) apply(c told) callback.State {
 		w.t.Fatal(err)
 	}
 	return w.callback(id)
+}
+
+// wantKnown takes in a callback that tells nothing new: nothing is stored.
+func (w *world) wantKnown(c told) {
+	w.t.Helper()
+	if id := w.receive(c); id != "" {
+		w.t.Errorf("stored as %s, want nothing stored", id)
+	}
 }
 
 func (w *world) callback(id string) callback.State { return load(w, callback.Decider, id) }
