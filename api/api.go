@@ -83,6 +83,7 @@ func (s *server) routes() {
 	s.orderGoodsRoutes()
 	s.orderMoneyRoutes()
 	s.orderCaptureRoutes()
+	s.paymentRoutes()
 	s.orderEditRoutes()
 	s.orderListRoutes()
 	s.checkoutListRoutes()

@@ -22,6 +22,7 @@ func (s *server) describe(doc *huma.OpenAPI) {
 	doc.Tags = []*huma.Tag{
 		{Name: "orders", Description: "Place orders and look them up."},
 		{Name: "checkouts", Description: "How an order comes about, and paying for it again."},
+		{Name: "payments", Description: "What became of the money, and what gateways tell of it."},
 		{Name: "catalogue", Description: "What is sold, and for how much."},
 		{Name: "stock", Description: "How much of it there is, and where."},
 		{Name: "webhooks", Description: "Endpoints that are told what happens."},

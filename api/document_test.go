@@ -158,7 +158,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"GET /v1/orders", "GET /v1/orders/by-number/{number}",
 		"GET /v1/orders/{id}", "GET /v1/orders/{id}/captures/{part}", "GET /v1/orders/{id}/edits/{part}", "GET /v1/orders/{id}/events", "GET /v1/orders/{id}/fulfilments/{part}",
 		"GET /v1/orders/{id}/notes", "GET /v1/orders/{id}/notes/{part}", "GET /v1/orders/{id}/refunds/{part}", "GET /v1/orders/{id}/returns/{part}",
-		"GET /v1/orders/{id}/shipments/{part}", "GET /v1/orders/{id}/tasks", "GET /v1/orders/{id}/timeline", "GET /v1/products/{sku}", "GET /v1/stock", "GET /v1/stock/{location}/{sku}",
+		"GET /v1/orders/{id}/shipments/{part}", "GET /v1/orders/{id}/payments", "GET /v1/payments/{id}", "GET /v1/orders/{id}/tasks", "GET /v1/orders/{id}/timeline", "GET /v1/products/{sku}", "GET /v1/stock", "GET /v1/stock/{location}/{sku}",
 		"POST /v1/api-keys", "POST /v1/checkouts/{id}/payments", "POST /v1/credit-notes", "POST /v1/endpoints", "POST /v1/endpoints/{id}/test",
 		"POST /v1/orders", "POST /v1/orders/bulk", "POST /v1/orders/{id}/address", "POST /v1/orders/{id}/cancel", "POST /v1/orders/{id}/captures", "POST /v1/orders/{id}/edits",
 		"POST /v1/orders/{id}/fulfilments", "POST /v1/orders/{id}/hold", "POST /v1/orders/{id}/notes", "POST /v1/orders/{id}/refunds",
