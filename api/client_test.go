@@ -36,7 +36,7 @@ func TestClientChangesOrders(t *testing.T) {
 			return c.TagOrder(t.Context(), o.id, how("tag"), client.Tags{Add: []string{"gift"}})
 		}, "placed", nil},
 		{"address", func() (client.Changed, error) {
-			return c.ChangeAddress(t.Context(), o.id, how("address"), client.ShippingAddress{Lines: []string{"1 High Street"}, City: "Leeds", Country: "GB"})
+			return c.ChangeAddress(t.Context(), o.id, how("address"), client.Address{Line1: "1 High Street", City: "Leeds", Country: "GB"})
 		}, "placed", nil},
 		{"edit", func() (client.Changed, error) {
 			return c.EditOrder(t.Context(), o.id, how("edit"), client.EditOrder{Lines: []client.EditLine{{LineID: "1", Quantity: 2}, {SKU: "MUG-1", Quantity: 1}}})

@@ -19,7 +19,7 @@ type recordCreditNoteBody struct {
 	Customer *elsewhereBody       `json:"customer,omitempty" doc:"Missing for a guest."`
 	Currency string               `json:"currency" example:"GBP"`
 	Lines    []creditNoteLineBody `json:"lines" nullable:"false" doc:"Goods that came back, 1 to 2,000 lines."`
-	ShipTo   *addressBody         `json:"ship_to,omitempty" doc:"Where the goods had gone."`
+	ShipTo   *countryBody         `json:"ship_to,omitempty" doc:"Where the goods had gone."`
 	External externalBody         `json:"external" doc:"Where and when the credit note came about: recorded once per source and ref."`
 }
 
@@ -50,7 +50,7 @@ type creditNoteBody struct {
 	Currency   string         `json:"currency"`
 	Lines      []creditedLine `json:"lines" nullable:"false"`
 	Total      money          `json:"total"`
-	ShipTo     *addressBody   `json:"ship_to,omitempty"`
+	ShipTo     *countryBody   `json:"ship_to,omitempty"`
 	External   externalBody   `json:"external"`
 }
 
@@ -114,7 +114,7 @@ func creditNoteBodyOf(e creditnote.CreditNoteRecorded) creditNoteBody {
 		}),
 	}
 	if e.ShipToCountry != "" {
-		body.ShipTo = &addressBody{Country: e.ShipToCountry}
+		body.ShipTo = &countryBody{Country: e.ShipToCountry}
 	}
 	return body
 }

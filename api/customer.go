@@ -101,15 +101,20 @@ func (s *server) registerCustomer(ctx context.Context, in *registerCustomerReque
 	if err != nil {
 		return nil, err
 	}
-	if address, err := mail.ParseAddress(in.Body.Email); err != nil || address.Address != in.Body.Email {
+	if email, err := mail.ParseAddress(in.Body.Email); err != nil || email.Address != in.Body.Email {
 		return nil, s.refuse(kindInvalid, "the request has a mistake").
 			because(domain.Mistake{Pointer: "/email", Code: "invalid-email", Detail: "this is not an e-mail address"})
+	}
+	if a := in.Body.Address; a != nil {
+		if wrong := a.mistakes("/address"); len(wrong) > 0 {
+			return nil, s.refuse(kindInvalid, "nothing would arrive at this address").because(wrong...)
+		}
 	}
 	id, err := s.api.Vault.Current(ctx, in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.api.Customers.Register(ctx, meta, id, in.Body)
+	result, err := s.api.Customers.Register(ctx, meta, id, in.Body.kept())
 	if err != nil {
 		return nil, err
 	}

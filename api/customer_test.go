@@ -64,7 +64,7 @@ func TestACustomersLife(t *testing.T) {
 	if strings.Contains(string(reader.body), "ada") {
 		t.Errorf("somebody who may read orders sees who it is: %s", reader.body)
 	}
-	registered := p.post("/v1/customers", `{"email": "Ada@example.com", "name": "Ada", "phone": "+44 1", "address": {"lines": ["1 Street"], "city": "London", "country": "GB"}}`).expect(http.StatusCreated)
+	registered := p.post("/v1/customers", `{"email": "Ada@example.com", "name": "Ada", "phone": "+44 1", "address": {"line1": "1 Street", "city": "London", "country": "GB"}}`).expect(http.StatusCreated)
 	if registered.text("id") != id {
 		t.Errorf("registered as %s, ordered as %s", registered.text("id"), id)
 	}

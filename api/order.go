@@ -31,7 +31,7 @@ type orderBody struct {
 	Refunds          []refundPart     `json:"refunds" nullable:"false"`
 	Notes            []noteReference  `json:"notes" nullable:"false" doc:"Without their texts, which are personal data."`
 	Cancellation     *cancelPart      `json:"cancellation,omitempty" doc:"The last one that was asked for."`
-	ShipTo           *addressBody     `json:"ship_to,omitempty" doc:"The country given when it was placed."`
+	ShipTo           *countryBody     `json:"ship_to,omitempty" doc:"The country given when it was placed; the address is below address."`
 	External         *externalBody    `json:"external,omitempty" doc:"Where and when an order came about that did not start here."`
 	PlacedAt         time.Time        `json:"placed_at"`
 	CompletedAt      *time.Time       `json:"completed_at,omitempty"`
@@ -89,7 +89,7 @@ type paymentBody struct {
 	Authorised money  `json:"authorised"`
 }
 
-type addressBody struct {
+type countryBody struct {
 	Country string `json:"country" doc:"ISO 3166, two capital letters." maxLength:"64" example:"GB"`
 }
 
@@ -111,7 +111,7 @@ func orderBodyOf(s order.State) orderBody {
 		Cancellation: cancelPartOf(s), External: externalBodyOf(s.External), PlacedAt: s.PlacedAt,
 	}
 	if s.ShipToCountry != "" {
-		body.ShipTo = &addressBody{Country: s.ShipToCountry}
+		body.ShipTo = &countryBody{Country: s.ShipToCountry}
 	}
 	if s.Status == order.StatusCompleted {
 		body.CompletedAt = timeOrNil(s.Finished)
@@ -170,7 +170,8 @@ type placeOrderBody struct {
 	Currency string         `json:"currency" doc:"Of the whole order: ISO 4217." maxLength:"64" example:"EUR"`
 	Lines    []cartLineBody `json:"lines" nullable:"false" doc:"1 to 2,000 lines." maxItems:"4000"`
 	Payment  payBody        `json:"payment"`
-	ShipTo   *addressBody   `json:"ship_to,omitempty"`
+	ShipTo   *address       `json:"ship_to,omitempty" doc:"The country alone will do where nothing is sent. All but the country is kept encrypted, apart from the order."`
+	BillTo   *address       `json:"bill_to,omitempty" doc:"Where the bill goes, if elsewhere. Kept encrypted, apart from the order."`
 	External *externalBody  `json:"external,omitempty" doc:"Imports an order that came about elsewhere. Needs the scope orders:import."`
 }
 
@@ -178,6 +179,7 @@ type customerBody struct {
 	ID    string `json:"id,omitempty" doc:"Of the customer elsewhere. Imported orders only." maxLength:"200"`
 	Email string `json:"email,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"320" example:"a@example.com"`
 	Name  string `json:"name,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"200" example:"A"`
+	Phone string `json:"phone,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"64" example:"+44 20 7946 0000"`
 }
 
 type cartLineBody struct {

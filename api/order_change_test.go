@@ -162,14 +162,14 @@ func changeRows() []changeRow {
 			},
 		},
 		{
-			name: "address", path: "address", body: `{"lines": ["1 High Street"], "city": "Leeds", "country": "GB"}`,
-			other: `{"lines": ["2 High Street"], "city": "Leeds", "country": "GB"}`, status: 200, unkeyed: true,
+			name: "address", path: "address", body: `{"line1": "1 High Street", "city": "Leeds", "country": "GB"}`,
+			other: `{"line1": "2 High Street", "city": "Leeds", "country": "GB"}`, status: 200, unkeyed: true,
 			refusals: map[string]refusal{
 				"shipped": {
-					before: []string{shipAll}, body: `{"lines": ["1 High Street"], "city": "Leeds", "country": "GB"}`, status: 409, slug: "invalid-transition",
+					before: []string{shipAll}, body: `{"line1": "1 High Street", "city": "Leeds", "country": "GB"}`, status: 409, slug: "invalid-transition",
 					member: map[string]any{"command": "change-address"},
 				},
-				"nowhere": {body: `{"lines": [], "city": "", "country": "Britain"}`, status: 422, slug: "invalid-request"},
+				"nowhere": {body: `{"line1": "", "city": "", "country": "Britain"}`, status: 422, slug: "invalid-request"},
 			},
 		},
 		{
@@ -428,7 +428,7 @@ func TestOrderAfterItsLife(t *testing.T) {
 	for _, step := range []string{
 		`hold {"id": "h1", "reason": "fraud"}`, `release {}`, `edits {"id": "e1", "lines": [{"line_id": "1", "quantity": 2}, {"sku": "MUG-1", "quantity": 1}]}`, `hold {"id": "h2", "reason": "manual", "until": "2026-03-14T15:09:26Z"}`, `release {}`,
 		`notes {"id": "n1", "text": "Rang her."}`, `tags {"add": ["gift", "b2b"]}`,
-		`address {"lines": ["1 High Street"], "city": "Leeds", "country": "GB"}`,
+		`address {"line1": "1 High Street", "city": "Leeds", "country": "GB"}`,
 		`fulfilments {"id": "f1"}`,
 		`shipments {"id": "s1", "lines": [{"line_id": "2", "quantity": 1}], "carrier": "dhl", "tracking": "1Z", "shipped_at": "2026-03-14T15:09:26+01:00"}`,
 		`shipments {"id": "s2", "shipped_at": "2026-03-15T15:09:26Z"}`,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/handlers/orders"
+	"github.com/waybill-dev/waybill/vault"
 )
 
 type holdBody struct {
@@ -29,17 +30,6 @@ type noteBody struct {
 type tagsBody struct {
 	Add    []string `json:"add,omitempty" nullable:"false" doc:"1 to 64 letters, digits and signs of -_.+: each." maxItems:"200"`
 	Remove []string `json:"remove,omitempty" nullable:"false" maxItems:"200"`
-}
-
-// shippingAddress is personal data: it goes into the vault as it is.
-type shippingAddress struct {
-	Name       string   `json:"name,omitempty" maxLength:"200" example:"A"`
-	Lines      []string `json:"lines" nullable:"false" minItems:"1" maxItems:"10" doc:"Street and number, and what else there is." example:"[\"1 High Street\"]"`
-	City       string   `json:"city" minLength:"1" maxLength:"200" example:"Leeds"`
-	PostalCode string   `json:"postal_code,omitempty" maxLength:"32" example:"LS1 1UR"`
-	Region     string   `json:"region,omitempty" maxLength:"200"`
-	Country    string   `json:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166, two capital letters." example:"GB"`
-	Phone      string   `json:"phone,omitempty" maxLength:"64"`
 }
 
 type cancelBody struct {
@@ -69,8 +59,8 @@ func (s *server) orderLifeRoutes() {
 	}, s.tagOrder)
 	registerChange(s, route{
 		id: "changeAddress", path: "address", status: http.StatusOK, summary: "Send what is not yet shipped elsewhere",
-		about: "The address is kept encrypted, apart from the order.", refuses: transitions(kindErased),
-		example: map[string]any{"name": "A", "lines": []any{"1 High Street"}, "city": "Leeds", "postal_code": "LS1 1UR", "country": "GB"},
+		about: "The address is kept encrypted, apart from the order. A warehouse that has its job already is not told.", refuses: transitions(kindErased),
+		example: map[string]any{"name": "A", "line1": "1 High Street", "city": "Leeds", "postal_code": "LS1 1UR", "country": "GB"},
 	}, s.changeAddress)
 	registerChange(s, route{
 		id: "cancelOrder", path: "cancel", status: http.StatusAccepted, summary: "Cancel what is not shipped",
@@ -119,8 +109,11 @@ func (s *server) tagOrder(ctx context.Context, a asked, in tagsBody) (*changeAns
 	}))
 }
 
-func (s *server) changeAddress(ctx context.Context, a asked, in shippingAddress) (*changeAnswer, error) {
-	return changed(s.api.Changes.DoWithText(ctx, a.Request, in, func(_ order.State, ref string) (order.Command, error) {
+func (s *server) changeAddress(ctx context.Context, a asked, in address) (*changeAnswer, error) {
+	if wrong := in.mistakes(""); len(wrong) > 0 {
+		return nil, s.refuse(kindInvalid, "nothing would arrive at this address").because(wrong...)
+	}
+	return changed(s.api.Changes.DoWithText(ctx, a.Request, vault.Address(in), func(_ order.State, ref string) (order.Command, error) {
 		return order.ChangeAddress{ShipToRef: ref}, nil
 	}))
 }

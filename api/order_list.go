@@ -87,7 +87,7 @@ type orderSummaryBody struct {
 	Captured         money         `json:"captured"`
 	Refunded         money         `json:"refunded"`
 	LineCount        int           `json:"line_count"`
-	ShipTo           *addressBody  `json:"ship_to,omitempty"`
+	ShipTo           *countryBody  `json:"ship_to,omitempty"`
 	External         *externalBody `json:"external,omitempty"`
 	PlacedAt         time.Time     `json:"placed_at"`
 	UpdatedAt        time.Time     `json:"updated_at"`
@@ -101,7 +101,7 @@ func orderSummaryOf(row projections.OrderRow) orderSummaryBody {
 		Captured: moneyOf(row.Captured), Refunded: moneyOf(row.Refunded),
 	}
 	if row.ShipToCountry != "" {
-		body.ShipTo = &addressBody{Country: row.ShipToCountry}
+		body.ShipTo = &countryBody{Country: row.ShipToCountry}
 	}
 	return body
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/handlers/orders"
-	"github.com/waybill-dev/waybill/vault"
 )
 
 type holdPart struct {
@@ -199,6 +197,7 @@ func (s *server) orderPartRoutes() {
 		func(o order.State) []order.OrderEdited { return o.Edits },
 		func(e order.OrderEdited) string { return e.EditID }, editPartOf)
 	s.noteRoutes()
+	s.orderContactRoutes()
 }
 
 type notePart struct {
@@ -271,10 +270,9 @@ func (s *server) noteRoutes() {
 const erased = "[erased]"
 
 func (s *server) note(ctx context.Context, n order.OrderNoteAdded) (notePart, error) {
-	var text orders.Text
-	err := s.api.Vault.Get(ctx, n.TextRef, &text)
-	if errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrNotFound) {
-		text.Text, err = erased, nil
+	text, gone, err := kept[orders.Text](ctx, s.api.Vault, n.TextRef)
+	if gone {
+		text.Text = erased
 	}
 	return notePart{ID: n.NoteID, Visibility: string(n.Visibility), Text: text.Text}, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/stock"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/vault"
 )
 
 type placeOrderRequest struct {
@@ -29,23 +30,6 @@ type placedAnswer struct {
 	Replayed string `header:"Idempotency-Replayed"`
 	Position string `header:"X-Write-Position" doc:"Of the order in the log: lists take it as min_position."`
 	Body     any
-}
-
-// contact is the personal data of an order, as it is kept in the vault.
-type contact struct {
-	Email   string       `json:"email" maxLength:"320" example:"a@example.com"`
-	Name    string       `json:"name,omitempty" maxLength:"200" example:"A"`
-	Phone   string       `json:"phone,omitempty" maxLength:"64" example:"+44 20 7946 0000"`
-	Address *postAddress `json:"address,omitempty"`
-}
-
-// postAddress is where somebody gets post, as it is kept in the vault.
-type postAddress struct {
-	Lines      []string `json:"lines" nullable:"false" maxItems:"10" doc:"Street, house, floor and the like." example:"[\"12 St James Square\"]"`
-	City       string   `json:"city" maxLength:"200" example:"London"`
-	PostalCode string   `json:"postal_code,omitempty" maxLength:"32" example:"SW1Y 4JH"`
-	Region     string   `json:"region,omitempty" maxLength:"200"`
-	Country    string   `json:"country" maxLength:"64" doc:"ISO 3166, two capital letters." example:"GB"`
 }
 
 func (s *server) placeRoutes() {
@@ -65,6 +49,7 @@ func (s *server) placeRoutes() {
 		example: map[string]any{
 			"customer": map[string]any{"email": "a@example.com", "name": "A"}, "currency": "EUR",
 			"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 2}}, "payment": map[string]any{"method": "sandbox:approved"},
+			"ship_to": map[string]any{"line1": "1 High Street", "city": "Leeds", "postal_code": "LS1 1UR", "country": "GB"},
 		},
 	}, s.placeOrder)
 	register(s, route{
@@ -100,8 +85,8 @@ func (s *server) placeOrder(ctx context.Context, in *placeOrderRequest) (*placed
 // place places an order under a key; text is what the caller wrote of it.
 func (s *server) place(ctx context.Context, key string, body placeOrderBody, text []byte) (checkouts.Outcome, error) {
 	caller, cart := callOf(ctx), body.cart()
-	if wrong := body.customerMistakes(); len(wrong) > 0 {
-		return checkouts.Outcome{}, s.wrongCustomer(ctx, cart, wrong)
+	if wrong := append(body.customerMistakes(), body.addressMistakes()...); len(wrong) > 0 {
+		return checkouts.Outcome{}, s.wrongPerson(ctx, cart, wrong)
 	}
 	print, err := fingerprint(s.api.CursorKey, text)
 	if err != nil {
@@ -110,15 +95,32 @@ func (s *server) place(ctx context.Context, key string, body placeOrderBody, tex
 	place := checkouts.Place{
 		Credential: tenant + ":" + caller.credential.KeyID, Key: key, Fingerprint: print, Actor: caller.metadata().Actor, Cart: cart,
 	}
-	if c := body.Customer; c != nil && c.Email != "" {
-		if place.Subject = c.ID; c.ID == "" {
-			if place.Subject, err = s.api.Vault.Current(ctx, c.Email); err != nil {
-				return checkouts.Outcome{}, err
-			}
-		}
-		place.Contact, place.Cart.CustomerID = contact{Email: c.Email, Name: c.Name}, place.Subject
+	if err := s.person(ctx, &place, body); err != nil {
+		return checkouts.Outcome{}, err
 	}
 	return s.api.Checkouts.Place(ctx, place)
+}
+
+// person says whose the order is, and what of that belongs into the vault.
+func (s *server) person(ctx context.Context, place *checkouts.Place, body placeOrderBody) (err error) {
+	if c := body.Customer; c != nil {
+		if place.Subject = c.ID; c.ID == "" && c.Email != "" {
+			if place.Subject, err = s.api.Vault.Current(ctx, c.Email); err != nil {
+				return err
+			}
+		}
+		place.Cart.CustomerID = place.Subject
+		if c.Email+c.Name+c.Phone != "" {
+			place.Contact = vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone}
+		}
+	}
+	if body.ShipTo != nil && body.ShipTo.whole() {
+		place.ShipTo = vault.Address(*body.ShipTo)
+	}
+	if body.BillTo != nil {
+		place.BillTo = vault.Address(*body.BillTo)
+	}
+	return nil
 }
 
 // placedOrder answers with what a checkout came to.
@@ -157,9 +159,9 @@ func (s *server) refusedCheckout(o checkouts.Outcome) *Problem {
 	return problem
 }
 
-// wrongCustomer refuses a cart whose customer is wrong together with
+// wrongPerson refuses a cart whose customer or address is wrong together with
 // everything else that is wrong with it. It is not kept under the key.
-func (s *server) wrongCustomer(ctx context.Context, cart checkout.Request, wrong []domain.Mistake) error {
+func (s *server) wrongPerson(ctx context.Context, cart checkout.Request, wrong []domain.Mistake) error {
 	_, err := checkouts.Prices{Products: s.api.Catalogue}.Price(ctx, cart)
 	rest := mistakesOf(err)
 	if err != nil && len(rest) == 0 {
@@ -214,6 +216,19 @@ func (b placeOrderBody) customerMistakes() []domain.Mistake {
 		return []domain.Mistake{{Pointer: "/customer/email", Code: "invalid-email", Detail: "this is not an e-mail address"}}
 	}
 	return nil
+}
+
+// addressMistakes says why parcels or bills would not arrive. Where parcels go
+// the country alone may be said; the cart's own rules look at that.
+func (b placeOrderBody) addressMistakes() []domain.Mistake {
+	var m []domain.Mistake
+	if b.ShipTo != nil && b.ShipTo.whole() {
+		m = b.ShipTo.missing("/ship_to")
+	}
+	if b.BillTo != nil {
+		m = append(m, b.BillTo.mistakes("/bill_to")...)
+	}
+	return m
 }
 
 type payCheckoutRequest struct {

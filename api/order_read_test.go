@@ -142,7 +142,7 @@ func TestEventsKeepNoText(t *testing.T) {
 	o := p.ordered()
 	for _, step := range []string{
 		`hold {"reason": "manual", "note": "SECRET"}`, `release {"note": "SECRET"}`, `notes {"text": "SECRET"}`,
-		`address {"name": "SECRET", "lines": ["SECRET"], "city": "SECRET", "country": "GB", "phone": "SECRET"}`,
+		`address {"name": "SECRET", "line1": "SECRET", "city": "SECRET", "country": "GB", "phone": "SECRET"}`,
 	} {
 		path, body, _ := strings.Cut(step, " ")
 		if answer := o.step(path, body); strings.Contains(string(answer.body), "SECRET") {

@@ -18,6 +18,7 @@ func (a *App) startFulfilment() {
 		Stock:        tracing.Stock(c.stock),
 		Gateways:     c.gateways,
 		Warehouse:    a.warehouse(),
+		People:       a.vault,
 		Replacements: fulfilment.Exchanges{Checkout: c.checkout},
 		Now:          a.now,
 		Config:       fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout},

@@ -199,9 +199,9 @@ func TestPersonalDataIsNowhereButInTheVault(t *testing.T) {
 	p.must(http.MethodPost, "/v1/endpoints", `{"url": "`+partner.URL+`", "event_types": ["*"]}`)
 	p.must(http.MethodPost, "/v1/products", `{"sku": "MUG-1", "title": "Mug", "prices": [{"amount": 1250, "currency": "EUR"}]}`)
 	p.must(http.MethodPost, "/v1/stock/main/MUG-1/receive", `{"quantity": 10}`)
-	placed := p.must(http.MethodPost, "/v1/orders", `{"customer": {"email": "zebediah.quux@privacy.example", "name": "Zebediah Quuxington"}, "currency": "EUR", "lines": [{"sku": "MUG-1", "quantity": 1}], "payment": {"method": "sandbox:approved"}}`)
+	placed := p.must(http.MethodPost, "/v1/orders", `{"customer": {"email": "zebediah.quux@privacy.example", "name": "Zebediah Quuxington", "phone": "+49-555-0199-777"}, "ship_to": {"line1": "Xylophone Alley 99", "city": "Oldenfjord", "country": "DE"}, "bill_to": {"name": "Zebediah", "line1": "Xylophone Alley 99", "city": "Oldenfjord", "country": "DE"}, "currency": "EUR", "lines": [{"sku": "MUG-1", "quantity": 1}], "payment": {"method": "sandbox:approved"}}`)
 	id, customerID := placed["id"].(string), placed["customer_id"].(string)
-	address := `"lines": ["Xylophone Alley 99"], "city": "Oldenfjord", "country": "DE"`
+	address := `"line1": "Xylophone Alley 99", "city": "Oldenfjord", "country": "DE"`
 	p.must(http.MethodPost, "/v1/customers", `{"email": "zebediah.quux@privacy.example", "name": "Zebediah", "phone": "+49-555-0199-777", "address": {`+address+`}}`)
 	p.must(http.MethodPost, "/v1/orders/"+id+"/address", `{"name": "Zebediah", "phone": "+49-555-0199-777", `+address+`}`)
 	p.must(http.MethodPost, "/v1/orders/"+id+"/notes", `{"text": "left it with the zebra"}`)
@@ -211,6 +211,8 @@ func TestPersonalDataIsNowhereButInTheVault(t *testing.T) {
 		{http.MethodGet, "/v1/orders?customer_id=zebediah.quux%40privacy.example", ""},
 		{http.MethodGet, "/v1/orders?cursor=zebediah.quux%40privacy.example", ""},
 		{http.MethodPost, "/v1/orders", `{"customer": {"email": 17, "name": "Zebediah"}, "currency": "Zebediah", "lines": [], "payment": {"method": "Zebediah"}}`},
+		{http.MethodPost, "/v1/orders", `{"ship_to": {"line1": 99, "name": "Zebediah", "country": "Oldenfjord"}, "bill_to": {"line1": ["Xylophone Alley 99"], "country": 1}, "currency": "EUR", "lines": [], "payment": {}}`},
+		{http.MethodPost, "/v1/orders/" + id + "/address", `{"line1": "Xylophone Alley 99", "country": "Oldenfjord"}`},
 		{http.MethodPost, "/v1/customers", `{"email": "Zebediah Quuxington"}`},
 	} {
 		status, _, raw := p.ask(request[0], request[1], request[2])
@@ -229,6 +231,10 @@ func TestPersonalDataIsNowhereButInTheVault(t *testing.T) {
 		t.Errorf("the data is not where it should be: %s", raw)
 	}
 
+	if _, _, raw := p.ask(http.MethodGet, "/v1/orders/"+id+"/address", ""); strings.Count(raw, "Xylophone Alley 99") != 2 {
+		t.Errorf("the addresses are not where they should be: %s", raw)
+	}
+
 	p.must(http.MethodPost, "/v1/orders/"+id+"/cancel", `{}`)
 	p.eventually("accepted", func() bool {
 		status, _, _ := p.ask(http.MethodPost, "/v1/customers/"+customerID+"/erase", `{}`)
@@ -236,7 +242,7 @@ func TestPersonalDataIsNowhereButInTheVault(t *testing.T) {
 	})
 	p.eventually("erased", func() bool { return p.must(http.MethodGet, "/v1/customers/"+customerID, "")["status"] == "erased" })
 	p.everywhere("after the erasure")
-	for _, path := range []string{"/v1/orders/" + id, "/v1/orders/" + id + "/notes", "/v1/orders/" + id + "/timeline", "/v1/customers/" + customerID, "/v1/orders"} {
+	for _, path := range []string{"/v1/orders/" + id, "/v1/orders/" + id + "/notes", "/v1/orders/" + id + "/contact", "/v1/orders/" + id + "/address", "/v1/orders/" + id + "/timeline", "/v1/customers/" + customerID, "/v1/orders"} {
 		status, _, raw := p.ask(http.MethodGet, path, "")
 		if p.clean(path, []byte(raw)); status != http.StatusOK {
 			t.Errorf("%s after the erasure: %d %s", path, status, raw)

@@ -21,6 +21,7 @@ type PlaceOrder struct {
 	Lines    []OrderLine `json:"lines"`
 	Payment  Payment     `json:"payment"`
 	ShipTo   *Address    `json:"ship_to,omitempty"`
+	BillTo   *Address    `json:"bill_to,omitempty"`
 	External *External   `json:"external,omitempty"`
 }
 
@@ -29,6 +30,7 @@ type Customer struct {
 	ID    string `json:"id,omitempty"`
 	Email string `json:"email,omitempty"`
 	Name  string `json:"name,omitempty"`
+	Phone string `json:"phone,omitempty"`
 }
 
 // OrderLine is one line of a cart.
@@ -44,9 +46,17 @@ type Payment struct {
 	Method string `json:"method"`
 }
 
-// Address is where the goods go.
+// Address is where goods or bills go.
 type Address struct {
-	Country string `json:"country"`
+	Name       string `json:"name,omitempty"`
+	Company    string `json:"company,omitempty"`
+	Line1      string `json:"line1,omitempty"`
+	Line2      string `json:"line2,omitempty"`
+	City       string `json:"city,omitempty"`
+	Region     string `json:"region,omitempty"`
+	PostalCode string `json:"postal_code,omitempty"`
+	Country    string `json:"country"`
+	Phone      string `json:"phone,omitempty"`
 }
 
 // External says where and when an order or credit note came about that did not

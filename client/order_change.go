@@ -57,17 +57,6 @@ type Tags struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// ShippingAddress is where goods go.
-type ShippingAddress struct {
-	Name       string   `json:"name,omitempty"`
-	Lines      []string `json:"lines"`
-	City       string   `json:"city"`
-	PostalCode string   `json:"postal_code,omitempty"`
-	Region     string   `json:"region,omitempty"`
-	Country    string   `json:"country"`
-	Phone      string   `json:"phone,omitempty"`
-}
-
 // Units are a number of units of one line.
 type Units struct {
 	LineID   string `json:"line_id"`
@@ -168,7 +157,7 @@ func (c *Client) TagOrder(ctx context.Context, id string, how Change, in Tags) (
 }
 
 // ChangeAddress sends what is not yet shipped elsewhere.
-func (c *Client) ChangeAddress(ctx context.Context, id string, how Change, in ShippingAddress) (Changed, error) {
+func (c *Client) ChangeAddress(ctx context.Context, id string, how Change, in Address) (Changed, error) {
 	return c.change(ctx, id, how, in, "address")
 }
 

@@ -18,11 +18,13 @@ const (
 	MaxBytes = 900_000
 )
 
-// Request is what the shopper asks for. There is no personal data in it:
-// ContactRef is a key into the vault.
+// Request is what the shopper asks for. There is no personal data in it: what
+// ends in Ref is a key into the vault.
 type Request struct {
 	CustomerID    string `json:"customer_id"`
 	ContactRef    string `json:"contact_ref,omitempty"`
+	ShipToRef     string `json:"ship_to_ref,omitempty"`
+	BillToRef     string `json:"bill_to_ref,omitempty"`
 	Currency      string `json:"currency"`
 	Region        string `json:"region,omitempty"`
 	ShipToCountry string `json:"ship_to_country,omitempty"`

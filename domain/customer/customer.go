@@ -6,6 +6,7 @@ package customer
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -30,6 +31,18 @@ var (
 	ErrOpenOrders = domain.Rule("open-orders", "the customer has orders that are not over")
 	ErrNotErasing = domain.Rule("erasure-not-begun", "the customer's data is not being erased")
 )
+
+// guest begins the ids of customers who are known by one order alone.
+const guest = "order:"
+
+// Guest is the id under which the personal data of an order without a customer
+// is kept.
+func Guest(orderID string) string { return guest + orderID }
+
+// GuestOf returns the one order of a guest.
+func GuestOf(customerID string) (orderID string, is bool) {
+	return strings.CutPrefix(customerID, guest)
+}
 
 // Command is what may be asked of a customer.
 //

@@ -93,7 +93,7 @@ func (c *Client) ask(ctx context.Context, request func(*resty.Request) (*resty.R
 	err := c.executor.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
 		response, err := request(c.http.R().SetContext(e.Context()))
 		if err == nil && !response.IsSuccess() {
-			err = fmt.Errorf("status %d: %.200s", response.StatusCode(), response.Body())
+			err = fmt.Errorf("status %d", response.StatusCode()) // the body may repeat an address, and this is logged
 		}
 		return err
 	})

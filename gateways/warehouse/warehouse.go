@@ -33,15 +33,28 @@ const (
 	Picked Stopped = "picked"  // too late
 )
 
-// Job is what is to be picked and shipped. ShipToRef is where the address is in
-// the vault, for those who may read it.
+// Job is what is to be picked and shipped. ShipTo is personal data: it is read
+// from the vault for the call, and is not to be logged or kept here.
 type Job struct {
-	RequestID   string `json:"request_id"`
-	OrderID     string `json:"order_id"`
-	OrderNumber string `json:"order_number"`
-	Location    string `json:"location"`
-	ShipToRef   string `json:"ship_to_ref,omitempty"`
-	Lines       []Line `json:"lines"`
+	RequestID   string   `json:"request_id"`
+	OrderID     string   `json:"order_id"`
+	OrderNumber string   `json:"order_number"`
+	Location    string   `json:"location"`
+	ShipTo      *Address `json:"ship_to,omitempty"`
+	Lines       []Line   `json:"lines"`
+}
+
+// Address is where a parcel goes, and who gets it.
+type Address struct {
+	Name       string `json:"name,omitempty"`
+	Company    string `json:"company,omitempty"`
+	Line1      string `json:"line1,omitempty"`
+	Line2      string `json:"line2,omitempty"`
+	City       string `json:"city,omitempty"`
+	Region     string `json:"region,omitempty"`
+	PostalCode string `json:"postal_code,omitempty"`
+	Country    string `json:"country,omitempty"` // ISO 3166
+	Phone      string `json:"phone,omitempty"`
 }
 
 // Line is units of one line of an order.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
@@ -59,10 +60,10 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	if _, err := p.Numbers.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	contacts := &contacts{}
+	contacts := &contacts{refs: map[string]any{}}
 	p.Contacts = contacts
 	request := place("k", "sandbox:approved", line("MUG-1", 2), line("MUG-1", 1))
-	request.Subject, request.Contact = "u", "a@example.com"
+	request.Subject, request.Contact, request.ShipTo, request.BillTo = "u", "a@example.com", "1 High Street", "2 High Street"
 	before := store.appends.Load()
 	o, err := p.Place(t.Context(), request)
 	must(t, o, err)
@@ -75,9 +76,7 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	if o.Order.Totals.Grand.Amount != 3750 || len(o.Order.Lines) != 2 || o.Order.Number != "100002" || o.Order.Authorised.Amount != 3750 {
 		t.Errorf("order %+v", o.Order)
 	}
-	if contacts.refs[o.Order.ContactRef] != "a@example.com" {
-		t.Error("the contact is not kept under the order's reference")
-	}
+	contacts.check(t, o.Order, "u")
 	if s := p.item(t, "MUG-1"); s.Committed != 3 || s.Reserved != 0 {
 		t.Errorf("%d committed, %d reserved; want 3, 0", s.Committed, s.Reserved)
 	}
@@ -97,11 +96,48 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	refusedBy(t, must(t, o, err), domaincheckout.ErrReused)
 }
 
-type contacts struct{ refs map[string]any }
+// contacts keeps personal data as the vault does: what is there stays, and
+// each reference is of one person.
+type contacts struct {
+	mu   sync.Mutex
+	refs map[string]any // subject and reference
+}
 
-func (c *contacts) Put(_ context.Context, _, ref string, data any) error {
-	c.refs = map[string]any{ref: data}
+func (c *contacts) Put(_ context.Context, subject, ref string, data any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.refs[subject+" "+ref]; !known {
+		c.refs[subject+" "+ref] = data
+	}
 	return nil
+}
+
+// check fails the test unless an order's personal data is where the order says.
+func (c *contacts) check(t *testing.T, o order.State, subject string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ref, want := range map[string]string{o.ContactRef: "a@example.com", o.ShipToRef: "1 High Street", o.BillToRef: "2 High Street"} {
+		if got := c.refs[subject+" "+ref]; got != want {
+			t.Errorf("under reference %q is kept %v, want %v", ref, got, want)
+		}
+	}
+}
+
+func TestAGuestsDataIsKeptApartForEachOrder(t *testing.T) {
+	t.Parallel()
+	var c clock
+	p := newWorld(t, "").process(t, &c)
+	p.offer(t, "MUG-1", 5)
+	kept := &contacts{refs: map[string]any{}}
+	p.Contacts = kept
+	for _, key := range []string{"k", "l"} {
+		request := place(key, "sandbox:approved", line("MUG-1", 1))
+		request.Contact, request.ShipTo, request.BillTo = "a@example.com", "1 High Street", "2 High Street"
+		o, err := p.Place(t.Context(), request)
+		must(t, o, err)
+		kept.check(t, o.Order, "order:"+o.Order.OrderID)
+	}
 }
 
 func TestACartWithMistakesIsRefusedOnceForAll(t *testing.T) {

@@ -47,6 +47,7 @@ func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 	w := newWorld(t, "")
 	w.patient = impatient
 	w.store = handlertest.Connect(t, w.address)
+	w.contacts = &contacts{refs: map[string]any{}}
 	for _, method := range []string{"sandbox:approved", "sandbox:declined", "sandbox:timeout", "sandbox:error", "sandbox:action"} {
 		for _, cart := range []string{"one", "three", "short"} {
 			for seed := range uint64(3) {
@@ -85,6 +86,7 @@ func interrupt(t *testing.T, w *world, name, method, cart string, gap int, rando
 	}
 	request := place(name, method, lines...)
 	request.Cart.ReturnURL = back
+	request.Subject, request.Contact, request.ShipTo, request.BillTo = "u", "a@example.com", "1 High Street", "2 High Street"
 	id := checkout.ID(request.Credential, request.Key)
 
 	fault, state := killAfter(gap)
@@ -154,6 +156,9 @@ func check(t *testing.T, w *world, p *process, id string, units map[string]int) 
 	o, _, err := eventstore.Load(t.Context(), p.Store, domainorder.Decider, c.OrderID)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.Status != "" {
+		w.contacts.check(t, o, "u")
 	}
 	if placed := o.Status == domainorder.StatusPlaced; c.Step.Open() || placed != (c.Step == domaincheckout.Completed) {
 		t.Errorf("checkout %s, order %q", c.Step, o.Status)

@@ -73,7 +73,7 @@ func (s *Service) order(r *run) order.OrderPlaced {
 	c, p := r.checkout.state, r.payment.state
 	o := order.OrderPlaced{
 		OrderID: c.OrderID, Number: c.Number, CheckoutID: r.id, CustomerID: c.CustomerID,
-		ContactRef: c.Request.ContactRef, ShipToCountry: c.Request.ShipToCountry, Currency: c.Request.Currency,
+		ContactRef: c.Request.ContactRef, ShipToRef: c.Request.ShipToRef, BillToRef: c.Request.BillToRef, ShipToCountry: c.Request.ShipToCountry, Currency: c.Request.Currency,
 		Totals: order.Totals(c.Totals), PaymentID: p.PaymentID, Authorised: p.Authorised,
 		External: order.External(c.Request.External), PlacedAt: s.Now(), Capture: s.Config.Capture,
 	}

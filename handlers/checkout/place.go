@@ -6,8 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -20,12 +23,13 @@ type Place struct {
 	// Fingerprint tells two requests under one key apart.
 	Fingerprint string
 	Actor       eventstore.Actor
-	// Cart is what is asked for; its ContactRef is set here.
+	// Cart is what is asked for. Its references to what follows are set here.
 	Cart checkout.Request
-	// Contact is the personal data of the person Subject names, to be kept
-	// apart from the events. Nil is none.
-	Subject string
-	Contact any
+	// Contact, ShipTo and BillTo are personal data of the person Subject names,
+	// to be kept apart from the events. Nil is none. Without a subject they are
+	// those of a guest, see [customer.Guest].
+	Subject                 string
+	Contact, ShipTo, BillTo any
 }
 
 // ID returns the id of the checkout that a key of a credential names.
@@ -203,11 +207,37 @@ func (s *Service) prepare(ctx context.Context, command *checkout.Start, priced P
 		line.Location = location
 		line.ReservationID = eventstore.DeriveID("reservation", command.CheckoutID, location, line.SKU)
 	}
-	if request.Contact == nil || s.Contacts == nil {
+	return s.putAway(ctx, command, request)
+}
+
+// putAway keeps personal data where events only refer to it. All of it waits
+// for the disk at the same time.
+func (s *Service) putAway(ctx context.Context, command *checkout.Start, request Place) error {
+	if s.Contacts == nil {
 		return nil
 	}
-	command.Request.ContactRef = eventstore.DeriveID("contact", command.CheckoutID, request.Fingerprint)
-	return s.Contacts.Put(ctx, request.Subject, command.Request.ContactRef, request.Contact)
+	subject := request.Subject
+	if subject == "" {
+		subject = customer.Guest(command.OrderID)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range []struct {
+		kind string
+		data any
+		ref  *string
+	}{
+		{"contact", request.Contact, &command.Request.ContactRef},
+		{"ship-to", request.ShipTo, &command.Request.ShipToRef},
+		{"bill-to", request.BillTo, &command.Request.BillToRef},
+	} {
+		if part.data == nil {
+			continue
+		}
+		ref := eventstore.DeriveID(part.kind, command.CheckoutID, request.Fingerprint)
+		*part.ref = ref
+		group.Go(func() error { return s.Contacts.Put(ctx, subject, ref, part.data) })
+	}
+	return group.Wait()
 }
 
 // Pay is a request to try another payment for a checkout whose last one was

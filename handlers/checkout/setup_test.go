@@ -48,7 +48,8 @@ type world struct {
 	sandbox *sandbox.Server
 	patient time.Duration // with the gateway
 	// store, if set, is the connection that all processes share.
-	store eventstore.Store
+	store    eventstore.Store
+	contacts *contacts // if set, keep personal data for all processes
 	// clock is that of the gateway.
 	clock *clock
 	told  *told
@@ -151,7 +152,7 @@ func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *proc
 		URL: w.sandbox.URL(), Protection: payment.Protection{Timeout: w.patient}, Secret: secret, Now: w.clock.now,
 	})
 	tb.Cleanup(gateway.Close)
-	return &process{
+	p := &process{
 		Service: &checkout.Service{
 			Store: store, Pricer: checkout.Prices{Products: products}, Stock: items, Gateways: only(gateway),
 			Numbers: &numbers.Allocator{Store: store, Tenant: "default", NewID: uuid.NewString},
@@ -159,6 +160,10 @@ func (w *world) processOn(tb testing.TB, c *clock, store eventstore.Store) *proc
 		},
 		catalog: products, writer: items,
 	}
+	if w.contacts != nil {
+		p.Contacts = w.contacts
+	}
+	return p
 }
 
 // only is a registry with nothing but the sandbox.

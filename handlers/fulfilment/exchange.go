@@ -61,7 +61,7 @@ func (e Exchanges) request(r Replacement, attempt int) handler.Place {
 	p := handler.Place{
 		Credential: ExchangeSource, Key: key, Fingerprint: key, Actor: r.Actor,
 		Cart: checkout.Request{
-			CustomerID: r.CustomerID, ContactRef: r.ContactRef, Currency: r.Currency, ShipToCountry: r.ShipToCountry, Method: r.Method,
+			CustomerID: r.CustomerID, ContactRef: r.ContactRef, ShipToRef: r.ShipToRef, BillToRef: r.BillToRef, Currency: r.Currency, ShipToCountry: r.ShipToCountry, Method: r.Method,
 			External: checkout.External{Source: ExchangeSource, Ref: r.ReturnID, Time: r.ReceivedAt},
 		},
 	}

@@ -1,12 +1,14 @@
 package fulfilment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
+	"github.com/waybill-dev/waybill/vault"
 )
 
 // fulfil hands a job to the warehouse.
@@ -28,7 +30,11 @@ func (r *run) fulfil(ctx context.Context) error {
 	}
 	job := warehouse.Job{
 		RequestID: open[i].RequestID, OrderID: r.task.OrderID, OrderNumber: r.order.Number,
-		Location: open[i].Location, ShipToRef: r.order.ShipToRef,
+		Location: open[i].Location,
+	}
+	var err error
+	if job.ShipTo, err = r.shipTo(ctx); err != nil {
+		return fmt.Errorf("read where order %s goes: %w", r.task.OrderID, err)
 	}
 	for _, u := range open[i].Lines {
 		l, _ := r.order.Line(u.LineID)
@@ -38,4 +44,24 @@ func (r *run) fulfil(ctx context.Context) error {
 		return fmt.Errorf("submit job %s: %w", job.RequestID, err)
 	}
 	return r.step("job submitted")
+}
+
+// shipTo reads where the parcel goes; nil where that was never said. Who gets
+// it is the customer, unless the address says otherwise.
+func (r *run) shipTo(ctx context.Context) (*warehouse.Address, error) {
+	if r.order.ShipToRef == "" || r.People == nil {
+		return nil, nil
+	}
+	var to vault.Address
+	if err := r.People.Get(ctx, r.order.ShipToRef, &to); err != nil {
+		return nil, err
+	}
+	if r.order.ContactRef != "" && (to.Name == "" || to.Phone == "") {
+		var customer vault.Contact
+		if err := r.People.Get(ctx, r.order.ContactRef, &customer); err != nil {
+			return nil, err
+		}
+		to.Name, to.Phone = cmp.Or(to.Name, customer.Name), cmp.Or(to.Phone, customer.Phone)
+	}
+	return (*warehouse.Address)(&to), nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 	writer "github.com/waybill-dev/waybill/handlers/stock"
 )
 
@@ -131,7 +130,7 @@ func (r *run) replace(ctx context.Context, back order.Return) error {
 	}
 	replacement := Replacement{
 		OrderID: r.task.OrderID, ReturnID: back.Requested.ReturnID, CustomerID: r.order.CustomerID, ContactRef: r.order.ContactRef,
-		ShipToCountry: r.order.ShipToCountry, Currency: r.order.Currency, Method: p.state.Method,
+		ShipToRef: r.order.ShipToRef, BillToRef: r.order.BillToRef, ShipToCountry: r.order.ShipToCountry, Currency: r.order.Currency, Method: p.state.Method,
 		ReceivedAt: r.task.OpenedAt.UTC().Truncate(time.Second), Actor: eventstore.Actor{Type: "process", ID: "fulfilment"},
 	}
 	for _, u := range received(back) {
@@ -139,27 +138,8 @@ func (r *run) replace(ctx context.Context, back order.Return) error {
 			replacement.Lines = append(replacement.Lines, ReplacementLine{SKU: l.SKU, Quantity: u.Quantity})
 		}
 	}
-	id, err := r.Replacements.Replace(ctx, replacement)
-	if err != nil {
+	if _, err := r.Replacements.Replace(ctx, replacement); err != nil {
 		return fmt.Errorf("replace the goods of return %s: %w", back.Requested.ReturnID, err)
 	}
-	if err := r.step("replaced"); err != nil {
-		return err
-	}
-	return r.redirect(ctx, id)
-}
-
-// redirect sends a replacement to where the order was sent, unless it has an
-// address of its own by now, or is on its way.
-func (r *run) redirect(ctx context.Context, orderID string) error {
-	state, revision, err := eventstore.Load(ctx, r.Store, order.Decider, orderID)
-	if err != nil {
-		return fmt.Errorf("read order %s: %w", orderID, err)
-	}
-	if r.order.ShipToRef == "" || state.ShipToRef != "" || state.Status != order.StatusPlaced {
-		return nil
-	}
-	h := handlers.CommandHandler[order.State, order.Command, order.Event]{Store: r.Store, Decider: order.Decider}
-	_, err = h.HandleAt(ctx, orderID, revision, r.meta("redirected", orderID), order.ChangeAddress{ShipToRef: r.order.ShipToRef})
-	return err
+	return r.step("replaced")
 }

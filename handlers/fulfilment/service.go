@@ -33,6 +33,11 @@ type Gateways interface {
 	Provider(name string) (payment.Provider, error)
 }
 
+// People reads personal data, see [vault.Vault].
+type People interface {
+	Get(ctx context.Context, ref string, into any) error
+}
+
 // Replacements places the orders of exchanged goods.
 type Replacements interface {
 	// Replace places an order whose lines cost nothing, and returns its id. The
@@ -44,6 +49,7 @@ type Replacements interface {
 type Replacement struct {
 	OrderID, ReturnID      string
 	CustomerID, ContactRef string
+	ShipToRef, BillToRef   string
 	ShipToCountry          string
 	Currency               string
 	Method                 string // the order was paid with
@@ -84,7 +90,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Service does the tasks. All fields but the last two are required. It may be
+// Service does the tasks. All fields but the last three are required. It may be
 // used by many goroutines.
 type Service struct {
 	Store     eventstore.Store
@@ -94,6 +100,8 @@ type Service struct {
 	Now       func() time.Time
 	Config    Config
 
+	// People knows where parcels go. Without it the warehouse is not told.
+	People People
 	// Replacements places the orders of exchanges. Without it the task of an
 	// exchange fails, after its goods are back in stock.
 	Replacements Replacements

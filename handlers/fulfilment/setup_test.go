@@ -112,6 +112,7 @@ type cart struct {
 	shipping   int64
 	oneSKU     bool // all lines are of one SKU, and share a reservation
 	received   int  // of each SKU
+	contactRef string
 }
 
 // basic is 3 mugs for 10.00 and 2 bowls for 5.01, with shipping 4.00: 19.01.
@@ -131,7 +132,7 @@ func (c cart) sku(i int) string {
 func (s *shop) place(tb testing.TB, c cart) domainorder.State {
 	tb.Helper()
 	o := domainorder.OrderPlaced{
-		OrderID: c.id, Number: "1", CheckoutID: "c-" + c.id, CustomerID: "u", Currency: "EUR", PaymentID: "p1-" + c.id, PlacedAt: s.Now(),
+		OrderID: c.id, Number: "1", CheckoutID: "c-" + c.id, CustomerID: "u", ContactRef: c.contactRef, Currency: "EUR", PaymentID: "p1-" + c.id, PlacedAt: s.Now(),
 		Shipping: domainorder.Shipping{Method: "post", Price: eur(c.shipping), Tax: eur(0)},
 		Totals:   domainorder.Totals{Discount: eur(0), Shipping: eur(c.shipping), Tax: eur(0)},
 	}

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -11,7 +12,7 @@ import (
 // they are erased together. A guest's order stands for its guest.
 func Subject(s order.State) string {
 	if s.CustomerID == "" {
-		return "order:" + s.OrderID
+		return customer.Guest(s.OrderID)
 	}
 	return s.CustomerID
 }

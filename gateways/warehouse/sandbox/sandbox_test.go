@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func job(id string) warehouse.Job {
 	return warehouse.Job{
-		RequestID: id, OrderID: "o", OrderNumber: "100001", Location: "main", ShipToRef: "ref",
+		RequestID: id, OrderID: "o", OrderNumber: "100001", Location: "main", ShipTo: &warehouse.Address{Line1: "1 High Street", City: "Leeds", Country: "GB"},
 		Lines: []warehouse.Line{{LineID: "1", SKU: "MUG-1", Title: "Mug", Quantity: 2}},
 	}
 }
