@@ -103,7 +103,7 @@ func ruleKinds() []kind {
 		},
 		{
 			slug: "amount-exceeds-authorised", status: http.StatusUnprocessableEntity, title: "More than is authorised",
-			about: "What is captured, and about to be, cannot be more than what was authorised.",
+			about: "What is captured, and about to be, cannot be more than what was authorised, nor than the order costs.",
 		},
 		{
 			slug: "amount-exceeds-captured", status: http.StatusUnprocessableEntity, title: "More than is captured",

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/process"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	tasks "github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/handlers/stock"
@@ -25,10 +26,28 @@ func (a *App) startProcess(context.Context) error {
 	a.life.run("sweeper of reservations", sweeper.Run)
 	processor := &tasks.Processor{
 		Tasks: dueTasks{a.models.tasks}, Handlers: a.taskHandlers(), Store: a.store, Now: a.now, Random: rand.Float64, Logger: a.logger,
+		Ready:    a.tasksListed(),
 		Interval: a.cfg.Tasks.Every, Timeout: a.cfg.Tasks.Timeout, Workers: a.cfg.Tasks.Workers,
 	}
 	a.life.run("tasks of orders", processor.Run)
 	return nil
+}
+
+// tasksListed reports whether the to-do list has everything that was recorded
+// before it is asked for the first time.
+func (a *App) tasksListed() func(context.Context) (bool, error) {
+	var end *eventstore.Position
+	return func(ctx context.Context) (bool, error) {
+		if end == nil {
+			last, err := a.client.End(ctx)
+			if err != nil {
+				return false, err
+			}
+			end = &last
+		}
+		at, err := projections.ReadPosition(ctx, a.models.tasks.DB)
+		return err == nil && at >= *end, err
+	}
 }
 
 // taskHandlers lists everything that does tasks.

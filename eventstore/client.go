@@ -66,6 +66,13 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
+// End returns the position of the last event of the log, or 0.
+func (c *Client) End(ctx context.Context) (Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	return c.end(ctx)
+}
+
 // end returns the position of the last event of the log, or 0.
 func (c *Client) end(ctx context.Context) (Position, error) {
 	s, err := c.calls.acquire(ctx, false)

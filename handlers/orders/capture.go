@@ -17,7 +17,7 @@ import (
 type Capture struct {
 	CaptureID string
 	PaymentID string        // empty is the first payment of which enough is left
-	Amount    *domain.Money // nil is everything that is left of the payment
+	Amount    *domain.Money // nil is what is left of the payment, as far as the order still costs it
 	Final     bool          // lets go of what is left
 }
 
@@ -32,8 +32,8 @@ type Captured struct {
 
 // Capture asks for money to be taken, and waits for the gateway where that is
 // possible. The payment decides how much may be taken, and the order whether
-// any; the two are asked one after the other, so that a hold of the same moment
-// may come too late.
+// any, and that it is not more than it costs; the two are asked one after the
+// other, so that a hold or an edit of the same moment may come too late.
 //
 // The error is as that of [Service.Do], and what a payment refuses.
 func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captured, error) {
@@ -86,12 +86,16 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	if err := state.MayCapture(); err != nil {
 		return nil, err
 	}
+	owed, err := s.owed(ctx, state, wanted.CaptureID)
+	if err != nil {
+		return nil, err
+	}
 	var refusal error = order.ErrUnknown.With("payment_id", wanted.PaymentID)
 	for _, p := range state.Payments {
 		if wanted.PaymentID != "" && wanted.PaymentID != p.PaymentID {
 			continue
 		}
-		done, err := s.captureOf(ctx, r, p.PaymentID, wanted)
+		done, err := s.captureOf(ctx, r, p.PaymentID, wanted, owed)
 		var rule *domain.RuleError
 		if err == nil || !errors.As(err, &rule) {
 			return done, err
@@ -101,21 +105,44 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	return nil, refusal
 }
 
-func (s *Service) captureOf(ctx context.Context, r Request, paymentID string, wanted Capture) (*Captured, error) {
+// owed is what an order costs and was neither captured yet nor is about to be,
+// other than by one capture: an edit may have left less than is authorised.
+func (s *Service) owed(ctx context.Context, state order.State, captureID string) (domain.Money, error) {
+	owed := state.Totals.Grand
+	for _, p := range state.Payments {
+		known, _, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
+		if err != nil {
+			return owed, err
+		}
+		for _, m := range known.Captures {
+			if m.Status != payment.MovementFailed && m.ID != captureID {
+				owed.Amount -= m.Amount.Amount
+			}
+		}
+	}
+	owed.Amount = max(owed.Amount, 0)
+	return owed, nil
+}
+
+func (s *Service) captureOf(ctx context.Context, r Request, paymentID string, wanted Capture, owed domain.Money) (*Captured, error) {
 	command := payment.RequestCapture{CaptureID: wanted.CaptureID, Final: wanted.Final}
 	if wanted.Amount != nil {
-		command.Amount = *wanted.Amount
+		if command.Amount = *wanted.Amount; command.Amount.Currency == owed.Currency && command.Amount.Amount > owed.Amount {
+			return nil, order.ErrExceedsAuthorised.With("requested", command.Amount.String()).With("available", owed.String())
+		}
 	} else {
 		state, _, err := eventstore.Load(ctx, s.Store, payment.Decider, paymentID)
 		if err != nil {
 			return nil, err
 		}
 		known, there := find(state.Captures, wanted.CaptureID)
-		switch command.Amount = state.Capturable(); {
+		command.Amount = state.Capturable()
+		command.Amount.Amount = min(command.Amount.Amount, owed.Amount)
+		switch {
 		case there:
 			command.Amount = known.Amount
 		case command.Amount.Amount == 0:
-			return nil, payment.ErrExceedsAuthorised.With("authorised", state.Authorised).With("taken", state.Authorised)
+			return nil, payment.ErrExceedsAuthorised.With("authorised", state.Authorised).With("taken", state.Captured())
 		}
 	}
 	h := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: s.Store, Decider: payment.Decider}

@@ -338,6 +338,30 @@ func TestSimultaneousCaptures(t *testing.T) {
 	}
 }
 
+// TestNoMoreIsCapturedThanTheOrderCosts edits an order, so that more is held
+// than it costs.
+func TestNoMoreIsCapturedThanTheOrderCosts(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := s.place(t, 3, 3750)
+	_, err := s.Edit(t.Context(), keyed(id, "e"), orders.Edit{EditID: "e", Lines: []orders.EditLine{{LineID: "1", Quantity: 1}}})
+	check(t, err)
+	much, some := eur(1251), eur(250)
+	if _, err := s.Capture(t.Context(), keyed(id, "much"), orders.Capture{CaptureID: "much", Amount: &much}); !errors.Is(err, payment.ErrExceedsAuthorised) {
+		t.Errorf("more than it costs: %v", err)
+	}
+	first, err := s.Capture(t.Context(), keyed(id, "some"), orders.Capture{CaptureID: "some", Amount: &some})
+	check(t, err)
+	rest, err := s.Capture(t.Context(), keyed(id, "rest"), orders.Capture{CaptureID: "rest"})
+	check(t, err)
+	if first.Movement.Amount != some || rest.Movement.Amount != eur(1000) {
+		t.Errorf("%s and %s of 12.50 EUR", first.Movement.Amount, rest.Movement.Amount)
+	}
+	if _, err := s.Capture(t.Context(), keyed(id, "more"), orders.Capture{CaptureID: "more"}); !errors.Is(err, payment.ErrExceedsAuthorised) {
+		t.Errorf("nothing is left: %v", err)
+	}
+}
+
 // TestACaptureIsCollected lets the gateway take the money within the request.
 func TestACaptureIsCollected(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,11 @@ type Processor struct {
 	Random   func() float64 // in [0, 1): spreads what failed together
 	Logger   *slog.Logger
 
+	// Ready, if set, reports whether the list has come to where the log was when
+	// the processor began. Nothing is done before: a list that is being made
+	// anew shows what was done long ago, as if nobody had.
+	Ready func(context.Context) (bool, error)
+
 	Interval time.Duration // between two looks at the list; 0 means 250 ms
 	Timeout  time.Duration // of one attempt; 0 means 1 min
 	Workers  int           // orders that are worked on at once; 0 means 16
@@ -67,6 +72,9 @@ const (
 func (p *Processor) Run(ctx context.Context) error {
 	ticker := time.NewTicker(or(p.Interval, 250*time.Millisecond))
 	defer ticker.Stop()
+	if !p.ready(ctx, ticker.C) {
+		return nil
+	}
 	work := p.workers()
 	defer func() { _ = work.Wait() }() // failures are recorded or logged
 	for {
@@ -83,6 +91,26 @@ func (p *Processor) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// ready waits until the list can be relied on, or the context ends.
+func (p *Processor) ready(ctx context.Context, ticks <-chan time.Time) bool {
+	for said := false; p.Ready != nil; {
+		ready, err := p.Ready(ctx)
+		if ready {
+			break
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			p.Logger.InfoContext(ctx, "tasks of orders wait for their list", "error", err)
+		}
+		select {
+		case <-ticks:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil
 }
 
 // Round does what is due now, and returns when all of it was tried once.

@@ -507,6 +507,36 @@ func (w *world) rows(r *projections.Runner) []projections.TaskRow {
 	return rows
 }
 
+// What is on a list that is being made anew may have been done long ago.
+func TestNothingIsDoneBeforeTheListIsComplete(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.refund("o", "r")
+	done := make(chan struct{})
+	p := w.processor(map[process.Kind]process.Handler{process.Refund: func(context.Context, process.Task) error {
+		close(done)
+		return nil
+	}})
+	asked := 0
+	p.Ready = func(context.Context) (bool, error) {
+		if asked++; asked < 5 && w.called("o refund:r") > 0 {
+			t.Error("it is done too early")
+		}
+		if asked == 2 {
+			return false, errWanted
+		}
+		return asked == 5, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- p.Run(ctx) }()
+	<-done
+	cancel()
+	if err := <-stopped; err != nil || asked != 5 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+}
+
 func TestARunningProcessorSeesWhatComesAndStopsWithItsWorkDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
