@@ -26,7 +26,7 @@ type customerRequest struct {
 }
 
 type customerJobRequest struct {
-	ID             string        `path:"id" doc:"Id of the customer." maxLength:"200"`
+	ID             string        `path:"id" doc:"Id of the customer, or of a guest's order." maxLength:"200"`
 	IdempotencyKey string        `header:"Idempotency-Key" doc:"Optional: the same key again is the same job."`
 	Body           *startJobBody `required:"false"`
 }

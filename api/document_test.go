@@ -152,7 +152,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	}
 	want := []string{
 		"DELETE /v1/api-keys/{id}", "DELETE /v1/endpoints/{id}",
-		"GET /v1/orders/{id}/address", "GET /v1/orders/{id}/contact",
+		"GET /v1/orders/{id}/address", "GET /v1/orders/{id}/contact", "POST /v1/orders/{id}/erase-contact",
 		"GET /healthz", "GET /readyz", "GET /v1/api-keys", "GET /v1/checkouts", "GET /v1/checkouts/{id}", "GET /v1/endpoints", "GET /v1/endpoints/{id}",
 		"GET /v1/gateway-callbacks", "POST /v1/gateway-callbacks/{gateway}", "GET /v1/endpoints/{id}/attempts", "GET /v1/endpoints/{id}/status", "POST /v1/customers", "GET /v1/customers/{id}", "POST /v1/customers/{id}/erase", "POST /v1/customers/{id}/export",
 		"GET /v1/customers/{id}/exports/{export_id}", "GET /v1/jobs", "GET /v1/jobs/{id}", "POST /v1/jobs/{id}/cancel",

@@ -17,7 +17,7 @@ type orderBody struct {
 	PaymentStatus    string           `json:"payment_status" doc:"authorised, partially_captured, captured, partially_refunded, refunded, voided, expired or charged_back." example:"authorised"`
 	FulfilmentStatus string           `json:"fulfilment_status" doc:"unfulfilled, partial, fulfilled, delivered, partially_returned or returned." example:"unfulfilled"`
 	CheckoutID       string           `json:"checkout_id"`
-	CustomerID       string           `json:"customer_id" doc:"Follows from the e-mail address; the address itself is not shown. Empty for a guest of an imported order."`
+	CustomerID       string           `json:"customer_id" doc:"Follows from the e-mail address; the address itself is not shown. Empty for a guest of an imported order; order: and an id for one that replaces the goods of such an order."`
 	Currency         string           `json:"currency" example:"EUR"`
 	Lines            []orderLineBody  `json:"lines" nullable:"false"`
 	Totals           totalsBody       `json:"totals"`

@@ -7,7 +7,9 @@ import (
 	"net/http"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -39,6 +41,29 @@ type orderAddressBody struct {
 func (s *server) orderContactRoutes() {
 	registerPersonal(s, "getOrderContact", "contact", "Show who ordered", s.contactOf)
 	registerPersonal(s, "getOrderAddress", "address", "Show where an order goes", s.addressesOf)
+	register(s, route{
+		id: "eraseOrderContact", method: http.MethodPost, path: "/v1/orders/{id}/erase-contact", tag: "orders", scopes: []apikey.Scope{apikey.CustomersWrite}, status: http.StatusAccepted,
+		summary: "Erase the personal data of a guest's order",
+		about: "Contact, addresses and notes of an order that has no customer, and of those that replaced its goods; the order stays, with all amounts. Refused while one of them is open. " +
+			"The data of an order with a customer is erased with the customer.",
+		refuses: jobRefusals(orders.ErrNotFound.Code, customer.ErrIsCustomers.Code, customer.ErrOpenOrders.Code), example: map[string]any{},
+	}, s.eraseOrderContact)
+}
+
+// eraseOrderContact erases the guest that the order stands for.
+func (s *server) eraseOrderContact(ctx context.Context, in *customerJobRequest) (*jobStartedAnswer, error) {
+	state, _, err := s.api.Changes.At(ctx, in.ID, orders.Moment{})
+	if err != nil {
+		return nil, err
+	}
+	guest := orders.Subject(state)
+	if _, is := customer.GuestOf(guest); !is {
+		return nil, customer.ErrIsCustomers.With("customer_id", guest)
+	}
+	if err := s.api.Customers.Erasable(ctx, guest); err != nil {
+		return nil, err
+	}
+	return s.customerJob(ctx, &customerJobRequest{ID: guest, IdempotencyKey: in.IdempotencyKey, Body: in.Body}, customers.EraseKind)
 }
 
 // registerPersonal adds a route that shows personal data of an order.

@@ -107,3 +107,50 @@ func TestAnAddressThatNothingArrivesAtIsRefused(t *testing.T) {
 	}
 	p.post("/v1/customers", `{"email": "a@example.com", "address": {"country": "GB"}}`).problem(http.StatusUnprocessableEntity, "invalid-request")
 }
+
+func TestAGuestsOrderIsErasedByItself(t *testing.T) {
+	t.Parallel()
+	p := shop(t, 10)
+	guest := func(key, customer string) ordered {
+		t.Helper()
+		return ordered{p, p.place(key, `{`+customer+`"external": {"source": "old-shop", "ref": "`+key+`", "time": "2010-12-01T08:26:00Z"}, "currency": "EUR",
+			"ship_to": {"name": "Bob", "line1": "1 High Street", "city": "Leeds", "country": "GB"},
+			"lines": [{"sku": "MUG-1", "quantity": 1}], "payment": {"method": "sandbox:approved"}}`).expect(http.StatusCreated).text("id")}
+	}
+	o, other := guest("a", `"customer": {"name": "Bobby", "phone": "+44 2"}, `), guest("b", "")
+	o.step("notes", `{"text": "Bob rang."}`)
+	path := "/v1/orders/" + o.id
+	parts := []string{path + "/contact", path + "/address", path + "/notes"}
+	for _, part := range parts {
+		if a := p.get(part).expect(http.StatusOK); !strings.Contains(string(a.body), "Bob") {
+			t.Errorf("%s: %s", part, a.body)
+		}
+	}
+	refused := p.post(path+"/erase-contact", ``).problem(http.StatusConflict, "open-orders")
+	if ids := refused.json()["order_ids"].([]any); len(ids) != 1 || ids[0] != o.id {
+		t.Errorf("open are %v", ids)
+	}
+	p.do(request{method: http.MethodPost, path: path + "/erase-contact", key: p.key(apikey.OrdersWrite)}).problem(http.StatusForbidden, "forbidden")
+	p.cancelled(o.id)
+	if done := p.finish(p.post(path+"/erase-contact", ``).expect(http.StatusAccepted)); done.text("status") != "succeeded" {
+		t.Fatalf("the job: %s", done.body)
+	}
+	for _, part := range parts {
+		if a := p.get(part).expect(http.StatusOK); strings.Contains(string(a.body), "Bob") || !strings.Contains(string(a.body), "[erased]") {
+			t.Errorf("%s after the erasure: %s", part, a.body)
+		}
+	}
+	if a := p.get("/v1/customers/order:" + o.id).expect(http.StatusOK); a.text("status") != "erased" || !strings.Contains(string(a.body), o.id) {
+		t.Errorf("the guest: %s", a.body)
+	}
+	if a := p.get("/v1/orders/" + other.id + "/address").expect(http.StatusOK); !strings.Contains(string(a.body), "High Street") {
+		t.Errorf("another guest: %s", a.body)
+	}
+	o.change("notes", `{"text": "Bob again."}`, map[string]string{"If-Match": "*"}).problem(http.StatusConflict, "customer-erased")
+	customers := p.place("k", addressed).expect(http.StatusCreated)
+	of := p.post("/v1/orders/"+customers.text("id")+"/erase-contact", ``).problem(http.StatusConflict, "order-of-customer")
+	if of.text("customer_id") != customers.text("customer_id") {
+		t.Errorf("it is the order of %s", of.body)
+	}
+	p.post("/v1/orders/nothing/erase-contact", ``).problem(http.StatusNotFound, "not-found")
+}

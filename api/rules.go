@@ -194,6 +194,10 @@ func ruleKinds() []kind {
 			about: "Nobody with this id ever ordered or registered, or there is no such export.",
 		},
 		{
+			slug: "order-of-customer", status: http.StatusConflict, title: "Order of a customer",
+			about: "The personal data of an order is its customer's, and is erased with all of the customer's: POST /v1/customers/{customer_id}/erase.",
+		},
+		{
 			slug: "customer-erasing", status: http.StatusConflict, title: "Customer being erased", retry: 10 * time.Second,
 			about: "The customer's personal data is about to be erased, and nothing can be added to it. Send the request again after Retry-After: if it is then erased, the person is a new customer.",
 		},

@@ -25,11 +25,12 @@ const (
 
 // Rules a command about a customer may be refused by.
 var (
-	ErrNotFound   = domain.Rule("customer-not-found", "there is no such customer")
-	ErrErased     = domain.Rule("customer-erased", "the customer's data was erased")
-	ErrErasing    = domain.Rule("customer-erasing", "the customer's data is being erased")
-	ErrOpenOrders = domain.Rule("open-orders", "the customer has orders that are not over")
-	ErrNotErasing = domain.Rule("erasure-not-begun", "the customer's data is not being erased")
+	ErrNotFound    = domain.Rule("customer-not-found", "there is no such customer")
+	ErrErased      = domain.Rule("customer-erased", "the customer's data was erased")
+	ErrErasing     = domain.Rule("customer-erasing", "the customer's data is being erased")
+	ErrOpenOrders  = domain.Rule("open-orders", "the customer has orders that are not over")
+	ErrIsCustomers = domain.Rule("order-of-customer", "the order is a customer's, whose data is erased as a whole")
+	ErrNotErasing  = domain.Rule("erasure-not-begun", "the customer's data is not being erased")
 )
 
 // guest begins the ids of customers who are known by one order alone.

@@ -8,6 +8,7 @@ package customers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -80,7 +81,7 @@ func (s *Service) Get(ctx context.Context, customerID string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	if view.Orders, err = s.List.Orders(ctx, customerID, mostOrders); err != nil {
+	if view.Orders, err = s.ordersOf(ctx, customerID, mostOrders); err != nil {
 		return View{}, err
 	}
 	if revision == eventstore.NoStream && !known && len(view.Orders) == 0 {
@@ -99,6 +100,21 @@ func (s *Service) Get(ctx context.Context, customerID string) (View, error) {
 	return view, nil
 }
 
+// ordersOf returns ids of a customer's orders, newest first. A guest is known by
+// one, which no list has under the guest's id; others replace its goods.
+func (s *Service) ordersOf(ctx context.Context, customerID string, limit int) ([]string, error) {
+	ids, err := s.List.Orders(ctx, customerID, limit)
+	first, guest := customer.GuestOf(customerID)
+	if err != nil || !guest {
+		return ids, err
+	}
+	state, _, err := eventstore.Load(ctx, s.Store, order.Decider, first)
+	if state.Status == "" {
+		return ids, err
+	}
+	return append(ids, first), err
+}
+
 // mostOpen is how many open orders are looked at, and named.
 const mostOpen = 100
 
@@ -109,13 +125,16 @@ func (s *Service) Open(ctx context.Context, customerID string) (orders, checkout
 	if err != nil {
 		return nil, nil, err
 	}
+	if first, guest := customer.GuestOf(customerID); guest {
+		listed = append(listed, first)
+	}
 	orders, checkouts = []string{}, []string{}
 	for _, id := range listed {
 		state, _, err := eventstore.Load(ctx, s.Store, order.Decider, id)
 		if err != nil {
 			return nil, nil, err
 		}
-		if state.Status != order.StatusCancelled && state.Status != order.StatusCompleted {
+		if !slices.Contains([]order.Status{"", order.StatusCancelled, order.StatusCompleted}, state.Status) {
 			orders = append(orders, id)
 		}
 	}

@@ -70,7 +70,7 @@ func (s *Service) export(ctx context.Context, run *jobs.Run) (map[string]any, er
 }
 
 func (s *Service) orders(ctx context.Context, run *jobs.Run, id string) ([]exportedOrder, error) {
-	ids, err := s.List.Orders(ctx, id, math.MaxInt32)
+	ids, err := s.ordersOf(ctx, id, math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	domainorder "github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
+	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -106,5 +109,28 @@ func TestAFailureOfTheWarehouseDoesNotTellTheAddress(t *testing.T) {
 	}
 	if err := s.do(t.Context(), "o", process.Fulfil, "r"); err == nil || !strings.Contains(err.Error(), vault.ErrErased.Error()) {
 		t.Errorf("nobody knows where it goes, and the task says %v", err)
+	}
+}
+
+func TestAReplacementIsOfTheSamePersonAndGoesToTheSamePlace(t *testing.T) {
+	t.Parallel()
+	const id = "o"
+	for guest, want := range map[bool]string{false: "u", true: "order:o"} {
+		s := newWorld(t).shop(t)
+		c := basic(id)
+		c.contactRef, c.guest = "contact.1", guest
+		s.place(t, c)
+		s.tell(t, id, domainorder.ChangeAddress{ShipToRef: "elsewhere"})
+		s.parcel(t, id, "a", 3, 2)
+		if err := s.work(t, id); err != nil {
+			t.Fatal(err)
+		}
+		s.comeBack(t, id, "b", domainorder.ForExchange, 2, 0)
+		s.Replacements = fulfilment.Exchanges{Checkout: s.checkouts(t)}
+		s.must(t, id, process.Return, "b")
+		o := s.order(t, eventstore.DeriveID("order", checkout.ID("exchange", id+"/b/1")))
+		if o.CustomerID != want || o.ContactRef != "contact.1" || o.ShipToRef != "elsewhere" {
+			t.Errorf("guest %t: the replacement is of %q, reached at %q, and goes to %q", guest, o.CustomerID, o.ContactRef, o.ShipToRef)
+		}
 	}
 }

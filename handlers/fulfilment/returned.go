@@ -1,6 +1,7 @@
 package fulfilment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -129,8 +131,11 @@ func (r *run) replace(ctx context.Context, back order.Return) error {
 		return err
 	}
 	replacement := Replacement{
-		OrderID: r.task.OrderID, ReturnID: back.Requested.ReturnID, CustomerID: r.order.CustomerID, ContactRef: r.order.ContactRef,
-		ShipToRef: r.order.ShipToRef, BillToRef: r.order.BillToRef, ShipToCountry: r.order.ShipToCountry, Currency: r.order.Currency, Method: p.state.Method,
+		// The replacement for a guest is the same guest's: they share an address,
+		// and are erased together.
+		OrderID: r.task.OrderID, ReturnID: back.Requested.ReturnID, CustomerID: cmp.Or(r.order.CustomerID, customer.Guest(r.task.OrderID)),
+		ContactRef: r.order.ContactRef,
+		ShipToRef:  r.order.ShipToRef, BillToRef: r.order.BillToRef, ShipToCountry: r.order.ShipToCountry, Currency: r.order.Currency, Method: p.state.Method,
 		ReceivedAt: r.task.OpenedAt.UTC().Truncate(time.Second), Actor: eventstore.Actor{Type: "process", ID: "fulfilment"},
 	}
 	for _, u := range received(back) {

@@ -113,6 +113,7 @@ type cart struct {
 	oneSKU     bool // all lines are of one SKU, and share a reservation
 	received   int  // of each SKU
 	contactRef string
+	guest      bool // has no customer
 }
 
 // basic is 3 mugs for 10.00 and 2 bowls for 5.01, with shipping 4.00: 19.01.
@@ -135,6 +136,9 @@ func (s *shop) place(tb testing.TB, c cart) domainorder.State {
 		OrderID: c.id, Number: "1", CheckoutID: "c-" + c.id, CustomerID: "u", ContactRef: c.contactRef, Currency: "EUR", PaymentID: "p1-" + c.id, PlacedAt: s.Now(),
 		Shipping: domainorder.Shipping{Method: "post", Price: eur(c.shipping), Tax: eur(0)},
 		Totals:   domainorder.Totals{Discount: eur(0), Shipping: eur(c.shipping), Tax: eur(0)},
+	}
+	if c.guest {
+		o.CustomerID = ""
 	}
 	units := map[string]int{}
 	for i, n := range c.quantities {
