@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,8 +82,12 @@ func TestOnlySomeOrdersMayBeCaptured(t *testing.T) {
 		"cancelling": {given: events{two(), cancelRequested("c1")}, want: order.ErrTransition},
 		"nothing":    {want: order.ErrTransition},
 	} {
-		if err := order.Decider.Fold(order.State{}, c.given...).MayCapture(); fmt.Sprint(err) != fmt.Sprint(c.want) {
+		err := order.Decider.Fold(order.State{}, c.given...).MayCapture()
+		if fmt.Sprint(err) != fmt.Sprint(c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if rule := (*domain.RuleError)(nil); errors.As(err, &rule) && rule.Details["allowed"] == nil {
+			t.Errorf("%s: it is not told what is allowed", name)
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (s State) Open() bool {
 func (s State) MayCapture() error {
 	switch s.Status {
 	case StatusOnHold:
-		return ErrOnHold.With("state", string(s.Status)).With("command", "capture")
+		return ErrOnHold.With("state", string(s.Status)).With("command", "capture").With("allowed", allowed(s.Status))
 	case "", StatusCancelling, StatusCancelled:
 		return s.refuse("capture")
 	case StatusPlaced, StatusProcessing, StatusPartiallyShipped, StatusShipped, StatusDelivered, StatusReturned, StatusCompleted:

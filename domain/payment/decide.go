@@ -140,6 +140,23 @@ func after(first Event, events []Event) []Event {
 	return append([]Event{first}, events...)
 }
 
+// refuse says that the state forbids a command, and what it allows.
 func refuse(s State, command string) *domain.RuleError {
-	return ErrTransition.With("state", string(s.Status)).With("command", command)
+	return ErrTransition.With("state", string(s.Status)).With("command", command).With("allowed", s.allowed())
+}
+
+// allowed lists what may be asked of a payment. What the gateway tells is not
+// asked.
+func (s State) allowed() []string {
+	commands := []string{}
+	if s.Capturable().Amount > 0 {
+		commands = append(commands, "capture")
+	}
+	if s.Refundable().Amount > 0 {
+		commands = append(commands, "refund")
+	}
+	if s.voidable() {
+		commands = append(commands, "request void")
+	}
+	return commands
 }

@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -234,4 +235,49 @@ func TestRefunds(t *testing.T) {
 		{Name: "the bank cannot take what was not authorised", Given: given()[:1], When: chargeBack, Refused: payment.ErrTransition},
 		{Name: "the bank takes money of the same currency", Given: captured(), When: payment.ChargeBack{Amount: domain.Money{Amount: 1, Currency: "USD"}, CaseRef: "dp"}, Refused: domain.ErrCurrencyMismatch},
 	})
+}
+
+// What a refusal says is allowed is what the payment would take.
+func TestARefusalSaysWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	pending := payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c", Amount: eur(2000)}
+	rest := events{
+		payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "d", Amount: eur(500)},
+		payment.PaymentCaptured{PaymentID: "p", CaptureID: "d", Amount: eur(500), GatewayRef: "ch2"},
+	}
+	refunded := payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r", Amount: eur(2000)}
+	for name, row := range map[string]struct {
+		given events
+		want  []string
+	}{
+		"nothing":                    {},
+		"asked for":                  {given()[:1], []string{"request void"}},
+		"authorised":                 {given(), []string{"capture", "request void"}},
+		"about to be captured":       {given(pending), []string{"capture"}},
+		"captured in part":           {captured(), []string{"capture", "refund", "request void"}},
+		"captured in part, refunded": {captured(refunded), []string{"capture", "request void"}},
+		"captured":                   {captured(rest...), []string{"refund"}},
+		"captured, rest let go":      {captured(voidRequested, voided), []string{"refund"}},
+		"voided":                     {given(voidRequested, voided), nil},
+		"expired":                    {given(expired), nil},
+	} {
+		state := payment.Decider.Fold(payment.State{}, row.given...)
+		_, err := payment.Decider.Decide(state, payment.Refund{RefundID: "nobody's"})
+		refusal := (*domain.RuleError)(nil)
+		if !errors.As(err, &refusal) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if allowed, _ := refusal.Details["allowed"].([]string); allowed == nil || !slices.Equal(allowed, row.want) {
+			t.Errorf("%s: allowed is %v, want %v", name, allowed, row.want)
+		}
+		for command, probe := range map[string]payment.Command{
+			"capture": payment.RequestCapture{CaptureID: "new", Amount: eur(1)}, "refund": payment.RequestRefund{RefundID: "new", Amount: eur(1)},
+			"request void": payment.RequestVoid{Reason: "test"},
+		} {
+			taken, err := payment.Decider.Decide(state, probe)
+			if does := err == nil && len(taken) > 0; does != slices.Contains(row.want, command) {
+				t.Errorf("%s: %s gives %v, %v", name, command, taken, err)
+			}
+		}
+	}
 }

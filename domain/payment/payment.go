@@ -50,8 +50,9 @@ const (
 
 // Rules a payment may refuse a command by.
 var (
-	ErrInvalid    = domain.Rule("payment-invalid", "a payment is of a positive amount of a known currency or of nothing")
-	ErrIDReused   = domain.Rule("id-reused", "the id was used before, with other content")
+	ErrInvalid  = domain.Rule("payment-invalid", "a payment is of a positive amount of a known currency or of nothing")
+	ErrIDReused = domain.Rule("id-reused", "the id was used before, with other content")
+	// ErrTransition has the details state, command and allowed.
 	ErrTransition = domain.Rule("invalid-transition", "the payment is not in a state that allows this")
 	// ErrExceedsAuthorised has the details authorised, taken (captured, or
 	// about to be) and requested.

@@ -2,17 +2,27 @@ package payment
 
 func requestVoid(s State, c RequestVoid) ([]Event, error) {
 	switch s.Status {
-	case StatusRequested, StatusUnknown, StatusActionRequired, StatusNotFound:
-		return []Event{PaymentVoidRequested{s.PaymentID, c.Reason}}, nil
-	case StatusAuthorised:
-		if pending := sum(s.Captures, MovementRequested) > 0; pending || s.takenWhole() {
-			return nil, refuse(s, "request void").With("captured", s.Captured())
-		}
-		return []Event{PaymentVoidRequested{s.PaymentID, c.Reason}}, nil
 	case StatusVoidRequested, StatusVoided, StatusDeclined, StatusExpired:
 		return nil, nil
+	case StatusRequested, StatusUnknown, StatusActionRequired, StatusNotFound, StatusAuthorised:
+		if s.voidable() {
+			return []Event{PaymentVoidRequested{s.PaymentID, c.Reason}}, nil
+		}
+		return nil, refuse(s, "request void").With("captured", s.Captured())
 	}
 	return nil, refuse(s, "request void")
+}
+
+// voidable reports whether anything may be let go of.
+func (s State) voidable() bool {
+	switch s.Status {
+	case StatusRequested, StatusUnknown, StatusActionRequired, StatusNotFound:
+		return true
+	case StatusAuthorised:
+		return sum(s.Captures, MovementRequested) == 0 && !s.takenWhole()
+	case StatusVoidRequested, StatusVoided, StatusDeclined, StatusExpired:
+	}
+	return false
 }
 
 func void(s State) ([]Event, error) {
