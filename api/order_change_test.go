@@ -422,6 +422,31 @@ func (p *platform) isCareful(row changeRow) {
 
 // TestOrderAfterItsLife is the whole body of an order to which everything
 // happened.
+// A return that came about elsewhere keeps its time, and takes the importer's
+// scope.
+func TestImportedReturns(t *testing.T) {
+	t.Parallel()
+	o := shop(t, 10).ordered()
+	o.step("shipments", `{"id": "s1"}`)
+	const body = `{"id": "C536379", "lines": [{"line_id": "1", "quantity": 1, "reason": "cancelled"}],
+		"external": {"source": "old-shop", "ref": "C536379", "time": "2010-12-01T09:41:00Z"}}`
+	send := func(scope apikey.Scope) answer {
+		return o.do(request{
+			method: http.MethodPost, path: "/v1/orders/" + o.id + "/returns", body: body, key: o.key(scope),
+			header: map[string]string{"If-Match": "*", "Idempotency-Key": "k"},
+		})
+	}
+	send(apikey.OrdersWrite).problem(403, "forbidden")
+	send(apikey.OrdersImport).expect(201)
+	wantMembers(t, o.get("/v1/orders/"+o.id+"/returns/C536379").expect(200).json(), map[string]any{
+		"external": map[string]any{"source": "old-shop", "ref": "C536379", "time": "2010-12-01T09:41:00Z"},
+	})
+	state, _, err := eventstore.Load(t.Context(), o.store, order.Decider, o.id)
+	if err != nil || state.Returns[0].Requested.External.Time.Year() != 2010 {
+		t.Errorf("the log has %+v, %v", state.Returns, err)
+	}
+}
+
 func TestOrderAfterItsLife(t *testing.T) {
 	t.Parallel()
 	o := shop(t, 10).ordered()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/order"
 )
 
@@ -44,6 +46,8 @@ type returnRequestBody struct {
 	ID    string              `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
 	Kind  string              `json:"kind,omitempty" doc:"What the customer wants: refund or exchange; refund if missing." default:"refund" maxLength:"64" example:"refund"`
 	Lines []returnedUnitsBody `json:"lines" nullable:"false" maxItems:"4000"`
+
+	External *externalBody `json:"external,omitempty" doc:"Imports a return that came about elsewhere. Needs the scope orders:import."`
 }
 
 type returnedUnitsBody struct {
@@ -194,13 +198,19 @@ func (s *server) failShipment(ctx context.Context, a asked, in reasonBody) (*cha
 }
 
 func (s *server) requestReturn(ctx context.Context, a asked, in returnRequestBody) (*changeAnswer, error) {
-	id := a.id("return", in.ID)
-	result, err := s.api.Changes.Do(ctx, a.Request, func(order.State) (order.Command, error) {
-		return order.RequestReturn{ReturnID: id, Kind: order.ReturnKind(in.Kind), Lines: each(in.Lines, func(l returnedUnitsBody) order.ReturnedUnits {
-			return order.ReturnedUnits(l)
-		})}, nil
-	})
-	return made(result, err, a.at("returns", id))
+	if in.External != nil && !callOf(ctx).credential.May(apikey.OrdersImport) {
+		only := domain.Mistake{Pointer: "/external", Code: "scope-missing", Detail: "needs the scope orders:import"}
+		return nil, s.refuse(kindForbidden, "a return that came about elsewhere needs the scope orders:import").
+			because(only).with("scopes", []apikey.Scope{apikey.OrdersImport})
+	}
+	c := order.RequestReturn{ReturnID: a.id("return", in.ID), Kind: order.ReturnKind(in.Kind), Lines: each(in.Lines, func(l returnedUnitsBody) order.ReturnedUnits {
+		return order.ReturnedUnits(l)
+	})}
+	if in.External != nil {
+		c.External = order.External(*in.External)
+	}
+	result, err := s.api.Changes.Do(ctx, a.Request, func(order.State) (order.Command, error) { return c, nil })
+	return made(result, err, a.at("returns", c.ReturnID))
 }
 
 // receiveReturn takes back everything that was asked back, unless it is told

@@ -41,6 +41,7 @@ type returnPart struct {
 	Lines    []returnedUnitsBody `json:"lines" nullable:"false" doc:"What was asked back."`
 	Received []receivedPart      `json:"received,omitempty" nullable:"false" doc:"What came back."`
 	Reason   string              `json:"reason,omitempty" doc:"Why it was rejected."`
+	External *externalBody       `json:"external,omitempty" doc:"Where and when it came about, if that was not here."`
 }
 
 type receivedPart struct {
@@ -98,7 +99,8 @@ func shipmentPartOf(p order.Shipment) shipmentPart {
 func returnPartOf(r order.Return) returnPart {
 	part := returnPart{
 		ID: r.Requested.ReturnID, Status: string(r.Status), Kind: string(r.Requested.Kind), Reason: r.Reason,
-		Lines: each(r.Requested.Lines, func(u order.ReturnedUnits) returnedUnitsBody { return returnedUnitsBody(u) }),
+		External: externalBodyOf(r.Requested.External),
+		Lines:    each(r.Requested.Lines, func(u order.ReturnedUnits) returnedUnitsBody { return returnedUnitsBody(u) }),
 	}
 	for _, u := range r.Received {
 		part.Received = append(part.Received, receivedPart(u))

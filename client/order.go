@@ -59,7 +59,7 @@ type Address struct {
 	Phone      string `json:"phone,omitempty"`
 }
 
-// External says where and when an order or credit note came about that did not
+// External says where and when an order, a return or a credit note came about that did not
 // start here.
 type External struct {
 	Source string    `json:"source"`

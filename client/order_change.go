@@ -84,6 +84,8 @@ type RequestReturn struct {
 	ID    string          `json:"id,omitempty"`
 	Kind  string          `json:"kind,omitempty"`
 	Lines []ReturnedUnits `json:"lines"`
+	// External is of a return that came about elsewhere.
+	External *External `json:"external,omitempty"`
 }
 
 // ReturnedUnits are units of one line that come back, and why.

@@ -143,6 +143,11 @@ func (a *accountant) streams(ctx context.Context, t *testing.T, store eventstore
 			t.Fatal(err)
 		}
 		a.ledger[paid.Key] = a.want[invoice]
+		for _, back := range state.Returns {
+			if e := back.Requested.External; e.Ref != back.Requested.ReturnID || e.Time.Year() > 2011 {
+				t.Errorf("invoice %s: the return %s is of %+v", invoice, back.Requested.ReturnID, e)
+			}
+		}
 		if state.Number != placed.Number || state.External.Ref != invoice {
 			t.Errorf("invoice %s: acknowledged as %s, the log has %s of invoice %s", invoice, placed.Number, state.Number, state.External.Ref)
 		}

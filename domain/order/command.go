@@ -87,6 +87,7 @@ type RequestReturn struct {
 	ReturnID string
 	Lines    []ReturnedUnits
 	Kind     ReturnKind
+	External External // of one that came about elsewhere
 }
 
 // ReceiveReturn records which goods came back. It ends the return.

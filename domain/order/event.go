@@ -92,7 +92,8 @@ type Totals struct {
 	Grand    domain.Money `json:"grand"`
 }
 
-// External says where and when an order came about that did not start here.
+// External says where and when an order or a return came about that did not
+// start here.
 type External struct {
 	Source string    `json:"source"`
 	Ref    string    `json:"ref"`

@@ -77,6 +77,9 @@ type OrderReturnRequested struct {
 	ReturnID string          `json:"return_id"`
 	Lines    []ReturnedUnits `json:"lines"`
 	Kind     ReturnKind      `json:"kind"`
+	// External is set where the goods came back elsewhere, before the order was
+	// imported: what is given back for them belongs to that time.
+	External External `json:"external,omitzero"`
 }
 
 // OrderReturnReceived is recorded when goods came back, as many as did. What

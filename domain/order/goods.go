@@ -78,7 +78,8 @@ func (s State) failShipment(c FailShipment) ([]Event, error) {
 }
 
 func (s State) requestReturn(c RequestReturn) ([]Event, error) {
-	e := OrderReturnRequested{s.OrderID, c.ReturnID, slices.Clone(c.Lines), c.Kind}
+	c.External.Time = instant(c.External.Time)
+	e := OrderReturnRequested{s.OrderID, c.ReturnID, slices.Clone(c.Lines), c.Kind, c.External}
 	if first, known := s.returning(c.ReturnID); known {
 		return nil, once(first.Requested, e, "return_id", c.ReturnID)
 	}
@@ -86,6 +87,11 @@ func (s State) requestReturn(c RequestReturn) ([]Event, error) {
 	units := make([]Units, len(c.Lines))
 	m.name(c.ReturnID, "/return_id")
 	m.unless(c.Kind == ForRefund || c.Kind == ForExchange, "/kind", "refund or exchange")
+	if c.External != (External{}) {
+		m.name(c.External.Source, "/external/source")
+		m.name(c.External.Ref, "/external/ref")
+		m.unless(!c.External.Time.IsZero(), "/external/time", "when it came about")
+	}
 	for i, l := range c.Lines {
 		units[i] = Units{l.LineID, l.Quantity}
 		m.name(l.Reason, fmt.Sprintf("/lines/%d/reason", i))

@@ -78,6 +78,12 @@ func TestReturning(t *testing.T) {
 	exchange.Kind = order.ForExchange
 	exchanged := asked("r1", 1, 0)
 	exchanged.Kind = order.ForExchange
+	imported, long := ask("r1", 1, 0), asked("r1", 1, 0)
+	imported.External = order.External{Source: "old-shop", Ref: "C536379", Time: noon.In(time.FixedZone("", 3600))}
+	long.External = order.External{Source: "old-shop", Ref: "C536379", Time: noon}
+	later, nowhere := imported, imported
+	later.External.Time = noon.Add(time.Second)
+	nowhere.External = order.External{Ref: "a ref"}
 	nameless := ask("r1", 1, 0)
 	nameless.Kind, nameless.Lines[0].Reason = "gift", ""
 	mixed := order.ReceiveReturn{ReturnID: "r1", Lines: []order.ReceivedUnits{{LineID: "1", Quantity: 1, Restock: true}, {LineID: "1", Quantity: 1}}}
@@ -89,6 +95,11 @@ func TestReturning(t *testing.T) {
 		{Name: "goods are to come back", Given: done, When: ask("r1", 1, 0), Then: events{asked("r1", 1, 0)}},
 		{Name: "before they are delivered", Given: done[:2], When: ask("r1", 1, 0), Then: events{asked("r1", 1, 0)}},
 		{Name: "for an exchange", Given: done, When: exchange, Then: events{exchanged}},
+		{Name: "what came back elsewhere, long ago", Given: done, When: imported, Then: events{long}},
+		{Name: "which is another return at another time", Given: with(long), When: later, Refused: order.ErrIDReused},
+		{Name: "what came back elsewhere says where and when", Given: done, When: nowhere, Refused: order.ErrInvalid.Because(
+			mistake("/external/source", "1 to 200 printable ASCII characters without spaces"),
+			mistake("/external/ref", "1 to 200 printable ASCII characters without spaces"), mistake("/external/time", "when it came about"))},
 		{Name: "another return under the same id is refused", Given: with(asked("r1", 1, 0)), When: ask("r1", 2, 0), Refused: order.ErrIDReused},
 		{Name: "not twice the same", Given: with(asked("r1", 2, 0)), When: ask("r2", 2, 0), Refused: order.ErrQuantity.With("line_id", "1").With("requested", 2).With("available", 1)},
 		{Name: "not what came back", Given: with(asked("r1", 2, 0), received("r1", 2, 0)), When: ask("r2", 2, 0), Refused: order.ErrQuantity},

@@ -63,7 +63,7 @@ func (i *Importer) giveBack(ctx context.Context, order string, returns []Return)
 	for _, r := range returns {
 		err := i.patiently(ctx, func() error {
 			key := source + ":" + r.Invoice + ":" + r.Of
-			in := client.RequestReturn{ID: r.Invoice, Kind: "refund", Lines: r.Lines}
+			in := client.RequestReturn{ID: r.Invoice, Kind: "refund", Lines: r.Lines, External: &client.External{Source: source, Ref: r.Invoice, Time: r.Time}}
 			if _, err := i.API.RequestReturn(ctx, order, client.Change{Key: key}, in); err != nil {
 				return err
 			}
