@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/process"
 )
@@ -63,8 +64,8 @@ func (t tasks) placed(ctx context.Context, orderID string) error {
 // authorised notes what a gateway holds. The first payment of an order is
 // authorised before the order is placed, and copied with it.
 func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) error {
-	err := t.tx.Exec(ctx, `UPDATE payments SET authorised = ?, held_by = ?, held_at = ?, expires_at = ?, revision = ? WHERE payment_id = ? AND revision < ?`,
-		e.Amount.Amount, t.r.ID.String(), millis(t.r.Created), millis(e.ExpiresAt), int64(t.r.Revision), e.PaymentID, int64(t.r.Revision))
+	err := t.tx.Exec(ctx, `UPDATE payments SET authorised = ?, held_by = ?, held_at = ?, expires_at = ?, moved_revision = ?, revision = ? WHERE payment_id = ? AND revision < ?`,
+		e.Amount.Amount, t.r.ID.String(), millis(t.r.Created), millis(e.ExpiresAt), int64(t.r.Revision), int64(t.r.Revision), e.PaymentID, int64(t.r.Revision))
 	if err != nil {
 		return err
 	}
@@ -161,10 +162,18 @@ const (
 	renewed = ` ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by`
 )
 
+// copied takes the copying of a payment off the list, once the order has heard
+// of the last event that asked for it.
+func (t tasks) copied(ctx context.Context, e order.OrderPaymentUpdated) error {
+	return t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ?
+			AND EXISTS (SELECT 1 FROM payments p WHERE p.payment_id = ? AND p.moved_revision <= ?)`,
+		e.OrderID, string(process.CopyPayment), e.PaymentID, e.PaymentID, e.PaymentRevision)
+}
+
 // copy notes that the order is to hear of a payment, at once if it is placed.
 func (t tasks) copy(ctx context.Context, paymentID string) error {
-	err := t.tx.Exec(ctx, `UPDATE payments SET moved_by = ?, moved_at = ?, moved_position = ? WHERE payment_id = ?`,
-		t.r.ID.String(), millis(t.r.Created), int64(t.r.Position), paymentID) //nolint:gosec // see above
+	err := t.tx.Exec(ctx, `UPDATE payments SET moved_by = ?, moved_at = ?, moved_position = ?, moved_revision = ? WHERE payment_id = ?`,
+		t.r.ID.String(), millis(t.r.Created), int64(t.r.Position), int64(t.r.Revision), paymentID) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}

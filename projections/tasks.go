@@ -15,8 +15,8 @@ import (
 )
 
 // Tasks is the to-do list: what orders still need. Events of orders, payments
-// and stock put a task on it; the order's process, and what happens to the
-// payment, take it off.
+// and stock put a task on it; the order's process, what happens to the payment,
+// and what the order has heard of payments and refunds, take it off.
 type Tasks struct {
 	// CompleteAfter is how long after the last delivery, return or refund an
 	// order is complete. 0 means 14 days. Another value counts for what happens
@@ -28,7 +28,7 @@ type Tasks struct {
 func (Tasks) Name() string { return "tasks" }
 
 // Version implements [Projection].
-func (Tasks) Version() int { return 1 }
+func (Tasks) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Tasks) Migrations() fs.FS { return schema("tasks") }
@@ -116,12 +116,20 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	case order.OrderReturnRejected:
 		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
 	case order.OrderRefunded:
+		if err := t.ended(ctx, e.OrderID, process.Refund, e.RefundID); err != nil {
+			return err
+		}
 		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
 	case order.OrderRefundFailed:
+		if err := t.ended(ctx, e.OrderID, process.Refund, e.RefundID); err != nil {
+			return err
+		}
 		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
 	case order.OrderReopened:
 		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
-	case order.OrderNoteAdded, order.OrderTagged, order.OrderAddressChanged, order.OrderPaymentUpdated, order.OrderShipmentFailed,
+	case order.OrderPaymentUpdated:
+		return t.copied(ctx, e)
+	case order.OrderNoteAdded, order.OrderTagged, order.OrderAddressChanged, order.OrderShipmentFailed,
 		order.OrderReturnRequested, order.OrderCancelled, order.OrderCancelRefused, order.OrderCompleted:
 		return nil // they ask for nothing
 	}
@@ -178,6 +186,12 @@ func (t tasks) notBefore(due time.Time) time.Time {
 		return t.r.Created
 	}
 	return due
+}
+
+// ended takes a task off the list that the order itself says is done: mostly
+// another task has done it on its way, and nobody need record that.
+func (t tasks) ended(ctx context.Context, orderID string, kind process.Kind, ref string) error {
+	return t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ?`, orderID, string(kind), ref)
 }
 
 // complete is open for the end of an order, which every event puts off.

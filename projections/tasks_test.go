@@ -240,6 +240,18 @@ func TestThePaymentOfAPlacedOrderIsCopied(t *testing.T) {
 
 	l = newList(t)
 	l.pay()
+	l.place()
+	l.payment(requested, captured, payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
+	l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 3})
+	l.expect("the order has heard of one event", looksAfter, "copy-payment p")
+	l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 4})
+	l.expect("and of both: nobody need copy them", looksAfter)
+	l.order(order.OrderRefundRequested{OrderID: "o", RefundID: "r1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r2"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r3"},
+		order.OrderRefunded{OrderID: "o", RefundID: "r1"}, order.OrderRefundFailed{OrderID: "o", RefundID: "r2"})
+	l.expect("refunds have ended", looksAfter, "refund r3", "complete order in 336h0m0s")
+
+	l = newList(t)
+	l.pay()
 	l.payment(requested, captured)
 	l.expect("captured before there is an order")
 	l.place()

@@ -46,6 +46,7 @@ CREATE TABLE payments (
   moved_by       TEXT NOT NULL DEFAULT '',   -- id of the last event after the authorisation
   moved_at       INTEGER NOT NULL DEFAULT 0,
   moved_position INTEGER NOT NULL DEFAULT 0,
+  moved_revision INTEGER NOT NULL DEFAULT 0, -- of the last event that the order is to hear of
   revision       INTEGER NOT NULL            -- of the payment's stream
 ) WITHOUT ROWID;
 
