@@ -3,6 +3,7 @@ package fulfilment_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainpayment "github.com/waybill-dev/waybill/domain/payment"
@@ -112,4 +113,49 @@ func TestARefundThatFailedInPartIsNotPaidTwice(t *testing.T) {
 			s.agree(t, basic("o"))
 		})
 	}
+}
+
+// What was shipped is paid for although its authorisation ran out, and the rest
+// was cancelled before anybody noticed.
+func TestWhatWasShippedBeforeACancellationIsPaidFor(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	s.place(t, basic("o"))
+	s.world.advance(8 * 24 * time.Hour)
+	s.parcel(t, "o", "a", 1, 0)
+	s.tell(t, "o", cancelled)
+	s.must(t, "o", process.Cancel, "x")
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	o := s.order(t, "o")
+	if m := o.Money(); o.Status != domainorder.StatusCancelled || m.Captured != eur(733) || m.Held != eur(733) {
+		t.Errorf("%s, %s captured, %s held", o.Status, m.Captured, m.Held)
+	}
+	s.agree(t, basic("o"))
+}
+
+// An order is shipped and paid for while its authorisation is renewed: nothing
+// more is held.
+func TestNothingIsHeldThatNobodyNeeds(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	s.place(t, basic("o"))
+	s.world.advance(6 * 24 * time.Hour)
+	s.Fault = func(step string) error {
+		if step == "renewal asked" {
+			s.Fault = nil
+			s.parcel(t, "o", "a", 3, 2)
+			s.must(t, "o", process.ShipStock, "a")
+			s.must(t, "o", process.Capture, "a")
+		}
+		return nil
+	}
+	s.must(t, "o", process.Reauthorise, "p1-o")
+	for id, p := range s.chain(t, s.order(t, "o")) {
+		if p.Capturable().Amount > 0 {
+			t.Errorf("%s holds %s", id, p.Capturable())
+		}
+	}
+	s.agree(t, basic("o"))
 }

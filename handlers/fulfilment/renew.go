@@ -37,7 +37,7 @@ func (r *run) reauthorise(ctx context.Context) error {
 		}
 	}
 	if p.state.Capturable().Amount <= 0 {
-		return r.finishVoid(ctx, p)
+		return errors.Join(r.finishVoid(ctx, p), r.letGoSurplus(ctx))
 	}
 	all, err := r.payments(ctx)
 	if err != nil {
@@ -59,6 +59,16 @@ func (r *run) finishVoid(ctx context.Context, p *paid) error {
 		return nil
 	}
 	return r.void(ctx, p, "authorised-again")
+}
+
+// letGoSurplus gives up what is held for an order that is paid for: it may have
+// been while another authorisation was under way.
+func (r *run) letGoSurplus(ctx context.Context) error {
+	all, err := r.payments(ctx)
+	if err != nil || capturable(all) == 0 || r.kept(all) < r.order.Totals.Grand.Amount {
+		return err
+	}
+	return r.letGo(ctx, "everything is captured")
 }
 
 // renew authorises an amount by the payment that follows another one, with the
@@ -115,7 +125,8 @@ func (r *run) successor(ctx context.Context, before *paid) (*paid, error) {
 
 // decideRenewal finds out what becomes of a payment that was announced. An
 // order that is being cancelled by now gets no new payment: whoever cancels
-// has seen the announcement, or this sees the cancellation.
+// has seen the announcement, or this sees the cancellation. One that is
+// cancelled gets what was shipped paid for.
 func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 	if p.state.Settled() {
 		return nil
@@ -132,7 +143,9 @@ func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 		if err := r.load(ctx); err != nil {
 			return err
 		}
-		if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
+		if needed, err := r.mayRenew(ctx, p); err != nil {
+			return err
+		} else if !needed {
 			return r.pay(ctx, p, "renewal given up", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
 		}
 		answer, err = call(ctx, r, "renewal asked", g.Authorise, gateway.Authorise{Key: p.state.Key, Amount: p.state.Amount, Method: p.state.Method})
@@ -144,6 +157,20 @@ func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 		return fmt.Errorf("payment %s: authorise again: %w", p.id, err)
 	}
 	return r.recordRenewal(ctx, p, answer)
+}
+
+// mayRenew reports whether a payment that was announced is still wanted.
+func (r *run) mayRenew(ctx context.Context, p *paid) (bool, error) {
+	switch r.order.Status {
+	case order.StatusCancelling:
+		return false, nil
+	case order.StatusCancelled:
+		all, err := r.payments(ctx)
+		return p.state.Amount.Amount <= worth(r.order, len(r.order.Shipments))-r.kept(all), err
+	case "", order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
+		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
+	}
+	return true, nil
 }
 
 func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authorisation) error {
