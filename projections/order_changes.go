@@ -18,7 +18,7 @@ import (
 // they need of the past is kept beside the row, for orders to which something
 // happened. Most have only been placed, and cost nothing for it.
 func changeOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.Event) error {
-	c, err := loadOrder(ctx, tx, eventstore.Revision(r.Revision), r.Stream)
+	c, err := loadOrder(ctx, tx, r.Revision, r.Stream)
 	if err != nil || c == nil {
 		return err
 	}
@@ -29,11 +29,11 @@ func changeOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.Eve
 		func() error { return c.writeLines(ctx, tx, before) },
 		func() error { return c.keep(ctx, tx) },
 	}
-	switch e := e.(type) {
-	case order.OrderEdited:
-		steps = append(steps, func() error { return c.edit(ctx, tx, e) })
-	case order.OrderTagged:
-		steps = append(steps, func() error { return c.tag(ctx, tx, e) })
+	if edited, ok := e.(order.OrderEdited); ok {
+		steps = append(steps, func() error { return c.edit(ctx, tx, edited) })
+	}
+	if tagged, ok := e.(order.OrderTagged); ok {
+		steps = append(steps, func() error { return c.tag(ctx, tx, tagged) })
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -68,7 +68,7 @@ func keyOf(e Event) string {
 		return reservationKey(e.ReservationID)
 	case StockShipped:
 		return reservationKey(e.ReservationID)
-	case StockItemRegistered, StockShortfallDetected:
+	case StockItemRegistered, StockPolicyChanged, StockShortfallDetected:
 	}
 	return ""
 }
