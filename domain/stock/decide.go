@@ -51,7 +51,8 @@ func register(s State, c Register) ([]Event, error) {
 	return []Event{StockItemRegistered{c.SKU, c.Location, c.Policy, c.BackorderLimit}}, nil
 }
 
-// setPolicy changes no promise that was given.
+// setPolicy changes no promise that was given. Where it leaves more promised
+// than is allowed, that is a shortfall.
 func setPolicy(s State, c SetPolicy) ([]Event, error) {
 	if !s.Known() {
 		return register(s, Register(c))
@@ -62,7 +63,8 @@ func setPolicy(s State, c SetPolicy) ([]Event, error) {
 	if s.Policy == c.Policy && s.BackorderLimit == c.BackorderLimit {
 		return nil, nil
 	}
-	return []Event{StockPolicyChanged{s.SKU, s.Location, c.Policy, c.BackorderLimit}}, nil
+	changed := StockPolicyChanged{s.SKU, s.Location, c.Policy, c.BackorderLimit}
+	return withShortfall(s, changed, c.BackorderLimit < s.BackorderLimit), nil
 }
 
 func checkPolicy(policy Policy, limit int) error {
@@ -146,12 +148,7 @@ func adjust(s State, c Adjust) ([]Event, error) {
 	case c.Delta < 0 && s.OnHand+c.Delta < 0:
 		return nil, exceeded("/delta", -c.Delta, max(0, s.OnHand))
 	}
-	adjusted := StockAdjusted{s.SKU, s.Location, c.Delta, c.Reason, c.Ref}
-	events := []Event{adjusted}
-	if after := evolve(s, adjusted); c.Delta < 0 && after.Available() < 0 {
-		events = append(events, shortfall(after))
-	}
-	return events, nil
+	return withShortfall(s, StockAdjusted{s.SKU, s.Location, c.Delta, c.Reason, c.Ref}, c.Delta < 0), nil
 }
 
 // exceeded refuses to take away more than there is.

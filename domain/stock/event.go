@@ -26,8 +26,8 @@ type StockItemRegistered struct {
 }
 
 // StockPolicyChanged is recorded when it changes what may be promised beyond the
-// units on hand. What was promised before stays promised, also where it is more
-// than the policy would allow now.
+// units on hand. What was promised before stays promised; where it is more than
+// the policy allows now, a StockShortfallDetected follows.
 type StockPolicyChanged struct {
 	SKU      string `json:"sku"`
 	Location string `json:"location"`
@@ -126,9 +126,9 @@ type StockReturned struct {
 	Quantity int    `json:"quantity"`
 }
 
-// StockShortfallDetected is recorded, right behind the adjustment that caused
-// it, when more units are promised than there are. A later one does not add to
-// it: it tells the whole shortfall anew.
+// StockShortfallDetected is recorded, right behind the adjustment or the change
+// of policy that caused it, when more units are promised than there are or may
+// be. A later one does not add to it: it tells the whole shortfall anew.
 type StockShortfallDetected struct {
 	SKU      string `json:"sku"`
 	Location string `json:"location"`

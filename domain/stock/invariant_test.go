@@ -26,7 +26,7 @@ func TestStockDecidesAsSpecified(t *testing.T) {
 				history := opening(random)
 				p := play{
 					history: history, state: stock.Decider.Fold(stock.Forgetful(keep), history...),
-					model: model{limit: history[0].(stock.StockItemRegistered).BackorderLimit, reservations: map[string]*entry{}, refs: map[string]int{}},
+					model: model{policy: stock.Backorder, limit: history[0].(stock.StockItemRegistered).BackorderLimit, reservations: map[string]*entry{}, refs: map[string]int{}},
 				}
 				now := noon
 				for range 800 {
@@ -47,7 +47,7 @@ type play struct {
 
 func (p *play) step(t *testing.T, c stock.Command) {
 	t.Helper()
-	before := sums(p.state)
+	before, limit := sums(p.state), p.model.limit
 	changes, refusal := p.model.do(c, func(id string) bool {
 		_, known := p.state.Reservation(id)
 		return known
@@ -64,7 +64,20 @@ func (p *play) step(t *testing.T, c stock.Command) {
 	if again, err := p.decide(c); refusal == nil && (err != nil || len(again) > 0) {
 		t.Fatalf("%#v again: %v, %v", c, again, err)
 	}
-	p.holds(t, c, got)
+	p.holds(t)
+	p.foretold(t, less(c, limit), got)
+}
+
+// less tells whether a command leaves less to promise than before, by itself.
+func less(c stock.Command, limit int) bool {
+	switch c := c.(type) {
+	case stock.Adjust:
+		return c.Delta < 0
+	case stock.SetPolicy:
+		return c.BackorderLimit < limit
+	default:
+		return false
+	}
 }
 
 // decide asks the log where something was forgotten.
@@ -79,9 +92,12 @@ func (p *play) decide(c stock.Command) ([]stock.Event, error) {
 	return got, err
 }
 
-func (p *play) holds(t *testing.T, c stock.Command, got []stock.Event) {
+func (p *play) holds(t *testing.T) {
 	t.Helper()
 	reserved, committed := p.model.promised()
+	if s := p.state; s.Policy != p.model.policy || s.BackorderLimit != p.model.limit {
+		t.Fatalf("%s up to %d; as specified %s up to %d", s.Policy, s.BackorderLimit, p.model.policy, p.model.limit)
+	}
 	if s := p.state; s.OnHand != p.model.onHand || s.Reserved != reserved || s.Committed != committed {
 		t.Fatalf("%d on hand, %d reserved, %d committed; as specified %d, %d, %d",
 			s.OnHand, s.Reserved, s.Committed, p.model.onHand, reserved, committed)
@@ -101,23 +117,21 @@ func (p *play) holds(t *testing.T, c stock.Command, got []stock.Event) {
 			t.Fatalf("reservation %s is forgotten though units are held for it", id)
 		}
 	}
-	p.foretold(t, c, got)
 }
 
-// foretold checks that whenever more is promised than there is, an adjustment
-// said so, and whom it concerns.
-func (p *play) foretold(t *testing.T, c stock.Command, got []stock.Event) {
+// foretold checks that what leaves more promised than there is says so, and
+// whom it concerns, and that nothing else does.
+func (p *play) foretold(t *testing.T, less bool, got []stock.Event) {
 	t.Helper()
-	adjust, adjusted := c.(stock.Adjust)
 	short := max(0, -p.state.Available())
-	if !adjusted || adjust.Delta > 0 || len(got) == 0 {
+	if len(got) == 0 {
 		return
 	}
-	if short == 0 {
-		if len(got) != 1 {
-			t.Fatalf("a shortfall is told where there is none: %v", got)
+	if short == 0 || !less {
+		if _, told := got[len(got)-1].(stock.StockShortfallDetected); !told {
+			return
 		}
-		return
+		t.Fatalf("a shortfall is told that is none, or none of now: %v", got)
 	}
 	told, ok := got[len(got)-1].(stock.StockShortfallDetected)
 	if !ok || told.Quantity != short {
@@ -152,7 +166,7 @@ func anyCommand(random *rand.Rand, now time.Time) stock.Command {
 	if random.IntN(10) > 0 {
 		ref = int(now.Sub(noon) / time.Minute) //nolint:durationcheck // a number
 	}
-	switch random.IntN(16) {
+	switch random.IntN(17) {
 	case 0, 1:
 		return stock.Receive{Location: "main", SKU: "MUG-1", Quantity: 1 + ref%5, Ref: fmt.Sprint(ref)}
 	case 2:
@@ -168,6 +182,9 @@ func anyCommand(random *rand.Rand, now time.Time) stock.Command {
 		return stock.Sweep{At: now}
 	case 7, 8, 9:
 		return stock.Commit{ReservationID: id, OrderID: "o" + id, At: now}
+	case 12:
+		policy := []stock.Policy{stock.Deny, stock.Backorder, stock.Backorder}[random.IntN(3)]
+		return stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: policy, BackorderLimit: max(0, random.IntN(6)-2)}
 	case 10, 11:
 		return stock.Ship{ReservationID: id, ShipmentID: fmt.Sprint(random.IntN(3)), Quantity: 1 + random.IntN(2)}
 	}

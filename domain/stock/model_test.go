@@ -11,6 +11,7 @@ import (
 // model is a stock item as the specification tells it, in plain maps, without
 // anything clever: it never forgets.
 type model struct {
+	policy        stock.Policy
 	limit, onHand int
 	reservations  map[string]*entry
 	refs          map[string]int
@@ -63,6 +64,12 @@ func (m *model) do(c stock.Command, remembered func(id string) bool) (changed bo
 	switch c := c.(type) {
 	case stock.Register:
 		return false, nil
+	case stock.SetPolicy:
+		if c.Policy == stock.Deny && c.BackorderLimit > 0 {
+			return false, stock.ErrInvalid
+		}
+		changed = c.Policy != m.policy || c.BackorderLimit != m.limit
+		m.policy, m.limit = c.Policy, c.BackorderLimit
 	case stock.Receive:
 		if changed, err = m.ref("delivery "+c.Ref, c.Quantity); changed {
 			m.onHand += c.Quantity

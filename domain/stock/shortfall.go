@@ -13,6 +13,15 @@ func (s State) Short() (e StockShortfallDetected, short bool) {
 	return shortfall(s), true
 }
 
+// withShortfall is an event, and the shortfall behind it if it leaves one. What
+// does not leave less than before tells none anew.
+func withShortfall(s State, e Event, less bool) []Event {
+	if after := evolve(s, e); less && after.Available() < 0 {
+		return []Event{e, shortfall(after)}
+	}
+	return []Event{e}
+}
+
 // shortfall names the newest reservations that cannot be kept: who came first
 // is served first.
 func shortfall(s State) StockShortfallDetected {

@@ -235,6 +235,33 @@ func TestAdjusting(t *testing.T) {
 			Then: events{adjusted(1)},
 		},
 		{
+			Name: "a lower limit on what is promised is a shortfall",
+			Given: events{
+				stock.StockItemRegistered{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5},
+				received,
+				reserved("a", 10), reserved("b", 3), committed("b", 3),
+			},
+			When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Backorder, BackorderLimit: 1},
+			Then: events{
+				stock.StockPolicyChanged{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 1},
+				short(2, stock.Shortfall{ReservationID: "b", CheckoutID: "c", OrderID: "o", Quantity: 3}),
+			},
+		},
+		{
+			Name: "a lower limit that still suffices is no shortfall",
+			Given: events{
+				stock.StockItemRegistered{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5}, received, reserved("a", 12),
+			},
+			When: stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Backorder, BackorderLimit: 2},
+			Then: events{stock.StockPolicyChanged{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 2}},
+		},
+		{
+			Name:  "a higher limit that does not suffice is no new shortfall",
+			Given: append(sold, stock.StockAdjusted{SKU: "MUG-1", Location: "main", Delta: -2, Reason: "lost", Ref: "count-0"}),
+			When:  stock.SetPolicy{Location: "main", SKU: "MUG-1", Policy: stock.Backorder, BackorderLimit: 1},
+			Then:  events{stock.StockPolicyChanged{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 1}},
+		},
+		{
 			Name: "backorders are no shortfall",
 			Given: events{
 				stock.StockItemRegistered{SKU: "MUG-1", Location: "main", Policy: stock.Backorder, BackorderLimit: 5}, received, reserved("a", 10),
