@@ -45,10 +45,11 @@ type API struct {
 	// read model of what could not be applied.
 	GatewayCallbacks *gatewaycallbacks.Service
 	CallbackList     projections.GatewayCallbackQueries
-	// Orders, Timeline, Levels and OpenList are read models: they may be behind.
+	// Orders, Timeline, Levels, Products and OpenList are read models: they may be behind.
 	Orders     projections.OrderQueries
 	Timeline   projections.TimelineQueries
 	Levels     projections.StockQueries
+	Products   projections.ProductQueries
 	Tasks      projections.TaskQueries // a read model too
 	JobList    projections.JobQueries
 	OpenList   projections.CheckoutQueries
@@ -72,6 +73,7 @@ func (a *API) Handler() http.Handler { return newServer(a) }
 
 func (s *server) routes() {
 	s.productRoutes()
+	s.productListRoutes()
 	s.stockRoutes()
 	s.stockListRoutes()
 	s.placeRoutes()

@@ -20,7 +20,7 @@ func TestProducts(t *testing.T) {
 	if created.header.Get("Location") != "/v1/products/MUG-1" || created.header.Get("ETag") != `"0"` {
 		t.Errorf("headers %v", created.header)
 	}
-	want := map[string]any{"sku": "MUG-1", "title": "Mug", "prices": []any{map[string]any{"amount": 1250.0, "currency": "EUR"}}}
+	want := map[string]any{"sku": "MUG-1", "title": "Mug", "status": "active", "prices": []any{map[string]any{"amount": 1250.0, "currency": "EUR"}}}
 	if diff := cmp.Diff(want, created.json()); diff != "" {
 		t.Errorf("product (-want +got):\n%s", diff)
 	}

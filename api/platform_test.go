@@ -249,10 +249,12 @@ func (p *platform) readModels(a *api.API) {
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
 	a.Levels = projections.StockQueries{DB: levels.Read()}
+	goods := run(projections.Products{})
+	a.Products = projections.ProductQueries{DB: goods.Read()}
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods} {
 			_ = runner.Close()
 		}
 	})

@@ -22,6 +22,7 @@ type receiveRequest struct {
 	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
 	SKU            string `path:"sku" example:"MUG-1"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none."`
+	IfMatch        string `header:"If-Match" doc:"Optional: the entity tag the item is to have. A delivery that was received before is harmless whatever it says."`
 	Body           receiveBody
 }
 
@@ -79,8 +80,9 @@ func stockBodyOf(s stock.State) stockBody {
 }
 
 type stockItemAnswer struct {
-	ETag string `header:"ETag"`
-	Body stockItemBody
+	ETag     string `header:"ETag"`
+	Position string `header:"X-Write-Position" doc:"Of the change in the log: the list of stock takes it as min_position."`
+	Body     stockItemBody
 }
 
 type stockItemBody struct {
@@ -124,7 +126,6 @@ type stockListAnswer struct {
 
 type stockListBody struct {
 	Items []stockBody `json:"items" nullable:"false"`
-	Next  string      `json:"next_cursor,omitempty" doc:"Missing on the last page."`
 }
 
 type stockRequest struct {
@@ -142,7 +143,7 @@ func (s *server) stockRoutes() {
 	refuses := []string{stock.ErrInvalid.Code, stock.ErrIDReused.Code, kindKeyInvalid}
 	register(s, route{
 		id: "receiveStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/receive", tag: "stock", scopes: write, status: http.StatusOK,
-		summary: "Receive units of one SKU", about: "Its product may be registered later: until then it cannot be ordered.", refuses: refuses, example: map[string]any{"quantity": 10},
+		summary: "Receive units of one SKU", about: "Its product may be registered later: until then it cannot be ordered.", refuses: append(refuses, handlers.ErrRevision.Code), example: map[string]any{"quantity": 10},
 	}, s.receiveStock)
 	register(s, route{
 		id: "receiveDelivery", method: http.MethodPost, path: "/v1/stock/{location}/receipts", tag: "stock", scopes: write, status: http.StatusOK,
@@ -153,7 +154,7 @@ func (s *server) stockRoutes() {
 	changes := []string{stock.ErrInvalid.Code, handlers.ErrRevision.Code, kindConflict}
 	register(s, route{
 		id: "setStockPolicy", method: http.MethodPut, path: "/v1/stock/{location}/{sku}", tag: "stock", scopes: write, status: http.StatusOK,
-		summary: "Say how much of a SKU may be promised", about: "What was promised before stays promised. An item that is not known yet is set up.",
+		summary: "Say how much of a SKU may be promised", about: "What was promised before stays promised: where that is more than is allowed then, shortfall says how many, and the newest orders are held. An item that is not known yet is set up.",
 		refuses: changes, example: map[string]any{"policy": "backorder", "backorder_limit": 20},
 	}, s.setStockPolicy)
 	register(s, route{
@@ -173,7 +174,7 @@ func (s *server) receiveStock(ctx context.Context, in *receiveRequest) (*stockAn
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: in.SKU}, in.Body.Quantity, ref)
+	receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: in.SKU}, in.Body.Quantity, ref, in.IfMatch)
 	if err != nil {
 		return nil, s.inPath(err, "location", "sku")
 	}
@@ -193,11 +194,21 @@ func (s *server) ref(ref, key string) (string, error) {
 
 // receive derives the command from the delivery, so that it is the same one
 // whoever repeats it.
-func (s *server) receive(ctx context.Context, item inventory.Item, quantity int, ref string) (inventory.Receipt, error) {
+func (s *server) receive(ctx context.Context, item inventory.Item, quantity int, ref, match string) (inventory.Receipt, error) {
 	meta := callOf(ctx).metadata()
 	meta.CommandID = eventstore.DeriveID("receive", tenant, item.Location, item.SKU, ref)
 	meta.CorrelationID = meta.CommandID
-	return s.api.Stock.Handle(ctx, meta, item, stock.Receive{Location: item.Location, SKU: item.SKU, Quantity: quantity, Ref: ref})
+	return s.handleStock(ctx, meta, item, match, stock.Receive{Location: item.Location, SKU: item.SKU, Quantity: quantity, Ref: ref})
+}
+
+// handleStock does a command, at a revision where If-Match names one.
+func (s *server) handleStock(
+	ctx context.Context, meta eventstore.Metadata, item inventory.Item, match string, command stock.Command,
+) (inventory.Receipt, error) {
+	if expected, named := ifMatch(match); named {
+		return s.api.Stock.HandleAt(ctx, meta, item, expected, command)
+	}
+	return s.api.Stock.Handle(ctx, meta, item, command)
 }
 
 func (s *server) receiveDelivery(ctx context.Context, in *receiptRequest) (*stockListAnswer, error) {
@@ -213,7 +224,7 @@ func (s *server) receiveDelivery(ctx context.Context, in *receiptRequest) (*stoc
 	group.SetLimit(receiptWorkers)
 	for i, line := range in.Body.Lines {
 		group.Go(func() error {
-			receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: line.SKU}, line.Quantity, ref)
+			receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: line.SKU}, line.Quantity, ref, "")
 			levels[i] = stockBodyOf(receipt.State)
 			return err
 		})
@@ -284,17 +295,11 @@ func (s *server) changeStock(
 		_, err := stock.Decider.Decide(stock.State{}, stock.Register{Location: item.Location, SKU: item.SKU, Policy: stock.Deny})
 		return nil, s.inPath(err, "location", "sku")
 	}
-	var receipt inventory.Receipt
-	var err error
-	if expected, named := ifMatch(match); named {
-		receipt, err = s.api.Stock.HandleAt(ctx, meta, item, expected, command)
-	} else {
-		receipt, err = s.api.Stock.Handle(ctx, meta, item, command)
-	}
+	receipt, err := s.handleStock(ctx, meta, item, match, command)
 	if err != nil {
 		return nil, s.inPath(err, "location", "sku")
 	}
-	return &stockItemAnswer{ETag: etag(receipt.Revision), Body: stockItemOf(receipt.State)}, nil
+	return &stockItemAnswer{ETag: etag(receipt.Revision), Position: positionText(receipt.Position), Body: stockItemOf(receipt.State)}, nil
 }
 
 // getStock folds what came after the last time it was asked: a popular item has

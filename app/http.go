@@ -63,6 +63,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Orders:     a.models.orders,
 		Timeline:   a.models.timeline,
 		Levels:     a.models.stock,
+		Products:   a.models.products,
 		JobList:    a.models.jobs,
 		OpenList:   a.models.checkouts,
 		Endpoints:  a.hooks.endpoints,

@@ -22,6 +22,7 @@ type readModels struct {
 	orders    projections.OrderQueries
 	timeline  projections.TimelineQueries
 	stock     projections.StockQueries
+	products  projections.ProductQueries
 	checkouts projections.CheckoutQueries
 	jobs      projections.JobQueries
 	tasks     projections.TaskQueries
@@ -37,6 +38,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Orders{}.Name():    func(r *projections.Runner) { a.models.orders.DB = r.Read() },
 		projections.Timeline{}.Name():  func(r *projections.Runner) { a.models.timeline.DB = r.Read() },
 		projections.Stock{}.Name():     func(r *projections.Runner) { a.models.stock.DB = r.Read() },
+		projections.Products{}.Name():  func(r *projections.Runner) { a.models.products.DB = r.Read() },
 		projections.Checkouts{}.Name(): func(r *projections.Runner) { a.models.checkouts.DB = r.Read() },
 		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
 		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
@@ -48,6 +50,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Orders{},
 		projections.Timeline{},
 		projections.Stock{},
+		projections.Products{},
 		projections.Checkouts{},
 		projections.Jobs{},
 		projections.Customers{},

@@ -12,6 +12,15 @@ func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
 	return filter.query(after)
 }
 
+// StockQuery is the statement behind a list of stock levels.
+func StockQuery(filter StockFilter) (query string, args []any) { return filter.query("A", "main") }
+
+// The statements behind the catalogue.
+const (
+	ListProductsQuery         = listProducts
+	ListProductsByStatusQuery = listProductsByStatus
+)
+
 // DueQuery is the statement behind the checkouts that are due.
 const DueQuery = dueCheckouts
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
@@ -45,7 +46,7 @@ func newHistory(tb testing.TB) *history {
 	types := stock.EventTypes()
 	for _, more := range [][]domain.EventType{
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(),
-		customer.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(),
+		customer.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(), catalog.EventTypes(),
 	} {
 		types = append(types, more...)
 	}
@@ -116,6 +117,9 @@ func (h *history) open(p projections.Projection, dir string) *projections.Runner
 // trade writes what n checkouts leave behind, interleaved as they happen to be.
 func (h *history) trade(seed uint64, n int) {
 	random := rand.New(rand.NewPCG(seed, 1))
+	for _, sku := range []string{"A", "B"} {
+		h.record("product-"+sku, sku, catalog.ProductRegistered{SKU: sku, Title: "A white hanging heart", Prices: []catalog.Price{{Money: domain.Money{Amount: 1250, Currency: "EUR"}}}})
+	}
 	h.record("stock-main.A", "receipt", stock.StockReceived{SKU: "A", Location: "main", Quantity: 1_000_000})
 	h.record("stock-main.B", "receipt", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1_000_000})
 	var running [][]func()
@@ -137,6 +141,8 @@ func (h *history) checkout(id string, random *rand.Rand) []func() {
 	c, o, p, s, r := "c"+id, "o"+id, "p"+id, "stock-main."+sku, "r"+id
 	record := func(stream string, event domain.Event) func() { return func() { h.record(stream, c, event) } }
 	steps := []func(){
+		record("product-"+sku, catalog.PriceChanged{SKU: sku, Price: catalog.Price{Money: domain.Money{Amount: int64(len(id)), Currency: "EUR"}, Region: id}}),
+		record("product-"+sku, []domain.Event{catalog.ProductWithdrawn{SKU: sku}, catalog.ProductRelisted{SKU: sku}, catalog.ProductTitleChanged{SKU: sku, Title: o}}[quantity-1]),
 		record("checkout-"+c, checkout.CheckoutStarted{CheckoutID: c, OrderID: o, StartedAt: historyStart}),
 		record(s, stock.StockReserved{SKU: sku, Location: "main", ReservationID: r, CheckoutID: c, Quantity: quantity}),
 		record("checkout-"+c, checkout.CheckoutStockReserved{CheckoutID: c}),

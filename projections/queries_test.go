@@ -139,12 +139,40 @@ func TestStockLevelsFollowEveryMovement(t *testing.T) {
 	defer func() { _ = r.Close() }()
 	follow(t, r, c, 0, 512)
 	q := projections.StockQueries{DB: r.Read()}
-	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 0, Committed: 1, Available: 6, Revision: 11}
+	want := projections.StockLevel{SKU: "A", Location: "main", OnHand: 0, Committed: 1, Policy: stock.Backorder, BackorderLimit: 7, Available: 6, Revision: 11}
 	if got, err := q.Get(t.Context(), "main", "A"); err != nil || got != want {
 		t.Errorf("level %+v, %v; want %+v", got, err, want)
 	}
-	if list, err := q.List(t.Context(), "A", "main", 10); err != nil || len(list) != 1 || list[0].SKU != "B" {
-		t.Errorf("after A: %+v, %v", list, err)
+	add(t, c, "stock-north.A", "1", stock.StockReceived{SKU: "A", Location: "north", Quantity: 1})
+	follow(t, r, c, r.Position(), 512)
+	for name, row := range map[string]struct {
+		filter            projections.StockFilter
+		afterSKU, afterAt string
+		want              []string
+	}{
+		"all":                    {want: []string{"A main", "A north", "B main"}},
+		"after one":              {afterSKU: "A", afterAt: "main", want: []string{"A north", "B main"}},
+		"of a SKU":               {filter: projections.StockFilter{SKU: "A"}, want: []string{"A main", "A north"}},
+		"of a SKU, after one":    {filter: projections.StockFilter{SKU: "A"}, afterSKU: "A", afterAt: "main", want: []string{"A north"}},
+		"at a location":          {filter: projections.StockFilter{Location: "main"}, want: []string{"A main", "B main"}},
+		"at a location, the end": {filter: projections.StockFilter{Location: "main"}, afterSKU: "B", afterAt: "main"},
+		"one item":               {filter: projections.StockFilter{SKU: "A", Location: "north"}, want: []string{"A north"}},
+		"one item, the end":      {filter: projections.StockFilter{SKU: "A", Location: "north"}, afterSKU: "A", afterAt: "north"},
+	} {
+		list, err := q.List(t.Context(), row.filter, row.afterSKU, row.afterAt, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range list {
+			got = append(got, l.SKU+" "+l.Location)
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got, err := q.Get(t.Context(), "north", "A"); err != nil || got.Policy != stock.Deny {
+		t.Errorf("what nobody registered: %+v, %v", got, err)
 	}
 	if _, err := q.Get(t.Context(), "main", "Z"); !errors.Is(err, projections.ErrNotFound) {
 		t.Errorf("nothing: %v", err)
@@ -192,7 +220,8 @@ func TestFailedCheckoutsStayListedWhereSomethingIsToBeLookedAt(t *testing.T) {
 		failed.CheckoutID = id
 		add(t, c, "checkout-"+id, id, append([]domain.Event{
 			checkout.CheckoutStarted{CheckoutID: id, OrderID: "o" + id, StartedAt: noon},
-			checkout.CheckoutCompensating{CheckoutID: id, Reason: failed.Reason}, failed,
+			checkout.CheckoutCompensating{CheckoutID: id, Reason: failed.Reason},
+			failed,
 		}, more...)...)
 	}
 	failed("gone", checkout.CheckoutFailed{Reason: "payment-declined"})
@@ -250,7 +279,12 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	}
 	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")
 	checkPlan(t, c, projections.Timeline{}, "timeline", `SELECT 1 FROM timeline WHERE order_id = ? ORDER BY position`, "x")
-	checkPlan(t, c, projections.Stock{}, "stock", `SELECT 1 FROM stock_levels WHERE (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?`, "", "", 1)
+	for name, filter := range map[string]projections.StockFilter{"stock": {}, "stock of a SKU": {SKU: "x"}, "stock at a location": {Location: "x"}, "one item": {SKU: "x", Location: "y"}} {
+		query, args := projections.StockQuery(filter)
+		checkPlan(t, c, projections.Stock{}, name, query, append(args, 1)...)
+	}
+	checkPlan(t, c, projections.Products{}, "products", projections.ListProductsQuery, "x", 1)
+	checkPlan(t, c, projections.Products{}, "products by status", projections.ListProductsByStatusQuery, "active", "x", 1)
 	checkPlan(t, c, projections.Stock{}, "expired", projections.ExpiredQuery, 1, 1)
 	due, ofOrder, alarmed, count := projections.TaskQueriesText()
 	checkPlan(t, c, projections.Tasks{}, "due tasks", due, 1, 1, "", "", "", 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -33,7 +34,7 @@ func (orderVanished) EventName() string { return "OrderVanished" }
 
 func client(t *testing.T, connection string, more ...domain.Event) *eventstore.Client {
 	t.Helper()
-	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
+	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), catalog.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
 	codec, err := eventstore.NewCodec(types...)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func placeOrder(t *testing.T, store eventstore.Store, n int) {
 }
 
 func everyProjection() []projections.Projection {
-	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}}
+	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}}
 }
 
 func open(t *testing.T, p projections.Projection, dir string, store eventstore.Store) *projections.Runner {
@@ -162,6 +163,7 @@ func TestPagesOfAnySizeRepeatedAndAcrossRestartsGiveTheSameRows(t *testing.T) {
 	t.Parallel()
 	c := client(t, nodetest.Start(t))
 	add(t, c, "stock-main.MUG-1", "r", stock.StockItemRegistered{SKU: "MUG-1", Location: "main"}, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 50})
+	add(t, c, "product-MUG-1", "p", catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug"}, catalog.ProductWithdrawn{SKU: "MUG-1"}, catalog.ProductRelisted{SKU: "MUG-1"})
 	for n := range 20 {
 		placeOrder(t, c, n)
 	}

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,7 +19,7 @@ type Stock struct{}
 func (Stock) Name() string { return "stock" }
 
 // Version implements [Projection].
-func (Stock) Version() int { return 2 }
+func (Stock) Version() int { return 3 }
 
 // Migrations implements [Projection].
 func (Stock) Migrations() fs.FS { return schema("stock") }
@@ -35,9 +36,9 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	m := movement{revision: int64(r.Revision)}
 	switch e := event.(type) {
 	case stock.StockItemRegistered:
-		m.sku, m.location, m.limit = e.SKU, e.Location, e.BackorderLimit
+		m.sku, m.location, m.policy, m.limit = e.SKU, e.Location, e.Policy, e.BackorderLimit
 	case stock.StockPolicyChanged:
-		return setLimit(ctx, tx, e, m.revision)
+		return setPolicy(ctx, tx, e, m.revision)
 	case stock.StockReceived:
 		m.sku, m.location, m.onHand = e.SKU, e.Location, e.Quantity
 	case stock.StockReserved:
@@ -74,32 +75,35 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 type movement struct {
 	sku, location               string
 	onHand, reserved, committed int
+	policy                      stock.Policy // of a new item
 	limit                       int
 	revision                    int64
 }
 
 func (m movement) apply(ctx context.Context, tx *Tx) error {
 	return tx.Exec(ctx, `
-		INSERT INTO stock_levels (sku, location, on_hand, reserved, committed, backorder_limit, revision)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO stock_levels (sku, location, on_hand, reserved, committed, policy, backorder_limit, revision)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (sku, location) DO UPDATE SET
 			on_hand = stock_levels.on_hand + excluded.on_hand, reserved = stock_levels.reserved + excluded.reserved,
 			committed = stock_levels.committed + excluded.committed,
 			backorder_limit = stock_levels.backorder_limit + excluded.backorder_limit, revision = excluded.revision
 		WHERE excluded.revision > stock_levels.revision`,
-		m.sku, m.location, m.onHand, m.reserved, m.committed, m.limit, m.revision)
+		m.sku, m.location, m.onHand, m.reserved, m.committed, string(cmp.Or(m.policy, stock.Deny)), m.limit, m.revision)
 }
 
-// setLimit changes how much may be promised of an item, which has a row.
-func setLimit(ctx context.Context, tx *Tx, e stock.StockPolicyChanged, revision int64) error {
-	return tx.Exec(ctx, `UPDATE stock_levels SET backorder_limit = ?, revision = ? WHERE sku = ? AND location = ? AND revision < ?`,
-		e.BackorderLimit, revision, e.SKU, e.Location, revision)
+// setPolicy changes how much may be promised of an item, which has a row.
+func setPolicy(ctx context.Context, tx *Tx, e stock.StockPolicyChanged, revision int64) error {
+	return tx.Exec(ctx, `UPDATE stock_levels SET policy = ?, backorder_limit = ?, revision = ? WHERE sku = ? AND location = ? AND revision < ?`,
+		string(e.Policy), e.BackorderLimit, revision, e.SKU, e.Location, revision)
 }
 
 // StockLevel is how much of a SKU a location has.
 type StockLevel struct {
 	SKU, Location               string
 	OnHand, Reserved, Committed int64
+	Policy                      stock.Policy
+	BackorderLimit              int64
 	Available                   int64 // may be promised: on hand and backorder limit, less reserved and committed
 	Revision                    eventstore.Revision
 }
@@ -107,7 +111,7 @@ type StockLevel struct {
 // StockQueries reads stock levels.
 type StockQueries struct{ DB *sql.DB }
 
-const stockColumns = `sku, location, on_hand, reserved, committed, on_hand + backorder_limit - reserved - committed, revision`
+const stockColumns = `sku, location, on_hand, reserved, committed, policy, backorder_limit, on_hand + backorder_limit - reserved - committed, revision`
 
 // Get returns the level of one item, or [ErrNotFound].
 func (q StockQueries) Get(ctx context.Context, location, sku string) (StockLevel, error) {
@@ -118,15 +122,34 @@ func (q StockQueries) Get(ctx context.Context, location, sku string) (StockLevel
 	return level, err
 }
 
+// StockFilter narrows a list of levels; what is empty does not.
+type StockFilter struct{ SKU, Location string }
+
+// query orders by SKU and location. Each filter has an index that is in this
+// order behind it.
+func (f StockFilter) query(afterSKU, afterLocation string) (string, []any) {
+	query := `SELECT ` + stockColumns + ` FROM stock_levels WHERE `
+	const rest = ` ORDER BY sku, location LIMIT ?`
+	switch {
+	case f.SKU != "" && f.Location != "":
+		return query + `sku = ? AND location = ? AND (sku, location) > (?, ?)` + rest, []any{f.SKU, f.Location, afterSKU, afterLocation}
+	case f.SKU != "":
+		return query + `sku = ? AND location > ?` + rest, []any{f.SKU, afterLocation}
+	case f.Location != "":
+		return query + `location = ? AND sku > ?` + rest, []any{f.Location, afterSKU}
+	}
+	return query + `(sku, location) > (?, ?)` + rest, []any{afterSKU, afterLocation}
+}
+
 // List returns up to limit levels in the order of SKU and location, after one
-// of them; empty is the beginning.
-func (q StockQueries) List(ctx context.Context, afterSKU, afterLocation string, limit int) ([]StockLevel, error) {
-	rows, err := q.DB.QueryContext(ctx, `SELECT `+stockColumns+` FROM stock_levels
-		WHERE (sku, location) > (?, ?) ORDER BY sku, location LIMIT ?`, afterSKU, afterLocation, limit)
+// of those the filter lets through; empty is the beginning.
+func (q StockQueries) List(ctx context.Context, filter StockFilter, afterSKU, afterLocation string, limit int) ([]StockLevel, error) {
+	query, args := filter.query(afterSKU, afterLocation)
+	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
 	return rowsOf(rows, err, scanLevel)
 }
 
 func scanLevel[R interface{ Scan(...any) error }](row R) (l StockLevel, err error) {
-	err = row.Scan(&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Committed, &l.Available, &l.Revision)
+	err = row.Scan(&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Committed, &l.Policy, &l.BackorderLimit, &l.Available, &l.Revision)
 	return l, err
 }

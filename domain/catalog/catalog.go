@@ -1,6 +1,6 @@
-// Package catalog is the product: what a SKU is called and what it costs. A
-// product's price is copied into a checkout when that is priced, so that a
-// change of price never touches what somebody already buys.
+// Package catalog is the product: what a SKU is called, what it costs, and
+// whether it may be ordered. Title and price are copied into a checkout when
+// that is priced, so that no later change touches what somebody already buys.
 package catalog
 
 import (
@@ -20,7 +20,8 @@ const (
 // Price is what one unit costs in one currency and region.
 type Price struct {
 	domain.Money
-	// Region narrows the price to one region; empty is everywhere.
+	// Region narrows the price to one region: orders that go to the country with
+	// this code. Empty is everywhere.
 	Region string `json:"region,omitempty"`
 }
 
@@ -50,16 +51,40 @@ type ChangePrice struct {
 	At    time.Time
 }
 
+// ChangeTitle calls the product something else.
+type ChangeTitle struct {
+	SKU, Title string
+	At         time.Time
+}
+
+// Withdraw stops orders of a product. What is ordered already is not touched.
+type Withdraw struct {
+	SKU string
+	At  time.Time
+}
+
+// Relist lets a withdrawn product be ordered again. To register it once more
+// does not: that is how a registration is repeated, whenever it comes.
+type Relist struct {
+	SKU string
+	At  time.Time
+}
+
 func (Register) command()    {}
 func (ChangePrice) command() {}
+func (ChangeTitle) command() {}
+func (Withdraw) command()    {}
+func (Relist) command()      {}
 
 // State is a product. The zero value is not registered.
 type State struct {
 	SKU, Title string
 	Prices     []Price
-	// Registered are the prices of the registration, by which a repeated
-	// registration is recognised after a change.
-	Registered []Price
+	Withdrawn  bool
+	// RegisteredTitle and Registered are title and prices of the registration,
+	// by which a repeated registration is recognised after a change.
+	RegisteredTitle string
+	Registered      []Price
 }
 
 // Known reports whether the product is registered.
@@ -86,6 +111,12 @@ func decide(s State, c Command) ([]Event, error) {
 		return register(s, c)
 	case ChangePrice:
 		return changePrice(s, c)
+	case ChangeTitle:
+		return changeTitle(s, c)
+	case Withdraw:
+		return once(s, c.SKU, s.Withdrawn, ProductWithdrawn{c.SKU, c.At})
+	case Relist:
+		return once(s, c.SKU, !s.Withdrawn, ProductRelisted{c.SKU, c.At})
 	}
 	panic(fmt.Sprintf("catalog: unknown command %T", c))
 }
@@ -97,7 +128,7 @@ func register(s State, c Register) ([]Event, error) {
 	if !s.Known() {
 		return []Event{ProductRegistered{c.SKU, c.Title, c.Prices, c.At}}, nil
 	}
-	if s.Title == c.Title && slices.Equal(s.Registered, c.Prices) {
+	if s.RegisteredTitle == c.Title && slices.Equal(s.Registered, c.Prices) {
 		return nil, nil
 	}
 	return nil, ErrExists.With("sku", c.SKU)
@@ -120,10 +151,28 @@ func changePrice(s State, c ChangePrice) ([]Event, error) {
 	return []Event{PriceChanged{s.SKU, c.Price, c.At}}, nil
 }
 
+func changeTitle(s State, c ChangeTitle) ([]Event, error) {
+	if mistakes := checkTitle(c.Title); s.Known() && len(mistakes) > 0 {
+		return nil, ErrInvalid.Because(mistakes...)
+	}
+	return once(s, c.SKU, s.Title == c.Title, ProductTitleChanged{c.SKU, c.Title, c.At})
+}
+
+// once is an event for a known product that is not as it says yet.
+func once(s State, sku string, already bool, e Event) ([]Event, error) {
+	switch {
+	case !s.Known():
+		return nil, ErrUnknown.With("sku", sku)
+	case already:
+		return nil, nil
+	}
+	return []Event{e}, nil
+}
+
 func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case ProductRegistered:
-		return State{SKU: e.SKU, Title: e.Title, Prices: e.Prices, Registered: e.Prices}
+		return State{SKU: e.SKU, Title: e.Title, Prices: e.Prices, RegisteredTitle: e.Title, Registered: e.Prices}
 	case PriceChanged:
 		s.Prices = slices.Clone(s.Prices)
 		if i := find(s.Prices, e.Price.Currency, e.Price.Region); i >= 0 {
@@ -131,6 +180,12 @@ func evolve(s State, e Event) State {
 		} else {
 			s.Prices = append(s.Prices, e.Price)
 		}
+	case ProductTitleChanged:
+		s.Title = e.Title
+	case ProductWithdrawn:
+		s.Withdrawn = true
+	case ProductRelisted:
+		s.Withdrawn = false
 	}
 	return s
 }

@@ -21,6 +21,9 @@ func TestProduct(t *testing.T) {
 	mug := catalog.Register{SKU: "MUG-1", Title: "Mug", Prices: []catalog.Price{price(1250, "EUR", "")}, At: noon}
 	registered := catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug", Prices: mug.Prices, RegisteredAt: noon}
 	dearer := catalog.PriceChanged{SKU: "MUG-1", Price: price(1350, "EUR", ""), ChangedAt: noon}
+	withdrawn := catalog.ProductWithdrawn{SKU: "MUG-1", WithdrawnAt: noon}
+	relisted := catalog.ProductRelisted{SKU: "MUG-1", RelistedAt: noon}
+	renamed := catalog.ProductTitleChanged{SKU: "MUG-1", Title: "Big mug", ChangedAt: noon}
 	decidertest.Run(t, catalog.Decider, []decidertest.Case[catalog.Command, catalog.Event]{
 		{Name: "a product is registered", When: mug, Then: []catalog.Event{registered}},
 		{Name: "the same registration again changes nothing, even after a change of price", Given: []catalog.Event{registered, dearer}, When: mug},
@@ -49,6 +52,23 @@ func TestProduct(t *testing.T) {
 			Then: []catalog.Event{catalog.PriceChanged{SKU: "MUG-1", Price: price(1100, "EUR", "north"), ChangedAt: noon}},
 		},
 		{Name: "the price of an unknown product is refused", When: catalog.ChangePrice{SKU: "X", Price: dearer.Price}, Refused: catalog.ErrUnknown},
+		{Name: "the title is changed", Given: []catalog.Event{registered}, When: catalog.ChangeTitle{SKU: "MUG-1", Title: "Big mug", At: noon}, Then: []catalog.Event{renamed}},
+		{Name: "the title it has changes nothing", Given: []catalog.Event{registered}, When: catalog.ChangeTitle{SKU: "MUG-1", Title: "Mug", At: noon}},
+		{Name: "the same registration again changes nothing, even after a change of title", Given: []catalog.Event{registered, renamed}, When: mug},
+		{
+			Name: "the changed title is not that of the registration", Given: []catalog.Event{registered, renamed},
+			When: catalog.Register{SKU: "MUG-1", Title: "Big mug", Prices: mug.Prices}, Refused: catalog.ErrExists,
+		},
+		{Name: "a bad title is refused", Given: []catalog.Event{registered}, When: catalog.ChangeTitle{SKU: "MUG-1", Title: "Mug\n"}, Refused: catalog.ErrInvalid},
+		{Name: "the title of an unknown product is refused", When: catalog.ChangeTitle{SKU: "X", Title: "X"}, Refused: catalog.ErrUnknown.With("sku", "X")},
+		{Name: "a product is withdrawn", Given: []catalog.Event{registered}, When: catalog.Withdraw{SKU: "MUG-1", At: noon}, Then: []catalog.Event{withdrawn}},
+		{Name: "an unknown product cannot be withdrawn", When: catalog.Withdraw{SKU: "X"}, Refused: catalog.ErrUnknown.With("sku", "X")},
+		{Name: "a withdrawn product keeps its prices up to date", Given: []catalog.Event{registered, withdrawn}, When: catalog.ChangePrice{SKU: "MUG-1", Price: dearer.Price, At: noon}, Then: []catalog.Event{dearer}},
+		{Name: "to register a withdrawn product again does not list it", Given: []catalog.Event{registered, withdrawn}, When: mug},
+		{Name: "a withdrawn product is listed again", Given: []catalog.Event{registered, withdrawn}, When: catalog.Relist{SKU: "MUG-1", At: noon}, Then: []catalog.Event{relisted}},
+		{Name: "to list what is listed changes nothing", Given: []catalog.Event{registered}, When: catalog.Relist{SKU: "MUG-1", At: noon}},
+		{Name: "an unknown product cannot be listed", When: catalog.Relist{SKU: "X"}, Refused: catalog.ErrUnknown.With("sku", "X")},
+		{Name: "it is withdrawn a second time", Given: []catalog.Event{registered, withdrawn, relisted}, When: catalog.Withdraw{SKU: "MUG-1", At: noon}, Then: []catalog.Event{withdrawn}},
 		{Name: "a negative price is refused", Given: []catalog.Event{registered}, When: catalog.ChangePrice{SKU: "MUG-1", Price: price(-1, "EUR", "")}, Refused: catalog.ErrInvalid},
 	})
 }

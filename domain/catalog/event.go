@@ -31,16 +31,50 @@ type PriceChanged struct {
 	ChangedAt time.Time `json:"changed_at"`
 }
 
+// ProductTitleChanged is recorded when a product gets another title. Orders keep
+// the one they were placed with.
+type ProductTitleChanged struct {
+	SKU       string    `json:"sku"`
+	Title     string    `json:"title"`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+// ProductWithdrawn is recorded when a product is not to be ordered any more.
+// Orders and checkouts that have it go on.
+type ProductWithdrawn struct {
+	SKU         string    `json:"sku"`
+	WithdrawnAt time.Time `json:"withdrawn_at"`
+}
+
+// ProductRelisted is recorded when a withdrawn product can be ordered again,
+// under the title and at the prices it has.
+type ProductRelisted struct {
+	SKU        string    `json:"sku"`
+	RelistedAt time.Time `json:"relisted_at"`
+}
+
 // EventName implements [domain.Event].
 func (ProductRegistered) EventName() string { return "ProductRegistered" }
 
 // EventName implements [domain.Event].
 func (PriceChanged) EventName() string { return "PriceChanged" }
 
-func (ProductRegistered) event() {}
-func (PriceChanged) event()      {}
+// EventName implements [domain.Event].
+func (ProductTitleChanged) EventName() string { return "ProductTitleChanged" }
+
+// EventName implements [domain.Event].
+func (ProductWithdrawn) EventName() string { return "ProductWithdrawn" }
+
+// EventName implements [domain.Event].
+func (ProductRelisted) EventName() string { return "ProductRelisted" }
+
+func (ProductRegistered) event()   {}
+func (PriceChanged) event()        {}
+func (ProductTitleChanged) event() {}
+func (ProductWithdrawn) event()    {}
+func (ProductRelisted) event()     {}
 
 // EventTypes describes the events of a product to the codec.
 func EventTypes() []domain.EventType {
-	return domain.EventTypes(ProductRegistered{}, PriceChanged{})
+	return domain.EventTypes(ProductRegistered{}, PriceChanged{}, ProductTitleChanged{}, ProductWithdrawn{}, ProductRelisted{})
 }

@@ -19,9 +19,7 @@ func check(c Register) []domain.Mistake {
 	if !domain.ValidSKU(c.SKU) {
 		m = append(m, domain.Mistake{Pointer: "/sku", Code: "invalid-sku", Detail: `a SKU has 1 to 64 letters, digits and signs of "-_.+:"`})
 	}
-	if c.Title == "" || len(c.Title) > MaxTitle || strings.ContainsFunc(c.Title, unicode.IsControl) {
-		m = append(m, domain.Mistake{Pointer: "/title", Code: "invalid-title", Detail: fmt.Sprintf("a title has 1 to %d bytes and no control characters", MaxTitle)})
-	}
+	m = append(m, checkTitle(c.Title)...)
 	if len(c.Prices) == 0 {
 		m = append(m, domain.Mistake{Pointer: "/prices", Code: "no-prices", Detail: "a product needs at least one price"})
 	}
@@ -39,6 +37,13 @@ func check(c Register) []domain.Mistake {
 		}
 	}
 	return m
+}
+
+func checkTitle(title string) []domain.Mistake {
+	if title != "" && len(title) <= MaxTitle && !strings.ContainsFunc(title, unicode.IsControl) {
+		return nil
+	}
+	return []domain.Mistake{{Pointer: "/title", Code: "invalid-title", Detail: fmt.Sprintf("a title has 1 to %d bytes and no control characters", MaxTitle)}}
 }
 
 func checkPrice(pointer string, p Price) []domain.Mistake {

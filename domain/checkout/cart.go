@@ -21,11 +21,12 @@ const (
 // Request is what the shopper asks for. There is no personal data in it: what
 // ends in Ref is a key into the vault.
 type Request struct {
-	CustomerID    string `json:"customer_id"`
-	ContactRef    string `json:"contact_ref,omitempty"`
-	ShipToRef     string `json:"ship_to_ref,omitempty"`
-	BillToRef     string `json:"bill_to_ref,omitempty"`
-	Currency      string `json:"currency"`
+	CustomerID string `json:"customer_id"`
+	ContactRef string `json:"contact_ref,omitempty"`
+	ShipToRef  string `json:"ship_to_ref,omitempty"`
+	BillToRef  string `json:"bill_to_ref,omitempty"`
+	Currency   string `json:"currency"`
+	// Region chooses prices; empty is the country the goods go to.
 	Region        string `json:"region,omitempty"`
 	ShipToCountry string `json:"ship_to_country,omitempty"`
 	// Lines are kept for a refused cart only: otherwise the priced lines say
@@ -80,6 +81,9 @@ type Totals struct {
 // Offer is what a SKU costs in the cart's currency and region.
 type Offer struct {
 	Title string
+	// Withdrawn products are not sold any more. Orders that came about elsewhere
+	// may have them: they were sold already.
+	Withdrawn bool
 	// Price has no currency where the product has no price in the cart's.
 	Price domain.Money
 }
@@ -154,6 +158,9 @@ func (r Request) price(i int, line RequestLine, offers map[string]Offer) (Line, 
 	offer, known := offers[line.SKU]
 	if !known {
 		m = append(m, mistake(at+"/sku", "unknown-sku", "no product is registered under this SKU"))
+	}
+	if offer.Withdrawn && r.External == (External{}) {
+		m = append(m, mistake(at+"/sku", "sku-not-active", "the product is not sold any more"))
 	}
 	price, wrong := r.unitPrice(at, line, offer)
 	if known {

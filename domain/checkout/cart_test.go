@@ -18,7 +18,7 @@ func TestPricing(t *testing.T) {
 	t.Parallel()
 	offers := map[string]checkout.Offer{
 		"MUG-1": {Title: "Mug", Price: eur(1250)}, "POUND": {Title: "In pounds only"}, "GOLD": {Title: "Gold", Price: eur(math.MaxInt64)},
-		"LONG": {Title: strings.Repeat("x", 500), Price: eur(1)},
+		"OLD": {Title: "Old mug", Price: eur(900), Withdrawn: true}, "LONG": {Title: strings.Repeat("x", 500), Price: eur(1)},
 	}
 	external := checkout.External{Source: "retail", Ref: "536365", Time: noon}
 	cart := func(lines ...checkout.RequestLine) checkout.Request {
@@ -49,6 +49,8 @@ func TestPricing(t *testing.T) {
 		"a price agreed elsewhere holds":                   {cart: from(cart(at(eur(99)))), total: 99},
 		"a product without a price has one from elsewhere": {cart: from(cart(checkout.RequestLine{SKU: "POUND", Quantity: 1, UnitPrice: &domain.Money{Amount: 5, Currency: "EUR"}})), total: 5},
 		"a price the shopper saw has changed":              {cart: cart(at(eur(1200)), at(eur(1250))), rule: checkout.ErrPriceChanged, mistakes: []string{"/lines/0/unit_price price-changed"}},
+		"what is not sold any more cannot be ordered":      {cart: cart(mug, checkout.RequestLine{SKU: "OLD", Quantity: 1}), rule: checkout.ErrCart, mistakes: []string{"/lines/1/sku sku-not-active"}},
+		"what was sold elsewhere was sold":                 {cart: from(cart(checkout.RequestLine{SKU: "OLD", Quantity: 1})), total: 900},
 		"an order has one currency":                        {cart: cart(at(domain.Money{Amount: 1, Currency: "GBP"})), rule: domain.ErrCurrencyMismatch, mistakes: []string{"/lines/0/unit_price/currency currency-mismatch"}},
 		"all mistakes at once": {
 			cart: checkout.Request{

@@ -1,4 +1,4 @@
-// Package catalog registers products, changes prices, and knows products by
+// Package catalog registers and changes products, and knows them by
 // heart: pricing a cart costs no read. It promises that a process sees its own
 // changes at once, and those of others as soon as the feed has told it.
 package catalog
@@ -62,19 +62,19 @@ func (c *Catalog) Register(ctx context.Context, meta eventstore.Metadata, comman
 	return c.learn(command.SKU, result, err)
 }
 
-// ChangePrice sets a price.
-func (c *Catalog) ChangePrice(ctx context.Context, meta eventstore.Metadata, command catalog.ChangePrice) (Result, error) {
-	result, err := c.handler.Handle(ctx, command.SKU, meta, command)
-	return c.learn(command.SKU, result, err)
+// Change changes a registered product.
+func (c *Catalog) Change(ctx context.Context, meta eventstore.Metadata, sku string, command catalog.Command) (Result, error) {
+	result, err := c.handler.Handle(ctx, sku, meta, command)
+	return c.learn(sku, result, err)
 }
 
-// ChangePriceAt sets a price if the product is at a revision, and refuses with
+// ChangeAt changes a product if it is at a revision, and refuses with
 // [handlers.ErrRevision] otherwise.
-func (c *Catalog) ChangePriceAt(
-	ctx context.Context, expected eventstore.Revision, meta eventstore.Metadata, command catalog.ChangePrice,
+func (c *Catalog) ChangeAt(
+	ctx context.Context, expected eventstore.Revision, meta eventstore.Metadata, sku string, command catalog.Command,
 ) (Result, error) {
-	result, err := c.handler.HandleAt(ctx, command.SKU, expected, meta, command)
-	return c.learn(command.SKU, result, err)
+	result, err := c.handler.HandleAt(ctx, sku, expected, meta, command)
+	return c.learn(sku, result, err)
 }
 
 func (c *Catalog) learn(sku string, result Result, err error) (Result, error) {

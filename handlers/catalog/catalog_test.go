@@ -53,7 +53,7 @@ func TestOwnChangesAreSeenAtOnceAndOthersThroughTheFeed(t *testing.T) {
 	costs(t, other, 1250)
 	change := func(amount int64) {
 		t.Helper()
-		_, err := one.ChangePrice(t.Context(), meta(eur(amount).String()), domaincatalog.ChangePrice{SKU: "MUG-1", Price: eur(amount), At: noon})
+		_, err := one.Change(t.Context(), meta(eur(amount).String()), "MUG-1", domaincatalog.ChangePrice{SKU: "MUG-1", Price: eur(amount), At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,13 +97,59 @@ func TestAPriceIsChangedAtARevision(t *testing.T) {
 		t.Fatal(err)
 	}
 	change := domaincatalog.ChangePrice{SKU: "MUG-1", Price: eur(2)}
-	if _, err := c.ChangePriceAt(t.Context(), 5, meta("2"), change); !errors.Is(err, handlers.ErrRevision) {
+	if _, err := c.ChangeAt(t.Context(), 5, meta("2"), "MUG-1", change); !errors.Is(err, handlers.ErrRevision) {
 		t.Errorf("got %v, want %v", err, handlers.ErrRevision)
 	}
-	if _, err := c.ChangePriceAt(t.Context(), 0, meta("2"), change); err != nil {
+	if _, err := c.ChangeAt(t.Context(), 0, meta("2"), "MUG-1", change); err != nil {
 		t.Error(err)
 	}
 	costs(t, c, 2)
+}
+
+// A process stops selling what another one withdrew as soon as the feed tells.
+func TestAWithdrawalIsSeenThroughTheFeed(t *testing.T) {
+	t.Parallel()
+	store := handlertest.Start(t)
+	one, other := newCatalog(t, store), newCatalog(t, store)
+	if _, err := one.Register(t.Context(), meta("1"), domaincatalog.Register{SKU: "MUG-1", Title: "Mug", Prices: []domaincatalog.Price{eur(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	withdrawn := func(c *catalog.Catalog, want bool) {
+		t.Helper()
+		if product, _, err := c.Product(t.Context(), "MUG-1"); err != nil || product.Withdrawn != want || product.Title != "Mug" {
+			t.Errorf("%+v, %v", product, err)
+		}
+	}
+	withdrawn(other, false)
+	change := func(id string, command domaincatalog.Command) eventstore.Recorded {
+		t.Helper()
+		result, err := one.Change(t.Context(), meta(id), "MUG-1", command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r, err := range store.ReadStream(t.Context(), "product-MUG-1", result.Revision) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		t.Fatal("nothing was recorded")
+		return eventstore.Recorded{}
+	}
+	told := func(r eventstore.Recorded) {
+		t.Helper()
+		if err := other.Observe(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := change("2", domaincatalog.Withdraw{SKU: "MUG-1"})
+	withdrawn(one, true)
+	told(gone)
+	withdrawn(other, true)
+	back := change("3", domaincatalog.Relist{SKU: "MUG-1"})
+	withdrawn(one, false)
+	told(back)
+	withdrawn(other, false)
 }
 
 func TestAnUnknownProductIsNotRemembered(t *testing.T) {

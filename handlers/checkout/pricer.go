@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 
 	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
@@ -16,7 +17,8 @@ type Products interface {
 // Prices is the [Pricer] that takes prices from the catalogue.
 type Prices struct{ Products Products }
 
-// Price implements [Pricer].
+// Price implements [Pricer]. Where a product has a price for the country that
+// the order goes to, that is the price.
 func (p Prices) Price(ctx context.Context, cart checkout.Request) (Priced, error) {
 	offers := map[string]checkout.Offer{}
 	if len(cart.Lines) <= checkout.MaxLines { // else the cart is refused whatever it holds
@@ -29,8 +31,8 @@ func (p Prices) Price(ctx context.Context, cart checkout.Request) (Priced, error
 				return Priced{}, err
 			}
 			if product.Known() {
-				price, _ := product.Price(cart.Currency, cart.Region)
-				offers[line.SKU] = checkout.Offer{Title: product.Title, Price: price}
+				price, _ := product.Price(cart.Currency, cmp.Or(cart.Region, cart.ShipToCountry))
+				offers[line.SKU] = checkout.Offer{Title: product.Title, Withdrawn: product.Withdrawn, Price: price}
 			}
 		}
 	}

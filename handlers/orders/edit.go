@@ -132,7 +132,7 @@ func part(amount int64, n, m int) int64 {
 
 // price makes lines of those that are new, by their place in the edit.
 func (e *editing) price(ctx context.Context, state order.State) (map[int]order.Line, error) {
-	cart := checkout.Request{Currency: state.Currency, Method: "edit", Region: ""}
+	cart := checkout.Request{Currency: state.Currency, Method: "edit", Region: state.ShipToCountry}
 	var places []int
 	for i, want := range e.wanted.Lines {
 		if want.LineID == "" {

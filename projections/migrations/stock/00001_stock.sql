@@ -5,10 +5,13 @@ CREATE TABLE stock_levels (
   on_hand         INTEGER NOT NULL,
   reserved        INTEGER NOT NULL, -- for checkouts under way
   committed       INTEGER NOT NULL, -- to orders
+  policy          TEXT NOT NULL,    -- deny or backorder
   backorder_limit INTEGER NOT NULL,
   revision        INTEGER NOT NULL, -- of the item's stream
   PRIMARY KEY (sku, location)
 ) WITHOUT ROWID;
+
+CREATE INDEX stock_levels_by_location ON stock_levels (location, sku);
 
 -- Only reservations that are neither released nor committed have a row.
 CREATE TABLE reservations_open (
