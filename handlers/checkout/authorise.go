@@ -121,7 +121,7 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	case errors.Is(err, gateway.ErrUnsupportedMethod):
 		command = payment.Decline{Code: CodeUnsupported, Message: unsupported, Retryable: true}
 	case errors.Is(err, gateway.ErrNotSent):
-		return ErrGatewayAway
+		return fmt.Errorf("%w: %w", ErrGatewayAway, err)
 	case err != nil:
 		step, command = "payment lost", payment.LoseSight{Cause: cause(err), After: s.Now().Sub(begun)}
 	}
@@ -206,7 +206,7 @@ func (s *Service) interrupted(ctx context.Context, r *run) error {
 	case errors.Is(err, gateway.ErrNotFound) && young:
 		return s.ask(ctx, r)
 	case errors.Is(err, gateway.ErrNotSent) && young:
-		return ErrGatewayAway
+		return fmt.Errorf("%w: %w", ErrGatewayAway, err)
 	}
 	return s.recordPayment(ctx, r, "payment lost", payment.LoseSight{
 		Cause: "interrupted", After: s.Now().Sub(r.payment.state.RequestedAt),

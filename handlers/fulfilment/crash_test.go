@@ -9,6 +9,7 @@ import (
 
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainpayment "github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/handlers/process"
 )
 
@@ -197,7 +198,7 @@ func randomCart(id string, random *rand.Rand) cart {
 // they do then; in the end everything is done once, and all agree.
 func TestWhateverIsKilledIsFinishedOnce(t *testing.T) {
 	t.Parallel()
-	const seeds = 100
+	seeds := handlertest.Seeds(t, 100)
 	for name, saga := range sagas() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +222,7 @@ func TestEveryGap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			for seed := range uint64(1) {
+			for seed := range handlertest.Seeds(t, 1) {
 				for gap := 0; killed(t, w, saga, fmt.Sprintf("%s%d-%d", name, seed, gap), rand.New(rand.NewPCG(seed, 1)), gap); gap++ {
 				}
 			}
