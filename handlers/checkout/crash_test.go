@@ -83,16 +83,16 @@ func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 					killed = x.interrupted(gap) || killed
 					x.happen()
 					x.finish()
+					ends[fold(x, domaincheckout.Decider, x.id).Step]++
 					if x.check(); t.Failed() {
 						t.Fatalf("killed at gap %d, seed %d: %v", gap, seed, x.story)
 					}
-					ends[fold(x, domaincheckout.Decider, x.id).Step]++
 				}
 			}
 			if err := w.sandbox.Audit(t.Context()); err != nil {
 				t.Error(err)
 			}
-			t.Logf("%d gaps, %d seeds each: %v", gaps-1, seeds, ends)
+			t.Logf("%s: %d gaps, %d seeds each: %v", name, gaps-1, seeds, ends)
 		})
 	}
 }
@@ -197,7 +197,11 @@ func (x *interruption) happen() {
 		x.c.advance([]time.Duration{0, time.Second, 16 * time.Second, 61 * time.Second}[x.random.IntN(4)])
 		next := x.process()
 		next.Fault, _ = killAfter(x.random.IntN(6))
-		switch attempt := 1 + x.random.IntN(2); x.random.IntN(9) {
+		attempt, what := 1+x.random.IntN(2), x.random.IntN(9)
+		if x.request.Cart.Method == "sandbox:action" && x.random.IntN(3) == 0 {
+			what = 3
+		}
+		switch what {
 		case 0:
 			_, err := next.Place(ctx, x.request)
 			x.excused("the request again", err)
