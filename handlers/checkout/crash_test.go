@@ -198,8 +198,12 @@ func (x *interruption) happen() {
 		next := x.process()
 		next.Fault, _ = killAfter(x.random.IntN(6))
 		attempt, what := 1+x.random.IntN(2), x.random.IntN(9)
-		if x.request.Cart.Method == "sandbox:action" && x.random.IntN(3) == 0 {
+		switch method := x.request.Cart.Method; {
+		case x.random.IntN(3) > 0:
+		case method == "sandbox:action":
 			what = 3
+		case method == "sandbox:declined":
+			what = 4
 		}
 		switch what {
 		case 0:
@@ -284,6 +288,9 @@ func (x *interruption) finish() {
 			x.c.advance(11 * time.Minute)
 		}
 		together(x.t, ra, rb)
+		if round == 1 && x.random.IntN(2) == 0 { // where there is anything to confirm
+			_, _ = x.w.sandbox.Act(x.t.Context(), x.key(1), true)
+		}
 		if round == 4 || round > 8 {
 			if err := x.gateway.arrive(x.t.Context()); err != nil {
 				x.t.Fatal(err)
