@@ -74,6 +74,7 @@ func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "")
 			w.store = handlertest.Connect(t, w.address)
+			w.contacts = &contacts{refs: map[string]any{}}
 			gaps, ends := 0, map[domaincheckout.Step]int{}
 			for killed := true; killed; gaps++ {
 				gap := gaps
@@ -139,6 +140,7 @@ func begin(t *testing.T, w *world, s scenario, name string, random *rand.Rand) *
 	}
 	x.request = place(name, s.method, lines...)
 	x.request.Cart.ReturnURL = back
+	x.request.Subject, x.request.Contact, x.request.ShipTo, x.request.BillTo = "u", "a@example.com", "1 High Street", "2 High Street"
 	if s.free {
 		x.request.Cart.External = domaincheckout.External{Source: checkout.ExchangeSource, Ref: name, Time: noon}
 	}
@@ -151,7 +153,7 @@ func (x *interruption) process() *process {
 	p := *x.first
 	p.Service = &checkout.Service{
 		Store: x.store, Pricer: x.first.Pricer, Stock: x.first.Stock, Gateways: x.first.Gateways, Numbers: x.first.Numbers,
-		Now: x.c.now, NewID: x.first.NewID,
+		Now: x.c.now, NewID: x.first.NewID, Contacts: x.first.Contacts,
 	}
 	return &p
 }
@@ -414,6 +416,9 @@ func (x *interruption) order(id string, units map[string]int) domainorder.State 
 	}
 	if placed > 1 {
 		x.t.Errorf("placed %d times", placed)
+	}
+	if o.Status != "" {
+		x.w.contacts.check(x.t, o, "u")
 	}
 	for _, line := range o.Lines {
 		units[line.SKU] += line.Quantity
