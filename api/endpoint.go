@@ -135,7 +135,7 @@ func (s *server) endpointRoutes() {
 	register(s, route{
 		id: "createEndpoint", method: http.MethodPost, path: "/v1/endpoints", tag: "webhooks", scopes: write, status: http.StatusCreated,
 		summary: "Create a webhook endpoint", about: "What happens from now on is sent to it, signed with the secret of the answer.",
-		refuses: []string{endpoint.ErrInvalid.Code, endpoint.ErrExists.Code, kindKeyInvalid},
+		refuses: []string{endpoint.ErrInvalid.Code, endpoint.ErrExists.Code, endpoint.ErrDeleted.Code, kindKeyInvalid},
 		example: map[string]any{"url": "https://partner.example/waybill", "event_types": []string{"order.placed"}},
 	}, s.createEndpoint)
 	register(s, route{

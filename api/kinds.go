@@ -19,6 +19,7 @@ type kind struct {
 const (
 	kindInternal     = "internal-error"
 	kindUnavailable  = "unavailable"
+	kindGatewayAway  = "gateway-unavailable"
 	kindConflict     = "conflict"
 	kindUnauthorized = "unauthorized"
 	kindForbidden    = "forbidden"
@@ -54,6 +55,10 @@ func ownKinds() []kind {
 		{
 			slug: kindUnavailable, status: http.StatusServiceUnavailable, title: "Not available at the moment", retry: time.Second,
 			about: "The event store cannot be reached or is too busy. Whether the request took effect is not known: send it again after Retry-After with the same Idempotency-Key, which makes that harmless.",
+		},
+		{
+			slug: kindGatewayAway, status: http.StatusServiceUnavailable, title: "Payment gateway not available", retry: time.Second,
+			about: "The payment gateway is known to be away, and was not asked: nothing was charged. Send the request again after Retry-After with the same Idempotency-Key; it goes on where it stopped.",
 		},
 		{
 			slug: kindConflict, status: http.StatusConflict, title: "Changed by somebody else", retry: time.Second,

@@ -422,6 +422,19 @@ func (p *platform) isCareful(row changeRow) {
 
 // TestOrderAfterItsLife is the whole body of an order to which everything
 // happened.
+// A request that finds the order as it wants it does nothing, and its repeat is
+// not told that the order was changed meanwhile.
+func TestCancellingTwiceIsTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	o := shop(t, 10).ordered()
+	o.step("cancel", `{}`)
+	again := map[string]string{"If-Match": o.etag(), "Idempotency-Key": "k"}
+	o.change("cancel", `{}`, again).expect(202)
+	o.step("tags", `{"add": ["late"]}`)
+	o.change("cancel", `{}`, again).expect(202)
+	o.change("tags", `{"add": ["later"]}`, map[string]string{"If-Match": again["If-Match"], "Idempotency-Key": "t"}).problem(412, "revision-mismatch")
+}
+
 // A return that came about elsewhere keeps its time, and takes the importer's
 // scope.
 func TestImportedReturns(t *testing.T) {

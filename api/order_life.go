@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/vault"
@@ -44,22 +45,22 @@ func (s *server) orderLifeRoutes() {
 	registerChange(s, route{
 		id: "holdOrder", path: "hold", status: http.StatusOK, summary: "Hold an order",
 		about:   "Until it is released it is neither shipped nor captured. An order may be held for several reasons; one release ends them all.",
-		refuses: transitions(order.ErrIDReused.Code, kindErased), example: map[string]any{"reason": "manual", "note": "The address looks odd."},
+		refuses: transitions(order.ErrIDReused.Code, kindErased, customer.ErrErasing.Code), example: map[string]any{"reason": "manual", "note": "The address looks odd."},
 	}, s.holdOrder)
 	registerChange(s, route{
 		id: "releaseOrder", path: "release", status: http.StatusOK, summary: "Let a held order go on",
-		refuses: transitions(kindErased), example: map[string]any{"note": "The address is right."},
+		refuses: transitions(kindErased, customer.ErrErasing.Code), example: map[string]any{"note": "The address is right."},
 	}, s.releaseOrder)
 	registerChange(s, route{
 		id: "addNote", path: "notes", status: http.StatusCreated, summary: "Write something down about an order",
-		refuses: []string{order.ErrIDReused.Code, kindErased}, example: map[string]any{"text": "Rang the customer: leave it with the neighbour."},
+		refuses: []string{order.ErrIDReused.Code, kindErased, customer.ErrErasing.Code}, example: map[string]any{"text": "Rang the customer: leave it with the neighbour."},
 	}, s.addNote)
 	registerChange(s, route{
 		id: "tagOrder", path: "tags", status: http.StatusOK, summary: "Add and remove tags", example: map[string]any{"add": []any{"gift"}, "remove": []any{}},
 	}, s.tagOrder)
 	registerChange(s, route{
 		id: "changeAddress", path: "address", status: http.StatusOK, summary: "Send what is not yet shipped elsewhere",
-		about: "The address is kept encrypted, apart from the order. A warehouse that has its job already is not told.", refuses: transitions(kindErased),
+		about: "The address is kept encrypted, apart from the order. A warehouse that has its job already is not told.", refuses: transitions(kindErased, customer.ErrErasing.Code),
 		example: map[string]any{"name": "A", "line1": "1 High Street", "city": "Leeds", "postal_code": "LS1 1UR", "country": "GB"},
 	}, s.changeAddress)
 	registerChange(s, route{

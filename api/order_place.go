@@ -44,7 +44,7 @@ func (s *server) placeRoutes() {
 		refuses: []string{
 			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code,
 			customer.ErrErased.Code, customer.ErrErasing.Code, checkout.ErrCart.Code, domain.ErrCurrencyMismatch.Code, checkout.ErrPriceChanged.Code, checkout.ErrOutOfStock.Code,
-			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrUnresolved.Code, checkout.ErrAbandoned.Code,
+			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrUnresolved.Code, checkout.ErrAbandoned.Code, kindGatewayAway,
 		},
 		example: map[string]any{
 			"customer": map[string]any{"email": "a@example.com", "name": "A"}, "currency": "EUR",
@@ -61,7 +61,7 @@ func (s *server) placeRoutes() {
 		refuses: []string{
 			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code, checkouts.ErrNotFound.Code,
 			checkout.ErrTooManyPayments.Code, checkout.ErrCart.Code,
-			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrTransition.Code, stock.ErrExpired.Code, checkout.ErrUnresolved.Code,
+			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrTransition.Code, stock.ErrExpired.Code, checkout.ErrUnresolved.Code, kindGatewayAway,
 		},
 		example: map[string]any{"method": "sandbox:approved"},
 	}, s.payCheckout)

@@ -218,6 +218,10 @@ func ruleKinds() []kind {
 			about: "An endpoint with this id exists and is another one.",
 		},
 		{
+			slug: "endpoint-deleted", status: http.StatusConflict, title: "Endpoint deleted",
+			about: "The endpoint that this request made was deleted. Another one needs another Idempotency-Key.",
+		},
+		{
 			slug: "invalid-endpoint", status: http.StatusUnprocessableEntity, title: "Endpoint not valid",
 			about: "errors lists everything that is wrong with the endpoint as it was described.",
 		},

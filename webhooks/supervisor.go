@@ -124,6 +124,9 @@ func (s *supervisor) launch(ctx context.Context, row ledger.Endpoint, c *courier
 // home receives a courier that ended.
 func (s *supervisor) home(ctx context.Context, r *running) {
 	delete(s.couriers, r.to.ID)
+	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.to.ID) {
+		return
+	}
 	if errors.Is(r.err, errFenced) || errors.Is(r.err, errAbandoned) {
 		s.d.Logger.WarnContext(ctx, "webhooks stopped serving an endpoint", "endpoint", r.to.ID, "error", r.err)
 		return
@@ -135,6 +138,12 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 		s.unwanted[r.to.ID] = r.to.Revision
 		s.beside.Go(func() { s.disable(ctx, r) })
 	}
+}
+
+// deleted reports whether an endpoint is gone, and its cursor with it.
+func (s *supervisor) deleted(ctx context.Context, id string) bool {
+	rows, err := s.d.Ledger.Endpoints(ctx)
+	return err == nil && !slices.ContainsFunc(rows, func(row ledger.Endpoint) bool { return row.ID == id })
 }
 
 // disable records that the receiver is gone. Should this process die before,

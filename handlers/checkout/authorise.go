@@ -26,7 +26,12 @@ const unsupported = "the payment method is not supported"
 // ErrGatewayAway says that the gateway is known to be down and was not asked.
 // It is an [eventstore.ErrUnavailable]: the request may be repeated with its
 // key, and goes on where it stopped.
-var ErrGatewayAway = fmt.Errorf("the payment gateway is not available: %w", eventstore.ErrUnavailable)
+var ErrGatewayAway error = gatewayAway{}
+
+type gatewayAway struct{}
+
+func (gatewayAway) Error() string        { return "the payment gateway is not available" }
+func (gatewayAway) Is(target error) bool { return target == eventstore.ErrUnavailable }
 
 // authorise asks the gateway, unless that was done before, and acts on the
 // answer.

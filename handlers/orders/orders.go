@@ -110,6 +110,10 @@ type change struct {
 // Do lets an order decide a command that depends on nothing else. What is
 // wanted may depend on how the order is.
 //
+// A command that finds the order as it wants it changes nothing, whatever
+// revision it was meant for: nothing records it, so that a repeat is judged by
+// the order as it is then.
+//
 // The error is [ErrNotFound], [handlers.ErrRevision] with the present revision,
 // [domaincheckout.ErrReused] where the key stands for something else, what a rule
 // refused, [eventstore.ErrConflict] when others kept winning, and otherwise a
@@ -134,16 +138,22 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
-	if err := admit(r, known); err != nil || known.done {
-		return Result{known.state, known.revision, known.position, known.done, known.done}, err
+	stale := admit(r, known)
+	if known.done || stale != nil && !errors.Is(stale, handlers.ErrRevision) {
+		return Result{known.state, known.revision, known.position, known.done, known.done}, stale
 	}
 	command, err := c.command(known.state, known.revision)
-	if err != nil {
-		return Result{}, err
+	var events []order.Event
+	if err == nil {
+		events, err = order.Decider.Decide(known.state, command)
 	}
-	events, err := order.Decider.Decide(known.state, command)
-	if err != nil || len(events) == 0 {
-		return Result{State: known.state, Revision: known.revision}, err
+	switch {
+	case err == nil && len(events) == 0:
+		return Result{State: known.state, Revision: known.revision}, nil
+	case stale != nil:
+		return Result{}, stale
+	case err != nil:
+		return Result{}, err
 	}
 	if c.prepare != nil {
 		if err := c.prepare(ctx, known.state); err != nil {

@@ -81,10 +81,13 @@ func decideCreate(s State, c Create) ([]Event, error) {
 // repeated accepts a command that was carried out already; the secret of the
 // repetition is another one and does not count.
 func repeated(s State, c Create) error {
-	if s.Exists() && s.Created.URL == c.URL && s.Created.Description == c.Description && slices.Equal(s.Created.EventTypes, c.EventTypes) {
-		return nil
+	switch {
+	case s.Created.URL != c.URL || s.Created.Description != c.Description || !slices.Equal(s.Created.EventTypes, c.EventTypes):
+		return ErrExists
+	case !s.Exists():
+		return ErrDeleted
 	}
-	return ErrExists
+	return nil
 }
 
 func (c Create) mistakes() []domain.Mistake {

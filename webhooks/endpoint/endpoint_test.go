@@ -65,7 +65,7 @@ func TestEndpoint(t *testing.T) {
 			Refused: endpoint.ErrInvalid.Because(mistake("/event_types", endpoint.CodeNoTypes, `name at least one event type, or "*" for all`)),
 		},
 		{Name: "another endpoint under the same id is refused", Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.URL += "x" }), Refused: endpoint.ErrExists},
-		{Name: "an id is never used again", Given: []endpoint.Event{created, deleted}, When: create(nil), Refused: endpoint.ErrExists},
+		{Name: "an id is never used again", Given: []endpoint.Event{created, deleted}, When: create(nil), Refused: endpoint.ErrDeleted},
 		{
 			Name:  "creating again with another secret changes nothing",
 			Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.SealedSecret = []byte("other") }),
