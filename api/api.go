@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
+	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -39,6 +40,7 @@ type API struct {
 	Changes     *orders.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
 	Customers   *customers.Service
+	Drafts      *drafts.Service
 	Jobs        *jobs.Service
 	Callbacks   *callback.Sender // seals and derives their secrets
 	// GatewayCallbacks takes what payment gateways tell; CallbackList is the
@@ -52,6 +54,7 @@ type API struct {
 	Products   projections.ProductQueries
 	Tasks      projections.TaskQueries // a read model too
 	JobList    projections.JobQueries
+	DraftList  projections.DraftQueries
 	OpenList   projections.CheckoutQueries
 	Endpoints  *webhooks.Endpoints
 	Deliveries *webhooks.Dispatcher
@@ -94,6 +97,7 @@ func (s *server) routes() {
 	s.taskRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
+	s.draftRoutes()
 	s.customerRoutes()
 	s.jobRoutes()
 	s.keyRoutes()

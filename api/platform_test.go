@@ -29,6 +29,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
@@ -44,6 +45,7 @@ import (
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
+	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
@@ -99,7 +101,7 @@ func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
-		customer.EventTypes(), job.EventTypes(),
+		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 		gatewaycallback.EventTypes(),
 	)
 }
@@ -190,7 +192,7 @@ func (p *platform) gatewayCallbacks(a *api.API) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- a.GatewayCallbacks.Run(ctx) }()
-	p.t.Cleanup(func() { cancel(); <-done })
+	p.t.Cleanup(func() { cancel(); _ = <-done })
 }
 
 // checkouts adds what places orders, with a sandbox gateway of its own.
@@ -238,8 +240,10 @@ func (p *platform) readModels(a *api.API) {
 		return runner
 	}
 	orders, timeline, levels := run(projections.Orders{}), run(projections.Timeline{}), run(projections.Stock{})
-	jobList, people := run(projections.Jobs{}), run(projections.Customers{})
-	a.Customers = &customers.Service{Store: p.store, Vault: a.Vault, List: projections.CustomerQueries{DB: people.Read()}, Now: time.Now}
+	jobList, people, draftList := run(projections.Jobs{}), run(projections.Customers{}), run(projections.Drafts{})
+	a.Drafts = &drafts.Service{Store: p.store, Vault: a.Vault, Checkouts: a.Checkouts, Now: time.Now}
+	a.DraftList = projections.DraftQueries{DB: draftList.Read()}
+	a.Customers = &customers.Service{Store: p.store, Vault: a.Vault, Drafts: a.Drafts, List: projections.CustomerQueries{DB: people.Read()}, Now: time.Now}
 	a.JobList = projections.JobQueries{DB: jobList.Read()}
 	open, untold := run(projections.Checkouts{}), run(projections.GatewayCallbacks{})
 	a.CallbackList = projections.GatewayCallbackQueries{DB: untold.Read()}
@@ -254,7 +258,7 @@ func (p *platform) readModels(a *api.API) {
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList} {
 			_ = runner.Close()
 		}
 	})
@@ -278,7 +282,7 @@ func (p *platform) jobs(a *api.API) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
-	p.t.Cleanup(func() { cancel(); <-done })
+	p.t.Cleanup(func() { cancel(); _ = <-done })
 }
 
 // must takes what a constructor returns; its error fails the test.

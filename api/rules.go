@@ -210,6 +210,26 @@ func ruleKinds() []kind {
 			about: "The customer's data is not being erased.",
 		},
 		{
+			slug: "draft-not-found", status: http.StatusNotFound, title: "No such draft",
+			about: "No draft has this id.",
+		},
+		{
+			slug: "draft-invalid", status: http.StatusUnprocessableEntity, title: "Draft not valid",
+			about: "errors lists everything that is wrong with the draft as it was described, or what it needs before it is placed.",
+		},
+		{
+			slug: "draft-placing", status: http.StatusConflict, title: "Draft being placed",
+			about: "An order may still come of the checkout that checkout_id names: until it is over the draft is not changed. After a declined payment it is over when the goods are no longer kept.",
+		},
+		{
+			slug: "draft-placed", status: http.StatusConflict, title: "Draft placed",
+			about: "The draft came to the order that order_id names. Change that.",
+		},
+		{
+			slug: "draft-discarded", status: http.StatusConflict, title: "Draft discarded",
+			about: "The draft was thrown away. Begin another one.",
+		},
+		{
 			slug: "endpoint-not-found", status: http.StatusNotFound, title: "No such endpoint",
 			about: "No webhook endpoint has this id, or it was deleted.",
 		},

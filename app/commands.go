@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
+	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
@@ -33,6 +34,7 @@ type commands struct {
 	gateways    *registry.Registry
 	checkout    *checkout.Service
 	customers   *customers.Service
+	drafts      *drafts.Service
 	jobs        *jobs.Service
 	callbacks   *callback.Sender
 	changes     *orders.Service
@@ -113,6 +115,7 @@ func (a *App) startCheckout(ctx context.Context) error {
 		}
 		a.life.run("checkout recovery", c.recovery.Run)
 	}
+	a.startDrafts()
 	a.startFulfilment()
 	a.startGatewayCallbacks()
 	return nil

@@ -54,6 +54,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Vault:       a.vault,
 		CreditNotes: a.commands.creditNotes,
 		Customers:   a.commands.customers,
+		Drafts:      a.commands.drafts,
 		Jobs:        a.commands.jobs,
 		Callbacks:   a.commands.callbacks,
 
@@ -65,6 +66,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Levels:     a.models.stock,
 		Products:   a.models.products,
 		JobList:    a.models.jobs,
+		DraftList:  a.models.drafts,
 		OpenList:   a.models.checkouts,
 		Endpoints:  a.hooks.endpoints,
 		Deliveries: a.hooks.dispatcher,

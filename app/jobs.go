@@ -24,7 +24,7 @@ func (a *App) jobKinds() []jobs.Kind { return a.commands.customers.Kinds() }
 // is on record when its budget is over.
 func (a *App) newCustomers() *customers.Service {
 	return &customers.Service{
-		Store: a.store, Vault: a.vault, List: a.models.customers, Now: a.now, Settle: a.commands.checkout.Config.Budget,
+		Store: a.store, Vault: a.vault, List: a.models.customers, Drafts: a.commands.drafts, Now: a.now, Settle: a.commands.checkout.Config.Budget,
 	}
 }
 

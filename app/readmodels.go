@@ -27,6 +27,7 @@ type readModels struct {
 	jobs      projections.JobQueries
 	tasks     projections.TaskQueries
 	customers projections.CustomerQueries
+	drafts    projections.DraftQueries
 	callbacks projections.GatewayCallbackQueries
 }
 
@@ -43,6 +44,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
 		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
 		projections.Customers{}.Name(): func(r *projections.Runner) { a.models.customers.DB = r.Read() },
+		projections.Drafts{}.Name():    func(r *projections.Runner) { a.models.drafts.DB = r.Read() },
 
 		projections.GatewayCallbacks{}.Name(): func(r *projections.Runner) { a.models.callbacks.DB = r.Read() },
 	}
@@ -54,6 +56,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Checkouts{},
 		projections.Jobs{},
 		projections.Customers{},
+		projections.Drafts{},
 		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
 		projections.GatewayCallbacks{},
 	} {

@@ -9,12 +9,13 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
-// Customers is what belongs to each customer: orders, and checkouts that are
-// not over. It follows the streams of customers too, so that one of their
+// Customers is what belongs to each customer: orders, and checkouts and drafts
+// that are not over. It follows the streams of customers too, so that one of their
 // events marks a place: whatever the log has before it is known here when the
 // event is.
 type Customers struct{}
@@ -23,14 +24,14 @@ type Customers struct{}
 func (Customers) Name() string { return "customers" }
 
 // Version implements [Projection].
-func (Customers) Version() int { return 1 }
+func (Customers) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Customers) Migrations() fs.FS { return schema("customers") }
 
 // Prefixes implements [Projection].
 func (Customers) Prefixes() []string {
-	return []string{customer.Decider.Category + "-", order.Decider.Category + "-", checkout.Decider.Category + "-"}
+	return []string{customer.Decider.Category + "-", order.Decider.Category + "-", checkout.Decider.Category + "-", draft.Decider.Category + "-"}
 }
 
 // Apply implements [Projection]. Most of what happens to orders and checkouts
@@ -57,6 +58,12 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return orderOver(ctx, tx, r, true)
 	case order.OrderReopened:
 		return orderOver(ctx, tx, r, false)
+	case draft.DraftDetailsSet:
+		return draftOf(ctx, tx, e.DraftID, e.CustomerID)
+	case draft.DraftPlaced:
+		return draftOf(ctx, tx, e.DraftID, "")
+	case draft.DraftDiscarded:
+		return draftOf(ctx, tx, e.DraftID, "")
 	case customer.CustomerRegistered:
 		return customerIs(ctx, tx, r, e.CustomerID, customer.Registered)
 	case customer.CustomerContactChanged:
@@ -73,6 +80,15 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 
 func checkoutOver(ctx context.Context, tx *Tx, id string) error {
 	return tx.Exec(ctx, `DELETE FROM customer_checkouts WHERE checkout_id = ?`, id)
+}
+
+// draftOf says whose a draft is that is not over; "" is nobody's.
+func draftOf(ctx context.Context, tx *Tx, id, customerID string) error {
+	if customerID == "" {
+		return tx.Exec(ctx, `DELETE FROM customer_drafts WHERE draft_id = ?`, id)
+	}
+	return tx.Exec(ctx, `INSERT INTO customer_drafts (draft_id, customer_id) VALUES (?, ?)
+		ON CONFLICT (draft_id) DO UPDATE SET customer_id = excluded.customer_id`, id, customerID)
 }
 
 func orderOver(ctx context.Context, tx *Tx, r eventstore.Recorded, over bool) error {
@@ -98,6 +114,11 @@ func (q CustomerQueries) Open(ctx context.Context, customerID string, limit int)
 	}
 	checkouts, err = q.ids(ctx, `SELECT checkout_id FROM customer_checkouts WHERE customer_id = ? ORDER BY checkout_id LIMIT ?`, customerID, limit)
 	return orders, checkouts, err
+}
+
+// Drafts returns ids of all drafts of a customer that are not over.
+func (q CustomerQueries) Drafts(ctx context.Context, customerID string) ([]string, error) {
+	return q.ids(ctx, `SELECT draft_id FROM customer_drafts WHERE customer_id = ? ORDER BY draft_id`, customerID)
 }
 
 // Orders returns ids of up to limit orders of a customer, newest first.

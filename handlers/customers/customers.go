@@ -25,9 +25,16 @@ type List interface {
 	Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error)
 	// Orders returns ids of all orders, newest first.
 	Orders(ctx context.Context, customerID string, limit int) ([]string, error)
+	// Drafts returns ids of drafts that are not over.
+	Drafts(ctx context.Context, customerID string) ([]string, error)
 	// Reached returns the revision of the customer's stream up to which the log
 	// is known.
 	Reached(ctx context.Context, customerID string) (eventstore.Revision, error)
+}
+
+// Drafts discards drafts of somebody who is being erased.
+type Drafts interface {
+	Forget(ctx context.Context, draftID, causationID string) error
 }
 
 // Service looks after personal data.
@@ -35,7 +42,10 @@ type Service struct {
 	Store eventstore.Store
 	Vault *vault.Vault
 	List  List
-	Now   func() time.Time
+	// Drafts discards those of somebody who is erased: nothing of them is
+	// reserved or paid, so they do not hold up the erasure.
+	Drafts Drafts
+	Now    func() time.Time
 	// Settle is how long a request that places an order may take: one that was
 	// let in before the data was closed is on record when it is over.
 	Settle time.Duration

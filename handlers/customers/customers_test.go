@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -43,6 +44,17 @@ type bench struct {
 	list  projections.CustomerQueries
 	n     int
 	hour  int
+
+	forgotten forgotten
+}
+
+// forgotten are the drafts that were discarded.
+type forgotten []string
+
+// Forget implements [customers.Drafts].
+func (f *forgotten) Forget(_ context.Context, draftID, _ string) error {
+	*f = append(*f, draftID)
+	return nil
 }
 
 func newBench(t *testing.T) *bench {
@@ -102,7 +114,7 @@ func (b *bench) record(stream string, events ...domain.Event) {
 }
 
 func (b *bench) service() *customers.Service {
-	return &customers.Service{Store: b.store, Vault: b.vault, List: b.list, Now: time.Now}
+	return &customers.Service{Store: b.store, Vault: b.vault, List: b.list, Drafts: &b.forgotten, Now: time.Now}
 }
 
 // one lists the job of a test.
@@ -177,7 +189,7 @@ func TestACustomerIsErasedWhenTheOrdersAreOver(t *testing.T) {
 func TestErasureIsFinishedAfterACrashAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, open := range []bool{false, true} {
-		for _, step := range []string{"retired", "begun", "erased", "stopped"} {
+		for _, step := range []string{"retired", "begun", "discarded", "erased", "stopped"} {
 			b := newBench(t)
 			if !open {
 				b.record("order-o1", order.OrderCancelRequested{}, order.OrderCancelled{})
@@ -206,6 +218,31 @@ func TestErasureIsFinishedAfterACrashAnywhere(t *testing.T) {
 			}
 			b.expectErased()
 		}
+	}
+}
+
+func TestDraftsOfAnErasedCustomerAreDiscarded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.record("order-o1", order.OrderCancelled{})
+	of := func(id, customerID string) draft.DraftDetailsSet {
+		return draft.DraftDetailsSet{DraftID: id, Details: draft.Details{CustomerID: customerID}}
+	}
+	b.record("draft-d1", draft.DraftOpened{DraftID: "d1"}, of("d1", "ada"))
+	b.record("draft-d2", draft.DraftOpened{DraftID: "d2"}, of("d2", "ada"), of("d2", "bob"))
+	b.record("draft-d3", draft.DraftOpened{DraftID: "d3"}, of("d3", "ada"), draft.DraftDiscarded{DraftID: "d3"})
+	s := b.service()
+	s.Fault = func(at string) error {
+		if at == "retired" { // by who was let in before
+			b.record("draft-d4", draft.DraftOpened{DraftID: "d4"}, of("d4", "ada"))
+		}
+		return nil
+	}
+	if state := b.run(s, customers.EraseKind); state.Status != job.Succeeded {
+		t.Errorf("the job is %s %s", state.Status, state.Code)
+	}
+	if want := []string{"d1", "d4"}; !slices.Equal(b.forgotten, want) {
+		t.Errorf("discarded %v, want %v", b.forgotten, want)
 	}
 }
 

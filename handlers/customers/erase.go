@@ -28,7 +28,7 @@ func (s *Service) Kinds() []jobs.Kind {
 // takes nothing more of the person, so no order can begin. What was let in
 // before is on record after a while; then a mark is set in the log, and when
 // the list has seen the mark it knows every order there will ever be. Only if
-// none of them is open the key is destroyed.
+// none of them is open the key is destroyed. Drafts come to nothing.
 func (s *Service) erase(ctx context.Context, run *jobs.Run) (map[string]any, error) {
 	id := run.Job.Params[Param]
 	state, revision, err := eventstore.Load(ctx, s.Store, customer.Decider, id)
@@ -49,6 +49,9 @@ func (s *Service) erase(ctx context.Context, run *jobs.Run) (map[string]any, err
 		if err := s.judge(ctx, run, id, revision); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.discard(ctx, run, id); err != nil {
+		return nil, err
 	}
 	if err := s.Vault.Erase(ctx, id); err != nil {
 		return nil, err
@@ -106,6 +109,21 @@ func (s *Service) judge(ctx context.Context, run *jobs.Run, id string, mark even
 		return err
 	}
 	return customer.ErrOpenOrders
+}
+
+// discard throws away the drafts of a customer. The list knows all there will
+// ever be.
+func (s *Service) discard(ctx context.Context, run *jobs.Run, id string) error {
+	drafts, err := s.List.Drafts(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, draft := range drafts {
+		if err := s.Drafts.Forget(ctx, draft, run.Job.JobID); err != nil {
+			return err
+		}
+	}
+	return s.fault("discarded")
 }
 
 // step is the metadata of a command whose id follows from the job and its

@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
@@ -33,7 +34,7 @@ func Connect(tb testing.TB, address string) *eventstore.Client {
 	codec, err := eventstore.NewCodec(slices.Concat(
 		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
-		customer.EventTypes(), job.EventTypes(),
+		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 	)...)
 	if err != nil {
 		tb.Fatal(err)

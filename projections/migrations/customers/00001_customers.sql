@@ -23,3 +23,11 @@ CREATE TABLE customer_checkouts (
 ) WITHOUT ROWID;
 
 CREATE INDEX customer_checkouts_by_customer ON customer_checkouts (customer_id);
+
+-- Only drafts that are not over have a row.
+CREATE TABLE customer_drafts (
+  draft_id    TEXT PRIMARY KEY,
+  customer_id TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX customer_drafts_by_customer ON customer_drafts (customer_id);

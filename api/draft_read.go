@@ -1,0 +1,194 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/draft"
+	"github.com/waybill-dev/waybill/domain/order"
+	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/drafts"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+// draftBody is a draft as it stands.
+type draftBody struct {
+	ID            string          `json:"id"`
+	Status        string          `json:"status" enum:"open,placing,placed,discarded" doc:"placing: a checkout of it is under way, and it cannot be changed."`
+	Currency      string          `json:"currency" example:"EUR"`
+	Lines         []draftLineBody `json:"lines" nullable:"false"`
+	CustomerID    string          `json:"customer_id,omitempty"`
+	Customer      *contact        `json:"customer,omitempty" doc:"For the scopes customers:read and customers:write. [erased] stands for what was erased."`
+	ShipTo        *address        `json:"ship_to,omitempty" doc:"For the scopes customers:read and customers:write."`
+	BillTo        *address        `json:"bill_to,omitempty" doc:"For the scopes customers:read and customers:write."`
+	PaymentMethod string          `json:"payment_method,omitempty"`
+	CheckoutID    string          `json:"checkout_id,omitempty" doc:"The last one that was made of it."`
+	OrderID       string          `json:"order_id,omitempty" doc:"Once it is placed."`
+	Preview       *draftPreview   `json:"preview,omitempty" doc:"While it is open: what an order would cost at this moment."`
+	OpenedAt      time.Time       `json:"opened_at"`
+	ChangedAt     time.Time       `json:"changed_at"`
+}
+
+// draftPreview is a draft with present prices. Nothing of it is kept.
+type draftPreview struct {
+	Lines  []draftPriceBody `json:"lines,omitempty" doc:"Missing where errors are."`
+	Totals *totalsBody      `json:"totals,omitempty"`
+	Errors []mistake        `json:"errors,omitempty" doc:"Why it could not be placed as it is."`
+}
+
+type draftPriceBody struct {
+	SKU       string `json:"sku" example:"MUG-1"`
+	Title     string `json:"title"`
+	Quantity  int    `json:"quantity"`
+	UnitPrice money  `json:"unit_price"`
+	Total     money  `json:"total"`
+	Available *int64 `json:"available,omitempty" doc:"How many units may be ordered, a moment ago; for the first 100 lines."`
+}
+
+// shownDraft answers with a draft.
+func (s *server) shownDraft(ctx context.Context, result drafts.Result, err error) (*draftAnswer, error) {
+	if err != nil {
+		return nil, s.unchanged(err)
+	}
+	d := result.State
+	body := draftBody{
+		ID: d.DraftID, Status: string(d.Status), Currency: d.Currency, CustomerID: d.Details.CustomerID, PaymentMethod: d.Details.PaymentMethod,
+		Lines:      each(d.Lines, func(l draft.Line) draftLineBody { return draftLineBody(l) }),
+		CheckoutID: d.Last().CheckoutID, OrderID: d.OrderID, OpenedAt: d.OpenedAt, ChangedAt: d.ChangedAt,
+	}
+	if callOf(ctx).credential.May(apikey.CustomersRead, apikey.CustomersWrite) {
+		if body.Customer, err = s.contactAt(ctx, d.Details.ContactRef, ""); err != nil {
+			return nil, err
+		}
+		if body.ShipTo, err = s.addressAt(ctx, d.Details.ShipToRef, ""); err != nil {
+			return nil, err
+		}
+		if body.BillTo, err = s.addressAt(ctx, d.Details.BillToRef, ""); err != nil {
+			return nil, err
+		}
+	}
+	if d.Status == draft.Open {
+		if body.Preview, err = s.preview(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	return &draftAnswer{Status: http.StatusOK, ETag: etag(result.Revision), Body: body}, nil
+}
+
+// levelsShown is for how many lines of a draft the stock is looked up.
+const levelsShown = 100
+
+// preview prices a draft as an order of this moment would be.
+func (s *server) preview(ctx context.Context, d draft.State) (*draftPreview, error) {
+	priced, err := checkouts.Prices{Products: s.api.Catalogue}.Price(ctx, checkout.Request{
+		Currency: d.Currency, ShipToCountry: d.Details.ShipToCountry, Method: cmp.Or(d.Details.PaymentMethod, "none"),
+		Lines: each(d.Lines, func(l draft.Line) checkout.RequestLine { return checkout.RequestLine{SKU: l.SKU, Quantity: l.Quantity} }),
+	})
+	if refused := (*domain.RuleError)(nil); errors.As(err, &refused) {
+		return &draftPreview{Errors: each(refused.Mistakes, func(m domain.Mistake) mistake {
+			return mistake{Pointer: m.Pointer, Code: m.Code, Detail: m.Detail}
+		})}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	totals := totalsBodyOf(order.Totals(priced.Totals))
+	preview := &draftPreview{Totals: &totals}
+	for i, line := range priced.Lines {
+		body := draftPriceBody{
+			SKU: line.SKU, Title: line.Title, Quantity: line.Quantity, UnitPrice: moneyOf(line.UnitPrice), Total: moneyOf(line.Total),
+		}
+		if i < levelsShown {
+			level, err := s.api.Levels.Get(ctx, cmp.Or(s.api.Checkouts.Config.Location, "main"), line.SKU)
+			if err != nil && !errors.Is(err, projections.ErrNotFound) {
+				return nil, err
+			}
+			body.Available = &level.Available
+		}
+		preview.Lines = append(preview.Lines, body)
+	}
+	return preview, nil
+}
+
+type listDraftsRequest struct {
+	Status     string `query:"status" default:"open" enum:"open,placing,placed,discarded"`
+	CustomerID string `query:"customer_id" maxLength:"200"`
+	Limit      int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
+	Cursor     string `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
+}
+
+type listDraftsAnswer struct {
+	Link string `header:"Link"`
+	Body draftListBody
+}
+
+type draftListBody struct {
+	Items []draftSummaryBody `json:"items" nullable:"false"`
+	Next  string             `json:"next_cursor,omitempty" doc:"Missing on the last page."`
+}
+
+type draftSummaryBody struct {
+	ID         string    `json:"id"`
+	Status     string    `json:"status"`
+	Currency   string    `json:"currency" example:"EUR"`
+	CustomerID string    `json:"customer_id,omitempty"`
+	OrderID    string    `json:"order_id,omitempty"`
+	OpenedAt   time.Time `json:"opened_at"`
+	ChangedAt  time.Time `json:"changed_at"`
+}
+
+func (s *server) draftListRoutes() {
+	register(s, route{
+		id: "listDrafts", method: http.MethodGet, path: "/v1/drafts", tag: "drafts", scopes: []apikey.Scope{apikey.OrdersRead, apikey.OrdersWrite}, status: http.StatusOK,
+		summary: "List drafts", about: "Newest first. One of this moment may be missing.", refuses: []string{kindBadCursor},
+	}, s.listDrafts)
+}
+
+// draftPlace is where a page of drafts ended.
+type draftPlace struct {
+	At int64  `json:"at"` // milliseconds since 1970
+	ID string `json:"id"`
+}
+
+func (s *server) listDrafts(ctx context.Context, in *listDraftsRequest) (*listDraftsAnswer, error) {
+	values := url.Values{"status": {in.Status}}
+	if in.CustomerID != "" {
+		values.Set("customer_id", in.CustomerID)
+	}
+	scope := "drafts?" + values.Encode()
+	var after *projections.DraftKey
+	if in.Cursor != "" {
+		var place draftPlace
+		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
+			return nil, s.refuse(kindBadCursor, err.Error())
+		}
+		after = &projections.DraftKey{OpenedAt: time.UnixMilli(place.At), DraftID: place.ID}
+	}
+	rows, err := s.api.DraftList.List(ctx, draft.Status(in.Status), in.CustomerID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	answer := &listDraftsAnswer{}
+	if len(rows) > in.Limit {
+		rows = rows[:in.Limit]
+		last := rows[in.Limit-1]
+		if answer.Body.Next, err = s.cursors.encode(scope, draftPlace{At: last.OpenedAt.UnixMilli(), ID: last.DraftID}); err != nil {
+			return nil, err
+		}
+		answer.Link = nextLink("/v1/drafts", values, in.Limit, answer.Body.Next)
+	}
+	answer.Body.Items = each(rows, func(row projections.DraftRow) draftSummaryBody {
+		return draftSummaryBody{
+			ID: row.DraftID, Status: string(row.Status), Currency: row.Currency, CustomerID: row.CustomerID, OrderID: row.OrderID,
+			OpenedAt: row.OpenedAt, ChangedAt: row.ChangedAt,
+		}
+	})
+	return answer, nil
+}

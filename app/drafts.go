@@ -1,0 +1,16 @@
+package app
+
+import (
+	"github.com/waybill-dev/waybill/handlers/drafts"
+)
+
+// startDrafts makes what keeps drafts and, with the role, what brings them to
+// where their checkouts are.
+func (a *App) startDrafts() {
+	c := a.commands
+	c.drafts = &drafts.Service{Store: a.store, Vault: a.vault, Checkouts: c.checkout, Now: a.now}
+	if a.has(RoleHandlers) {
+		recovery := &drafts.Recovery{Service: c.drafts, List: a.models.drafts, Logger: a.logger}
+		a.life.run("recovery of drafts", recovery.Run)
+	}
+}
