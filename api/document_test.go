@@ -229,6 +229,8 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"PUT /v1/stock/{location}/{sku}",
 		"POST /v1/stock/{location}/{sku}/adjust",
 		"POST /v1/stock/{location}/{sku}/receive",
+		"DELETE /v1/drafts/{id}", "DELETE /v1/drafts/{id}/lines/{sku}", "GET /v1/drafts", "GET /v1/drafts/{id}", "POST /v1/drafts",
+		"POST /v1/drafts/{id}/place", "PUT /v1/drafts/{id}/details", "PUT /v1/drafts/{id}/lines/{sku}",
 	}
 	slices.Sort(got)
 	slices.Sort(want)
