@@ -163,7 +163,7 @@ func (d *Document) judgeVerdict(r *request, a *answer) *complaint {
 		return complain("key", "%d without a valid key: %s", a.status, a.body)
 	case len(o.Scopes) > 0 && r.key.Text != "" && !r.key.may(o) && a.status != http.StatusForbidden:
 		return complain("scope", "%d with a key that has none of %v: %s", a.status, o.Scopes, a.body)
-	case r.key.may(o) && a.status == http.StatusUnauthorized:
+	case len(o.Scopes) > 0 && r.key.may(o) && a.status == http.StatusUnauthorized:
 		return complain("key", "a valid key was refused: %s", a.body)
 	case r.first != nil && o.needsKey():
 		return judgeRepeat(r.first, a)
