@@ -13,7 +13,7 @@ import (
 
 // listedSteps are the steps of checkouts that somebody may want to see, by
 // status.
-var listedSteps = map[string]checkout.Step{ //nolint:gochecknoglobals // a table
+var listedSteps = map[string]checkout.Step{
 	"payment_unknown":         checkout.Unknown,
 	"payment_action_required": checkout.ActionRequired,
 	"payment_declined":        checkout.Declined,

@@ -43,7 +43,8 @@ func TestAPaymentTellsWhatBecameOfItsMoney(t *testing.T) {
 	}
 	captures := []client.PaymentMovement{
 		{ID: "c1", Status: "done", Amount: euros(1250), GatewayRef: "taken"},
-		{ID: "c2", Status: "failed", Amount: euros(1000), Code: "gone"}, {ID: "c3", Status: "requested", Amount: euros(500)},
+		{ID: "c2", Status: "failed", Amount: euros(1000), Code: "gone"},
+		{ID: "c3", Status: "requested", Amount: euros(500)},
 	}
 	if diff := cmp.Diff(captures, got.Captures); diff != "" {
 		t.Errorf("captures (-want +got):\n%s", diff)

@@ -167,7 +167,7 @@ func (d *Document) judgeVerdict(r *request, a *answer) *complaint {
 		return complain("key", "a valid key was refused: %s", a.body)
 	case r.first != nil && o.needsKey():
 		return judgeRepeat(r.first, a)
-	case done && o.Media == mediaJSON && !(o.empty && len(r.body()) == 0):
+	case done && o.Media == mediaJSON && (!o.empty || len(r.body()) > 0):
 		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.body()))
 		if err != nil {
 			return complain("accepted", "%d for a body that is not JSON: %v", a.status, err)
