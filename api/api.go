@@ -53,6 +53,7 @@ type API struct {
 	Levels     projections.StockQueries
 	Products   projections.ProductQueries
 	Tasks      projections.TaskQueries // a read model too
+	Sales      projections.SalesQueries
 	JobList    projections.JobQueries
 	DraftList  projections.DraftQueries
 	OpenList   projections.CheckoutQueries
@@ -95,6 +96,7 @@ func (s *server) routes() {
 	s.gatewayCallbackRoutes()
 	s.timelineRoutes()
 	s.taskRoutes()
+	s.salesRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
 	s.draftRoutes()

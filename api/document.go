@@ -26,6 +26,7 @@ func (s *server) describe(doc *huma.OpenAPI) {
 		{Name: "catalogue", Description: "What is sold, and for how much."},
 		{Name: "stock", Description: "How much of it there is, and where."},
 		{Name: "webhooks", Description: "Endpoints that are told what happens."},
+		{Name: "analytics", Description: "What was sold."},
 		{Name: "customers", Description: "Who orders: what is known of them, and forgetting it."},
 		{Name: "jobs", Description: "Work that takes longer than a request."},
 		{Name: "keys", Description: "Who may call."},

@@ -153,6 +153,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	want := []string{
 		"GET /healthz",
 		"GET /readyz",
+		"GET /v1/analytics/sales",
 		"GET /v1/api-keys",
 		"POST /v1/api-keys",
 		"DELETE /v1/api-keys/{id}",

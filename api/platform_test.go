@@ -248,7 +248,8 @@ func (p *platform) readModels(a *api.API) {
 	open, untold := run(projections.Checkouts{}), run(projections.GatewayCallbacks{})
 	a.CallbackList = projections.GatewayCallbackQueries{DB: untold.Read()}
 	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
-	tasks := run(projections.Tasks{})
+	tasks, sales := run(projections.Tasks{}), run(projections.Sales{})
+	a.Sales = projections.SalesQueries{DB: sales.Read()}
 	a.Tasks = projections.TaskQueries{DB: tasks.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
@@ -258,7 +259,7 @@ func (p *platform) readModels(a *api.API) {
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList, sales} {
 			_ = runner.Close()
 		}
 	})

@@ -65,6 +65,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Timeline:   a.models.timeline,
 		Levels:     a.models.stock,
 		Products:   a.models.products,
+		Sales:      a.models.sales,
 		JobList:    a.models.jobs,
 		DraftList:  a.models.drafts,
 		OpenList:   a.models.checkouts,

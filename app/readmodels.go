@@ -28,6 +28,7 @@ type readModels struct {
 	tasks     projections.TaskQueries
 	customers projections.CustomerQueries
 	drafts    projections.DraftQueries
+	sales     projections.SalesQueries
 	callbacks projections.GatewayCallbackQueries
 }
 
@@ -46,6 +47,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Customers{}.Name(): func(r *projections.Runner) { a.models.customers.DB = r.Read() },
 		projections.Drafts{}.Name():    func(r *projections.Runner) { a.models.drafts.DB = r.Read() },
 
+		projections.Sales{}.Name():            func(r *projections.Runner) { a.models.sales.DB = r.Read() },
 		projections.GatewayCallbacks{}.Name(): func(r *projections.Runner) { a.models.callbacks.DB = r.Read() },
 	}
 	for _, p := range []projections.Projection{
@@ -59,6 +61,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Drafts{},
 		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
 		projections.GatewayCallbacks{},
+		projections.Sales{},
 	} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,

@@ -30,6 +30,12 @@ func BenchmarkRebuild(b *testing.B) {
 			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
 			h.record("order-"+id, "c", placed(id, fmt.Sprint(i), "A", 20))
 		}},
+		{"sales of orders of 2 lines", projections.Sales{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
+			e := placed(id, fmt.Sprint(i), "A", 2)
+			e.Lines[0].SKU, e.Lines[1].SKU = fmt.Sprint("SKU-", i%1000), fmt.Sprint("SKU-", i%777)
+			h.record("order-"+id, "c", e)
+		}},
 		{"timeline", projections.Timeline{}, func(h *history, i int) {
 			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i/2)
 			if i%2 == 0 {

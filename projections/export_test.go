@@ -48,3 +48,9 @@ func Summary(codec *eventstore.Codec, e domain.EventType, data []byte) (string, 
 	}
 	return summary(event), nil
 }
+
+// SalesQuery is the statement behind sums of sales.
+func SalesQuery(filter SalesFilter, after SalesRow) (query string, args []any) {
+	query, args, _ = filter.query(after)
+	return query, args
+}

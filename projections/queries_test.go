@@ -291,6 +291,10 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 	checkPlan(t, c, projections.Tasks{}, "tasks of an order", ofOrder, "x") // sorts a handful
 	checkPlan(t, c, projections.Tasks{}, "alarmed tasks", alarmed, 1)
 	checkPlan(t, c, projections.Tasks{}, "count of tasks", count, 1)
+	for name, by := range map[string][]projections.SalesGroup{"sales": nil, "sales by month": {projections.SalesByMonth}, "sales by SKU": {projections.SalesByDay, projections.SalesBySKU}} {
+		query, args := projections.SalesQuery(projections.SalesFilter{From: noon, To: noon, Currency: "EUR", By: by}, projections.SalesRow{Day: "2026-01-01"})
+		checkPlan(t, c, projections.Sales{}, name, query, append(args, 1)...)
+	}
 	checkPlan(t, c, projections.Checkouts{}, "due", projections.DueQuery, 1, 1, 1, 1, 1, 1)
 	checkPlan(t, c, projections.Checkouts{}, "step", projections.ListCheckoutsQuery, "unresolved", 1, "x", 1)
 }

@@ -81,7 +81,7 @@ func placeOrder(t *testing.T, store eventstore.Store, n int) {
 }
 
 func everyProjection() []projections.Projection {
-	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}}
+	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}}
 }
 
 func open(t *testing.T, p projections.Projection, dir string, store eventstore.Store) *projections.Runner {

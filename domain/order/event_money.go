@@ -75,6 +75,12 @@ type OrderPaymentUpdated struct {
 	Final bool `json:"final,omitzero"`
 }
 
+// Reasons of refunds for units that the order is not of any more.
+const (
+	ReasonCancelled = "cancelled"
+	ReasonEdited    = "edited"
+)
+
 // OrderRefundRequested is recorded when money is to be given back, before the
 // payment is told. OrderRefunded or OrderRefundFailed follows.
 //

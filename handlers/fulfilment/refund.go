@@ -106,8 +106,8 @@ func (r *run) part(ctx context.Context, p *paid, m payment.Movement, fresh bool,
 // Reasons of refunds that follow from something else.
 const (
 	ReasonReturned  = "returned"
-	ReasonCancelled = "cancelled"
-	ReasonEdited    = "edited"
+	ReasonCancelled = order.ReasonCancelled
+	ReasonEdited    = order.ReasonEdited
 )
 
 // correctionID names an attempt at a refund that follows from something else.
