@@ -40,6 +40,9 @@ func TestWhatIsRecordedIsNotStored(t *testing.T) {
 			w.place("k", test.method)
 			c := w.next()
 			w.wantKnown(c)
+			if id, err := w.callbacks.Receive(t.Context(), "other", c.header, c.body); err != nil || id == "" {
+				t.Errorf("told by another gateway: stored as %q, %v", id, err)
+			}
 			if id := w.receive(w.signed(c, test.from, test.to)); id == "" || !w.callback(id).Open() {
 				t.Errorf("%q is not stored", test.to)
 			}
