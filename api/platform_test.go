@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -192,7 +193,12 @@ func (p *platform) gatewayCallbacks(a *api.API) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- a.GatewayCallbacks.Run(ctx) }()
-	p.t.Cleanup(func() { cancel(); _ = <-done })
+	p.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			p.t.Error(err)
+		}
+	})
 }
 
 // checkouts adds what places orders, with a sandbox gateway of its own.
@@ -283,7 +289,12 @@ func (p *platform) jobs(a *api.API) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
-	p.t.Cleanup(func() { cancel(); _ = <-done })
+	p.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			p.t.Error(err)
+		}
+	})
 }
 
 // must takes what a constructor returns; its error fails the test.

@@ -149,6 +149,7 @@ func TestSagas(t *testing.T) {
 }
 
 func (p sagas) cancelledEarly(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 3, "EARLY")
 	p.shelf(t, "EARLY", 10, 3)
 	_, err := p.api.CancelOrder(t.Context(), id, key("cancel"), "changed-mind")
@@ -161,6 +162,7 @@ func (p sagas) cancelledEarly(t *testing.T) {
 }
 
 func (p sagas) cancelledInTime(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 3, "INTIME")
 	_, err := p.api.RequestFulfilment(t.Context(), id, key("pick"), client.RequestFulfilment{})
 	done(t, err)
@@ -173,6 +175,7 @@ func (p sagas) cancelledInTime(t *testing.T) {
 }
 
 func (p sagas) cancelledTooLate(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 3, "LATE")
 	_, err := p.api.RequestFulfilment(t.Context(), id, key("pick"), client.RequestFulfilment{})
 	done(t, err)
@@ -192,6 +195,7 @@ func (p sagas) cancelledTooLate(t *testing.T) {
 }
 
 func (p sagas) cancelledInPart(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "JPY", 3, "PART")
 	_, err := p.api.ShipOrder(t.Context(), id, key("ship"), client.ShipOrder{Lines: []client.Units{{LineID: "1", Quantity: 1}}})
 	done(t, err)
@@ -208,6 +212,7 @@ func (p sagas) cancelledInPart(t *testing.T) {
 }
 
 func (p sagas) cancelledEdited(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 2, "EDITED-1", "EDITED-2")
 	_, err := p.api.EditOrder(t.Context(), id, key("edit"), client.EditOrder{Lines: []client.EditLine{{LineID: "1", Quantity: 0}}})
 	done(t, err)
@@ -230,6 +235,7 @@ func (p sagas) comesBack(t *testing.T, id, kind string, quantity int) {
 }
 
 func (p sagas) exchanged(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 2, "SWAP")
 	_, err := p.api.ShipOrder(t.Context(), id, key("ship"), client.ShipOrder{})
 	done(t, err)
@@ -257,6 +263,7 @@ func (p sagas) exchanged(t *testing.T) {
 }
 
 func (p sagas) missing(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 10, "GONE")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/v1/stock/main/GONE/adjust", strings.NewReader(`{"delta": -1, "reason": "lost", "ref": "a"}`))
 	if err != nil {
@@ -278,6 +285,7 @@ func (p sagas) missing(t *testing.T) {
 }
 
 func (p sagas) completedTwice(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 2, "TWICE")
 	_, err := p.api.ShipOrder(t.Context(), id, key("ship"), client.ShipOrder{ID: "s"})
 	done(t, err)
@@ -304,6 +312,7 @@ func (p sagas) completedTwice(t *testing.T) {
 }
 
 func (p sagas) capturedByHand(t *testing.T) {
+	t.Helper()
 	id := p.place(t, "EUR", 3, "HAND")
 	_, err := p.api.EditOrder(t.Context(), id, key("edit"), client.EditOrder{Lines: []client.EditLine{{LineID: "1", Quantity: 1}}})
 	done(t, err)
@@ -335,7 +344,7 @@ func TestTheToDoListIsMadeAnew(t *testing.T) {
 		t.Helper()
 		p.eventually(t, "at rest", func() bool { return !strings.Contains(string(p.get(t, "/metrics")), "waybill_tasks_due{") })
 	}
-	t.Run("before", func(t *testing.T) {
+	t.Run("before", func(t *testing.T) { //nolint:paralleltest // one after the other
 		p := startSagas(t, "--data-dir", dir)
 		for n := range 12 {
 			id := ship(t, p, fmt.Sprint("ANEW-", n))
@@ -359,7 +368,7 @@ func TestTheToDoListIsMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Run("after", func(t *testing.T) {
+	t.Run("after", func(t *testing.T) { //nolint:paralleltest // one after the other
 		p := startSagas(t, "--data-dir", dir)
 		p.becomes(t, ship(t, p, "ANEW"), "shipped", "captured")
 		quiet(t, p)

@@ -205,10 +205,10 @@ func split(o order.State, done order.OrderRefunded) map[string]int64 {
 		return map[string]int64{o.Lines[0].SKU: done.Amount.Amount}
 	}
 	left, leftWorth := done.Amount.Amount, whole
-	for i := len(skus) - 1; i >= 0; i-- { // from the end: what is before it keeps the floor
+	for i, sku := range slices.Backward(skus) { // from the end: what is before it keeps the floor
 		before := new(big.Rat).SetFrac64(done.Amount.Amount*(leftWorth-worth[i]), whole)
 		keep := new(big.Int).Quo(before.Num(), before.Denom()).Int64()
-		shares[skus[i]] += left - keep
+		shares[sku] += left - keep
 		left, leftWorth = keep, leftWorth-worth[i]
 	}
 	return shares

@@ -79,6 +79,8 @@ func verb(command item.Command) string {
 		return "return"
 	case item.Adjust:
 		return "adjust"
+	case item.SetPolicy:
+		return "set policy"
 	case item.Sweep:
 		return "sweep"
 	}

@@ -6,6 +6,7 @@ package customer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,7 @@ func decide(s State, c Command) ([]Event, error) {
 		if s.Status == Erased || s.Status == Erasing {
 			return nil, nil
 		}
-		return []Event{CustomerErasureBegun{CustomerID: c.CustomerID, KeyID: c.KeyID, At: c.At}}, nil
+		return []Event{CustomerErasureBegun(c)}, nil
 	case StopErasure:
 		return stopErasure(s, c)
 	case FinishErasure:
@@ -128,7 +129,7 @@ func register(s State, c Register) ([]Event, error) {
 	case s.RegisteredAt.IsZero():
 		return []Event{CustomerRegistered{CustomerID: c.CustomerID, ContactRef: c.ContactRef, RegisteredAt: c.At}}, nil
 	}
-	return []Event{CustomerContactChanged{CustomerID: c.CustomerID, ContactRef: c.ContactRef, At: c.At}}, nil
+	return []Event{CustomerContactChanged(c)}, nil
 }
 
 func stopErasure(s State, c StopErasure) ([]Event, error) {
@@ -162,7 +163,7 @@ func noteExport(s State, c NoteExport) ([]Event, error) {
 	if s.Status == Erased {
 		return nil, ErrErased
 	}
-	return []Event{CustomerDataExported{CustomerID: c.CustomerID, ExportID: c.ExportID, At: c.At}}, nil
+	return []Event{CustomerDataExported(c)}, nil
 }
 
 func evolve(s State, e Event) State {
@@ -182,7 +183,7 @@ func evolve(s State, e Event) State {
 		s.Status, s.ErasedAt = Erased, e.At
 	case CustomerDataExported:
 		s.CustomerID = e.CustomerID
-		s.Exports = append(s.Exports[:len(s.Exports):len(s.Exports)], e)
+		s.Exports = append(slices.Clip(s.Exports), e)
 	}
 	return s
 }

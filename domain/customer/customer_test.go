@@ -56,8 +56,11 @@ func TestErasedIsForGood(t *testing.T) {
 		for range 40 {
 			text := string(rune('a' + random.IntN(3)))
 			commands := []customer.Command{
-				customer.Register{CustomerID: "c", ContactRef: text, At: noon}, customer.BeginErasure{CustomerID: "c", KeyID: text, At: noon},
-				customer.StopErasure{At: noon}, customer.FinishErasure{At: noon}, customer.NoteExport{CustomerID: "c", ExportID: text, At: noon},
+				customer.Register{CustomerID: "c", ContactRef: text, At: noon},
+				customer.BeginErasure{CustomerID: "c", KeyID: text, At: noon},
+				customer.StopErasure{At: noon},
+				customer.FinishErasure{At: noon},
+				customer.NoteExport{CustomerID: "c", ExportID: text, At: noon},
 			}
 			events, _ := customer.Decider.Decide(state, commands[random.IntN(len(commands))])
 			for _, e := range events {

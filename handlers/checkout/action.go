@@ -48,7 +48,7 @@ func (s *Service) waitForAction(ctx context.Context, r *run) error {
 	if s.Now().Before(r.payment.state.ActionExpiresAt) {
 		return s.settle(ctx, r)
 	}
-	if _, err := s.voidAt(ctx, r); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+	if err := s.voidAt(ctx, r); err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		return errors.Join(errVoid, err)
 	}
 	if err := s.fault("gateway voided"); err != nil {

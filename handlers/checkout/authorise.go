@@ -26,12 +26,12 @@ const unsupported = "the payment method is not supported"
 // ErrGatewayAway says that the gateway is known to be down and was not asked.
 // It is an [eventstore.ErrUnavailable]: the request may be repeated with its
 // key, and goes on where it stopped.
-var ErrGatewayAway error = gatewayAway{}
+var ErrGatewayAway error = gatewayAwayError{}
 
-type gatewayAway struct{}
+type gatewayAwayError struct{}
 
-func (gatewayAway) Error() string        { return "the payment gateway is not available" }
-func (gatewayAway) Is(target error) bool { return target == eventstore.ErrUnavailable }
+func (gatewayAwayError) Error() string        { return "the payment gateway is not available" }
+func (gatewayAwayError) Is(target error) bool { return target == eventstore.ErrUnavailable }
 
 // authorise asks the gateway, unless that was done before, and acts on the
 // answer.
@@ -172,7 +172,7 @@ func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Autho
 	if !held || r.payment.state.Status == payment.StatusAuthorised {
 		return nil
 	}
-	_, err := s.voidAt(ctx, r)
+	err := s.voidAt(ctx, r)
 	return err
 }
 

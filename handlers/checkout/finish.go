@@ -137,7 +137,7 @@ func (s *Service) void(ctx context.Context, r *run) (done voiding, err error) {
 	if err := s.fault("void requested"); err != nil {
 		return done, err
 	}
-	_, err = s.voidAt(ctx, r)
+	err = s.voidAt(ctx, r)
 	done = voiding{voided: true, unseen: errors.Is(err, gateway.ErrNotFound)}
 	if err != nil && !done.unseen {
 		return done, errors.Join(errVoid, err)
@@ -149,14 +149,15 @@ func (s *Service) void(ctx context.Context, r *run) (done voiding, err error) {
 }
 
 // voidAt asks the gateway to let go of the last attempt's money.
-func (s *Service) voidAt(ctx context.Context, r *run) (gateway.Authorisation, error) {
+func (s *Service) voidAt(ctx context.Context, r *run) error {
 	provider, err := s.gateway(r)
 	if err != nil {
-		return gateway.Authorisation{}, err
+		return err
 	}
 	calling, cancel := context.WithTimeout(ctx, s.Config.withDefaults().GatewayTimeout)
 	defer cancel()
-	return provider.Void(calling, r.payment.state.Key)
+	_, err = provider.Void(calling, r.payment.state.Key)
+	return err
 }
 
 // errVoid says that money could not be given back yet. Recovery tries again.

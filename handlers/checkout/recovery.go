@@ -57,7 +57,7 @@ type failure struct {
 
 // backOff is how long a checkout rests after each failure; the last one
 // repeats.
-var backOff = []time.Duration{ //nolint:gochecknoglobals // a table
+var backOff = []time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
 }
 

@@ -26,7 +26,7 @@ func (s *Service) watch(ctx context.Context, r *run) error {
 	case answer.Status != gateway.Authorised && answer.Status != gateway.ActionRequired:
 		return nil
 	}
-	if _, err := s.voidAt(ctx, r); err != nil {
+	if err := s.voidAt(ctx, r); err != nil {
 		return errors.Join(errVoid, err)
 	}
 	if err := s.fault("gateway voided"); err != nil {

@@ -111,7 +111,7 @@ func (w *Sweeper) Round(ctx context.Context) error {
 
 // schedule is when a callback is tried after it was received; after that it is
 // tried every few minutes.
-var schedule = []time.Duration{ //nolint:gochecknoglobals // a table
+var schedule = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute,
 }
 

@@ -119,7 +119,7 @@ func (p *Processor) fail(ctx context.Context, l *log, t Task, failure error) err
 }
 
 // waits are those after the first failures; the last one repeats.
-var waits = [...]time.Duration{ //nolint:gochecknoglobals // a constant
+var waits = [...]time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
 }
 
