@@ -36,7 +36,8 @@ type Retry struct {
 	Task    Task
 }
 
-// Abandon gives a task up, for a reason of 1 to 500 characters.
+// Abandon gives a task up, for a reason of 1 to 500 characters. A cancellation
+// cannot be given up: its order would wait for it for ever.
 type Abandon struct {
 	OrderID string
 	Task    Task
@@ -118,6 +119,12 @@ func abandon(s State, c Abandon) ([]Event, error) {
 	if n := utf8.RuneCountInString(c.Reason); n == 0 || n > maxReason {
 		return nil, ErrInvalid.Because(domain.Mistake{
 			Pointer: "/reason", Code: "invalid-reason", Detail: fmt.Sprintf("a reason has 1 to %d characters", maxReason),
+		})
+	}
+	if c.Task.Kind == Cancel {
+		return nil, ErrInvalid.Because(domain.Mistake{
+			Pointer: "/task", Code: "needed",
+			Detail: "nothing else can be done with an order while it is being cancelled: mend the cause, and retry",
 		})
 	}
 	r := s.find(c.Task)

@@ -18,7 +18,7 @@ type Kind string
 
 // Kinds of tasks. Behind each stands the event that opens it, and what Ref is.
 const (
-	Capture      Kind = "capture"       // OrderShipped: the shipment's id
+	Capture      Kind = "capture"       // OrderShipped: the shipment's id; OrderPlaced that says so: "order"
 	ShipStock    Kind = "ship-stock"    // OrderShipped: the shipment's id
 	Fulfil       Kind = "fulfil"        // OrderFulfilmentRequested: the request's id
 	Cancel       Kind = "cancel"        // OrderCancelRequested: the request's id

@@ -74,6 +74,12 @@ func TestProcess(t *testing.T) {
 		}},
 		{Name: "it is given up once", Given: events{abandoned}, When: abandon},
 		{Name: "what is done is not given up", Given: events{done}, When: abandon, Refused: process.ErrClosed},
+		{Name: "a cancellation is not given up", When: process.Abandon{
+			OrderID: "o", Task: process.Task{Kind: process.Cancel, Ref: "c", OpenedBy: "e1"}, Reason: "x",
+		}, Refused: process.ErrInvalid.Because(domain.Mistake{
+			Pointer: "/task", Code: "needed",
+			Detail: "nothing else can be done with an order while it is being cancelled: mend the cause, and retry",
+		})},
 		{Name: "giving up has a reason", When: process.Abandon{OrderID: "o", Task: task("e1")}, Refused: process.ErrInvalid},
 		{Name: "which is no story", When: wordy, Refused: process.ErrInvalid},
 		{Name: "a task has a name", When: process.Finish{Task: process.Task{Kind: process.Capture}}, Refused: process.ErrInvalid.Because(
