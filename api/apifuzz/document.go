@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -72,6 +73,7 @@ func Read(text []byte) (*Document, error) {
 	}
 	d := &Document{compiler: jsonschema.NewCompiler(), problems: map[string]bool{}}
 	d.compiler.AssertFormat()
+	d.compiler.RegisterFormat(&jsonschema.Format{Name: "date-time", Validate: dateTime})
 	if err := d.compiler.AddResource(base, root); err != nil {
 		return nil, fmt.Errorf("read the description: %w", err)
 	}
@@ -213,4 +215,15 @@ func list(node any) []any {
 func text(node any) string {
 	s, _ := node.(string)
 	return s
+}
+
+// dateTime takes what Go takes for a time of RFC 3339: it allows an offset of
+// 24 hours, which names an instant all the same.
+func dateTime(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return nil
+	}
+	_, err := time.Parse(time.RFC3339Nano, text)
+	return err
 }
