@@ -10,6 +10,10 @@ import (
 // platform would collect several times a second.
 const relaxed = 300
 
+// roomy is the memory in bytes from which on it is collected more often than
+// that: an import of 25,000 real invoices had left 3.9 GiB to the collector.
+const roomy = 2 << 30
+
 // relaxCollector trades memory for processor time, unless the environment says
 // what it wants in Go's own words.
 func relaxCollector() {
@@ -19,4 +23,5 @@ func relaxCollector() {
 		}
 	}
 	debug.SetGCPercent(relaxed)
+	debug.SetMemoryLimit(roomy)
 }
