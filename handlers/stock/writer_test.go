@@ -164,19 +164,20 @@ func TestWhatWaitsIsAppendedTogether(t *testing.T) {
 	receive(t, newWriter(t, stock.Config{Store: store}), 500, "delivery")
 	g := newGate(store)
 	w := newWriter(t, stock.Config{Store: g, Queue: 100})
-	results := []<-chan error{begin(t.Context(), w, "first")}
+	first := begin(t.Context(), w, "first")
 	<-g.waiting
 	gone, cancel := context.WithCancel(t.Context())
 	dropped := begin(gone, w, "dropped")
-	var busy int
+	for w.Stats().Waiting == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	answers := make(chan error)
 	for i := range 150 {
-		select {
-		case err := <-begin(t.Context(), w, fmt.Sprint(i)):
-			if !errors.Is(err, stock.ErrBusy) {
-				t.Fatal(err)
-			}
-			busy++
-		case <-time.After(2 * time.Millisecond):
+		go func() { answers <- <-begin(t.Context(), w, fmt.Sprint(i)) }()
+	}
+	for range 51 { // the queue holds the dropped one and 99 of these
+		if err := <-answers; !errors.Is(err, stock.ErrBusy) {
+			t.Fatal(err)
 		}
 	}
 	cancel()
@@ -184,13 +185,13 @@ func TestWhatWaitsIsAppendedTogether(t *testing.T) {
 		t.Errorf("a caller that goes is told %v", err)
 	}
 	close(g.open)
-	for _, r := range results {
-		if err := <-r; err != nil {
+	for range 99 {
+		if err := <-answers; err != nil {
 			t.Error(err)
 		}
 	}
-	if busy != 51 {
-		t.Errorf("%d found the queue full, want 51", busy)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 	// The lane is idle once a later command is answered.
 	if _, err := w.Handle(t.Context(), meta("last"), item, reserve("last")); err != nil {
