@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waybill-dev/waybill/client"
 	"github.com/waybill-dev/waybill/gateways/warehouse/sandbox"
@@ -354,10 +355,16 @@ func TestTheToDoListIsMadeAnew(t *testing.T) {
 		for id := range before {
 			p.becomes(t, id, "shipped", "partially_refunded")
 		}
-		quiet(t, p)
-		for id := range before {
-			before[id] = string(p.read(t, "/v1/orders/"+id+"/timeline"))
-		}
+		// The list may be empty before the timeline tells of its last task.
+		p.eventually(t, "at rest for good", func() bool {
+			time.Sleep(500 * time.Millisecond)
+			rests := !strings.Contains(string(p.get(t, "/metrics")), "waybill_tasks_due{")
+			for id, was := range before {
+				before[id] = string(p.read(t, "/v1/orders/"+id+"/timeline"))
+				rests = rests && before[id] == was
+			}
+			return rests
+		})
 	})
 	files, err := filepath.Glob(filepath.Join(dir, "projections", "tasks*"))
 	if err != nil || len(files) == 0 {
