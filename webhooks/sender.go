@@ -54,6 +54,7 @@ const mostOfAnswer = 64 << 10 // bytes that are read of an answer's body
 // target is where a courier sends to.
 type target struct {
 	ledger.Endpoint
+	run    ledger.Run
 	secret signing.Secret
 }
 
@@ -78,7 +79,7 @@ func (d *Dispatcher) prepare(ctx context.Context, to *target, job delivery.Job) 
 
 func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.Job) (prepared, error) {
 	p := prepared{Delivery: Delivery{
-		EndpointID: to.ID, URL: to.URL, MessageID: job.ID, Run: ledger.Live, Lane: job.Lane, Attempt: job.Attempt, Position: job.Position,
+		EndpointID: to.ID, URL: to.URL, MessageID: job.ID, Run: to.run.RunID, Lane: job.Lane, Attempt: job.Attempt, Position: job.Position,
 	}}
 	it, err := d.itemOf(ctx, job)
 	if err != nil {

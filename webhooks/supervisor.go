@@ -21,11 +21,11 @@ type running struct {
 	err  error // why it ended, valid once it is gone
 }
 
-// supervisor keeps one courier at work for each active endpoint whose cursor
-// this process can get.
+// supervisor keeps one courier at work for each cursor of an active endpoint
+// that this process can get: the live one, and one more for each replay.
 type supervisor struct {
 	d        *Dispatcher
-	couriers map[string]*running
+	couriers map[ledger.Key]*running
 	gone     chan *running
 	// unwanted are endpoints whose receiver asked for silence, with the
 	// revision they had then: until it changes, the log has yet to say so.
@@ -63,24 +63,43 @@ func (s *supervisor) reconcile(ctx context.Context) {
 		s.complain(ctx, "webhooks cannot read the endpoints", err)
 		return
 	}
-	wanted := map[string]bool{}
+	runs, err := s.d.Ledger.Runs(ctx)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot read the cursors", err)
+		return
+	}
+	active := s.active(rows)
+	wanted := map[ledger.Key]bool{}
+	for _, run := range runs {
+		row, ok := active[run.EndpointID]
+		if wanted[run.Key] = ok; !ok {
+			continue
+		}
+		if r := s.couriers[run.Key]; r == nil {
+			s.start(ctx, row, run)
+		} else if !same(r.to.Endpoint, row) {
+			r.stop() // and starts again as it is by then
+		}
+	}
+	for key, r := range s.couriers {
+		if !wanted[key] {
+			r.stop()
+		}
+	}
+}
+
+// active returns the endpoints to serve by their ids.
+func (s *supervisor) active(rows []ledger.Endpoint) map[string]ledger.Endpoint {
+	active := map[string]ledger.Endpoint{}
 	for _, row := range rows {
 		if revision, ok := s.unwanted[row.ID]; ok && revision != row.Revision {
 			delete(s.unwanted, row.ID)
 		}
-		_, unwanted := s.unwanted[row.ID]
-		wanted[row.ID] = row.Active && !unwanted
-		if r := s.couriers[row.ID]; r == nil && wanted[row.ID] {
-			s.start(ctx, row)
-		} else if r != nil && !same(r.to.Endpoint, row) {
-			r.stop() // and starts again as it is by then
+		if _, unwanted := s.unwanted[row.ID]; row.Active && !unwanted {
+			active[row.ID] = row
 		}
 	}
-	for id, r := range s.couriers {
-		if !wanted[id] {
-			r.stop()
-		}
-	}
+	return active
 }
 
 func same(a, b ledger.Endpoint) bool {
@@ -89,7 +108,7 @@ func same(a, b ledger.Endpoint) bool {
 }
 
 // start serves an endpoint if its cursor can be had.
-func (s *supervisor) start(ctx context.Context, row ledger.Endpoint) {
+func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.Run) {
 	secret, err := open(s.d.Sealer, row.SealedSecret, row.ID, row.SecretVersion)
 	if err != nil {
 		s.complain(ctx, "webhooks cannot sign for an endpoint", err)
@@ -97,7 +116,7 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint) {
 	}
 	now := s.d.Now()
 	until := now.Add(s.d.cfg.Lease)
-	lease, ours, err := s.d.Ledger.Acquire(ctx, ledger.Key{EndpointID: row.ID, RunID: ledger.Live}, s.d.cfg.Owner, now, until)
+	lease, ours, err := s.d.Ledger.Acquire(ctx, run.Key, s.d.cfg.Owner, now, until)
 	if err != nil || !ours {
 		s.complain(ctx, "webhooks cannot get a cursor", err)
 		return
@@ -107,13 +126,13 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint) {
 		s.complain(ctx, "webhooks cannot read what is parked", err)
 		return
 	}
-	s.launch(ctx, row, newCourier(s.d, &target{Endpoint: row, secret: secret}, lease, parked, until))
+	s.launch(ctx, newCourier(s.d, &target{Endpoint: row, run: run, secret: secret}, lease, parked, until))
 }
 
-func (s *supervisor) launch(ctx context.Context, row ledger.Endpoint, c *courier) {
+func (s *supervisor) launch(ctx context.Context, c *courier) {
 	ctx, stop := context.WithCancel(ctx)
 	r := &running{courier: c, stop: stop}
-	s.couriers[row.ID] = r
+	s.couriers[c.lease.Key] = r
 	s.beside.Go(func() {
 		r.err = r.run(ctx)
 		stop()
@@ -123,12 +142,12 @@ func (s *supervisor) launch(ctx context.Context, row ledger.Endpoint, c *courier
 
 // home receives a courier that ended.
 func (s *supervisor) home(ctx context.Context, r *running) {
-	delete(s.couriers, r.to.ID)
-	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.to.ID) {
+	delete(s.couriers, r.lease.Key)
+	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.lease.Key) {
 		return
 	}
 	if errors.Is(r.err, errFenced) || errors.Is(r.err, errAbandoned) {
-		s.d.Logger.WarnContext(ctx, "webhooks stopped serving an endpoint", "endpoint", r.to.ID, "error", r.err)
+		s.d.Logger.WarnContext(ctx, "webhooks stopped serving an endpoint", "endpoint", r.to.ID, "run", r.lease.RunID, "error", r.err)
 		return
 	}
 	if err := s.d.Ledger.Release(context.WithoutCancel(ctx), r.lease); err != nil {
@@ -140,10 +159,10 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 	}
 }
 
-// deleted reports whether an endpoint is gone, and its cursor with it.
-func (s *supervisor) deleted(ctx context.Context, id string) bool {
-	rows, err := s.d.Ledger.Endpoints(ctx)
-	return err == nil && !slices.ContainsFunc(rows, func(row ledger.Endpoint) bool { return row.ID == id })
+// deleted reports whether a cursor is gone, with its endpoint or its replay.
+func (s *supervisor) deleted(ctx context.Context, key ledger.Key) bool {
+	runs, err := s.d.Ledger.Runs(ctx)
+	return err == nil && !slices.ContainsFunc(runs, func(run ledger.Run) bool { return run.Key == key })
 }
 
 // disable records that the receiver is gone. Should this process die before,

@@ -26,7 +26,10 @@ CREATE TABLE wh_cursor (
     endpoint_id TEXT    NOT NULL,
     run_id      TEXT    NOT NULL,
     pos         INTEGER NOT NULL,
-    until_pos   INTEGER,
+    until_pos   INTEGER,                             -- where a replay ends
+    from_pos    INTEGER NOT NULL DEFAULT 0,          -- where it began
+    spec        TEXT    NOT NULL DEFAULT '',         -- what a replay sends, JSON
+    delivered   INTEGER NOT NULL DEFAULT 0,          -- messages, since the row is there
     owner       TEXT,
     epoch       INTEGER NOT NULL DEFAULT 0,
     lease_until INTEGER NOT NULL DEFAULT 0,
