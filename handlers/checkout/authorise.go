@@ -172,8 +172,7 @@ func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Autho
 	if !held || r.payment.state.Status == payment.StatusAuthorised {
 		return nil
 	}
-	err := s.voidAt(ctx, r)
-	return err
+	return s.voidAt(ctx, r)
 }
 
 // result is a gateway's answer as a command.

@@ -142,7 +142,7 @@ func begin(t *testing.T, w *world, s scenario, name string, random *rand.Rand) *
 	x.request.Cart.ReturnURL = back
 	x.request.Subject, x.request.Contact, x.request.ShipTo, x.request.BillTo = "u", "a@example.com", "1 High Street", "2 High Street"
 	if s.free {
-		x.request.Cart.External = domaincheckout.External{Source: checkout.ExchangeSource, Ref: name, Time: noon}
+		x.request.Cart.External = domaincheckout.External{Source: "exchange", Ref: name, Time: noon}
 	}
 	x.id = checkout.ID(x.request.Credential, x.request.Key)
 	return x

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/handlers"
 )
 
 // OpenCheckouts lists checkouts that are not closed. It may lag: what it says
@@ -55,36 +55,12 @@ type failure struct {
 	next  time.Time
 }
 
-// backOff is how long a checkout rests after each failure; the last one
-// repeats.
-var backOff = []time.Duration{
-	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
-}
-
-// alarming is after how many failures somebody should look.
-const alarming = 5
-
 // recoveryWorkers is how many checkouts are recovered at once.
 const recoveryWorkers = 8
 
 // Run recovers until the context ends.
 func (r *Recovery) Run(ctx context.Context) error {
-	interval := r.Interval
-	if interval == 0 {
-		interval = time.Second
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		if err := r.Round(ctx); err != nil && ctx.Err() == nil {
-			r.Logger.WarnContext(ctx, "recovery of checkouts", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return handlers.Rounds(ctx, r.Interval, r.Logger, "recovery of checkouts", r.Round)
 }
 
 // Round works once through what is due. It returns all failures; the
@@ -96,29 +72,15 @@ func (r *Recovery) Round(ctx context.Context) error {
 		return fmt.Errorf("list open checkouts: %w", err)
 	}
 	r.forget(open)
-	var (
-		mu    sync.Mutex
-		errs  []error
-		group errgroup.Group
-	)
-	group.SetLimit(recoveryWorkers)
-	for _, o := range open {
-		if !r.due(o, now) || ctx.Err() != nil {
-			continue
-		}
-		group.Go(func() error {
-			_, err := r.Service.Recover(ctx, o.CheckoutID)
-			r.note(ctx, o.CheckoutID, err)
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+	due := slices.DeleteFunc(open, func(o Open) bool { return !r.due(o, now) })
+	return handlers.ForEach(due, recoveryWorkers, func(o Open) error {
+		if ctx.Err() != nil {
 			return nil
-		})
-	}
-	_ = group.Wait() // failures are in errs
-	return errors.Join(errs...)
+		}
+		_, err := r.Service.Recover(ctx, o.CheckoutID)
+		r.note(ctx, o.CheckoutID, err)
+		return err
+	})
 }
 
 // due decides from the read model alone whether to look at a checkout.
@@ -183,8 +145,9 @@ func (r *Recovery) note(ctx context.Context, id string, err error) {
 		f = &failure{}
 		r.failures[id] = f
 	}
-	f.next = r.Service.Now().Add(backOff[min(f.times, len(backOff)-1)])
-	if f.times++; f.times == alarming && r.Logger != nil {
+	f.times++
+	f.next = r.Service.Now().Add(handlers.BackOff(f.times, 0.5))
+	if f.times == handlers.AlarmAt && r.Logger != nil {
 		r.Logger.ErrorContext(ctx, "checkout cannot be recovered; it is tried on", "checkout_id", id, "failures", f.times, "error", err)
 	}
 }
@@ -195,7 +158,7 @@ func (r *Recovery) Alarms() (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.failures {
-		if f.times >= alarming {
+		if f.times >= handlers.AlarmAt {
 			n++
 		}
 	}

@@ -6,10 +6,7 @@ import (
 	"time"
 
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
-	domainorder "github.com/waybill-dev/waybill/domain/order"
-	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
-	"github.com/waybill-dev/waybill/handlers/checkout"
 )
 
 // lostGateway loses requests on their way: they may arrive later.
@@ -158,39 +155,5 @@ func TestAVoidThatFailsIsTriedForEverAndAlarms(t *testing.T) {
 	refusedBy(t, must(t, o, err), domaincheckout.ErrUnresolved)
 	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" || p.item(t, "A").Available() != 5 {
 		t.Errorf("the gateway has %q, %d available", status, p.item(t, "A").Available())
-	}
-}
-
-func TestAReplacementCostsNothingAndIsPlacedOnce(t *testing.T) {
-	t.Parallel()
-	var c clock
-	w := newWorld(t, "")
-	p := w.process(t, &c)
-	p.offer(t, "A", 5)
-	replacement := checkout.Replacement{
-		ReturnID: "ret-1", CustomerID: "u", ContactRef: "ref", Currency: "EUR", At: noon,
-		Lines: []checkout.ReplacementLine{{SKU: "A", Quantity: 2}}, Actor: eventstore.Actor{Type: "process", ID: "exchange"},
-	}
-	first, err := p.PlaceReplacement(t.Context(), replacement)
-	if must(t, first, err); first.Refused != nil || first.Order.Status != domainorder.StatusPlaced {
-		t.Fatalf("step %s, refused %v", first.Checkout.Step, first.Refused)
-	}
-	o := first.Order
-	if o.Totals.Grand.Amount != 0 || o.Authorised.Currency != "EUR" || o.PaymentID != "" || o.ContactRef != "ref" ||
-		o.External.Source != checkout.ExchangeSource || o.External.Ref != "ret-1" {
-		t.Errorf("order %+v", o)
-	}
-	again, err := w.process(t, &c).PlaceReplacement(t.Context(), replacement)
-	if must(t, again, err); again.Order.OrderID != o.OrderID || p.item(t, "A").Committed != 2 {
-		t.Errorf("another order %s, %d committed", again.Order.OrderID, p.item(t, "A").Committed)
-	}
-	replacement.Lines[0].Quantity = 3
-	again, err = p.PlaceReplacement(t.Context(), replacement)
-	refusedBy(t, must(t, again, err), domaincheckout.ErrReused)
-	replacement.ReturnID, replacement.Lines[0].Quantity = "ret-2", 9
-	short, err := p.PlaceReplacement(t.Context(), replacement)
-	refusedBy(t, must(t, short, err), domaincheckout.ErrOutOfStock)
-	if entries, err := w.sandbox.Entries(t.Context()); err != nil || len(entries) != 0 {
-		t.Errorf("the gateway was asked: %v, %v", entries, err)
 	}
 }

@@ -62,7 +62,7 @@ type Result = handlers.Result[customer.State]
 func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, customerID string, contact any) (Result, error) {
 	ref := eventstore.DeriveID("customer-contact", customerID, meta.CommandID)
 	if err := s.Vault.Put(ctx, customerID, ref, contact); err != nil {
-		return Result{}, ruled(err)
+		return Result{}, Ruled(err)
 	}
 	return s.handle(ctx, meta, customerID, customer.Register{CustomerID: customerID, ContactRef: ref, At: s.Now().UTC()})
 }
@@ -176,8 +176,8 @@ func (s *Service) handle(ctx context.Context, meta eventstore.Metadata, customer
 	return h.Handle(ctx, customerID, meta, command)
 }
 
-// ruled says in the domain's words why the vault refuses.
-func ruled(err error) error {
+// Ruled says in the domain's words why the vault refuses.
+func Ruled(err error) error {
 	switch {
 	case errors.Is(err, vault.ErrErased):
 		return customer.ErrErased

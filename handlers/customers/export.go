@@ -46,7 +46,7 @@ func (s *Service) export(ctx context.Context, run *jobs.Run) (map[string]any, er
 	document := Export{CustomerID: id, ExportedAt: s.Now().UTC(), PersonalData: []vault.Entry{}}
 	entries, err := s.Vault.Of(ctx, id)
 	if err != nil {
-		return nil, ruled(err)
+		return nil, Ruled(err)
 	}
 	for _, entry := range entries {
 		if entry.Ref != exportID && !slices.ContainsFunc(state.Exports, func(e customer.CustomerDataExported) bool { return e.ExportID == entry.Ref }) {
@@ -60,7 +60,7 @@ func (s *Service) export(ctx context.Context, run *jobs.Run) (map[string]any, er
 		return nil, err
 	}
 	if err := s.Vault.Put(ctx, id, exportID, document); err != nil {
-		return nil, ruled(err)
+		return nil, Ruled(err)
 	}
 	if err := s.fault("exported"); err != nil {
 		return nil, err
@@ -111,5 +111,5 @@ func (s *Service) Exported(ctx context.Context, customerID, exportID string) (js
 	}
 	var document json.RawMessage
 	err = s.Vault.Get(ctx, exportID, &document)
-	return document, ruled(err)
+	return document, Ruled(err)
 }

@@ -13,12 +13,11 @@ import (
 	"time"
 
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
-	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
-	"github.com/waybill-dev/waybill/vault"
+	"github.com/waybill-dev/waybill/handlers/customers"
 )
 
 // attempts is how often something is decided while others win the race.
@@ -115,7 +114,7 @@ func (s *Service) keep(ctx context.Context, id, commandID string, data Personal,
 		}
 		*part.ref = eventstore.DeriveID(part.kind, id, commandID)
 		if err := s.Vault.Put(ctx, data.Subject, *part.ref, part.data); err != nil {
-			return ruled(err)
+			return customers.Ruled(err)
 		}
 	}
 	return nil
@@ -242,17 +241,6 @@ func process(what string, parts ...string) eventstore.Metadata {
 	return eventstore.Metadata{
 		CommandID: eventstore.DeriveID(what, parts...), CausationID: parts[len(parts)-1], Actor: eventstore.Actor{Type: "process", ID: "drafts"},
 	}
-}
-
-// ruled says in the domain's words why the vault refuses.
-func ruled(err error) error {
-	switch {
-	case errors.Is(err, vault.ErrErased):
-		return customer.ErrErased
-	case errors.Is(err, vault.ErrRetired):
-		return customer.ErrErasing
-	}
-	return err
 }
 
 func (s *Service) patience() time.Duration {

@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/handlers/customers"
 )
 
 // credential stands for drafts where a checkout is named by a credential and a
@@ -161,11 +162,11 @@ func (s *Service) run(ctx context.Context, d Result, actor eventstore.Actor) (ch
 		request.Cart.Lines = append(request.Cart.Lines, domaincheckout.RequestLine{SKU: line.SKU, Quantity: line.Quantity})
 	}
 	if err := s.read(ctx, state.Details, &request); err != nil {
-		return checkout.Outcome{}, ruled(err)
+		return checkout.Outcome{}, customers.Ruled(err)
 	}
 	outcome, err := s.Checkouts.Place(ctx, request)
 	if err != nil {
-		return outcome, ruled(err)
+		return outcome, customers.Ruled(err)
 	}
 	if outcome.Refused != nil && errors.Is(outcome.Refused, domaincheckout.ErrReused) {
 		return outcome, eventstore.ErrConflict // somebody withdrew it meanwhile

@@ -1,6 +1,7 @@
 package drafts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 )
 
@@ -73,22 +75,7 @@ type Recovery struct {
 
 // Run recovers until the context ends.
 func (r *Recovery) Run(ctx context.Context) error {
-	interval := r.Interval
-	if interval == 0 {
-		interval = 5 * time.Second
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		if err := r.Round(ctx); err != nil && ctx.Err() == nil {
-			r.Logger.WarnContext(ctx, "recovery of drafts", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return handlers.Rounds(ctx, cmp.Or(r.Interval, 5*time.Second), r.Logger, "recovery of drafts", r.Round)
 }
 
 // Round works once through the list. It returns all failures.
@@ -97,11 +84,10 @@ func (r *Recovery) Round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list drafts: %w", err)
 	}
-	var errs []error
-	for _, id := range ids {
+	return handlers.ForEach(ids, 1, func(id string) error {
 		if _, err := r.Service.Get(ctx, id); err != nil {
-			errs = append(errs, fmt.Errorf("draft %s: %w", id, err))
+			return fmt.Errorf("draft %s: %w", id, err)
 		}
-	}
-	return errors.Join(errs...)
+		return nil
+	})
 }

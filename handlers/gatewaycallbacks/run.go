@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/process"
 )
 
@@ -64,22 +63,7 @@ type Sweeper struct {
 
 // Run sweeps until the context ends.
 func (w *Sweeper) Run(ctx context.Context) error {
-	interval := w.Interval
-	if interval == 0 {
-		interval = time.Second
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		if err := w.Round(ctx); err != nil && ctx.Err() == nil {
-			w.Service.Logger.WarnContext(ctx, "callbacks of gateways", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return handlers.Rounds(ctx, w.Interval, w.Service.Logger, "callbacks of gateways", w.Round)
 }
 
 // Round works once through what is due. What is not yet possible is no error.
@@ -88,25 +72,13 @@ func (w *Sweeper) Round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list callbacks: %w", err)
 	}
-	var (
-		mu    sync.Mutex
-		errs  []error
-		group errgroup.Group
-	)
-	group.SetLimit(workers)
-	for _, item := range w.due(items) {
-		group.Go(func() error {
-			err := w.Service.Apply(ctx, item.ID)
-			if notYet := (*process.NotYetError)(nil); err != nil && !errors.As(err, &notYet) {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
+	return handlers.ForEach(w.due(items), workers, func(item Item) error {
+		err := w.Service.Apply(ctx, item.ID)
+		if notYet := (*process.NotYetError)(nil); errors.As(err, &notYet) {
 			return nil
-		})
-	}
-	_ = group.Wait() // failures are in errs
-	return errors.Join(errs...)
+		}
+		return err
+	})
 }
 
 // schedule is when a callback is tried after it was received; after that it is

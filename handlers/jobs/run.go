@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
 )
 
 // Run is one attempt at a job. It belongs to one goroutine.
@@ -123,14 +124,11 @@ func (s *Service) begin(ctx context.Context, id string) (context.Context, func()
 	}
 }
 
-// alarming is after how many failures people are told.
-const alarming = 5
-
 func (r *Runner) postpone(ctx context.Context, state job.State, cause error) error {
 	attempt, now := state.Attempts+1, r.Service.Now().UTC()
-	retryAt := now.Add(r.wait(attempt))
+	retryAt := now.Add(handlers.BackOff(attempt, r.random()))
 	log := r.Logger.WarnContext
-	if attempt >= alarming {
+	if attempt >= handlers.AlarmAt {
 		log = r.Logger.ErrorContext
 	}
 	log(ctx, "job failed and is tried again", "job", state.JobID, "kind", state.Kind, "attempt", attempt, "retry_at", retryAt, "error", cause)
@@ -140,15 +138,9 @@ func (r *Runner) postpone(ctx context.Context, state job.State, cause error) err
 	return settled(err)
 }
 
-// wait is the pause after so many failures, 20 % either way, so that what
-// failed together is not tried again together.
-func (r *Runner) wait(attempt int) time.Duration {
-	waits := [...]time.Duration{
-		time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+func (r *Runner) random() float64 {
+	if r.Random == nil {
+		return 0.5
 	}
-	wait := waits[min(attempt, len(waits))-1]
-	if r.Random != nil {
-		wait = time.Duration(float64(wait) * (0.8 + 0.4*r.Random()))
-	}
-	return wait
+	return r.Random()
 }

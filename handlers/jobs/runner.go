@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/job"
+	"github.com/waybill-dev/waybill/handlers"
 )
 
 // Todo lists jobs that something is to be done about. It may lag: what it says
@@ -26,7 +27,7 @@ type Runner struct {
 	// Document is what is told of a finished job.
 	Document func(job.State) ([]byte, error)
 	Logger   *slog.Logger
-	Random   func() float64 // from 0 to below 1; nil does not vary the pauses
+	Random   func() float64 // in [0, 1): spreads what failed together; nil does not
 	Interval time.Duration  // between two looks at the list; 0 means 1 s
 	Workers  int            // jobs at once; 0 means 8
 	// CallbackWaits stand between the attempts of a callback: one attempt more
@@ -45,33 +46,21 @@ type Runner struct {
 // Run runs jobs until the context ends, and then waits for those under way to
 // notice.
 func (r *Runner) Run(ctx context.Context) error {
-	interval := r.Interval
-	if interval == 0 {
-		interval = time.Second
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
+	var started sync.WaitGroup
+	started.Go(func() { r.takeStarted(ctx) })
 	defer r.group.Wait()
-	for {
-		if err := r.Round(ctx); err != nil && ctx.Err() == nil {
-			r.Logger.WarnContext(ctx, "list of jobs", "error", err)
-		}
-		if err := r.untilTick(ctx, ticker); err != nil {
-			return err
-		}
-	}
+	defer started.Wait()
+	return handlers.Rounds(ctx, r.Interval, r.Logger, "list of jobs", r.Round)
 }
 
-// untilTick takes up jobs that were started in this process.
-func (r *Runner) untilTick(ctx context.Context, ticker *time.Ticker) error {
+// takeStarted takes up jobs that were started in this process at once.
+func (r *Runner) takeStarted(ctx context.Context) {
 	for {
 		select {
 		case id := <-r.Service.started:
 			r.take(ctx, id)
-		case <-ticker.C:
-			return nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
 	}
 }

@@ -104,30 +104,18 @@ func (p *Processor) record(ctx context.Context, l *log, t Task, failure error) e
 
 func (p *Processor) fail(ctx context.Context, l *log, t Task, failure error) error {
 	now, attempt := p.Now(), t.Failures+1
-	retryAt := now.Add(wait(attempt, p.Random()))
+	retryAt := now.Add(handlers.BackOff(attempt, p.Random()))
 	command := process.Fail{OrderID: t.OrderID, Task: t.recorded(), Attempt: attempt, Cause: failure.Error(), RetryAt: retryAt}
 	if err := l.record(ctx, t, "failed "+strconv.Itoa(attempt), command); err != nil {
 		return err
 	}
 	p.hold(t, earlier(retryAt, now.Add(settle)))
-	if attempt < process.AlarmAt {
+	if attempt < handlers.AlarmAt {
 		p.Logger.WarnContext(ctx, "a task of an order failed", "order", t.OrderID, "task", t.Key(), "attempt", attempt, "retry_at", retryAt, "error", failure)
 	} else {
 		p.Logger.ErrorContext(ctx, "a task of an order keeps failing", "order", t.OrderID, "task", t.Key(), "attempt", attempt, "retry_at", retryAt, "error", failure)
 	}
 	return nil
-}
-
-// waits are those after the first failures; the last one repeats.
-var waits = [...]time.Duration{
-	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
-}
-
-// wait returns how long to wait after a failure, counted from 1: up to a tenth
-// more or less, so that what failed together does not come back together.
-func wait(attempt int, random float64) time.Duration {
-	d := waits[min(attempt, len(waits))-1]
-	return d + time.Duration((random-0.5)*0.2*float64(d))
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -2,17 +2,14 @@ package stock
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers"
 )
 
 // ExpiredItems lists items with open reservations whose time is over. It may
@@ -37,18 +34,7 @@ const sweepers = 8
 
 // Run sweeps until the context ends.
 func (s *Sweeper) Run(ctx context.Context) error {
-	ticker := time.NewTicker(or(s.Interval, time.Second))
-	defer ticker.Stop()
-	for {
-		if err := s.Round(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "expired reservations were not released", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return handlers.Rounds(ctx, s.Interval, s.Logger, "expired reservations were not released", s.Round)
 }
 
 // Round sweeps every item that is listed. It returns all failures; what they
@@ -59,24 +45,7 @@ func (s *Sweeper) Round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list expired reservations: %w", err)
 	}
-	var (
-		mu    sync.Mutex
-		errs  []error
-		group errgroup.Group
-	)
-	group.SetLimit(sweepers)
-	for _, item := range items {
-		group.Go(func() error {
-			if err := s.sweep(ctx, item, now); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // failures are in errs
-	return errors.Join(errs...)
+	return handlers.ForEach(items, sweepers, func(item Item) error { return s.sweep(ctx, item, now) })
 }
 
 // sweep releases what has expired of one item, as many at once as one append
