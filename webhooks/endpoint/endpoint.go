@@ -33,6 +33,7 @@ type State struct {
 	SecretVersion  int
 	DisabledReason string
 	LastTest       string
+	Replays        []Replay // oldest first
 	Created        Created
 }
 
@@ -78,6 +79,8 @@ func decide(s State, c Command) ([]Event, error) {
 		return []Event{Enabled{EndpointID: s.ID, EnabledAt: c.At}}, nil
 	case Test:
 		return decideTest(s, c)
+	case RequestReplay, ProgressReplay, CancelReplay, CompleteReplay:
+		return decideReplay(s, c)
 	case Create:
 	}
 	panic("endpoint: impossible command")
@@ -109,12 +112,15 @@ func evolve(s State, e Event) State {
 		}
 	case Deleted:
 		s.Status, s.SealedSecret = StatusDeleted, nil
+		s.Replays = evolveReplays(s.Replays, e)
 	case Disabled:
 		s.Status, s.DisabledReason = StatusDisabled, e.Reason
 	case Enabled:
 		s.Status, s.DisabledReason = StatusActive, ""
 	case Tested:
 		s.LastTest = e.TestID
+	case ReplayRequested, ReplayProgressed, ReplayCancelled, ReplayCompleted:
+		s.Replays = evolveReplays(s.Replays, e)
 	}
 	return s
 }

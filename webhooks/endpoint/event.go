@@ -86,5 +86,5 @@ func (Tested) EventName() string { return "EndpointTested" }
 
 // EventTypes lists the stored events of this package for the codec.
 func EventTypes() []domain.EventType {
-	return domain.EventTypes(Created{}, Deleted{}, Disabled{}, Enabled{}, Tested{})
+	return append(domain.EventTypes(Created{}, Deleted{}, Disabled{}, Enabled{}, Tested{}), replayEvents()...)
 }
