@@ -1,16 +1,13 @@
 // Package signing makes the secrets of endpoints and the signatures of
-// Standard Webhooks (https://www.standardwebhooks.com, scheme v1). It signs
-// the exact bytes that are sent and never prints a secret.
+// Standard Webhooks (https://www.standardwebhooks.com, schemes v1 and v1a). It
+// signs the exact bytes that are sent and never prints a secret.
 package signing
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -81,11 +78,5 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Sign returns the value of the signature header for one attempt.
 func (s Secret) Sign(id string, at time.Time, body []byte) string {
-	h := hmac.New(sha256.New, s.key)
-	head := make([]byte, 0, len(id)+22)
-	head = append(append(head, id...), '.')
-	head = append(strconv.AppendInt(head, at.Unix(), 10), '.')
-	h.Write(head)
-	h.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
+	return SchemeSecret + "," + base64.StdEncoding.EncodeToString(s.mac(signedContent(id, at, body)))
 }
