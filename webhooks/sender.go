@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
@@ -208,6 +209,8 @@ func Classify(err error) delivery.Class {
 	switch {
 	case errors.Is(err, address.ErrBlocked):
 		return delivery.ClassBlocked
+	case errors.Is(err, credentials.ErrToken):
+		return delivery.ClassToken
 	case errors.As(err, &lookup):
 		return delivery.ClassDNS
 	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):

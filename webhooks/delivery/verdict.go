@@ -24,6 +24,7 @@ const (
 	ClassTimeout     Class = "timeout"
 	ClassReset       Class = "reset"
 	ClassBlocked     Class = "blocked" // by the guard
+	ClassToken       Class = "token"   // the receiver's token server gave no OAuth 2.0 token
 	ClassMessage     Class = "message" // our side could not make the message
 )
 
@@ -97,5 +98,5 @@ func classOf(status int) Class {
 // unreachable says that the receiver's program was not reached at all, so the
 // event cannot be what is wrong.
 func (c Class) unreachable() bool {
-	return c == ClassDNS || c == ClassConnect || c == ClassTLS || c == ClassBlocked
+	return c == ClassDNS || c == ClassConnect || c == ClassTLS || c == ClassBlocked || c == ClassToken
 }
