@@ -1,7 +1,9 @@
-// Package database opens SQL databases and brings their schema up to date. It
-// promises one writer at a time, whose transactions lock at once and so never
-// fail half-way for a lock, readers that do not wait for it, and a clear error
-// for a file that a newer program wrote. It must not know any table.
+// Package database opens SQL databases, SQLite files or schemas of a Postgres,
+// and brings them up to date. It promises that transactions of [DB.Tx] run one
+// at a time, over all processes, and so never fail half-way for a lock; readers
+// that do not wait for them; one text of SQL for both engines; connections that
+// heal; and a clear error for what a newer program wrote. It must not know any
+// table.
 package database
 
 import (
@@ -16,10 +18,13 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Config names a database file and its schema.
+// Config names a database and its schema.
 type Config struct {
-	// Path of the SQLite file; folders are made as needed.
+	// Path of the SQLite file; folders are made as needed. On Postgres the
+	// file's name is that of the schema: orders-v2.db is orders_v2.
 	Path string
+	// Server is the Postgres to use instead of a file; nil is SQLite.
+	Server *Server
 	// Migrations are goose files in the root of the file system.
 	Migrations fs.FS
 	// Durable waits for the disk at each commit. Without it a power cut may
@@ -30,8 +35,11 @@ type Config struct {
 
 // DB is an open database.
 type DB struct {
-	Write *sql.DB // one connection; BEGIN locks
-	Read  *sql.DB // a pool; writes are refused
+	Write *sql.DB // SQLite has one connection, whose BEGIN locks
+	Read  *sql.DB // a pool; SQLite refuses to write with it
+
+	server *Server // nil is SQLite
+	schema string  // Postgres's
 }
 
 // ErrNewer says that the schema was written by a newer program.
@@ -39,6 +47,9 @@ var ErrNewer = errors.New("the database was written by a newer version of the pr
 
 // Open opens a database, makes it if there is none, and migrates it.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Server != nil {
+		return openSchema(ctx, cfg)
+	}
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", cfg.Path, err)
 	}
@@ -46,14 +57,29 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
-	if err := migrate(ctx, db.Write, cfg.Migrations); err != nil {
+	if err := migrate(ctx, goose.DialectSQLite3, db.Write, migrationsFor{FS: cfg.Migrations}); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate %s: %w", cfg.Path, err), db.Close())
 	}
 	return db, nil
 }
 
-func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, migrations)
+// openSchema migrates while no other process does: several may start at once.
+func openSchema(ctx context.Context, cfg Config) (*DB, error) {
+	db, err := connectPostgres(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open schema %s of %s: %w", schemaOf(cfg.Path), cfg.Server, err)
+	}
+	err = cfg.Server.locked(ctx, "migrate "+db.schema, func(ctx context.Context) error {
+		return migrate(ctx, goose.DialectPostgres, db.Write, migrationsFor{FS: cfg.Migrations, postgres: true})
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate schema %s of %s: %w", db.schema, cfg.Server, err), db.Close())
+	}
+	return db, nil
+}
+
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, migrations fs.FS) error {
+	provider, err := goose.NewProvider(dialect, db, migrations)
 	if err != nil {
 		return err
 	}
@@ -68,14 +94,28 @@ func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 	return err
 }
 
+// attempts is how often a transaction is tried that failed because of others.
+const attempts = 5
+
 // Tx runs do as one transaction: all of it or, when it returns an error,
-// nothing.
-func (db *DB) Tx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := db.Write.BeginTx(ctx, nil)
+// nothing. No other of this database's runs beside it, in any process. On
+// Postgres do may be called again, after what it wrote was undone, where others
+// were in the way.
+func (db *DB) Tx(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	for range attempts {
+		if err = db.tx(ctx, do); !again(err) {
+			break
+		}
+	}
+	return err
+}
+
+func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := db.Write.BeginTx(context.WithValue(ctx, alone{}, true), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	// After a panic, too, the one connection must be free again.
+	// After a panic, too, the connection must be free again.
 	defer func() { _ = tx.Rollback() }()
 	if err := do(tx); err != nil {
 		return err

@@ -45,7 +45,14 @@ func source(path, lock string, pragmas ...string) string {
 // of changes is worked into the file and emptied. It waits for readers; the
 // error says that they took too long, and it may be asked again. It needs a
 // [Config.Durable] database, which overwrites what is deleted.
+//
+// On Postgres it makes the space free to be overwritten. What was there stays on
+// the server's disk until it is, and in its log of changes and its backups for
+// as long as they are kept.
 func (db *DB) Forget(ctx context.Context) error {
+	if db.server != nil {
+		return db.vacuum(ctx)
+	}
 	var busy, frames, moved int
 	row := db.Write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	if err := row.Scan(&busy, &frames, &moved); err != nil {

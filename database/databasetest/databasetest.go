@@ -1,0 +1,157 @@
+// Package databasetest lets tests run on every engine: on SQLite files, and on
+// a real Postgres, which it starts once for a test binary and ends with it. It
+// promises each test a database of its own. Where no Postgres is installed the
+// tests that want one are skipped by name. It must not know any table.
+package databasetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-dev/waybill/database"
+)
+
+// Running is the environment variable that names a Postgres that runs already,
+// with a user who may make databases; empty starts one.
+const Running = "WAYBILL_TEST_POSTGRES"
+
+// Engine is one kind of database, with a place for those of one test.
+type Engine struct {
+	Name   string
+	Server *database.Server // nil is SQLite
+	URL    string           // of the server, for settings; empty is SQLite
+	Dir    string           // for files
+}
+
+// Each runs a test on every engine.
+func Each(t *testing.T, test func(t *testing.T, e Engine)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, Postgres(t))
+	})
+}
+
+// SQLite returns a folder for files.
+func SQLite(t testing.TB) Engine {
+	t.Helper()
+	return Engine{Name: "SQLite", Dir: t.TempDir()}
+}
+
+// Postgres returns connections to an empty database.
+func Postgres(t testing.TB) Engine {
+	t.Helper()
+	e := Engine{Name: "Postgres", Dir: t.TempDir(), URL: URL(t)}
+	e.Server = Connect(t, e.URL)
+	return e
+}
+
+// Connect connects to a database as another process would.
+func Connect(t testing.TB, url string) *database.Server {
+	t.Helper()
+	server, err := database.Connect(t.Context(), database.ServerConfig{URL: url, Connections: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// Config is that of a database of this test.
+func (e Engine) Config(name string, migrations fs.FS) database.Config {
+	return database.Config{Path: filepath.Join(e.Dir, name+".db"), Server: e.Server, Migrations: migrations}
+}
+
+// Open opens a database of this test until its end.
+func (e Engine) Open(t testing.TB, name string, migrations fs.FS) *database.DB {
+	t.Helper()
+	db, err := database.Open(t.Context(), e.Config(name, migrations))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// URL makes an empty database that is dropped after the test, and returns how
+// it is reached.
+func URL(t testing.TB) string {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server == "" {
+		t.Skip("no Postgres is installed: apt-get install postgresql, or name one in " + Running)
+	}
+	return makeDatabase(t, server)
+}
+
+func makeDatabase(t testing.TB, server string) string {
+	t.Helper()
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	name := "waybill_test_" + hex.EncodeToString(b[:])
+	if err := admin(server, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := admin(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func admin(server, statement string) error {
+	const patience = time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return fmt.Errorf("connect to the Postgres of the tests: %w", err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+// shared returns how the server of this test binary is reached; empty where
+// there can be none.
+var shared = sync.OnceValues(func() (string, error) {
+	if running := os.Getenv(Running); running != "" {
+		return running, nil
+	}
+	if programs() == "" {
+		return "", nil
+	}
+	p, err := start()
+	if err != nil {
+		return "", err
+	}
+	return p.url(), nil
+})
