@@ -94,20 +94,12 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, migrations 
 	return err
 }
 
-// attempts is how often a transaction is tried that failed because of others.
-const attempts = 5
-
 // Tx runs do as one transaction: all of it or, when it returns an error,
 // nothing. No other of this database's runs beside it, in any process. On
 // Postgres do may be called again, after what it wrote was undone, where others
 // were in the way.
-func (db *DB) Tx(ctx context.Context, do func(*sql.Tx) error) (err error) {
-	for range attempts {
-		if err = db.tx(ctx, do); !again(err) {
-			break
-		}
-	}
-	return err
+func (db *DB) Tx(ctx context.Context, do func(*sql.Tx) error) error {
+	return Retry(func() error { return db.tx(ctx, do) })
 }
 
 func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {

@@ -48,11 +48,19 @@ func sqlState(err error) string {
 	return ""
 }
 
-// again tells whether a transaction failed because of others, and may be done
-// once more.
-func again(err error) bool {
-	state := sqlState(err)
-	return state == stateSerialization || state == stateDeadlock
+// attempts is how often something is tried that failed because of others.
+const attempts = 5
+
+// Retry does again a transaction, or a statement by itself, that was undone
+// because others were in its way: two that wait for each other, say.
+func Retry(do func() error) (err error) {
+	for range attempts {
+		err = do()
+		if state := sqlState(err); state != stateSerialization && state != stateDeadlock {
+			break
+		}
+	}
+	return err
 }
 
 // explained marks errors that say that the server is away, and tells people

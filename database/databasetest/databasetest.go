@@ -96,14 +96,17 @@ func (e Engine) Open(t testing.TB, name string, migrations fs.FS) *database.DB {
 // it is reached.
 func URL(t testing.TB) string {
 	t.Helper()
+	if running := os.Getenv(Running); running != "" {
+		return makeDatabase(t, running)
+	}
 	server, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if server == "" {
+	if server == nil {
 		t.Skip("no Postgres is installed: apt-get install postgresql, or name one in " + Running)
 	}
-	return makeDatabase(t, server)
+	return server.Database(t)
 }
 
 func makeDatabase(t testing.TB, server string) string {
@@ -140,18 +143,11 @@ func admin(server, statement string) error {
 	return err
 }
 
-// shared returns how the server of this test binary is reached; empty where
-// there can be none.
-var shared = sync.OnceValues(func() (string, error) {
-	if running := os.Getenv(Running); running != "" {
-		return running, nil
-	}
+// shared returns the server of this test binary; nil where there can be none.
+// It is kept for good: a Process that is forgotten ends.
+var shared = sync.OnceValues(func() (*Process, error) {
 	if programs() == "" {
-		return "", nil
+		return nil, nil
 	}
-	p, err := start()
-	if err != nil {
-		return "", err
-	}
-	return p.url(), nil
+	return start()
 })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 )
@@ -46,24 +47,36 @@ func (l *Ledger) Acquire(ctx context.Context, key Key, owner string, now, until 
 
 // Renew prolongs every lease of an owner that has not run out and returns the
 // epochs of those it still has.
-func (l *Ledger) Renew(ctx context.Context, owner string, now, until time.Time) (map[Key]int64, error) {
+func (l *Ledger) Renew(ctx context.Context, owner string, now, until time.Time) (epochs map[Key]int64, err error) {
+	err = database.Retry(func() (err error) {
+		epochs, err = l.renew(ctx, owner, now, until)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("renew leases: %w", err)
+	}
+	return epochs, nil
+}
+
+func (l *Ledger) renew(ctx context.Context, owner string, now, until time.Time) (_ map[Key]int64, err error) {
 	l.statements.Add(1)
 	rows, err := l.Write.QueryContext(ctx, `
 		UPDATE wh_cursor SET lease_until = ? WHERE owner = ? AND lease_until >= ?
 		RETURNING endpoint_id, run_id, epoch`, millis(until), owner, millis(now))
 	if err != nil {
-		return nil, fmt.Errorf("renew leases: %w", err)
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	epochs := map[Key]int64{}
 	for rows.Next() {
 		var key Key
 		var epoch int64
 		if err := rows.Scan(&key.EndpointID, &key.RunID, &epoch); err != nil {
-			return nil, errors.Join(fmt.Errorf("renew leases: %w", err), rows.Close())
+			return nil, err
 		}
 		epochs[key] = epoch
 	}
-	return epochs, errors.Join(rows.Err(), rows.Close())
+	return epochs, rows.Err()
 }
 
 // Release gives a cursor back, if it is still ours.
@@ -83,7 +96,8 @@ func (l *Ledger) Release(ctx context.Context, lease Lease) error {
 func (l *Ledger) Furthest(ctx context.Context) (eventstore.Position, error) {
 	var position int64
 	err := l.Read.QueryRowContext(ctx, `
-		SELECT max(coalesce((SELECT max(pos) FROM wh_cursor), 0), coalesce((SELECT max(position) FROM wh_checkpoint), 0))`).Scan(&position)
+		SELECT coalesce(max(position), 0) FROM (
+			SELECT max(pos) AS position FROM wh_cursor UNION ALL SELECT max(position) FROM wh_checkpoint) AS reached`).Scan(&position)
 	if err != nil {
 		return 0, fmt.Errorf("read the furthest cursor: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -32,8 +33,8 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Ledger reads and writes the tables. Write has one connection whose
-// transactions lock at once; Read is a pool.
+// Ledger reads and writes the tables, of a SQLite file or in a Postgres that
+// several processes share.
 type Ledger struct {
 	Write, Read *sql.DB
 
@@ -44,14 +45,19 @@ type Ledger struct {
 // BEGIN and COMMIT included.
 func (l *Ledger) Statements() int64 { return l.statements.Load() }
 
-// tx runs several statements as one step.
+// tx runs several statements as one step. Where another one was in the way it
+// is run again.
 func (l *Ledger) tx(ctx context.Context, do func(context.Context, *tx) error) error {
+	return database.Retry(func() error { return l.once(ctx, do) })
+}
+
+func (l *Ledger) once(ctx context.Context, do func(context.Context, *tx) error) error {
 	raw, err := l.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	l.statements.Add(2)
-	// After a panic, too, the one connection must be free again.
+	// After a panic, too, the connection must be free again.
 	defer func() { _ = raw.Rollback() }()
 	if err := do(ctx, &tx{Tx: raw, count: &l.statements}); err != nil {
 		return err

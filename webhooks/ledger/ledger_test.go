@@ -1,13 +1,12 @@
 package ledger_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
@@ -20,17 +19,9 @@ var (
 
 const lease = 15 * time.Second
 
-func openLedger(t *testing.T) *ledger.Ledger {
+func openLedger(t *testing.T, e databasetest.Engine) *ledger.Ledger {
 	t.Helper()
-	db, err := database.Open(t.Context(), database.Config{Path: filepath.Join(t.TempDir(), "webhooks.db"), Migrations: ledger.Migrations()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := e.Open(t, "webhooks", ledger.Migrations())
 	return &ledger.Ledger{Write: db.Write, Read: db.Read}
 }
 
@@ -41,9 +32,9 @@ func endpoint() *ledger.Endpoint {
 	}
 }
 
-func withEndpoint(t *testing.T) *ledger.Ledger {
+func withEndpoint(t *testing.T, e databasetest.Engine) *ledger.Ledger {
 	t.Helper()
-	l := openLedger(t)
+	l := openLedger(t, e)
 	if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: endpoint(), Position: 100}}, 110); err != nil {
 		t.Fatal(err)
 	}
@@ -61,69 +52,73 @@ func acquire(t *testing.T, l *ledger.Ledger, owner string, now time.Time) (ledge
 
 func TestEndpointsFollowTheLog(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	at, err := l.Checkpoint(t.Context())
-	if err != nil || at != 110 {
-		t.Fatalf("checkpoint %d, %v", at, err)
-	}
-	changed := endpoint()
-	changed.Active, changed.DisabledReason, changed.Revision = false, "gone", 3
-	if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: changed, Position: 150}}, 150); err != nil {
-		t.Fatal(err)
-	}
-	got, ok, err := l.Endpoint(t.Context(), "e1")
-	if diff := cmp.Diff(*changed, got); diff != "" || !ok || err != nil {
-		t.Errorf("%t, %v, (-want +got):\n%s", ok, err, diff)
-	}
-	if lease, _ := acquire(t, l, "a", noon); lease.Through != 100 {
-		t.Errorf("a later event moved the cursor to %d", lease.Through)
-	}
-	if at, err := l.Furthest(t.Context()); err != nil || at != 150 {
-		t.Errorf("furthest %d, %v", at, err)
-	}
-	if err := l.Apply(t.Context(), []ledger.Change{{Deleted: "e1"}}, 160); err != nil {
-		t.Fatal(err)
-	}
-	if list, err := l.Endpoints(t.Context()); err != nil || len(list) > 0 {
-		t.Errorf("%v, %v", list, err)
-	}
-	if _, ok := acquire(t, l, "a", noon); ok {
-		t.Error("the cursor of a deleted endpoint can be had")
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		at, err := l.Checkpoint(t.Context())
+		if err != nil || at != 110 {
+			t.Fatalf("checkpoint %d, %v", at, err)
+		}
+		changed := endpoint()
+		changed.Active, changed.DisabledReason, changed.Revision = false, "gone", 3
+		if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: changed, Position: 150}}, 150); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, err := l.Endpoint(t.Context(), "e1")
+		if diff := cmp.Diff(*changed, got); diff != "" || !ok || err != nil {
+			t.Errorf("%t, %v, (-want +got):\n%s", ok, err, diff)
+		}
+		if lease, _ := acquire(t, l, "a", noon); lease.Through != 100 {
+			t.Errorf("a later event moved the cursor to %d", lease.Through)
+		}
+		if at, err := l.Furthest(t.Context()); err != nil || at != 150 {
+			t.Errorf("furthest %d, %v", at, err)
+		}
+		if err := l.Apply(t.Context(), []ledger.Change{{Deleted: "e1"}}, 160); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := l.Endpoints(t.Context()); err != nil || len(list) > 0 {
+			t.Errorf("%v, %v", list, err)
+		}
+		if _, ok := acquire(t, l, "a", noon); ok {
+			t.Error("the cursor of a deleted endpoint can be had")
+		}
+	})
 }
 
 func TestOneOwnerAtATime(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	first, ok := acquire(t, l, "a", noon)
-	if !ok || first.Epoch != 1 {
-		t.Fatalf("first: %+v", first)
-	}
-	if _, ok := acquire(t, l, "b", noon.Add(lease)); ok {
-		t.Fatal("a second owner got in while the lease lasts")
-	}
-	if epochs, err := l.Renew(t.Context(), "a", noon.Add(10*time.Second), noon.Add(25*time.Second)); err != nil || epochs[key] != 1 {
-		t.Fatalf("renewed %v, %v", epochs, err)
-	}
-	second, ok := acquire(t, l, "b", noon.Add(26*time.Second))
-	if !ok || second.Epoch != 2 {
-		t.Fatalf("second: %+v", second)
-	}
-	if epochs, err := l.Renew(t.Context(), "a", noon.Add(26*time.Second), noon.Add(time.Hour)); err != nil || len(epochs) > 0 {
-		t.Errorf("the first owner renewed %v, %v", epochs, err)
-	}
-	if err := l.Release(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
-	if status, _, err := l.Status(t.Context(), key); err != nil || status.Owner != "b" {
-		t.Errorf("a release by the first owner: %+v, %v", status, err)
-	}
-	if err := l.Release(t.Context(), second); err != nil {
-		t.Fatal(err)
-	}
-	if third, ok := acquire(t, l, "a", noon.Add(27*time.Second)); !ok || third.Epoch != 3 {
-		t.Errorf("after a release: %+v", third)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		first, ok := acquire(t, l, "a", noon)
+		if !ok || first.Epoch != 1 {
+			t.Fatalf("first: %+v", first)
+		}
+		if _, ok := acquire(t, l, "b", noon.Add(lease)); ok {
+			t.Fatal("a second owner got in while the lease lasts")
+		}
+		if epochs, err := l.Renew(t.Context(), "a", noon.Add(10*time.Second), noon.Add(25*time.Second)); err != nil || epochs[key] != 1 {
+			t.Fatalf("renewed %v, %v", epochs, err)
+		}
+		second, ok := acquire(t, l, "b", noon.Add(26*time.Second))
+		if !ok || second.Epoch != 2 {
+			t.Fatalf("second: %+v", second)
+		}
+		if epochs, err := l.Renew(t.Context(), "a", noon.Add(26*time.Second), noon.Add(time.Hour)); err != nil || len(epochs) > 0 {
+			t.Errorf("the first owner renewed %v, %v", epochs, err)
+		}
+		if err := l.Release(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := l.Status(t.Context(), key); err != nil || status.Owner != "b" {
+			t.Errorf("a release by the first owner: %+v, %v", status, err)
+		}
+		if err := l.Release(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		if third, ok := acquire(t, l, "a", noon.Add(27*time.Second)); !ok || third.Epoch != 3 {
+			t.Errorf("after a release: %+v", third)
+		}
+	})
 }
 
 func settlement(lease ledger.Lease, through eventstore.Position) ledger.Settlement {
@@ -146,102 +141,110 @@ func settlement(lease ledger.Lease, through eventstore.Position) ledger.Settleme
 
 func TestSettlingSavesEverythingAtOnce(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	lease, _ := acquire(t, l, "a", noon)
-	s := settlement(lease, 140)
-	if saved, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil || !saved[0] {
-		t.Fatalf("%v, %v", saved, err)
-	}
-	lease.Through = 122
-	rows, err := l.Parked(t.Context(), lease)
-	want := []delivery.Parked{s.Changes.Parked[0], s.Changes.Parked[2], s.Changes.Parked[1]}
-	if diff := cmp.Diff(want, rows); diff != "" || err != nil {
-		t.Errorf("%v, (-want +got):\n%s", err, diff)
-	}
-	if attempts, err := l.Attempts(t.Context(), "e1", 10); err != nil || cmp.Diff(s.Attempts, attempts) != "" {
-		t.Errorf("%v, (-want +got):\n%s", err, cmp.Diff(s.Attempts, attempts))
-	}
-	status, ok, err := l.Status(t.Context(), key)
-	wantStatus := ledger.Status{
-		Through: 140, Owner: "a", Epoch: 1, LeaseUntil: noon.Add(15 * time.Second), GateUntil: noon.Add(time.Minute),
-		Breaker: delivery.Open, Parked: 2, Dead: 1, NextDue: noon,
-	}
-	if diff := cmp.Diff(wantStatus, status); diff != "" || !ok || err != nil {
-		t.Errorf("%v, (-want +got):\n%s", err, diff)
-	}
-	again := ledger.Settlement{Lease: lease, Changes: delivery.Changes{Through: 150, Unparked: []eventstore.Position{120, 999}}}
-	if saved, err := l.Settle(t.Context(), []ledger.Settlement{again}); err != nil || !saved[0] {
-		t.Fatalf("%v, %v", saved, err)
-	}
-	if rows, err := l.Parked(t.Context(), lease); err != nil || len(rows) != 2 {
-		t.Errorf("after unparking: %v, %v", rows, err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		lease, _ := acquire(t, l, "a", noon)
+		s := settlement(lease, 140)
+		if saved, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil || !saved[0] {
+			t.Fatalf("%v, %v", saved, err)
+		}
+		lease.Through = 122
+		rows, err := l.Parked(t.Context(), lease)
+		want := []delivery.Parked{s.Changes.Parked[0], s.Changes.Parked[2], s.Changes.Parked[1]}
+		if diff := cmp.Diff(want, rows); diff != "" || err != nil {
+			t.Errorf("%v, (-want +got):\n%s", err, diff)
+		}
+		if attempts, err := l.Attempts(t.Context(), "e1", 10); err != nil || cmp.Diff(s.Attempts, attempts) != "" {
+			t.Errorf("%v, (-want +got):\n%s", err, cmp.Diff(s.Attempts, attempts))
+		}
+		status, ok, err := l.Status(t.Context(), key)
+		wantStatus := ledger.Status{
+			Through: 140, Owner: "a", Epoch: 1, LeaseUntil: noon.Add(15 * time.Second), GateUntil: noon.Add(time.Minute),
+			Breaker: delivery.Open, Parked: 2, Dead: 1, NextDue: noon,
+		}
+		if diff := cmp.Diff(wantStatus, status); diff != "" || !ok || err != nil {
+			t.Errorf("%v, (-want +got):\n%s", err, diff)
+		}
+		again := ledger.Settlement{Lease: lease, Changes: delivery.Changes{Through: 150, Unparked: []eventstore.Position{120, 999}}}
+		if saved, err := l.Settle(t.Context(), []ledger.Settlement{again}); err != nil || !saved[0] {
+			t.Fatalf("%v, %v", saved, err)
+		}
+		if rows, err := l.Parked(t.Context(), lease); err != nil || len(rows) != 2 {
+			t.Errorf("after unparking: %v, %v", rows, err)
+		}
+	})
 }
 
 func TestAZombieSavesNothingAndDisturbsNobody(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	other := endpoint()
-	other.ID = "e2"
-	if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: other, Position: 100}}, 111); err != nil {
-		t.Fatal(err)
-	}
-	zombie, _ := acquire(t, l, "a", noon)
-	acquire(t, l, "b", noon.Add(time.Minute))
-	healthy, _, err := l.Acquire(t.Context(), ledger.Key{EndpointID: "e2", RunID: ledger.Live}, "a", noon, noon.Add(lease))
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved, err := l.Settle(t.Context(), []ledger.Settlement{settlement(zombie, 140), {Lease: healthy, Changes: delivery.Changes{Through: 140}}})
-	if err != nil || saved[0] || !saved[1] {
-		t.Fatalf("%v, %v", saved, err)
-	}
-	rows, err := l.Parked(t.Context(), zombie)
-	attempts, attemptsErr := l.Attempts(t.Context(), "e1", 10)
-	status, _, statusErr := l.Status(t.Context(), key)
-	if err != nil || attemptsErr != nil || statusErr != nil || len(rows)+len(attempts) > 0 || status.Through != 100 {
-		t.Errorf("a zombie wrote %v, %v, %+v", rows, attempts, status)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		other := endpoint()
+		other.ID = "e2"
+		if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: other, Position: 100}}, 111); err != nil {
+			t.Fatal(err)
+		}
+		zombie, _ := acquire(t, l, "a", noon)
+		acquire(t, l, "b", noon.Add(time.Minute))
+		healthy, _, err := l.Acquire(t.Context(), ledger.Key{EndpointID: "e2", RunID: ledger.Live}, "a", noon, noon.Add(lease))
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := l.Settle(t.Context(), []ledger.Settlement{settlement(zombie, 140), {Lease: healthy, Changes: delivery.Changes{Through: 140}}})
+		if err != nil || saved[0] || !saved[1] {
+			t.Fatalf("%v, %v", saved, err)
+		}
+		rows, err := l.Parked(t.Context(), zombie)
+		attempts, attemptsErr := l.Attempts(t.Context(), "e1", 10)
+		status, _, statusErr := l.Status(t.Context(), key)
+		if err != nil || attemptsErr != nil || statusErr != nil || len(rows)+len(attempts) > 0 || status.Through != 100 {
+			t.Errorf("a zombie wrote %v, %v, %+v", rows, attempts, status)
+		}
+	})
 }
 
 func TestManyAttemptsNeedFewStatements(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	lease, _ := acquire(t, l, "a", noon)
-	s := settlement(lease, 140)
-	s.Changes.Parked = nil
-	for len(s.Attempts) < 64 {
-		s.Attempts = append(s.Attempts, s.Attempts[0])
-	}
-	before := l.Statements()
-	if _, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil {
-		t.Fatal(err)
-	}
-	if n := l.Statements() - before; n != 4 {
-		t.Errorf("%d statements for 64 deliveries", n)
-	}
-	if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 64 {
-		t.Errorf("%d attempts, %v", len(attempts), err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		lease, _ := acquire(t, l, "a", noon)
+		s := settlement(lease, 140)
+		s.Changes.Parked = nil
+		for len(s.Attempts) < 64 {
+			s.Attempts = append(s.Attempts, s.Attempts[0])
+		}
+		before := l.Statements()
+		if _, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil {
+			t.Fatal(err)
+		}
+		if n := l.Statements() - before; n != 4 {
+			t.Errorf("%d statements for 64 deliveries", n)
+		}
+		if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 64 {
+			t.Errorf("%d attempts, %v", len(attempts), err)
+		}
+	})
 }
 
 func TestOldAttemptsAreForgotten(t *testing.T) {
 	t.Parallel()
-	l := withEndpoint(t)
-	lease, _ := acquire(t, l, "a", noon)
-	s := settlement(lease, 140)
-	for i := range 2500 {
-		a := s.Attempts[0]
-		a.At = noon.Add(time.Duration(i) * time.Second)
-		s.Attempts = append(s.Attempts, a)
-	}
-	if _, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.ForgetAttempts(t.Context(), noon.Add(2400*time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 100 {
-		t.Errorf("%d attempts, %v", len(attempts), err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		lease, _ := acquire(t, l, "a", noon)
+		s := settlement(lease, 140)
+		for i := range 2500 {
+			a := s.Attempts[0]
+			a.At = noon.Add(time.Duration(i) * time.Second)
+			s.Attempts = append(s.Attempts, a)
+		}
+		if _, err := l.Settle(t.Context(), []ledger.Settlement{s}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.ForgetAttempts(t.Context(), noon.Add(2400*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 100 {
+			t.Errorf("%d attempts, %v", len(attempts), err)
+		}
+	})
 }

@@ -37,17 +37,25 @@ type Settlement struct {
 // Settle saves several settlements in one transaction and says for each
 // whether it was saved: one whose lease went to another owner writes nothing,
 // while the others are not disturbed.
-func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) ([]bool, error) {
-	saved := make([]bool, len(settlements))
-	err := l.tx(ctx, func(ctx context.Context, t *tx) error {
+func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []bool, err error) {
+	err = l.tx(ctx, func(ctx context.Context, t *tx) error {
+		saved = make([]bool, len(settlements))
+		ours, err := t.move(ctx, settlements)
+		if err != nil {
+			return err
+		}
 		var attempts []Attempt
 		for i, s := range settlements {
-			ours, err := t.settle(ctx, s)
-			if err != nil {
+			if epoch, moved := ours[s.Lease.Key]; !moved || epoch != s.Lease.Epoch {
+				continue
+			}
+			saved[i] = true
+			attempts = append(attempts, s.Attempts...)
+			if err := t.park(ctx, s.Lease.Key, s.Changes.Parked); err != nil {
 				return err
 			}
-			if saved[i] = ours; ours {
-				attempts = append(attempts, s.Attempts...)
+			if err := t.unpark(ctx, s.Lease.Key, s.Changes.Unparked); err != nil {
+				return err
 			}
 		}
 		return t.insertAttempts(ctx, attempts)
@@ -58,22 +66,49 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) ([]bool, 
 	return saved, nil
 }
 
-// settle moves the cursor first: if that is not ours to do, nothing else of
-// the settlement is written. Moving it by epoch alone suffices, as every
-// owner has an epoch of its own and only ever moves forward.
-func (t *tx) settle(ctx context.Context, s Settlement) (bool, error) {
-	moved, err := t.exec(ctx, `
-		UPDATE wh_cursor SET pos = ?, gate_until = ?, breaker = ?
-		WHERE endpoint_id = ? AND run_id = ? AND epoch = ? AND pos <= ?`,
-		fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker),
-		s.Lease.EndpointID, s.Lease.RunID, s.Lease.Epoch, fromPosition(s.Changes.Through))
-	if err != nil || moved == 0 {
-		return false, err
+// move moves the cursors first: of one that is not ours nothing else is
+// written. It returns the epochs of those that were. Moving by epoch alone
+// suffices, as every owner has an epoch of its own and only ever moves forward.
+func (t *tx) move(ctx context.Context, settlements []Settlement) (ours map[Key]int64, err error) {
+	ours = make(map[Key]int64, len(settlements))
+	return ours, inChunks(settlements, func(settlements []Settlement) (err error) {
+		const columns = 6
+		args := make([]any, 0, len(settlements)*columns)
+		for _, s := range settlements {
+			args = append(args, s.Lease.EndpointID, s.Lease.RunID, s.Lease.Epoch,
+				fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker))
+		}
+		t.count.Add(1)
+		rows, err := t.QueryContext(ctx, moveCursors(len(settlements), columns), args...)
+		if err != nil {
+			return fmt.Errorf("move cursors: %w", err)
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var key Key
+			var epoch int64
+			if err := rows.Scan(&key.EndpointID, &key.RunID, &epoch); err != nil {
+				return fmt.Errorf("move cursors: %w", err)
+			}
+			ours[key] = epoch
+		}
+		return rows.Err()
+	})
+}
+
+// moveCursors is the statement for so many cursors. The first row tells the
+// types of all.
+func moveCursors(rows, columns int) string {
+	query := `WITH settled (endpoint_id, run_id, epoch, pos, gate_until, breaker) AS (
+			VALUES (?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
+	if rows > 1 {
+		query += ", " + values(rows-1, columns)
 	}
-	if err := t.park(ctx, s.Lease.Key, s.Changes.Parked); err != nil {
-		return false, err
-	}
-	return true, t.unpark(ctx, s.Lease.Key, s.Changes.Unparked)
+	return query + `)
+		UPDATE wh_cursor SET pos = settled.pos, gate_until = settled.gate_until, breaker = settled.breaker FROM settled
+		WHERE wh_cursor.endpoint_id = settled.endpoint_id AND wh_cursor.run_id = settled.run_id
+			AND wh_cursor.epoch = settled.epoch AND wh_cursor.pos <= settled.pos
+		RETURNING wh_cursor.endpoint_id, wh_cursor.run_id, wh_cursor.epoch`
 }
 
 const chunk = 64 // rows of one statement
