@@ -17,7 +17,7 @@ func (a *App) startFulfilment() {
 		Store:        a.store,
 		Stock:        tracing.Stock(c.stock),
 		Gateways:     c.gateways,
-		Warehouse:    a.warehouse(),
+		Warehouse:    tracing.Warehouse(a.warehouse()),
 		People:       a.vault,
 		Replacements: fulfilment.Exchanges{Checkout: c.checkout},
 		Now:          a.now,

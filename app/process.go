@@ -12,6 +12,7 @@ import (
 	tasks "github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/projections"
+	"github.com/waybill-dev/waybill/tracing"
 )
 
 // startProcess starts, with the role, what does the tasks of orders and what
@@ -59,7 +60,7 @@ func (a *App) taskHandlers() map[process.Kind]tasks.Handler {
 	} {
 		maps.Copy(all, some)
 	}
-	return all
+	return tracing.Tasks(all)
 }
 
 func (a *App) fulfilment() *fulfilment.Service { return a.commands.fulfilment }
@@ -76,7 +77,8 @@ func (d dueTasks) Due(ctx context.Context, now time.Time, after tasks.Task, limi
 	for i, row := range rows {
 		due[i] = tasks.Task{
 			OrderID: row.OrderID, Kind: row.Task.Kind, Ref: row.Task.Ref, Cause: row.Task.OpenedBy,
-			OpenedAt: row.OpenedAt, DueAt: row.DueAt, NextAt: row.NextAt, Failures: row.Failures,
+			OpenedAt: row.OpenedAt, Position: row.Position, DueAt: row.DueAt, NextAt: row.NextAt, Failures: row.Failures,
+			TraceParent: row.TraceParent,
 		}
 	}
 	return due, err

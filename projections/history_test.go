@@ -64,8 +64,8 @@ func (h *history) record(stream, correlation string, event domain.Event) {
 	if err != nil {
 		h.tb.Fatal(err)
 	}
-	meta := fmt.Appendf(nil, `{"$correlationId":%q,"$traceId":"t-%s","schema":1}`, correlation, correlation)
 	n := len(h.events) + 1
+	meta := fmt.Appendf(nil, `{"$correlationId":%q,"$traceId":"t-%s","traceparent":"p-%d","schema":1}`, correlation, correlation, n)
 	h.events = append(h.events, h.codec.Bind(eventstore.Recorded{
 		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s %d", stream, n)), Stream: stream, Revision: h.next[stream],
 		Position: eventstore.Position(n * 100), Type: event.EventName(), Created: historyStart.Add(time.Duration(n) * time.Millisecond),

@@ -72,23 +72,23 @@ func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) erro
 	if err := t.reauthorise(ctx, `p.payment_id = ?`, e.PaymentID); err != nil {
 		return err
 	}
-	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, ?, ?, ?, ?, ?
+	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, ?, ?, ?, ?, ?, ?
 		FROM payments p JOIN placed_orders o ON o.order_id = p.order_id
 		WHERE p.payment_id = ? AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = ?)`+renewed,
-		string(process.CopyPayment), t.r.ID.String(), int64(t.r.Position), millis(t.r.Created), millis(t.r.Created), millis(t.r.Created), //nolint:gosec // a log of 8 EiB is far
+		string(process.CopyPayment), t.r.ID.String(), int64(t.r.Position), millis(t.r.Created), millis(t.r.Created), millis(t.r.Created), t.trace(), //nolint:gosec // a log of 8 EiB is far
 		e.PaymentID, string(process.CopyPayment), t.r.ID.String())
 }
 
 // reauthorise opens the task for payments that hold money of a placed order.
 func (t tasks) reauthorise(ctx context.Context, which, id string) error {
 	kind, position, before := string(process.Reauthorise), int64(t.r.Position), reauthoriseBefore.Milliseconds() //nolint:gosec // see above
-	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, p.held_by, ?, ?, max(p.expires_at - ?, p.held_at), max(p.expires_at - ?, p.held_at)
+	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, p.held_by, ?, ?, max(p.expires_at - ?, p.held_at), max(p.expires_at - ?, p.held_at), ?
 		FROM payments p JOIN placed_orders o ON o.order_id = p.order_id
 		WHERE `+which+` AND p.held_by <> '' AND p.expires_at > 0 AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = p.held_by)
 		ON CONFLICT (order_id, kind, ref) DO NOTHING`,
-		kind, position, millis(t.r.Created), before, before, id, kind)
+		kind, position, millis(t.r.Created), before, before, t.trace(), id, kind)
 }
 
 func (t tasks) captureRequested(ctx context.Context, e payment.PaymentCaptureRequested) error {
@@ -103,10 +103,10 @@ func (t tasks) captureRequested(ctx context.Context, e payment.PaymentCaptureReq
 
 // move opens the task of a capture or refund that a gateway is asked for.
 func (t tasks) move(ctx context.Context, paymentID, movementID string) error {
-	return t.tx.Exec(ctx, insertTask+`SELECT order_id, ?, ?, ?, ?, ?, ?, ? FROM payments WHERE payment_id = ?
+	return t.tx.Exec(ctx, insertTask+`SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ? FROM payments WHERE payment_id = ?
 		ON CONFLICT (order_id, kind, ref) DO NOTHING`,
 		string(process.Movement), paymentID+"/"+movementID, t.r.ID.String(), int64(t.r.Position), //nolint:gosec // see above
-		millis(t.r.Created), millis(t.r.Created), millis(t.r.Created), paymentID)
+		millis(t.r.Created), millis(t.r.Created), millis(t.r.Created), t.trace(), paymentID)
 }
 
 // moved closes it: the gateway has answered.
@@ -155,11 +155,11 @@ func (t tasks) settled(ctx context.Context, paymentID string) error {
 }
 
 const (
-	openCopy = insertTask + `SELECT p.order_id, ?, p.payment_id, p.moved_by, p.moved_position, p.moved_at, p.moved_at, p.moved_at
+	openCopy = insertTask + `SELECT p.order_id, ?, p.payment_id, p.moved_by, p.moved_position, p.moved_at, p.moved_at, p.moved_at, p.moved_trace
 		FROM payments p JOIN placed_orders o ON o.order_id = p.order_id WHERE `
 	copyNotClosed = `NOT EXISTS (SELECT 1 FROM closed_early c
 		WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = p.moved_by)`
-	renewed = ` ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by`
+	renewed = ` ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by, traceparent = excluded.traceparent`
 )
 
 // copied takes the copying of a payment off the list, once the order has heard
@@ -172,8 +172,8 @@ func (t tasks) copied(ctx context.Context, e order.OrderPaymentUpdated) error {
 
 // copy notes that the order is to hear of a payment, at once if it is placed.
 func (t tasks) copy(ctx context.Context, paymentID string) error {
-	err := t.tx.Exec(ctx, `UPDATE payments SET moved_by = ?, moved_at = ?, moved_position = ?, moved_revision = ? WHERE payment_id = ?`,
-		t.r.ID.String(), millis(t.r.Created), int64(t.r.Position), int64(t.r.Revision), paymentID) //nolint:gosec // see above
+	err := t.tx.Exec(ctx, `UPDATE payments SET moved_by = ?, moved_at = ?, moved_position = ?, moved_revision = ?, moved_trace = ? WHERE payment_id = ?`,
+		t.r.ID.String(), millis(t.r.Created), int64(t.r.Position), int64(t.r.Revision), t.trace(), paymentID) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type Tasks struct {
 func (Tasks) Name() string { return "tasks" }
 
 // Version implements [Projection].
-func (Tasks) Version() int { return 2 }
+func (Tasks) Version() int { return 3 }
 
 // Migrations implements [Projection].
 func (Tasks) Migrations() fs.FS { return schema("tasks") }
@@ -94,17 +94,23 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	case order.OrderFulfilmentRequested:
 		return t.open(ctx, e.OrderID, process.Fulfil, e.RequestID, now)
 	case order.OrderCancelRequested:
+		if err := t.pause(ctx, e.OrderID, false); err != nil {
+			return err
+		}
 		return t.open(ctx, e.OrderID, process.Cancel, e.RequestID, now)
 	case order.OrderEdited:
 		return t.open(ctx, e.OrderID, process.Edit, e.EditID, now)
 	case order.OrderRefundRequested:
 		return t.open(ctx, e.OrderID, process.Refund, e.RefundID, now)
 	case order.OrderHeld:
-		if e.Until.IsZero() {
-			return nil
+		if err := t.pause(ctx, e.OrderID, true); err != nil || e.Until.IsZero() {
+			return err
 		}
 		return t.open(ctx, e.OrderID, process.ReleaseHold, e.HoldID, e.Until)
 	case order.OrderHoldReleased:
+		if err := t.pause(ctx, e.OrderID, false); err != nil {
+			return err
+		}
 		return t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ?`, e.OrderID, string(process.ReleaseHold))
 	case order.OrderReturnReceived:
 		if err := t.open(ctx, e.OrderID, process.Return, e.ReturnID, now); err != nil {
@@ -136,6 +142,18 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	return fmt.Errorf("%T is no event of an order", event)
 }
 
+// pause takes what a hold keeps waiting off the list of what is due, or puts it
+// back. Nothing of that is begun while an order is on hold, and a cancellation
+// ends the hold. What waits for a refused one to go on asks now and then.
+func (t tasks) pause(ctx context.Context, orderID string, paused bool) error {
+	now := 0
+	if paused {
+		now = 1
+	}
+	return t.tx.Exec(ctx, `UPDATE tasks SET paused = ? WHERE order_id = ? AND kind IN (?, ?)`,
+		now, orderID, string(process.Capture), string(process.Fulfil))
+}
+
 // editPatience is after what time an edit that took units has recorded that,
 // or never will.
 const editPatience = 5 * time.Minute
@@ -164,7 +182,7 @@ func (t tasks) shortfall(ctx context.Context, e stock.StockShortfallDetected) er
 }
 
 const (
-	insertTask = `INSERT INTO tasks (order_id, kind, ref, opened_by, position, opened_at, due_at, next_at) `
+	insertTask = `INSERT INTO tasks (order_id, kind, ref, opened_by, position, opened_at, due_at, next_at, traceparent) `
 	notClosed  = `NOT EXISTS (SELECT 1 FROM closed_early c WHERE c.order_id = ? AND c.kind = ? AND c.ref = ? AND c.opened_by = ?)`
 )
 
@@ -173,10 +191,20 @@ const (
 func (t tasks) open(ctx context.Context, orderID string, kind process.Kind, ref string, due time.Time) error {
 	id, k := t.r.ID.String(), string(kind)
 	due = t.notBefore(due)
-	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
-		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by`,
-		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), //nolint:gosec // a log of 8 EiB is far
+	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
+		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by, traceparent = excluded.traceparent`,
+		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), t.trace(), //nolint:gosec // a log of 8 EiB is far
 		orderID, k, ref, id)
+}
+
+// trace is where the event stands that is applied. A task is done without it
+// as well.
+func (t tasks) trace() string {
+	meta, err := t.r.Metadata()
+	if err != nil {
+		return ""
+	}
+	return meta.TraceParent
 }
 
 // notBefore is the time of the event where it is the later one: nothing is
@@ -198,10 +226,10 @@ func (t tasks) ended(ctx context.Context, orderID string, kind process.Kind, ref
 func (t tasks) complete(ctx context.Context, orderID string, due time.Time) error {
 	id, k, ref := t.r.ID.String(), string(process.Complete), "order"
 	due = t.notBefore(due)
-	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
-		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by,
+	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
+		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by, traceparent = excluded.traceparent,
 			due_at = max(tasks.due_at, excluded.due_at), next_at = max(tasks.next_at, excluded.due_at)`,
-		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), //nolint:gosec // see above
+		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), t.trace(), //nolint:gosec // see above
 		orderID, k, ref, id)
 }
 

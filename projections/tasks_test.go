@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -368,5 +369,81 @@ func TestDueTasksComeInPagesTheLongestDueFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3", "o4", "o5", "o6", "o"}, due(historyStart.Add(time.Hour))); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
+	}
+}
+
+// What does a task goes on where the event stands that asked for it last.
+func TestATaskKnowsTheTraceOfItsOpener(t *testing.T) {
+	t.Parallel()
+	l := newList(t)
+	l.pay()
+	l.place()
+	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
+		order.OrderDelivered{OrderID: "o", ShipmentID: "s1", At: historyStart})
+	l.payment(
+		payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c1", Amount: eur(50)},
+		payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c2", Amount: eur(50)},
+		payment.PaymentCaptured{PaymentID: "p", CaptureID: "c1", Amount: eur(50)})
+	l.order(order.OrderReopened{OrderID: "o"})
+	rows, err := l.queries().Of(t.Context(), "o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, row := range rows {
+		got[string(row.Task.Kind)+" "+row.Task.Ref] = row.TraceParent
+	}
+	want := map[string]string{
+		"reauthorise p": "p-3", "ship-stock s1": "p-4", "capture s1": "p-4", "refund r1": "p-5",
+		"movement p/c2": "p-8", "copy-payment p": "p-9", "complete order": "p-10",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
+	t.Parallel()
+	asked := []domain.Event{
+		order.OrderPlaced{OrderID: "o", Capture: order.CapturePlaced}, order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
+		order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
+	}
+	held := append(asked[:3:3], order.OrderHeld{OrderID: "o", HoldID: "h"})
+	for name, c := range map[string]struct {
+		events []domain.Event
+		want   []process.Kind
+	}{
+		"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+		"held":           {held, []process.Kind{process.Refund}},
+		"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+		"cancelled": {append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
+			[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund}},
+	} {
+		l := newList(t)
+		l.order(c.events...)
+		q := l.queries()
+		rows, err := q.Due(t.Context(), historyStart.Add(time.Minute), projections.TaskRow{}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var due, counted []process.Kind
+		for _, row := range rows {
+			due = append(due, row.Task.Kind)
+		}
+		counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range counts {
+			counted = append(counted, c.Kind)
+		}
+		slices.Sort(due)
+		slices.Sort(counted)
+		if diff := cmp.Diff(c.want, due) + cmp.Diff(c.want, counted); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if all, err := q.Of(t.Context(), "o"); err != nil || len(all) < 3 {
+			t.Errorf("%s: the order's list has %d tasks, %v", name, len(all), err)
+		}
 	}
 }

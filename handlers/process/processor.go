@@ -177,7 +177,7 @@ func (p *Processor) due(ctx context.Context, now time.Time) (orders [][]Task, er
 	}
 	for _, tasks := range orders {
 		slices.SortFunc(tasks, func(a, b Task) int {
-			return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), cmp.Compare(a.Key(), b.Key()))
+			return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.Key(), b.Key()))
 		})
 	}
 	return orders, nil

@@ -100,7 +100,7 @@ func (w *world) Due(ctx context.Context, now time.Time, after process.Task, limi
 	for _, r := range rows {
 		tasks = append(tasks, process.Task{
 			OrderID: r.OrderID, Kind: r.Task.Kind, Ref: r.Task.Ref, Cause: r.Task.OpenedBy,
-			OpenedAt: r.OpenedAt, DueAt: r.DueAt, NextAt: r.NextAt, Failures: r.Failures,
+			OpenedAt: r.OpenedAt, Position: r.Position, DueAt: r.DueAt, NextAt: r.NextAt, Failures: r.Failures,
 		})
 	}
 	return tasks, err
@@ -239,11 +239,11 @@ func TestATaskThatFailsIsTriedForEverLessAndLessOften(t *testing.T) {
 func TestOneTaskHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.record("order-a", order.OrderShipped{OrderID: "a", ShipmentID: "s"}, order.OrderEdited{OrderID: "a", EditID: "e"}, order.OrderHeld{OrderID: "a", HoldID: "h", Until: w.now()})
+	w.record("order-a", order.OrderShipped{OrderID: "a", ShipmentID: "s"}, order.OrderReturnReceived{OrderID: "a", ReturnID: "back"}, order.OrderEdited{OrderID: "a", EditID: "e"}, order.OrderHeld{OrderID: "a", HoldID: "h", Until: w.now()})
 	w.refund("a", "r")
 	w.refund("b", "r")
 	p := w.processor(map[process.Kind]process.Handler{
-		process.Capture:   fails,
+		process.Return:    fails,
 		process.ShipStock: func(context.Context, process.Task) error { panic("out of bounds") },
 		process.Refund:    succeeds,
 		process.Edit: func(context.Context, process.Task) error {
@@ -255,7 +255,7 @@ func TestOneTaskHoldsUpNoOther(t *testing.T) {
 	})
 	w.round(p)
 	w.expect("b", "r done after 0")
-	w.expect("a", "s failed 1, again in 1s: no answer", "s failed 1, again in 1s: the handler panicked: out of bounds", "r done after 0")
+	w.expect("a", "s failed 1, again in 1s: the handler panicked: out of bounds", "back failed 1, again in 1s: no answer", "r done after 0")
 	w.advance(59 * time.Second)
 	w.round(p)
 	if n := w.called("a edit:e"); n != 1 {
@@ -287,9 +287,29 @@ func TestTasksOfAnOrderAreDoneInTheOrderTheyWereOpened(t *testing.T) {
 		refs = append(refs, task.Ref)
 		return nil
 	}}))
-	if len(refs) != 20 || refs[0] != "r0" || refs[19] != "r19" {
+	if len(refs) != 20 || refs[0] != "r0" || refs[9] != "r9" || refs[19] != "r19" {
 		t.Errorf("done: %v", refs)
 	}
+}
+
+// What a hold keeps waiting is not even looked at, and done when it is over.
+func TestWhatAHoldKeepsWaitingIsNotLookedAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.record("order-o", order.OrderShipped{OrderID: "o", ShipmentID: "s"}, order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f"})
+	w.record("order-o", order.OrderHeld{OrderID: "o", HoldID: "h"})
+	p := w.processor(map[process.Kind]process.Handler{process.Capture: succeeds, process.Fulfil: succeeds, process.ShipStock: succeeds})
+	for range 3 {
+		w.round(p)
+		w.advance(time.Minute)
+	}
+	w.expect("o", "s done after 0")
+	if listed := w.rows(w.runner); len(listed) != 0 {
+		t.Errorf("still listed: %+v", listed)
+	}
+	w.record("order-o", order.OrderHoldReleased{OrderID: "o"})
+	w.round(p)
+	w.expect("o", "s done after 0", "s done after 0", "f done after 0")
 }
 
 // errKilled is the end of a process.

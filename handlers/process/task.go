@@ -43,9 +43,12 @@ type Task struct {
 	Ref      string // with Kind unique within the order
 	Cause    string // id of the event that opened it
 	OpenedAt time.Time
+	Position int64 // in the log, of the event that opened it first
 	DueAt    time.Time
 	NextAt   time.Time // DueAt, or when it is tried again
 	Failures int       // so far
+	// TraceParent is where the event that opened it stands.
+	TraceParent string
 }
 
 // Key names the task within its order.

@@ -13,10 +13,12 @@ CREATE TABLE tasks (
   failures   INTEGER NOT NULL DEFAULT 0,
   alarmed_at INTEGER NOT NULL DEFAULT 0,
   cause      TEXT NOT NULL DEFAULT '', -- of the last failure
+  paused     INTEGER NOT NULL DEFAULT 0, -- 1 while the order is on hold
+  traceparent TEXT NOT NULL DEFAULT '', -- of the event in opened_by
   PRIMARY KEY (order_id, kind, ref)
 ) WITHOUT ROWID;
 
-CREATE INDEX tasks_by_next ON tasks (next_at, order_id, kind, ref);
+CREATE INDEX tasks_by_next ON tasks (next_at, order_id, kind, ref) WHERE paused = 0;
 CREATE INDEX tasks_by_due ON tasks (due_at, kind, failures, alarmed_at);
 CREATE INDEX tasks_alarmed ON tasks (alarmed_at) WHERE alarmed_at > 0;
 
@@ -46,6 +48,7 @@ CREATE TABLE payments (
   moved_by       TEXT NOT NULL DEFAULT '',   -- id of the last event after the authorisation
   moved_at       INTEGER NOT NULL DEFAULT 0,
   moved_position INTEGER NOT NULL DEFAULT 0,
+  moved_trace    TEXT NOT NULL DEFAULT '',   -- its traceparent
   moved_revision INTEGER NOT NULL DEFAULT 0, -- of the last event that the order is to hear of
   revision       INTEGER NOT NULL            -- of the payment's stream
 ) WITHOUT ROWID;
