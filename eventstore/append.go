@@ -96,6 +96,16 @@ func (c *Client) appendUntilKnown(
 		return Appended{}, err
 	}
 	attempts := attempts{exact: expected >= NoStream, retry: c.config.backoff()}
+	if attempts.exact {
+		done, err := c.lane.append(ctx, stream, expected, events)
+		if err == nil {
+			return c.located(ctx, stream, done)
+		}
+		if isFault(err, faultConflict) || ctx.Err() != nil && !errors.Is(err, errNoLane) {
+			return Appended{}, err
+		}
+		attempts.unknown = !errors.Is(err, errNoLane)
+	}
 	for {
 		s, err := c.calls.acquire(ctx, attempts.unknown)
 		if err != nil {
@@ -105,7 +115,11 @@ func (c *Client) appendUntilKnown(
 			return client.AppendToStream(ctx, stream, options, events...)
 		})
 		if err == nil {
-			return c.located(ctx, stream, done)
+			c.lane.reached(ctx)
+			return c.located(ctx, stream, Appended{
+				Revision: Revision(done.NextExpectedVersion), //nolint:gosec // revisions are int64 at the server
+				Position: Position(done.CommitPosition),
+			})
 		}
 		if last := attempts.failed(err); last != nil {
 			return Appended{}, last
@@ -139,11 +153,7 @@ func appendOptions(stream string, expected Revision, events []esdb.EventData) (e
 
 // located completes an answer without a position, which a server may give to a
 // repeated append.
-func (c *Client) located(ctx context.Context, stream string, done *esdb.WriteResult) (Appended, error) {
-	appended := Appended{
-		Revision: Revision(done.NextExpectedVersion), //nolint:gosec // revisions are int64 at the server
-		Position: Position(done.CommitPosition),
-	}
+func (c *Client) located(ctx context.Context, stream string, appended Appended) (Appended, error) {
 	if appended.Position != 0 {
 		return appended, nil
 	}

@@ -16,6 +16,7 @@ import (
 type Client struct {
 	config Config
 	calls  pool // for appends and reads
+	lane   *lane
 	feeds  pool // for feeds, so that catching up never delays an append
 	tails  tails
 }
@@ -41,6 +42,7 @@ func NewClient(config Config) (*Client, error) {
 	return &Client{
 		config: config,
 		calls:  pool{connections: connections()},
+		lane:   newLane(settings, config.backoff()),
 		feeds:  pool{connections: connections()},
 	}, nil
 }
@@ -50,6 +52,7 @@ func (c Config) backoff() backoff { return backoff{first: c.FirstRetry, last: c.
 // Close ends all connections. Calls under way and later ones answer
 // ErrUnavailable. It always returns nil.
 func (c *Client) Close() error {
+	c.lane.close()
 	c.calls.close()
 	c.feeds.close()
 	return nil

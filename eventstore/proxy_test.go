@@ -145,17 +145,19 @@ func TestUnknownOutcomeIsFoundOut(t *testing.T) {
 	t.Parallel()
 	proxy := newProxy(t, nodetest.Start(t))
 	client := connectWith(t, eventstore.Config{ConnectionString: proxy.connectionString(), Connections: 1})
-	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
+	lane(t, client)
+	news := events("order-1", "d", 1, 2)
+	news[0].Event = Named{Name: "1" + strings.Repeat(" ", 200<<10)} // too big for the lane
 	proxy.arm()
-	done := mustAppend(t, client, "order-1", 0, events("order-1", "d", 1, 2)...)
+	done := mustAppend(t, client, "order-1", 0, news...)
 	if proxy.countCuts() != 1 {
 		t.Fatal("the answer was not cut off")
 	}
 	if done.Revision != 2 || done.Position == 0 {
 		t.Errorf("answer %+v", done)
 	}
-	if diff := cmp.Diff([]string{"0", "1", "2"}, names(t, client, "order-1")); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+	if got := names(t, client, "order-1"); len(got) != 3 || strings.TrimSpace(got[1]) != "1" {
+		t.Errorf("%d events", len(got))
 	}
 }
 
@@ -163,7 +165,7 @@ func TestUnknownOutcomeIsReturnedWhereARepetitionMightWriteTwice(t *testing.T) {
 	t.Parallel()
 	proxy := newProxy(t, nodetest.Start(t))
 	client := connectWith(t, eventstore.Config{ConnectionString: proxy.connectionString(), Connections: 1})
-	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
+	lane(t, client)
 	proxy.arm()
 	_, err := client.Append(t.Context(), "order-1", eventstore.Any, events("order-1", "d", 1, 1)...)
 	if !errors.Is(err, eventstore.ErrUnavailable) || proxy.countCuts() != 1 {

@@ -1,0 +1,27 @@
+package eventstore
+
+// LaneOpen reports whether appends go over a call of their own.
+func (c *Client) LaneOpen() bool {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	return c.lane.state == laneOpen
+}
+
+// Sent is how many appends went over the call that is open.
+func (c *Client) Sent() int {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	if c.lane.call == nil {
+		return 0
+	}
+	c.lane.call.mu.Lock()
+	defer c.lane.call.mu.Unlock()
+	return int(c.lane.call.last)
+}
+
+// LaneUseless reports that no lane will be tried any more.
+func (c *Client) LaneUseless() bool {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	return c.lane.state == laneUseless
+}
