@@ -30,6 +30,7 @@ type Job struct {
 	// Attempt counts from 1. Failures to connect while the endpoint as a whole
 	// is down do not count.
 	Attempt int
+	beside  bool // its lane, which went on without it
 }
 
 // Parked is an event that waits for its next attempt, or for those of its lane
@@ -44,7 +45,14 @@ type Parked struct {
 	// Due is when the next attempt may be made; zero waits for those before it.
 	Due time.Time
 	// Dead says that no further attempt will be made by itself.
-	Dead  bool
+	Dead bool
+	// Blocked says the same, and that those of its lane behind it wait until
+	// somebody decides.
+	Blocked bool
+	// Resent events go out beside their lane.
+	Resent bool
+	// Told says that the owner of the endpoint knows that it is given up.
+	Told  bool
 	Class Class
 }
 
@@ -58,14 +66,27 @@ type Changes struct {
 	Unparked []eventstore.Position
 	Gate     time.Time
 	Breaker  BreakerState
+	// Failing is since when nothing succeeded; zero when the endpoint is well.
+	Failing time.Time
+	// News are to be told once everything else is saved.
+	News []News
 }
 
 // Config is how patient and how busy a plan is.
 type Config struct {
 	Schedule Schedule
 	Breaker  BreakerConfig
-	// InFlight is how many attempts may be under way at once.
-	InFlight int
+	Health   HealthConfig
+	// InFlight is how many attempts may be under way at once in the beginning,
+	// MostInFlight how many that may become while the endpoint answers well.
+	InFlight, MostInFlight int
+	// Rate is how many attempts may begin in a second; 0 is any number.
+	Rate int
+	// Order says what waits for an event that failed.
+	Order Order
+	// Block holds a lane whose event is exhausted until somebody decides;
+	// otherwise it goes on without it.
+	Block bool
 	// Window is how many events may be taken and not yet settled: the most
 	// that is sent twice after a crash.
 	Window int

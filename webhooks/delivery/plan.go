@@ -13,6 +13,10 @@ import (
 type Plan struct {
 	cfg     Config
 	breaker breaker
+	health  health
+	limit   limit
+	rate    rate
+	news    []News
 
 	through eventstore.Position // the last event that was taken or passed by
 	window  []*entry            // taken, in order; the first is not settled
@@ -24,7 +28,7 @@ type Plan struct {
 
 	inFlight int
 	gate     time.Time
-	disabled bool
+	stopped  Stopped
 	fromDue  bool // whose turn it is when both a due and a live event could go
 
 	changed  map[eventstore.Position]*Parked // nil: the row goes
@@ -33,8 +37,9 @@ type Plan struct {
 }
 
 type breakerAndGate struct {
-	state BreakerState
-	gate  time.Time
+	state   BreakerState
+	gate    time.Time
+	failing time.Time
 }
 
 // entry is an event from when it is taken until it is settled, and longer if
@@ -48,6 +53,8 @@ type entry struct {
 	sending  bool
 	probe    bool
 	settled  bool
+	blocked  bool
+	resent   bool
 	due      time.Time
 	class    Class
 }
@@ -75,6 +82,9 @@ func NewPlan(cfg Config, through eventstore.Position, parked []Parked) *Plan {
 	p := &Plan{
 		cfg:     cfg,
 		breaker: breaker{BreakerConfig: cfg.Breaker},
+		health:  health{HealthConfig: cfg.Health},
+		limit:   newLimit(cfg.InFlight, cfg.MostInFlight),
+		rate:    newRate(cfg.Rate),
 		through: through,
 		saved:   through,
 		lanes:   map[string]*lane{},
@@ -85,9 +95,22 @@ func NewPlan(cfg Config, through eventstore.Position, parked []Parked) *Plan {
 		p.restore(row)
 	}
 	for _, l := range p.lanes {
-		p.schedule(l)
+		p.unblock(l)
 	}
 	return p
+}
+
+// unblock lets a lane go on if it was blocked under another policy.
+func (p *Plan) unblock(l *lane) {
+	for !p.cfg.Block && l.parked[0].blocked {
+		row := rowOf(l.parked[0])
+		row.Dead, row.Blocked = true, false
+		last := len(l.parked) == 1
+		if p.remove(l, l.parked[0], &row); last {
+			return
+		}
+	}
+	p.schedule(l)
 }
 
 func (p *Plan) restore(row Parked) {
@@ -97,11 +120,19 @@ func (p *Plan) restore(row Parked) {
 		}
 		return
 	}
-	l := p.lane(row.Lane)
-	l.parked = append(l.parked, &entry{
+	e := &entry{
 		Event:    Event{Position: row.Position, Revision: row.Revision, Lane: row.Lane, ID: row.ID},
-		attempts: row.Attempts, due: row.Due, class: row.Class, settled: true,
-	})
+		attempts: row.Attempts, due: row.Due, class: row.Class, settled: true, blocked: row.Blocked, resent: row.Resent,
+	}
+	key := p.key(e.Event)
+	if row.Resent {
+		key = resendKey(row.ID)
+		if row.Position > p.through {
+			p.dead[row.Position] = true // it goes out beside its lane, so not within it
+		}
+	}
+	l := p.lane(key)
+	l.parked = append(l.parked, e)
 	p.parked++
 }
 
@@ -112,9 +143,15 @@ func (p *Plan) Gate(until time.Time) {
 	}
 }
 
+// Fail restores since when nothing succeeded.
+func (p *Plan) Fail(since time.Time) {
+	p.health.since = since
+	p.savedHow.failing = since
+}
+
 // Room returns how many more events may be taken.
 func (p *Plan) Room() int {
-	if p.disabled || p.parked >= p.cfg.MaxParked {
+	if p.stopped != "" || p.parked >= p.mostParked() {
 		return 0
 	}
 	return max(p.cfg.Window-len(p.window), 0)
@@ -143,7 +180,7 @@ func (p *Plan) Take(e Event) {
 		delete(p.dead, e.Position)
 		return
 	}
-	l := p.lane(e.Lane)
+	l := p.lane(p.key(e))
 	if len(l.parked) > 0 {
 		p.parkBehind(l, &entry{Event: e})
 		return
@@ -154,15 +191,23 @@ func (p *Plan) Take(e Event) {
 	p.queue(l)
 }
 
+// Sendable says whether Next would return an attempt.
+func (p *Plan) Sendable(now time.Time) bool {
+	if p.stopped != "" || p.inFlight >= p.limit.slots() || now.Before(p.gate) || !p.rate.allows(now) {
+		return false
+	}
+	if allowed, _ := p.breaker.allow(now); !allowed {
+		return false
+	}
+	return len(p.ready) > 0 || (len(p.due) > 0 && !p.due[0].due.After(now))
+}
+
 // Next returns an attempt to make now, if there is one.
 func (p *Plan) Next(now time.Time) (Job, bool) {
-	if p.disabled || p.inFlight >= p.cfg.InFlight || now.Before(p.gate) {
+	if !p.Sendable(now) {
 		return Job{}, false
 	}
-	allowed, probe := p.breaker.allow(now)
-	if !allowed {
-		return Job{}, false
-	}
+	_, probe := p.breaker.allow(now)
 	e := p.pick(now, probe)
 	if e == nil {
 		return Job{}, false
@@ -172,7 +217,9 @@ func (p *Plan) Next(now time.Time) (Job, bool) {
 	}
 	e.sending, e.probe, e.sentAt = true, probe, now
 	p.inFlight++
-	return Job{Event: e.Event, Attempt: e.attempts + 1}, true
+	p.limit.sent(p.inFlight, now)
+	p.rate.take(now)
+	return Job{Event: e.Event, Attempt: e.attempts + 1, beside: e.resent}, true
 }
 
 // pick takes turns between live events and those that are due again. A probe
@@ -202,15 +249,18 @@ func (p *Plan) pickDue(now time.Time) *entry {
 	return l.parked[0]
 }
 
-// Wake returns when Next or Spill may have something to do even if nothing is
-// taken or done until then; zero means never.
+// Wake returns when Next, Spill or Examine may have something to do even if
+// nothing is taken or done until then; zero means never.
 func (p *Plan) Wake() time.Time {
 	var at time.Time
-	if p.inFlight < p.cfg.InFlight && !p.disabled && p.breaker.state != HalfOpen {
+	if p.inFlight < p.limit.slots() && p.stopped == "" && p.breaker.state != HalfOpen {
 		at = p.nextSend()
 	}
-	if len(p.window) >= p.cfg.Window && p.window[0].sending {
+	if p.spillable() {
 		at = earlier(at, p.window[0].sentAt.Add(p.cfg.SpillAfter))
+	}
+	if due := p.health.due(); !due.IsZero() && p.stopped == "" && p.owes() {
+		at = earlier(at, due)
 	}
 	return at
 }
@@ -225,32 +275,37 @@ func (p *Plan) nextSend() time.Time {
 	default:
 		return at
 	}
-	at = later(at, p.gate)
+	at = later(later(at, p.gate), p.rate.next())
 	if p.breaker.state == Open {
 		at = later(at, p.breaker.until)
 	}
 	return at
 }
 
+// spillable says whether the oldest event holds up others that need not wait
+// for it.
+func (p *Plan) spillable() bool {
+	return p.cfg.Order != Strictly && len(p.window) >= p.cfg.Window && p.window[0].sending
+}
+
 // Spill parks the oldest event provisionally when it has been under way for
 // long and no room is left: the cursor can go on, and whatever the answer will
 // be is noted on the parked row.
 func (p *Plan) Spill(now time.Time) {
-	if len(p.window) < p.cfg.Window {
+	if !p.spillable() {
 		return
 	}
-	e := p.window[0]
-	if e.sending && now.Sub(e.sentAt) >= p.cfg.SpillAfter {
-		p.park(p.lanes[e.Lane], now, e.class)
+	if e := p.window[0]; now.Sub(e.sentAt) >= p.cfg.SpillAfter {
+		p.park(p.lanes[p.key(e.Event)], now, e.class)
 	}
 }
 
 // Changes returns what must be saved since the last call, and whether there is
 // anything.
 func (p *Plan) Changes() (Changes, bool) {
-	c := Changes{Through: p.Through(), Gate: p.gate, Breaker: p.breaker.state}
-	how := breakerAndGate{c.Breaker, c.Gate}
-	if c.Through == p.saved && how == p.savedHow && len(p.changed) == 0 {
+	c := Changes{Through: p.Through(), Gate: p.gate, Breaker: p.breaker.state, Failing: p.health.since, News: p.news}
+	how := breakerAndGate{c.Breaker, c.Gate, c.Failing}
+	if c.Through == p.saved && how == p.savedHow && len(p.changed) == 0 && len(p.news) == 0 {
 		return c, false
 	}
 	for position, row := range p.changed {
@@ -263,18 +318,22 @@ func (p *Plan) Changes() (Changes, bool) {
 	slices.SortFunc(c.Parked, func(a, b Parked) int { return compare(a.Position, b.Position) })
 	slices.Sort(c.Unparked)
 	clear(p.changed)
+	p.news = nil
 	p.saved, p.savedHow = c.Through, how
 	return c, true
 }
 
-// Disabled says that the receiver does not want anything any more.
-func (p *Plan) Disabled() bool { return p.disabled }
+// Stopped says why the endpoint gets nothing any more; "" while it does.
+func (p *Plan) Stopped() Stopped { return p.stopped }
 
 // ParkedCount returns how many events are parked, those given up excepted.
 func (p *Plan) ParkedCount() int { return p.parked }
 
 // InFlight returns how many attempts are under way.
 func (p *Plan) InFlight() int { return p.inFlight }
+
+// Limit returns how many attempts may be under way.
+func (p *Plan) Limit() int { return p.limit.slots() }
 
 // Breaker returns whether the endpoint is believed to be up.
 func (p *Plan) Breaker() BreakerState { return p.breaker.state }

@@ -216,8 +216,8 @@ func TestGoneDisablesAndLosesNothing(t *testing.T) {
 	take(p, "a", "b")
 	p.Done(next(t, p, noon), answer(410), noon)
 	nothing(t, p, noon)
-	if c, _ := p.Changes(); !p.Disabled() || p.Room() != 0 || c.Through != 0 || len(c.Parked) > 0 {
-		t.Errorf("disabled %t, %+v", p.Disabled(), c)
+	if c, _ := p.Changes(); p.Stopped() != delivery.StoppedGone || p.Room() != 0 || c.Through != 0 || len(c.Parked) > 0 {
+		t.Errorf("stopped %q, %+v", p.Stopped(), c)
 	}
 }
 

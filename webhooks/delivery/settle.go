@@ -10,21 +10,22 @@ import (
 
 // Done notes how an attempt ended and returns its class.
 func (p *Plan) Done(job Job, answer Answer, now time.Time) Class {
-	l := p.lanes[job.Lane]
+	l := p.laneOf(job)
 	e := l.find(job.Position)
 	e.sending, l.busy = false, false
-	p.inFlight--
 	verdict, class := Judge(answer)
 	e.class = class
+	p.adapt(e, verdict, class, now)
+	p.inFlight--
 	p.judgeEndpoint(e, verdict, class, now)
 	switch verdict {
 	case Delivered:
 		p.delivered(l, e)
 	case Abort:
 		e.attempts++
-		p.giveUp(l, e)
+		p.giveUp(l, e, now)
 	case Disable:
-		p.disabled = true
+		p.stopped = StoppedGone
 		p.again(l)
 	case Limited:
 		p.limited(l, e, answer.RetryAfter, now)
@@ -36,6 +37,32 @@ func (p *Plan) Done(job Job, answer Answer, now time.Time) Class {
 		p.failed(l, e, answer.RetryAfter, now)
 	}
 	return class
+}
+
+// laneOf finds where the event of an attempt stands.
+func (p *Plan) laneOf(job Job) *lane {
+	if job.beside {
+		return p.lanes[resendKey(job.ID)]
+	}
+	return p.lanes[p.key(job.Event)]
+}
+
+// adapt learns from an attempt how many may be under way, and how the endpoint
+// is.
+func (p *Plan) adapt(e *entry, verdict Verdict, class Class, now time.Time) {
+	switch {
+	case class == ClassMessage:
+		return // nothing was sent
+	case verdict == Delivered:
+		p.limit.answered(e.sentAt, now)
+		if since, recovered := p.health.succeeded(now); recovered {
+			p.news = append(p.news, News{Recovered: true, Since: since, At: now})
+		}
+		return
+	case class.congested():
+		p.limit.overloaded(e.sentAt, now)
+	}
+	p.health.failed(now)
 }
 
 // judgeEndpoint tells the breaker. A wish to wait is an answer of a receiver
@@ -65,8 +92,12 @@ func (p *Plan) delivered(l *lane, e *entry) {
 func (p *Plan) failed(l *lane, e *entry, asked time.Duration, now time.Time) {
 	e.attempts++
 	wait, again := p.cfg.Schedule.Wait(e.attempts, asked)
-	if !again {
-		p.giveUp(l, e)
+	switch {
+	case !again && p.cfg.Block && !e.resent:
+		p.block(l, e, now)
+		return
+	case !again:
+		p.giveUp(l, e, now)
 		return
 	}
 	e.due = now.Add(wait)
@@ -94,10 +125,25 @@ func (p *Plan) limited(l *lane, e *entry, asked time.Duration, now time.Time) {
 
 // giveUp leaves a dead row behind: the lane goes on without the event, and a
 // receiver sees the gap.
-func (p *Plan) giveUp(l *lane, e *entry) {
+func (p *Plan) giveUp(l *lane, e *entry, now time.Time) {
 	row := rowOf(e)
 	row.Dead, row.Due = true, time.Time{}
+	p.news = append(p.news, News{Exhausted: &row, At: now})
 	p.remove(l, e, &row)
+}
+
+// block lets a lane stand: its first event is not tried any more, and those
+// behind it wait for somebody to send it again or to skip it.
+func (p *Plan) block(l *lane, e *entry, now time.Time) {
+	e.blocked, e.due = true, time.Time{}
+	if len(l.parked) == 0 {
+		p.park(l, time.Time{}, e.class)
+	} else {
+		p.note(e)
+		p.schedule(l)
+	}
+	row := rowOf(e)
+	p.news = append(p.news, News{Exhausted: &row, At: now})
 }
 
 // remove settles an event for good, leaving a row or none.
@@ -173,7 +219,7 @@ func (p *Plan) note(e *entry) {
 func rowOf(e *entry) Parked {
 	return Parked{
 		Position: e.Position, Revision: e.Revision, Lane: e.Lane, ID: e.ID,
-		Attempts: e.attempts, Due: e.due, Class: e.class,
+		Attempts: e.attempts, Due: e.due, Class: e.class, Blocked: e.blocked, Resent: e.resent,
 	}
 }
 
@@ -204,8 +250,15 @@ func (p *Plan) queue(l *lane) {
 	}
 }
 
-// schedule puts a lane where its first parked event is due.
+// schedule puts a lane where its first parked event is due. A blocked lane
+// stands nowhere.
 func (p *Plan) schedule(l *lane) {
+	if l.parked[0].blocked {
+		if l.index >= 0 {
+			heap.Remove(&p.due, l.index)
+		}
+		return
+	}
 	l.due = l.parked[0].due
 	if l.index < 0 {
 		heap.Push(&p.due, l)

@@ -50,6 +50,9 @@ type simulation struct {
 	seen     map[string]bool
 	under    []delivery.Job
 	down     bool
+	order    delivery.Order
+	block    bool
+	rate     int
 }
 
 func (s *simulation) restart() {
@@ -58,6 +61,10 @@ func (s *simulation) restart() {
 	cfg.Window = 1 + s.random.IntN(16)
 	cfg.InFlight = 1 + s.random.IntN(6)
 	cfg.MaxParked = 60
+	cfg.Order, cfg.Block, cfg.Rate, cfg.MostInFlight = s.order, s.block, s.rate, 8
+	if s.block {
+		cfg.Schedule.Waits = cfg.Schedule.Waits[:6]
+	}
 	s.plan = delivery.NewPlan(cfg, s.db.through, s.db.rows())
 	s.under = nil
 }
@@ -65,6 +72,9 @@ func (s *simulation) restart() {
 func (s *simulation) step() {
 	switch s.random.IntN(12) {
 	case 0:
+		if s.block && s.random.IntN(4) == 0 {
+			s.decide()
+		}
 		if changes, ok := s.plan.Changes(); ok && s.random.IntN(10) > 0 {
 			s.db.apply(changes)
 		} else if ok {
@@ -79,9 +89,35 @@ func (s *simulation) step() {
 	case 3, 4:
 		time.Sleep(time.Duration(s.random.IntN(3000)) * time.Millisecond)
 		s.plan.Spill(time.Now())
+		s.plan.Examine(time.Now())
 	default:
 		s.work()
 	}
+}
+
+// decide is what an operator does about blocked lanes.
+func (s *simulation) decide() {
+	for _, row := range s.db.rows() {
+		switch {
+		case !row.Blocked:
+		case s.poison[row.ID]:
+			s.plan.Skip(row)
+		default:
+			s.plan.Resend(row, time.Now())
+		}
+	}
+}
+
+// lane names what must arrive in order.
+func (s *simulation) lane(e delivery.Event) string {
+	switch s.order {
+	case delivery.NoOrder:
+		return e.ID
+	case delivery.Strictly:
+		return "all"
+	case delivery.ByLane:
+	}
+	return e.Lane
 }
 
 func (s *simulation) work() {
@@ -90,7 +126,7 @@ func (s *simulation) work() {
 	}
 	if job, ok := s.plan.Next(time.Now()); ok {
 		for _, other := range s.under {
-			if other.Lane == job.Lane {
+			if s.lane(other.Event) == s.lane(job.Event) {
 				s.t.Fatalf("two events of lane %s are under way", job.Lane)
 			}
 		}
@@ -106,6 +142,8 @@ func (s *simulation) work() {
 
 func (s *simulation) answer(job delivery.Job) delivery.Answer {
 	switch n := s.random.IntN(20); {
+	case s.poison[job.ID] && s.block:
+		return answer(400)
 	case s.poison[job.ID]:
 		return delivery.Answer{Status: 400, Directive: delivery.DirectiveAbort}
 	case s.down:
@@ -119,7 +157,7 @@ func (s *simulation) answer(job delivery.Job) delivery.Answer {
 	}
 	if !s.seen[job.ID] {
 		s.seen[job.ID] = true
-		s.received[job.Lane] = append(s.received[job.Lane], job.ID)
+		s.received[s.lane(job.Event)] = append(s.received[s.lane(job.Event)], job.ID)
 	}
 	return answer(200)
 }
@@ -129,7 +167,13 @@ func (s *simulation) finish() {
 	for int(s.plan.Through()) < len(s.log) || s.plan.ParkedCount() > 0 || len(s.under) > 0 {
 		s.work()
 		s.plan.Spill(time.Now())
+		s.plan.Examine(time.Now())
 		time.Sleep(100 * time.Millisecond)
+		if s.block && s.random.IntN(20) == 0 {
+			changes, _ := s.plan.Changes()
+			s.db.apply(changes)
+			s.decide()
+		}
 	}
 	changes, _ := s.plan.Changes()
 	s.db.apply(changes)
@@ -148,6 +192,8 @@ func simulate(t *testing.T, seed uint64) {
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), db: saved{parked: map[eventstore.Position]delivery.Parked{}},
 		poison: map[string]bool{}, received: map[string][]string{}, seen: map[string]bool{},
 	}
+	s.order = []delivery.Order{delivery.ByLane, delivery.ByLane, delivery.NoOrder, delivery.Strictly}[seed%4]
+	s.block, s.rate = seed%8 > 4, []int{0, 0, 5}[seed%3]
 	want := map[string][]string{}
 	for i := range 120 {
 		e := event(i+1, fmt.Sprint("lane", s.random.IntN(9)))
@@ -156,7 +202,7 @@ func simulate(t *testing.T, seed uint64) {
 			s.poison[e.ID] = true
 			continue
 		}
-		want[e.Lane] = append(want[e.Lane], e.ID)
+		want[s.lane(e)] = append(want[s.lane(e)], e.ID)
 	}
 	s.restart()
 	for range 1500 {
