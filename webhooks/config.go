@@ -30,9 +30,18 @@ type Config struct {
 	// BreakerWaits stand between the probes of an endpoint that is down.
 	// Default 5 s, 30 s, 2 min, 10 min.
 	BreakerWaits []time.Duration
-	// InFlight is how many attempts may be under way at one endpoint, 1 to
-	// 64. Default 8.
+	// InFlight is how many attempts may be under way at one endpoint in the
+	// beginning, 1 to 64; it adapts from there. Default 8.
 	InFlight int
+	// PerHost and PerProcess are how many may be under way at one target host
+	// and in all. Default 32 and 2,048.
+	PerHost, PerProcess int
+	// Warn are the times without one success after which an endpoint's owner
+	// is told that it fails. Default 1 h, 24 h and 72 h.
+	Warn []time.Duration
+	// GiveUp is the time without one success after which an endpoint is
+	// disabled. Default 5 days.
+	GiveUp time.Duration
 	// Window is how many deliveries to one endpoint may be unsaved: the most
 	// that are repeated after the process was killed. A power cut may repeat
 	// more, for results are not forced to the disk one by one. Default 256.
@@ -42,8 +51,9 @@ type Config struct {
 	// Lease is how long a process owns an endpoint without renewing; it is
 	// renewed three times in that time. Default 15 s.
 	Lease time.Duration
-	// SettleAfter and SettleAt say when results are saved: that long after
-	// the first, or when there are so many. Default 20 ms and 64.
+	// SettleAfter and SettleAt say when results are saved: at most that long
+	// after the first, or when there are so many of one endpoint. Default
+	// 250 ms and 64.
 	SettleAfter time.Duration
 	SettleAt    int
 	// Drain is how long attempts under way may take when deliveries stop, and
@@ -64,10 +74,13 @@ func (c *Config) setDefaults() error {
 	orText(&c.UserAgent, "Waybill-Webhooks/1")
 	or(&c.Timeout, 20*time.Second)
 	or(&c.InFlight, 8)
+	or(&c.PerHost, 32)
+	or(&c.PerProcess, 2048)
+	or(&c.GiveUp, delivery.DefaultHealth().GiveUp)
 	or(&c.Window, 256)
 	or(&c.MaxParked, 10_000)
 	or(&c.Lease, 15*time.Second)
-	or(&c.SettleAfter, 20*time.Millisecond)
+	or(&c.SettleAfter, 250*time.Millisecond)
 	or(&c.SettleAt, 64)
 	or(&c.Drain, time.Second)
 	or(&c.Ring, 8192)
@@ -76,25 +89,13 @@ func (c *Config) setDefaults() error {
 	if len(c.Waits) == 0 {
 		c.Waits = delivery.DefaultWaits()
 	}
-	if c.InFlight > 64 {
+	if len(c.Warn) == 0 {
+		c.Warn = delivery.DefaultHealth().Warn
+	}
+	if c.InFlight > delivery.MostInFlight {
 		return fmt.Errorf("%d attempts in flight are too many for one endpoint, 64 is the most", c.InFlight)
 	}
 	return nil
-}
-
-func (c *Config) plan(random func() float64) delivery.Config {
-	breaker := delivery.DefaultBreaker()
-	if len(c.BreakerWaits) > 0 {
-		breaker.Waits = c.BreakerWaits
-	}
-	return delivery.Config{
-		Schedule:   delivery.Schedule{Waits: c.Waits, Random: random},
-		Breaker:    breaker,
-		InFlight:   c.InFlight,
-		Window:     c.Window,
-		MaxParked:  c.MaxParked,
-		SpillAfter: 250 * time.Millisecond,
-	}
 }
 
 func or[T int | time.Duration](value *T, otherwise T) {

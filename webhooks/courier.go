@@ -38,6 +38,10 @@ type courier struct {
 	lost       chan struct{} // closed when renewing found another owner
 	loseOnce   sync.Once
 
+	claim   *delivery.Claim
+	turn    chan struct{} // told when a slot is set aside
+	waiting bool          // for a slot
+
 	batches  chan batch
 	results  chan result
 	saved    chan bool
@@ -47,6 +51,7 @@ type courier struct {
 	settling int       // attempts being saved; -1 when nothing is
 	settled  time.Time
 	position eventstore.Position // the cursor as saved, or being saved
+	news     []delivery.News     // to be told once what is being saved is
 }
 
 type result struct {
@@ -65,15 +70,20 @@ const (
 func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery.Parked, until time.Time) *courier {
 	c := &courier{
 		d: d, to: to, lease: lease,
-		plan:     delivery.NewPlan(d.cfg.plan(d.Random), lease.Through, parked),
+		plan:     delivery.NewPlan(d.cfg.plan(to.Endpoint, d.Random), lease.Through, parked),
 		lost:     make(chan struct{}),
 		batches:  make(chan batch, 1),
-		results:  make(chan result, d.cfg.InFlight),
+		results:  make(chan result, delivery.MostInFlight),
+		turn:     make(chan struct{}, 1),
 		saved:    make(chan bool, 1),
 		settling: nothingSettling,
 		position: lease.Through,
 	}
+	c.claim = d.slots.claim(to.URL, c.turn)
 	c.plan.Gate(lease.Gate)
+	if !lease.Failing.IsZero() {
+		c.plan.Fail(lease.Failing)
+	}
 	c.own(until)
 	return c
 }
@@ -95,6 +105,7 @@ func (c *courier) run(ctx context.Context) error {
 	defer stop()
 
 	err := c.serve(ctx, attempts)
+	c.step()
 	if errors.Is(err, errFenced) {
 		cutOff()
 		c.forget()
@@ -111,7 +122,8 @@ func (c *courier) serve(ctx, attempts context.Context) error {
 		if now.UnixNano() >= c.ownedUntil.Load() {
 			return errFenced
 		}
-		if c.plan.Disabled() && c.plan.InFlight() == 0 {
+		c.plan.Examine(now)
+		if c.plan.Stopped() != "" && c.plan.InFlight() == 0 {
 			return errUnwanted
 		}
 		c.plan.Spill(now)
@@ -136,6 +148,8 @@ func (c *courier) wait(ctx context.Context, timer *time.Timer) error {
 	case c.pending = <-batches:
 	case r := <-c.results:
 		c.done(r)
+		c.doneMore()
+	case <-c.turn:
 	case ours := <-c.saved:
 		return c.noteSaved(ours)
 	case <-timer.C:
@@ -164,12 +178,31 @@ func (c *courier) take() {
 }
 
 func (c *courier) send(attempts context.Context, now time.Time) {
-	for c.unsettled() < c.d.cfg.Window {
-		job, ok := c.plan.Next(now)
-		if !ok {
+	for c.unsettled() < c.d.cfg.Window && c.plan.Sendable(now) {
+		if !c.d.slots.take(c.claim) {
+			c.waiting = true
 			return
 		}
-		go func() { c.results <- c.attempt(attempts, job) }()
+		c.waiting = false
+		job, ok := c.plan.Next(now)
+		if !ok {
+			c.d.slots.give(c.claim)
+			return
+		}
+		go func() {
+			r := c.attempt(attempts, job)
+			c.d.slots.give(c.claim)
+			c.results <- r
+		}()
+	}
+	c.step()
+}
+
+// step leaves the line for a slot, if the courier stands in it.
+func (c *courier) step() {
+	if c.waiting {
+		c.waiting = false
+		c.d.slots.leave(c.claim)
 	}
 }
 
@@ -208,6 +241,18 @@ func (c *courier) done(r result) {
 	})
 }
 
+// doneMore takes what has come meanwhile, so that all of it is one round.
+func (c *courier) doneMore() {
+	for {
+		select {
+		case r := <-c.results:
+			c.done(r)
+		default:
+			return
+		}
+	}
+}
+
 // settle hands what changed to the settler, one piece at a time.
 func (c *courier) settle(now time.Time) {
 	at := c.settleAt()
@@ -222,7 +267,7 @@ func (c *courier) handOver(now time.Time) {
 	if !changed && len(c.unsaved) == 0 {
 		return
 	}
-	c.settling, c.settled, c.position = len(c.unsaved), now, changes.Through
+	c.settling, c.settled, c.position, c.news = len(c.unsaved), now, changes.Through, changes.News
 	wish := settling{Settlement: ledger.Settlement{Lease: c.lease, Changes: changes, Attempts: c.unsaved}, saved: c.saved}
 	select {
 	case c.d.settler.in <- wish:
@@ -239,9 +284,10 @@ func (c *courier) settleAt() time.Time {
 	case len(c.unsaved) >= c.d.cfg.SettleAt:
 		return c.first
 	case len(c.unsaved) > 0:
-		return c.first.Add(c.d.cfg.SettleAfter)
-	case c.plan.Through() != c.position:
-		return c.settled.Add(idleSettle)
+		// All couriers at the same time, so that one transaction does.
+		return c.first.Truncate(c.d.cfg.SettleAfter).Add(c.d.cfg.SettleAfter)
+	case c.plan.Through() != c.position || c.plan.Told():
+		return c.settled.Truncate(idleSettle).Add(idleSettle)
 	}
 	return time.Time{}
 }
@@ -260,10 +306,12 @@ func (c *courier) sleep(now time.Time) time.Duration {
 	if at := c.settleAt(); !at.IsZero() && at.Before(until) {
 		until = at
 	}
-	if c.unsettled() < c.d.cfg.Window {
-		if at := c.plan.Wake(); !at.IsZero() && at.Before(until) {
-			until = at
-		}
+	at := c.plan.Wake()
+	if c.waiting {
+		at = now.Add(spillAfter) // unless it is its turn before
+	}
+	if (c.waiting || c.unsettled() < c.d.cfg.Window) && !at.IsZero() && at.Before(until) {
+		until = at
 	}
 	return max(until.Sub(now), 0)
 }

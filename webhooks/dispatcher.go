@@ -57,6 +57,7 @@ type Dispatcher struct {
 	history   *history
 	hub       atomic.Pointer[hub] // nil until the log is read
 	settler   *settler
+	slots     *slots
 	abandoned chan struct{} // closed when nothing can be saved any more
 }
 
@@ -134,6 +135,7 @@ func (d *Dispatcher) open() (err error) {
 	}
 	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
 	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, in: make(chan settling, mostSettled)}
+	d.slots = newSlots(d.cfg.PerHost, d.cfg.PerProcess)
 	d.abandoned = make(chan struct{})
 	return err
 }

@@ -23,13 +23,17 @@ type settler struct {
 	in     chan settling
 }
 
-const mostSettled = 64 // couriers in one transaction
+const (
+	mostSettled = 256                  // couriers in one transaction
+	together    = 2 * time.Millisecond // couriers save at the same times, but for so much
+)
 
 // run returns when the context ends. Nobody is answered then.
 func (s *settler) run(ctx context.Context) {
 	for {
 		select {
 		case first := <-s.in:
+			pause(ctx, together)
 			s.save(ctx, s.gather(first))
 		case <-ctx.Done():
 			return
@@ -38,29 +42,29 @@ func (s *settler) run(ctx context.Context) {
 }
 
 func (s *settler) gather(first settling) []settling {
-	together := []settling{first}
-	for len(together) < mostSettled {
+	all := []settling{first}
+	for len(all) < mostSettled {
 		select {
 		case next := <-s.in:
-			together = append(together, next)
+			all = append(all, next)
 		default:
-			return together
+			return all
 		}
 	}
-	return together
+	return all
 }
 
 // save tries until it succeeds: the couriers wait meanwhile, and nothing more
 // than their windows is unsaved.
-func (s *settler) save(ctx context.Context, together []settling) {
-	settlements := make([]ledger.Settlement, len(together))
-	for i, one := range together {
+func (s *settler) save(ctx context.Context, all []settling) {
+	settlements := make([]ledger.Settlement, len(all))
+	for i, one := range all {
 		settlements[i] = one.Settlement
 	}
 	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		saved, err := s.ledger.Settle(ctx, settlements)
 		if err == nil {
-			for i, one := range together {
+			for i, one := range all {
 				one.saved <- saved[i]
 			}
 			return

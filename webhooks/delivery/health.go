@@ -114,6 +114,9 @@ func (p *Plan) Examine(now time.Time) {
 	}
 }
 
+// Told says that there is news which Changes has yet to return.
+func (p *Plan) Told() bool { return len(p.news) > 0 }
+
 // owes says whether anything waits for the endpoint that it is sent by itself.
 func (p *Plan) owes() bool { return len(p.window) > 0 || len(p.due) > 0 || p.inFlight > 0 }
 

@@ -11,10 +11,10 @@ import (
 // claimant is an endpoint that wants slots, and a model of what it has.
 type claimant struct {
 	*delivery.Claim
-	host    string
-	held    int
-	waits   bool
-	woken   int
+	host  string
+	held  int
+	waits bool
+	woken int
 }
 
 // court runs claimants against the slots and checks what they promise.

@@ -22,26 +22,27 @@ type Lease struct {
 	Epoch   int64
 	Through eventstore.Position
 	Gate    time.Time
+	Failing time.Time // since when nothing succeeded
 }
 
 // Acquire takes a cursor that is free, ours, or whose lease has run out. It
 // returns false when another owner has it, or when there is none.
 func (l *Ledger) Acquire(ctx context.Context, key Key, owner string, now, until time.Time) (Lease, bool, error) {
 	lease := Lease{Key: key}
-	var position, gate int64
+	var position, gate, failing int64
 	l.statements.Add(1)
 	err := l.Write.QueryRowContext(ctx, `
 		UPDATE wh_cursor SET owner = ?, epoch = epoch + 1, lease_until = ?
 		WHERE endpoint_id = ? AND run_id = ? AND (owner IS NULL OR owner = ? OR lease_until < ?)
-		RETURNING epoch, pos, gate_until`,
-		owner, millis(until), key.EndpointID, key.RunID, owner, millis(now)).Scan(&lease.Epoch, &position, &gate)
+		RETURNING epoch, pos, gate_until, failing_since`,
+		owner, millis(until), key.EndpointID, key.RunID, owner, millis(now)).Scan(&lease.Epoch, &position, &gate, &failing)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Lease{}, false, nil
 	}
 	if err != nil {
 		return Lease{}, false, fmt.Errorf("acquire cursor of %s: %w", key.EndpointID, err)
 	}
-	lease.Through, lease.Gate = toPosition(position), fromMillis(gate)
+	lease.Through, lease.Gate, lease.Failing = toPosition(position), fromMillis(gate), fromMillis(failing)
 	return lease, true, nil
 }
 
@@ -104,30 +105,6 @@ func (l *Ledger) Furthest(ctx context.Context) (eventstore.Position, error) {
 	return toPosition(position), nil
 }
 
-// Parked returns the parked events of a cursor in the order of the log, those
-// given up included if the cursor has yet to pass them.
-func (l *Ledger) Parked(ctx context.Context, lease Lease) (list []delivery.Parked, err error) {
-	rows, err := l.Read.QueryContext(ctx, `
-		SELECT commit_pos, revision, lane, event_id, attempt, due_at, dead, last_class FROM wh_parked
-		WHERE endpoint_id = ? AND run_id = ? AND (dead = 0 OR commit_pos > ?) ORDER BY commit_pos`,
-		lease.EndpointID, lease.RunID, fromPosition(lease.Through))
-	if err != nil {
-		return nil, fmt.Errorf("read parked events of %s: %w", lease.EndpointID, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var row delivery.Parked
-		var position int64
-		var due sql.NullInt64
-		if err := rows.Scan(&position, &row.Revision, &row.Lane, &row.ID, &row.Attempts, &due, &row.Dead, &row.Class); err != nil {
-			return nil, fmt.Errorf("read a parked event of %s: %w", lease.EndpointID, err)
-		}
-		row.Position, row.Due = toPosition(position), fromMillis(due.Int64)
-		list = append(list, row)
-	}
-	return list, rows.Err()
-}
-
 // Status is where a cursor stands.
 type Status struct {
 	Through    eventstore.Position
@@ -136,8 +113,10 @@ type Status struct {
 	LeaseUntil time.Time
 	GateUntil  time.Time
 	Breaker    delivery.BreakerState
-	Parked     int // waiting for another attempt, or for those before them
-	Dead       int // given up
+	Failing    time.Time // since when nothing succeeded; zero when it is well
+	Blocked    int       // lanes that wait for somebody's decision
+	Parked     int       // waiting for another attempt, or for those before them
+	Dead       int       // given up
 	NextDue    time.Time
 }
 
@@ -145,15 +124,16 @@ type Status struct {
 func (l *Ledger) Status(ctx context.Context, key Key) (Status, bool, error) {
 	var s Status
 	var owner sql.NullString
-	var position, lease, gate int64
+	var position, lease, gate, failing int64
 	var due sql.NullInt64
 	err := l.Read.QueryRowContext(ctx, `
-		SELECT c.pos, c.owner, c.epoch, c.lease_until, c.gate_until, c.breaker,
+		SELECT c.pos, c.owner, c.epoch, c.lease_until, c.gate_until, c.breaker, c.failing_since,
+			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND blocked = 1),
 			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0),
 			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 1),
 			(SELECT min(due_at) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0)
 		FROM wh_cursor c WHERE c.endpoint_id = ? AND c.run_id = ?`, key.EndpointID, key.RunID).
-		Scan(&position, &owner, &s.Epoch, &lease, &gate, &s.Breaker, &s.Parked, &s.Dead, &due)
+		Scan(&position, &owner, &s.Epoch, &lease, &gate, &s.Breaker, &failing, &s.Blocked, &s.Parked, &s.Dead, &due)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Status{}, false, nil
 	}
@@ -161,6 +141,6 @@ func (l *Ledger) Status(ctx context.Context, key Key) (Status, bool, error) {
 		return Status{}, false, fmt.Errorf("read cursor of %s: %w", key.EndpointID, err)
 	}
 	s.Through, s.Owner = toPosition(position), owner.String
-	s.LeaseUntil, s.GateUntil, s.NextDue = fromMillis(lease), fromMillis(gate), fromMillis(due.Int64)
+	s.LeaseUntil, s.GateUntil, s.NextDue, s.Failing = fromMillis(lease), fromMillis(gate), fromMillis(due.Int64), fromMillis(failing)
 	return s, true, nil
 }

@@ -72,11 +72,11 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []
 func (t *tx) move(ctx context.Context, settlements []Settlement) (ours map[Key]int64, err error) {
 	ours = make(map[Key]int64, len(settlements))
 	return ours, inChunks(settlements, func(settlements []Settlement) (err error) {
-		const columns = 6
+		const columns = 7
 		args := make([]any, 0, len(settlements)*columns)
 		for _, s := range settlements {
 			args = append(args, s.Lease.EndpointID, s.Lease.RunID, s.Lease.Epoch,
-				fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker))
+				fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker), millis(s.Changes.Failing))
 		}
 		t.count.Add(1)
 		rows, err := t.QueryContext(ctx, moveCursors(len(settlements), columns), args...)
@@ -99,33 +99,36 @@ func (t *tx) move(ctx context.Context, settlements []Settlement) (ours map[Key]i
 // moveCursors is the statement for so many cursors. The first row tells the
 // types of all.
 func moveCursors(rows, columns int) string {
-	query := `WITH settled (endpoint_id, run_id, epoch, pos, gate_until, breaker) AS (
-			VALUES (?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
+	query := `WITH settled (endpoint_id, run_id, epoch, pos, gate_until, breaker, failing_since) AS (
+			VALUES (?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
 	if rows > 1 {
 		query += ", " + values(rows-1, columns)
 	}
 	return query + `)
-		UPDATE wh_cursor SET pos = settled.pos, gate_until = settled.gate_until, breaker = settled.breaker FROM settled
+		UPDATE wh_cursor SET pos = settled.pos, gate_until = settled.gate_until, breaker = settled.breaker,
+			failing_since = settled.failing_since FROM settled
 		WHERE wh_cursor.endpoint_id = settled.endpoint_id AND wh_cursor.run_id = settled.run_id
 			AND wh_cursor.epoch = settled.epoch AND wh_cursor.pos <= settled.pos
 		RETURNING wh_cursor.endpoint_id, wh_cursor.run_id, wh_cursor.epoch`
 }
 
-const chunk = 64 // rows of one statement
+const chunk = 256 // rows of one statement
 
 func (t *tx) park(ctx context.Context, key Key, rows []delivery.Parked) error {
 	return inChunks(rows, func(rows []delivery.Parked) error {
-		const columns = 10
+		const columns = 13
 		args := make([]any, 0, len(rows)*columns)
 		for _, r := range rows {
 			due := sql.NullInt64{Int64: millis(r.Due), Valid: !r.Due.IsZero()}
-			args = append(args, key.EndpointID, key.RunID, fromPosition(r.Position), r.Lane, int64(r.Revision), r.ID, r.Attempts, due, r.Dead, string(r.Class))
+			args = append(args, key.EndpointID, key.RunID, fromPosition(r.Position), r.Lane, int64(r.Revision), r.ID, r.Attempts, due,
+				r.Dead, string(r.Class), r.Blocked, r.Resent, r.Told)
 		}
 		_, err := t.exec(ctx, `
-			INSERT INTO wh_parked (endpoint_id, run_id, commit_pos, lane, revision, event_id, attempt, due_at, dead, last_class)
+			INSERT INTO wh_parked (endpoint_id, run_id, commit_pos, lane, revision, event_id, attempt, due_at, dead, last_class, blocked, resent, told)
 			VALUES `+values(len(rows), columns)+`
 			ON CONFLICT (endpoint_id, run_id, commit_pos) DO UPDATE SET
-				attempt = excluded.attempt, due_at = excluded.due_at, dead = excluded.dead, last_class = excluded.last_class`, args...)
+				attempt = excluded.attempt, due_at = excluded.due_at, dead = excluded.dead, last_class = excluded.last_class,
+				blocked = excluded.blocked, resent = excluded.resent, told = excluded.told`, args...)
 		return err
 	})
 }

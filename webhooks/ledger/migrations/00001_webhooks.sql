@@ -35,6 +35,7 @@ CREATE TABLE wh_cursor (
     lease_until INTEGER NOT NULL DEFAULT 0,
     gate_until  INTEGER NOT NULL DEFAULT 0,
     breaker     INTEGER NOT NULL DEFAULT 0,          -- 0 closed, 1 open, 2 half-open
+    failing_since INTEGER NOT NULL DEFAULT 0,        -- the first failure without a success after it
     PRIMARY KEY (endpoint_id, run_id)
 ) WITHOUT ROWID;
 
@@ -51,6 +52,9 @@ CREATE TABLE wh_parked (
     due_at      INTEGER,                             -- NULL: waits for those of its lane before it
     dead        INTEGER NOT NULL CHECK (dead IN (0, 1)),
     last_class  TEXT    NOT NULL,
+    blocked     INTEGER NOT NULL DEFAULT 0,          -- given up, and its lane stands until somebody decides
+    resent      INTEGER NOT NULL DEFAULT 0,          -- goes out beside its lane
+    told        INTEGER NOT NULL DEFAULT 0,          -- its owner knows that it was given up
     PRIMARY KEY (endpoint_id, run_id, commit_pos)
 ) WITHOUT ROWID;
 

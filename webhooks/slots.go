@@ -1,0 +1,57 @@
+package webhooks
+
+import (
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+)
+
+// slots shares out attempts under way among couriers.
+type slots struct {
+	mu     sync.Mutex
+	shared *delivery.Slots
+}
+
+func newSlots(perHost, inAll int) *slots { return &slots{shared: delivery.NewSlots(perHost, inAll)} }
+
+// claim enters a courier. Its turn is told on a channel that holds one.
+func (s *slots) claim(target string, turn chan<- struct{}) *delivery.Claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shared.Claim(hostOf(target), func() {
+		select {
+		case turn <- struct{}{}:
+		default: // it has yet to look, and will find this slot too
+		}
+	})
+}
+
+func (s *slots) take(c *delivery.Claim) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shared.Take(c)
+}
+
+func (s *slots) give(c *delivery.Claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared.Give(c)
+}
+
+func (s *slots) leave(c *delivery.Claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared.Leave(c)
+}
+
+// hostOf names the machine a URL leads to; what cannot be read is a host of
+// its own.
+func hostOf(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return target
+	}
+	return strings.ToLower(u.Hostname())
+}
