@@ -36,7 +36,7 @@ type createdEndpointBody struct {
 	URL         string    `json:"url"`
 	EventTypes  []string  `json:"event_types" nullable:"false"`
 	Description string    `json:"description,omitempty"`
-	Status      string    `json:"status" enum:"active,disabled"`
+	Status      string    `json:"status" enum:"active,paused,disabled"`
 	CreatedAt   time.Time `json:"created_at"`
 	Secret      string    `json:"secret" doc:"Verifies the signatures (Standard Webhooks): shown here and never again." example:"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="`
 }
@@ -51,7 +51,7 @@ type endpointBody struct {
 	URL            string    `json:"url"`
 	EventTypes     []string  `json:"event_types" nullable:"false"`
 	Description    string    `json:"description,omitempty"`
-	Status         string    `json:"status" enum:"active,disabled"`
+	Status         string    `json:"status" enum:"active,paused,disabled"`
 	DisabledReason string    `json:"disabled_reason,omitempty" doc:"requested by its owner, or gone: the receiver answered 410."`
 	CreatedAt      time.Time `json:"created_at"`
 }

@@ -249,5 +249,21 @@ func ruleKinds() []kind {
 			slug: "endpoint-disabled", status: http.StatusConflict, title: "Endpoint disabled",
 			about: "The endpoint is disabled and takes no messages. Enable it first.",
 		},
+		{
+			slug: "endpoint-paused", status: http.StatusConflict, title: "Endpoint paused",
+			about: "The endpoint is paused by its owner and takes no messages. Resume it first.",
+		},
+		{
+			slug: "endpoint-active", status: http.StatusConflict, title: "Endpoint at work",
+			about: "Deliveries are going on, and cannot be told to go on elsewhere. Pause the endpoint first.",
+		},
+		{
+			slug: "overlap-invalid", status: http.StatusUnprocessableEntity, title: "Overlap too long",
+			about: "An old secret signs beside the new one for seven days at most.",
+		},
+		{
+			slug: "too-many-secrets", status: http.StatusConflict, title: "Too many secrets",
+			about: "Five secrets of the endpoint sign already. Wait until one of them ends, or end them all at once with an overlap of 0.",
+		},
 	}
 }

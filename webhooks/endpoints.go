@@ -68,13 +68,14 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 		return CreatedEndpoint{}, err
 	}
 	state, revision, err := s.handle(ctx, n.ID, meta, endpoint.Create{
-		EndpointID: n.ID, URL: n.URL, EventTypes: n.EventTypes, Description: n.Description,
-		SealedSecret: sealed, SecretVersion: secretVersion, At: s.Now(), Policy: s.Policy, KnownTypes: s.Catalogue.Types(),
+		EndpointID: n.ID, Settings: endpoint.Settings{URL: n.URL, EventTypes: n.EventTypes, Description: n.Description},
+		SealedSecret: sealed, SecretVersion: secretVersion, At: s.Now(),
+		Limits: endpoint.Limits{Policy: s.Policy, KnownTypes: s.Catalogue.Types()},
 	})
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	secret, err := open(s.Sealer, state.SealedSecret, n.ID, state.SecretVersion)
+	secret, err := open(s.Sealer, state.Secret().Sealed, n.ID, state.Secret().Version)
 	return CreatedEndpoint{Endpoint: view(state, revision), Secret: secret}, err
 }
 
@@ -99,12 +100,8 @@ func (s *Endpoints) List(ctx context.Context) ([]Endpoint, error) {
 	}
 	list := make([]Endpoint, 0, len(rows))
 	for _, row := range rows {
-		status := endpoint.StatusDisabled
-		if row.Active {
-			status = endpoint.StatusActive
-		}
 		list = append(list, Endpoint{
-			ID: row.ID, URL: row.URL, EventTypes: row.EventTypes, Description: row.Description, Status: status,
+			ID: row.ID, URL: row.URL, EventTypes: row.EventTypes, Description: row.Description, Status: row.State,
 			DisabledReason: row.DisabledReason, CreatedAt: row.CreatedAt, Revision: row.Revision,
 		})
 	}

@@ -88,7 +88,7 @@ func (f *follower) unreadable(ctx context.Context, r eventstore.Recorded, cause 
 	f.d.Logger.ErrorContext(ctx, "endpoint cannot be read, nothing is delivered to it", "endpoint", id, "error", cause)
 	return ledger.Change{
 		Endpoint: &ledger.Endpoint{
-			ID: id, DisabledReason: reasonUnreadable, SealedSecret: []byte{}, CreatedAt: r.Created, Revision: r.Revision,
+			ID: id, State: endpoint.StatusDisabled, DisabledReason: reasonUnreadable, CreatedAt: r.Created, Revision: r.Revision,
 		},
 		Position: r.Position,
 	}
@@ -130,10 +130,9 @@ func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	}
 	return ledger.Change{
 		Endpoint: &ledger.Endpoint{
-			ID: s.ID, URL: s.URL, EventTypes: s.EventTypes, Description: s.Description,
-			Active: s.Status == endpoint.StatusActive, DisabledReason: s.DisabledReason,
-			SealedSecret: s.SealedSecret, SecretVersion: s.SecretVersion, CreatedAt: s.Created.CreatedAt, Revision: revision,
+			ID: s.ID, TenantID: s.TenantID, Channels: s.Channels, State: s.Status, DisabledReason: s.DisabledReason,
+			Settings: s.Settings, Secrets: s.Secrets, CreatedAt: s.Created.CreatedAt, Revision: revision,
 		},
-		Position: r.Position,
+		Position: r.Position, Seeks: s.Seeks, Seek: eventstore.Position(s.Seek),
 	}, nil
 }

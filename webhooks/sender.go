@@ -55,8 +55,8 @@ const mostOfAnswer = 64 << 10 // bytes that are read of an answer's body
 // target is where a courier sends to.
 type target struct {
 	ledger.Endpoint
-	run    ledger.Run
-	secret signing.Secret
+	run     ledger.Run
+	secrets signer
 }
 
 // prepared is a message ready to be posted.
@@ -150,7 +150,7 @@ func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
 		SetHeader("User-Agent", d.cfg.UserAgent).
 		SetHeader(signing.HeaderID, p.MessageID).
 		SetHeader(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10)).
-		SetHeader(signing.HeaderSignature, to.secret.Sign(p.MessageID, at, p.body)).
+		SetHeader(signing.HeaderSignature, to.secrets.sign(p.MessageID, at, p.body)).
 		SetHeader("webhook-attempt", strconv.Itoa(p.Attempt)).
 		SetHeader("webhook-run", p.Run)
 	if parent := traceParent(ctx, p.Metadata); parent != "" {

@@ -95,21 +95,24 @@ func (s *supervisor) active(rows []ledger.Endpoint) map[string]ledger.Endpoint {
 		if revision, ok := s.unwanted[row.ID]; ok && revision != row.Revision {
 			delete(s.unwanted, row.ID)
 		}
-		if _, unwanted := s.unwanted[row.ID]; row.Active && !unwanted {
+		if _, unwanted := s.unwanted[row.ID]; row.Active() && !unwanted {
 			active[row.ID] = row
 		}
 	}
 	return active
 }
 
+// same says whether a courier may go on as it is.
 func same(a, b ledger.Endpoint) bool {
-	return a.URL == b.URL && slices.Equal(a.EventTypes, b.EventTypes) && a.SecretVersion == b.SecretVersion &&
-		slices.Equal(a.SealedSecret, b.SealedSecret)
+	return a.Settings.Equal(b.Settings) && slices.Equal(a.Channels, b.Channels) &&
+		slices.EqualFunc(a.Secrets, b.Secrets, func(a, b endpoint.Secret) bool {
+			return a.Version == b.Version && a.NotAfter.Equal(b.NotAfter) && slices.Equal(a.Sealed, b.Sealed)
+		})
 }
 
 // start serves an endpoint if its cursor can be had.
 func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.Run) {
-	secret, err := open(s.d.Sealer, row.SealedSecret, row.ID, row.SecretVersion)
+	secrets, err := openAll(s.d.Sealer, row.ID, row.Secrets)
 	if err != nil {
 		s.complain(ctx, "webhooks cannot sign for an endpoint", err)
 		return
@@ -126,7 +129,7 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot read what is parked", err)
 		return
 	}
-	s.launch(ctx, newCourier(s.d, &target{Endpoint: row, run: run, secret: secret}, lease, parked, until))
+	s.launch(ctx, newCourier(s.d, &target{Endpoint: row, run: run, secrets: secrets}, lease, parked, until))
 }
 
 func (s *supervisor) launch(ctx context.Context, c *courier) {

@@ -1,33 +1,56 @@
 package endpoint
 
 import (
-	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
-
-	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/webhooks/address"
 )
 
-// Command is a wish about an endpoint: [Create], [Delete], [Disable],
-// [Enable], [Test].
+// Command is a wish about an endpoint: [Create], [Change], [SetChannels],
+// [Pause], [Resume], [Rotate], [Delete], [Disable], [Enable], [Test].
 //
 //sumtype:decl
 type Command interface{ command() }
 
 // Create describes an endpoint.
 type Create struct {
-	EndpointID    string
-	URL           string
-	EventTypes    []string
-	Description   string
+	EndpointID string
+	TenantID   string   // the partner it belongs to, "" the shop itself
+	Channels   []string // of the partner
+	Settings
 	SealedSecret  []byte
 	SecretVersion int
 	At            time.Time
-	// Policy judges the URL, KnownTypes are the public types there are.
-	Policy     address.Policy
-	KnownTypes []string
+	Limits        Limits
+}
+
+// Change replaces all settings.
+type Change struct {
+	Settings
+	At     time.Time
+	Limits Limits
+}
+
+// SetChannels tells which sales channels the endpoint's partner has.
+type SetChannels struct {
+	Channels []string
+	At       time.Time
+}
+
+// Pause stops deliveries for a while, as their owner wishes.
+type Pause struct{ At time.Time }
+
+// Resume lets deliveries go on: where they stopped, or after a position.
+type Resume struct {
+	From *uint64
+	At   time.Time
+}
+
+// Rotate gives an endpoint another signing secret, of the version after its
+// last one. The one before signs as well for as long as Overlap.
+type Rotate struct {
+	Secret  Secret
+	Overlap time.Duration
+	At      time.Time
 }
 
 // Delete stops deliveries for good.
@@ -39,7 +62,7 @@ type Disable struct {
 	At     time.Time
 }
 
-// Enable lets deliveries go on where they stopped.
+// Enable lets deliveries of a disabled endpoint go on where they stopped.
 type Enable struct{ At time.Time }
 
 // Test asks for a test message. Asking again with the id of the last test is
@@ -49,31 +72,32 @@ type Test struct {
 	At     time.Time
 }
 
-func (Create) command()  {}
-func (Delete) command()  {}
-func (Disable) command() {}
-func (Enable) command()  {}
-func (Test) command()    {}
+func (Create) command()      {}
+func (Change) command()      {}
+func (SetChannels) command() {}
+func (Pause) command()       {}
+func (Resume) command()      {}
+func (Rotate) command()      {}
+func (Delete) command()      {}
+func (Disable) command()     {}
+func (Enable) command()      {}
+func (Test) command()        {}
 
-// What may be wrong with a description, besides the URL.
+// What secrets may be at most.
 const (
-	CodeNoTypes     = "event-types-missing"
-	CodeUnknownType = "event-type-unknown"
-	CodeRepeated    = "event-type-repeated"
-	CodeTooLong     = "text-too-long"
+	MostSecrets    = 5 // live at once
+	LongestOverlap = 7 * 24 * time.Hour
 )
-
-const longestDescription = 500
 
 func decideCreate(s State, c Create) ([]Event, error) {
 	if s.Status != "" {
 		return nil, repeated(s, c)
 	}
-	if mistakes := c.mistakes(); len(mistakes) > 0 {
+	if mistakes := c.Limits.mistakes(c.Settings); len(mistakes) > 0 {
 		return nil, ErrInvalid.Because(mistakes...)
 	}
 	return []Event{Created{
-		EndpointID: c.EndpointID, URL: c.URL, EventTypes: c.EventTypes, Description: c.Description,
+		EndpointID: c.EndpointID, TenantID: c.TenantID, Channels: c.Channels, Settings: c.Settings,
 		SealedSecret: c.SealedSecret, SecretVersion: c.SecretVersion, CreatedAt: c.At,
 	}}, nil
 }
@@ -82,7 +106,7 @@ func decideCreate(s State, c Create) ([]Event, error) {
 // repetition is another one and does not count.
 func repeated(s State, c Create) error {
 	switch {
-	case s.Created.URL != c.URL || s.Created.Description != c.Description || !slices.Equal(s.Created.EventTypes, c.EventTypes):
+	case s.TenantID != c.TenantID || !s.Created.Settings.Equal(c.Settings):
 		return ErrExists
 	case !s.Exists():
 		return ErrDeleted
@@ -90,32 +114,83 @@ func repeated(s State, c Create) error {
 	return nil
 }
 
-func (c Create) mistakes() []domain.Mistake {
-	mistakes := c.Policy.CheckURL(c.URL)
-	for i := range mistakes {
-		mistakes[i].Pointer = "/url"
+func decideChange(s State, c Change) ([]Event, error) {
+	if mistakes := c.Limits.mistakes(c.Settings); len(mistakes) > 0 {
+		return nil, ErrInvalid.Because(mistakes...)
 	}
-	if utf8.RuneCountInString(c.Description) > longestDescription {
-		mistakes = append(mistakes, domain.Mistake{
-			Pointer: "/description", Code: CodeTooLong, Detail: fmt.Sprintf("at most %d characters", longestDescription),
-		})
+	if s.Settings.Equal(c.Settings) {
+		return nil, nil
 	}
-	return append(mistakes, c.typeMistakes()...)
+	return []Event{Changed{EndpointID: s.ID, Settings: c.Settings, ChangedAt: c.At}}, nil
 }
 
-func (c Create) typeMistakes() []domain.Mistake {
-	if len(c.EventTypes) == 0 {
-		return []domain.Mistake{{Pointer: "/event_types", Code: CodeNoTypes, Detail: `name at least one event type, or "*" for all`}}
+func decideSetChannels(s State, c SetChannels) []Event {
+	if slices.Equal(s.Channels, c.Channels) {
+		return nil
 	}
-	var mistakes []domain.Mistake
-	for i, name := range c.EventTypes {
-		pointer := fmt.Sprintf("/event_types/%d", i)
-		switch {
-		case slices.Contains(c.EventTypes[:i], name):
-			mistakes = append(mistakes, domain.Mistake{Pointer: pointer, Code: CodeRepeated, Detail: fmt.Sprintf("%q is named twice", name)})
-		case name != AllTypes && !slices.Contains(c.KnownTypes, name):
-			mistakes = append(mistakes, domain.Mistake{Pointer: pointer, Code: CodeUnknownType, Detail: fmt.Sprintf("there is no event type %q", name)})
+	return []Event{ChannelsChanged{EndpointID: s.ID, Channels: c.Channels, ChangedAt: c.At}}
+}
+
+func decidePause(s State, c Pause) ([]Event, error) {
+	switch s.Status {
+	case StatusPaused:
+		return nil, nil
+	case StatusDisabled:
+		return nil, ErrDisabled
+	}
+	return []Event{Paused{EndpointID: s.ID, PausedAt: c.At}}, nil
+}
+
+// decideResume takes a seek only of an endpoint at rest: one at work would go
+// on from where it is while it is told to go elsewhere.
+func decideResume(s State, c Resume) ([]Event, error) {
+	if s.Status == StatusActive {
+		if c.From == nil || (s.ResumedFrom != nil && *s.ResumedFrom == *c.From) {
+			return nil, nil
 		}
+		return nil, ErrActive
 	}
-	return mistakes
+	return []Event{Resumed{EndpointID: s.ID, From: c.From, ResumedAt: c.At}}, nil
+}
+
+func decideRotate(s State, c Rotate) ([]Event, error) {
+	last := s.Secrets[len(s.Secrets)-1]
+	switch {
+	case c.Secret.Version == last.Version:
+		return nil, nil
+	case c.Overlap < 0 || c.Overlap > LongestOverlap:
+		return nil, ErrOverlap
+	case c.Overlap > 0 && len(LiveSecrets(s.Secrets, c.At)) >= MostSecrets:
+		return nil, ErrTooManySecrets
+	}
+	return []Event{SecretRotated{EndpointID: s.ID, Secret: c.Secret, OldUntil: c.At.Add(c.Overlap), RotatedAt: c.At}}, nil
+}
+
+func decideDisable(s State, c Disable) ([]Event, error) {
+	if s.Status == StatusDisabled {
+		return nil, nil
+	}
+	return []Event{Disabled{EndpointID: s.ID, Reason: c.Reason, DisabledAt: c.At}}, nil
+}
+
+func decideEnable(s State, c Enable) ([]Event, error) {
+	switch s.Status {
+	case StatusActive:
+		return nil, nil
+	case StatusPaused:
+		return nil, ErrPaused
+	}
+	return []Event{Enabled{EndpointID: s.ID, EnabledAt: c.At}}, nil
+}
+
+func decideTest(s State, c Test) ([]Event, error) {
+	switch {
+	case s.Status == StatusDisabled:
+		return nil, ErrDisabled
+	case s.Status == StatusPaused:
+		return nil, ErrPaused
+	case s.LastTest == c.TestID:
+		return nil, nil
+	}
+	return []Event{Tested{EndpointID: s.ID, TestID: c.TestID, TestedAt: c.At}}, nil
 }

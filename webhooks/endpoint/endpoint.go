@@ -15,7 +15,8 @@ type Status string
 // An endpoint's life. The zero status is before its creation.
 const (
 	StatusActive   Status = "active"
-	StatusDisabled Status = "disabled"
+	StatusPaused   Status = "paused"   // by its owner
+	StatusDisabled Status = "disabled" // for a reason
 	StatusDeleted  Status = "deleted"
 )
 
@@ -24,21 +25,35 @@ const AllTypes = "*"
 
 // State is an endpoint as its events made it.
 type State struct {
-	Status         Status
-	ID             string
-	URL            string
-	EventTypes     []string
-	Description    string
-	SealedSecret   []byte
-	SecretVersion  int
+	Status   Status
+	ID       string
+	TenantID string
+	Channels []string
+	Settings
+	// Secrets are those that were live when the last one was made, the newest
+	// last.
+	Secrets        []Secret
 	DisabledReason string
 	LastTest       string
 	Replays        []Replay // oldest first
-	Created        Created
+	// Seeks counts how often deliveries were told where to go on, and Seek is
+	// where the last time.
+	Seeks       int
+	Seek        uint64
+	ResumedFrom *uint64 // by the last [Resumed]
+	Created     Created
 }
 
 // Exists says that the endpoint was created and not deleted.
-func (s State) Exists() bool { return s.Status == StatusActive || s.Status == StatusDisabled }
+func (s State) Exists() bool { return s.Status != "" && s.Status != StatusDeleted }
+
+// Secret returns the newest secret.
+func (s State) Secret() Secret {
+	if len(s.Secrets) == 0 {
+		return Secret{}
+	}
+	return s.Secrets[len(s.Secrets)-1]
+}
 
 // Wants says whether the endpoint wants events of a public type.
 func Wants(eventTypes []string, publicType string) bool {
@@ -53,8 +68,13 @@ var (
 	ErrNotFound = domain.Rule("endpoint-not-found", "there is no such endpoint")
 	ErrExists   = domain.Rule("endpoint-exists", "an endpoint with this id exists and is another one")
 	ErrDeleted  = domain.Rule("endpoint-deleted", "the endpoint that this request made was deleted; another one needs another Idempotency-Key")
-	ErrInvalid  = domain.Rule("invalid-endpoint", "the endpoint cannot be created as described")
+	ErrInvalid  = domain.Rule("invalid-endpoint", "the endpoint cannot be as described")
 	ErrDisabled = domain.Rule("endpoint-disabled", "the endpoint is disabled; enable it first")
+	ErrPaused   = domain.Rule("endpoint-paused", "the endpoint is paused; resume it first")
+	ErrActive   = domain.Rule("endpoint-active", "deliveries are going on; pause the endpoint first")
+	ErrOverlap  = domain.Rule("overlap-invalid", "an old secret signs for seven days at most")
+
+	ErrTooManySecrets = domain.Rule("too-many-secrets", "five secrets sign already; wait until one ends, or end them all with an overlap of 0")
 )
 
 func decide(s State, c Command) ([]Event, error) {
@@ -68,15 +88,22 @@ func decide(s State, c Command) ([]Event, error) {
 		return nil, ErrNotFound
 	}
 	switch c := c.(type) {
+	case Change:
+		return decideChange(s, c)
+	case SetChannels:
+		return decideSetChannels(s, c), nil
+	case Pause:
+		return decidePause(s, c)
+	case Resume:
+		return decideResume(s, c)
+	case Rotate:
+		return decideRotate(s, c)
 	case Delete:
 		return []Event{Deleted{EndpointID: s.ID, DeletedAt: c.At}}, nil
 	case Disable:
 		return decideDisable(s, c)
 	case Enable:
-		if s.Status == StatusActive {
-			return nil, nil
-		}
-		return []Event{Enabled{EndpointID: s.ID, EnabledAt: c.At}}, nil
+		return decideEnable(s, c)
 	case Test:
 		return decideTest(s, c)
 	case RequestReplay, ProgressReplay, CancelReplay, CompleteReplay:
@@ -86,32 +113,25 @@ func decide(s State, c Command) ([]Event, error) {
 	panic("endpoint: impossible command")
 }
 
-func decideDisable(s State, c Disable) ([]Event, error) {
-	if s.Status == StatusDisabled {
-		return nil, nil
-	}
-	return []Event{Disabled{EndpointID: s.ID, Reason: c.Reason, DisabledAt: c.At}}, nil
-}
-
-func decideTest(s State, c Test) ([]Event, error) {
-	switch {
-	case s.Status == StatusDisabled:
-		return nil, ErrDisabled
-	case s.LastTest == c.TestID:
-		return nil, nil
-	}
-	return []Event{Tested{EndpointID: s.ID, TestID: c.TestID, TestedAt: c.At}}, nil
-}
-
 func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Created:
 		s = State{
-			Status: StatusActive, ID: e.EndpointID, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
-			SealedSecret: e.SealedSecret, SecretVersion: e.SecretVersion, Created: e,
+			Status: StatusActive, ID: e.EndpointID, TenantID: e.TenantID, Channels: e.Channels, Settings: e.Settings,
+			Secrets: []Secret{{Version: e.SecretVersion, Sealed: e.SealedSecret}}, Created: e,
 		}
+	case Changed:
+		s.Settings = e.Settings
+	case ChannelsChanged:
+		s.Channels = e.Channels
+	case Paused:
+		s.Status = StatusPaused
+	case Resumed:
+		s = evolveResumed(s, e)
+	case SecretRotated:
+		s.Secrets = rotate(s.Secrets, e)
 	case Deleted:
-		s.Status, s.SealedSecret = StatusDeleted, nil
+		s.Status, s.Secrets = StatusDeleted, nil
 		s.Replays = evolveReplays(s.Replays, e)
 	case Disabled:
 		s.Status, s.DisabledReason = StatusDisabled, e.Reason
@@ -123,4 +143,31 @@ func evolve(s State, e Event) State {
 		s.Replays = evolveReplays(s.Replays, e)
 	}
 	return s
+}
+
+func evolveResumed(s State, e Resumed) State {
+	s.Status, s.DisabledReason, s.ResumedFrom = StatusActive, "", e.From
+	if e.From != nil {
+		s.Seeks, s.Seek = s.Seeks+1, *e.From
+	}
+	return s
+}
+
+// rotate ends the secret before, and every older one when there is no overlap
+// at all: that is for secrets that are known to others.
+func rotate(secrets []Secret, e SecretRotated) []Secret {
+	var list []Secret
+	for _, secret := range secrets {
+		if secret.Algorithm != e.Secret.Algorithm {
+			list = append(list, secret)
+			continue
+		}
+		if secret.NotAfter.IsZero() || !e.OldUntil.After(e.RotatedAt) {
+			secret.NotAfter = e.OldUntil
+		}
+		if secret.Live(e.RotatedAt) {
+			list = append(list, secret)
+		}
+	}
+	return append(list, e.Secret)
 }

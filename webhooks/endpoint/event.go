@@ -6,8 +6,9 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 )
 
-// Event is a fact of an endpoint's life: [Created], [Deleted], [Disabled],
-// [Enabled], [Tested].
+// Event is a fact of an endpoint's life: [Created], [Changed],
+// [ChannelsChanged], [Paused], [Resumed], [SecretRotated], [Deleted],
+// [Disabled], [Enabled], [Tested].
 //
 //sumtype:decl
 type Event interface {
@@ -18,15 +19,60 @@ type Event interface {
 // Created is recorded once, first in every endpoint's stream. Deliveries start
 // with what is recorded after it.
 type Created struct {
-	EndpointID  string   `json:"endpoint_id"`
-	URL         string   `json:"url"`
-	EventTypes  []string `json:"event_types"` // public types, or "*" alone
-	Description string   `json:"description,omitempty"`
+	EndpointID string `json:"endpoint_id"`
+	// TenantID is the partner it belongs to, "" the shop itself. A partner's
+	// endpoint gets the events of orders of its sales channels only.
+	TenantID string   `json:"tenant_id,omitempty"`
+	Channels []string `json:"channels,omitempty"`
+	Settings
 	// SealedSecret is the signing secret, encrypted; its associated data are
 	// the stream's name and the version.
 	SealedSecret  []byte    `json:"sealed_secret"`
 	SecretVersion int       `json:"secret_version"`
 	CreatedAt     time.Time `json:"created_at"`
+}
+
+// Changed is recorded when the owner decided otherwise about an endpoint. It
+// holds all settings, as they are from then on.
+type Changed struct {
+	EndpointID string `json:"endpoint_id"`
+	Settings
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+// ChannelsChanged is recorded when the partner an endpoint belongs to has other
+// sales channels from then on.
+type ChannelsChanged struct {
+	EndpointID string    `json:"endpoint_id"`
+	Channels   []string  `json:"channels"`
+	ChangedAt  time.Time `json:"changed_at"`
+}
+
+// Paused is recorded when the owner wants nothing for a while. Nothing is lost
+// meanwhile.
+type Paused struct {
+	EndpointID string    `json:"endpoint_id"`
+	PausedAt   time.Time `json:"paused_at"`
+}
+
+// Resumed is recorded when deliveries of a paused or disabled endpoint go on.
+type Resumed struct {
+	EndpointID string `json:"endpoint_id"`
+	// From is the position in the log after which deliveries go on: what was
+	// recorded after it is sent, again if need be, and what still waited of
+	// what was before it is not. Without it they go on where they stopped.
+	From      *uint64   `json:"from,omitempty"`
+	ResumedAt time.Time `json:"resumed_at"`
+}
+
+// SecretRotated is recorded when an endpoint gets another signing secret. The
+// one before signs as well until OldUntil.
+type SecretRotated struct {
+	EndpointID string `json:"endpoint_id"`
+	// Secret is the one from then on; those before are in earlier events.
+	Secret    Secret    `json:"secret"`
+	OldUntil  time.Time `json:"old_until"`
+	RotatedAt time.Time `json:"rotated_at"`
 }
 
 // Deleted is recorded once, last of what matters: nothing is sent after it.
@@ -63,14 +109,34 @@ type Tested struct {
 	TestedAt   time.Time `json:"tested_at"`
 }
 
-func (Created) event()  {}
-func (Deleted) event()  {}
-func (Disabled) event() {}
-func (Enabled) event()  {}
-func (Tested) event()   {}
+func (Created) event()         {}
+func (Changed) event()         {}
+func (ChannelsChanged) event() {}
+func (Paused) event()          {}
+func (Resumed) event()         {}
+func (SecretRotated) event()   {}
+func (Deleted) event()         {}
+func (Disabled) event()        {}
+func (Enabled) event()         {}
+func (Tested) event()          {}
 
 // EventName implements [domain.Event].
 func (Created) EventName() string { return "EndpointCreated" }
+
+// EventName implements [domain.Event].
+func (Changed) EventName() string { return "EndpointChanged" }
+
+// EventName implements [domain.Event].
+func (ChannelsChanged) EventName() string { return "EndpointChannelsChanged" }
+
+// EventName implements [domain.Event].
+func (Paused) EventName() string { return "EndpointPaused" }
+
+// EventName implements [domain.Event].
+func (Resumed) EventName() string { return "EndpointResumed" }
+
+// EventName implements [domain.Event].
+func (SecretRotated) EventName() string { return "EndpointSecretRotated" }
 
 // EventName implements [domain.Event].
 func (Deleted) EventName() string { return "EndpointDeleted" }
@@ -86,5 +152,7 @@ func (Tested) EventName() string { return "EndpointTested" }
 
 // EventTypes lists the stored events of this package for the codec.
 func EventTypes() []domain.EventType {
-	return append(domain.EventTypes(Created{}, Deleted{}, Disabled{}, Enabled{}, Tested{}), replayEvents()...)
+	return append(domain.EventTypes(
+		Created{}, Changed{}, ChannelsChanged{}, Paused{}, Resumed{}, SecretRotated{}, Deleted{}, Disabled{}, Enabled{}, Tested{},
+	), replayEvents()...)
 }

@@ -9,21 +9,26 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
 // Endpoint is an endpoint as the log describes it.
 type Endpoint struct {
-	ID             string
-	URL            string
-	EventTypes     []string
-	Description    string
-	Active         bool
+	ID       string
+	TenantID string   // the partner it belongs to, "" the shop itself
+	Channels []string // of the partner: no other orders are for it
+	// State is that of an endpoint that exists, in the words of package
+	// endpoint.
+	State          endpoint.Status
 	DisabledReason string
-	SealedSecret   []byte
-	SecretVersion  int
-	CreatedAt      time.Time
-	Revision       eventstore.Revision
+	endpoint.Settings
+	Secrets   []endpoint.Secret // the newest last
+	CreatedAt time.Time
+	Revision  eventstore.Revision
 }
+
+// Active says whether messages are to be sent.
+func (e Endpoint) Active() bool { return e.State == endpoint.StatusActive }
 
 // Change is what one event of an endpoint means for its row: exactly one of
 // the first two is set.
@@ -32,6 +37,10 @@ type Change struct {
 	Deleted  string    // the id of an endpoint that is gone
 	// Position is that of the event: a new endpoint starts there.
 	Position eventstore.Position
+	// Seeks counts how often the endpoint was told where to go on, and Seek is
+	// where the last time. A seek is made once, whoever applies it.
+	Seeks int
+	Seek  eventstore.Position
 }
 
 const checkpointEndpoints = "endpoints"
@@ -70,27 +79,47 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 	if change.Endpoint == nil {
 		return t.deleteEndpoint(ctx, change.Deleted)
 	}
-	e := change.Endpoint
-	types, err := json.Marshal(e.EventTypes)
-	if err != nil {
-		return fmt.Errorf("encode event types: %w", err)
-	}
-	state := "disabled"
-	if e.Active {
-		state = "active"
-	}
-	_, err = t.exec(ctx, `
-		INSERT INTO wh_endpoint (id, url, event_types, description, state, disabled_reason, sealed_secret, secret_version, created_at, revision)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET url = excluded.url, event_types = excluded.event_types, description = excluded.description,
-			state = excluded.state, disabled_reason = excluded.disabled_reason, sealed_secret = excluded.sealed_secret,
-			secret_version = excluded.secret_version, revision = excluded.revision`,
-		e.ID, e.URL, string(types), e.Description, state, e.DisabledReason, e.SealedSecret, e.SecretVersion, millis(e.CreatedAt), int64(e.Revision))
-	if err != nil {
+	if err := t.putEndpoint(ctx, *change.Endpoint); err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, `INSERT INTO wh_cursor (endpoint_id, run_id, pos) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-		e.ID, Live, fromPosition(change.Position))
+	_, err := t.exec(ctx, `
+		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		change.Endpoint.ID, Live, fromPosition(change.Position), fromPosition(change.Position))
+	if err != nil || change.Seeks == 0 {
+		return err
+	}
+	return t.seek(ctx, change)
+}
+
+func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
+	args := []any{e.ID, e.TenantID, string(e.State), e.DisabledReason, millis(e.CreatedAt), int64(e.Revision)}
+	for _, part := range []any{e.Channels, e.Settings, e.Secrets} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return fmt.Errorf("encode endpoint %s: %w", e.ID, err)
+		}
+		args = append(args, string(text))
+	}
+	_, err := t.exec(ctx, `
+		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, channels, settings, secrets)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, disabled_reason = excluded.disabled_reason,
+			revision = excluded.revision, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets`, args...)
+	return err
+}
+
+// seek moves the live cursor and takes it from whoever has it. What waited is
+// forgotten: after the position everything is read again, and what was before
+// it is not wanted. Messages before it that were given up stay on record.
+func (t *tx) seek(ctx context.Context, change Change) error {
+	id, position := change.Endpoint.ID, fromPosition(change.Seek)
+	moved, err := t.exec(ctx, `
+		UPDATE wh_cursor SET pos = ?, from_pos = ?, seeks = ?, epoch = epoch + 1, owner = NULL, lease_until = 0, gate_until = 0, breaker = 0
+		WHERE endpoint_id = ? AND run_id = ? AND seeks < ?`, position, position, change.Seeks, id, Live, change.Seeks)
+	if err != nil || moved == 0 {
+		return err
+	}
+	_, err = t.exec(ctx, `DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ? AND (dead = 0 OR commit_pos > ?)`, id, Live, position)
 	return err
 }
 
@@ -108,7 +137,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 	return nil
 }
 
-const endpointColumns = `id, url, event_types, description, state, disabled_reason, sealed_secret, secret_version, created_at, revision`
+const endpointColumns = `id, tenant_id, state, disabled_reason, created_at, revision, channels, settings, secrets`
 
 // Endpoints returns all endpoints, oldest first.
 func (l *Ledger) Endpoints(ctx context.Context) ([]Endpoint, error) {
@@ -142,13 +171,9 @@ func (l *Ledger) endpoints(ctx context.Context, query string, args ...any) (list
 
 func scanEndpoint(rows *sql.Rows) (Endpoint, error) {
 	var e Endpoint
-	var types, state string
 	var created int64
-	err := rows.Scan(&e.ID, &e.URL, &types, &e.Description, &state, &e.DisabledReason, &e.SealedSecret, &e.SecretVersion, &created, &e.Revision)
-	if err != nil {
-		return Endpoint{}, err
-	}
-	e.Active = state == "active"
+	var channels, settings, secrets []byte
+	err := rows.Scan(&e.ID, &e.TenantID, &e.State, &e.DisabledReason, &created, &e.Revision, &channels, &settings, &secrets)
 	e.CreatedAt = fromMillis(created)
-	return e, json.Unmarshal([]byte(types), &e.EventTypes)
+	return e, errors.Join(err, json.Unmarshal(channels, &e.Channels), json.Unmarshal(settings, &e.Settings), json.Unmarshal(secrets, &e.Secrets))
 }

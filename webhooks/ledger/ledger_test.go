@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
@@ -25,17 +26,18 @@ func openLedger(t *testing.T, e databasetest.Engine) *ledger.Ledger {
 	return &ledger.Ledger{Write: db.Write, Read: db.Read}
 }
 
-func endpoint() *ledger.Endpoint {
+func described() *ledger.Endpoint {
 	return &ledger.Endpoint{
-		ID: "e1", URL: "https://partner.example/", EventTypes: []string{"*"}, Description: "d", Active: true,
-		SealedSecret: []byte{1, 2}, SecretVersion: 1, CreatedAt: noon,
+		ID: "e1", TenantID: "t1", Channels: []string{"web"}, State: endpoint.StatusActive,
+		Settings: endpoint.Settings{URL: "https://partner.example/", EventTypes: []string{"*"}, Description: "d", Waits: []int{1, 5}},
+		Secrets:  []endpoint.Secret{{Version: 1, Sealed: []byte{1, 2}, NotAfter: noon}, {Version: 2, Sealed: []byte{3}}}, CreatedAt: noon,
 	}
 }
 
 func withEndpoint(t *testing.T, e databasetest.Engine) *ledger.Ledger {
 	t.Helper()
 	l := openLedger(t, e)
-	if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: endpoint(), Position: 100}}, 110); err != nil {
+	if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: described(), Position: 100}}, 110); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -58,8 +60,8 @@ func TestEndpointsFollowTheLog(t *testing.T) {
 		if err != nil || at != 110 {
 			t.Fatalf("checkpoint %d, %v", at, err)
 		}
-		changed := endpoint()
-		changed.Active, changed.DisabledReason, changed.Revision = false, "gone", 3
+		changed := described()
+		changed.State, changed.DisabledReason, changed.Revision = endpoint.StatusDisabled, "gone", 3
 		if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: changed, Position: 150}}, 150); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +181,7 @@ func TestAZombieSavesNothingAndDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		l := withEndpoint(t, e)
-		other := endpoint()
+		other := described()
 		other.ID = "e2"
 		if err := l.Apply(t.Context(), []ledger.Change{{Endpoint: other, Position: 100}}, 111); err != nil {
 			t.Fatal(err)
@@ -245,6 +247,41 @@ func TestOldAttemptsAreForgotten(t *testing.T) {
 		}
 		if attempts, err := l.Attempts(t.Context(), "e1", 1000); err != nil || len(attempts) != 100 {
 			t.Errorf("%d attempts, %v", len(attempts), err)
+		}
+	})
+}
+
+func TestASeekIsMadeOnceAndForgetsWhatWaited(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		l := withEndpoint(t, e)
+		before, _ := acquire(t, l, "a", noon)
+		if saved, err := l.Settle(t.Context(), []ledger.Settlement{settlement(before, 140)}); err != nil || !saved[0] {
+			t.Fatalf("%v, %v", saved, err)
+		}
+		seek := []ledger.Change{{Endpoint: described(), Position: 150, Seeks: 1, Seek: 127}}
+		if err := l.Apply(t.Context(), seek, 150); err != nil {
+			t.Fatal(err)
+		}
+		if saved, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: before, Changes: delivery.Changes{Through: 160}}}); err != nil || saved[0] {
+			t.Errorf("who had the cursor moved it on: %v, %v", saved, err)
+		}
+		after, ok := acquire(t, l, "b", noon)
+		if !ok || after.Through != 127 || !after.Gate.IsZero() {
+			t.Fatalf("after the seek: %t, %+v", ok, after)
+		}
+		status, _, err := l.Status(t.Context(), key)
+		if err != nil || status.Parked != 0 || status.Dead != 1 || status.Breaker != delivery.Closed {
+			t.Errorf("%v, %+v", err, status)
+		}
+		if saved, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: after, Changes: delivery.Changes{Through: 170}}}); err != nil || !saved[0] {
+			t.Fatalf("%v, %v", saved, err)
+		}
+		if err := l.Apply(t.Context(), seek, 150); err != nil { // as another process does
+			t.Fatal(err)
+		}
+		if status, _, err = l.Status(t.Context(), key); err != nil || status.Through != 170 || status.Owner != "b" {
+			t.Errorf("the same seek again: %v, %+v", err, status)
 		}
 	})
 }

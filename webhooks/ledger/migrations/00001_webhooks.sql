@@ -4,13 +4,12 @@
 -- What the endpoint-* streams say; may be deleted and built again.
 CREATE TABLE wh_endpoint (
     id              TEXT    NOT NULL PRIMARY KEY,
-    url             TEXT    NOT NULL,
-    event_types     TEXT    NOT NULL,                -- JSON array
-    description     TEXT    NOT NULL,
-    state           TEXT    NOT NULL CHECK (state IN ('active', 'disabled')),
+    tenant_id       TEXT    NOT NULL,                -- a partner, '' the shop itself
+    channels        TEXT    NOT NULL,                -- JSON array: the partner's sales channels
+    state           TEXT    NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
     disabled_reason TEXT    NOT NULL,
-    sealed_secret   BLOB    NOT NULL,
-    secret_version  INTEGER NOT NULL,
+    settings        TEXT    NOT NULL,                -- JSON, as the events have it
+    secrets         TEXT    NOT NULL,                -- JSON array, sealed, the newest last
     created_at      INTEGER NOT NULL,
     revision        INTEGER NOT NULL                 -- of the endpoint's stream
 ) WITHOUT ROWID;
@@ -27,9 +26,10 @@ CREATE TABLE wh_cursor (
     run_id      TEXT    NOT NULL,
     pos         INTEGER NOT NULL,
     until_pos   INTEGER,                             -- where a replay ends
-    from_pos    INTEGER NOT NULL DEFAULT 0,          -- where it began
+    from_pos    INTEGER NOT NULL DEFAULT 0,          -- where it began, or was last moved to
     spec        TEXT    NOT NULL DEFAULT '',         -- what a replay sends, JSON
     delivered   INTEGER NOT NULL DEFAULT 0,          -- messages, since the row is there
+    seeks       INTEGER NOT NULL DEFAULT 0,          -- how often its endpoint's owner moved it
     owner       TEXT,
     epoch       INTEGER NOT NULL DEFAULT 0,
     lease_until INTEGER NOT NULL DEFAULT 0,
