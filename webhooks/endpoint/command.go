@@ -116,7 +116,7 @@ func repeated(s State, c Create) error {
 
 func decideChange(s State, c Change) ([]Event, error) {
 	if mistakes := c.Limits.mistakes(c.Settings); len(mistakes) > 0 {
-		return nil, ErrInvalid.Because(mistakes...)
+		return nil, ErrInvalidChange.Because(mistakes...)
 	}
 	if s.Settings.Equal(c.Settings) {
 		return nil, nil

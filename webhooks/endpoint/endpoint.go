@@ -68,12 +68,14 @@ var (
 	ErrNotFound = domain.Rule("endpoint-not-found", "there is no such endpoint")
 	ErrExists   = domain.Rule("endpoint-exists", "an endpoint with this id exists and is another one")
 	ErrDeleted  = domain.Rule("endpoint-deleted", "the endpoint that this request made was deleted; another one needs another Idempotency-Key")
-	ErrInvalid  = domain.Rule("invalid-endpoint", "the endpoint cannot be as described")
+	ErrInvalid  = domain.Rule("invalid-endpoint", "the endpoint cannot be created as described")
 	ErrDisabled = domain.Rule("endpoint-disabled", "the endpoint is disabled; enable it first")
 	ErrPaused   = domain.Rule("endpoint-paused", "the endpoint is paused; resume it first")
 	ErrActive   = domain.Rule("endpoint-active", "deliveries are going on; pause the endpoint first")
 	ErrOverlap  = domain.Rule("overlap-invalid", "an old secret signs for seven days at most")
 
+	// ErrInvalidChange is [ErrInvalid] of an endpoint that is there.
+	ErrInvalidChange  = domain.Rule("invalid-endpoint", "the endpoint cannot be changed as described")
 	ErrTooManySecrets = domain.Rule("too-many-secrets", "five secrets sign already; wait until one ends, or end them all with an overlap of 0")
 )
 
