@@ -106,12 +106,16 @@ type attemptBody struct {
 	Result     string    `json:"result" doc:"ok, or in one word what failed." example:"ok"`
 	DurationMS float64   `json:"duration_ms" example:"12.5"`
 	TraceID    string    `json:"trace_id,omitempty"`
+
+	ResponseHead foreignText `json:"response_head,omitempty" doc:"Headers of the answer, a line each, at most 4 KB. What was sent is not kept."`
+	ResponseBody foreignText `json:"response_body,omitempty" doc:"The first 16 KB of the answer's body: a stranger's text."`
 }
 
 func attemptBodyOf(a ledger.Attempt) attemptBody {
 	return attemptBody{
 		MessageID: a.EventID, EventType: a.EventType, Attempt: a.Attempt, At: a.At, Status: a.Status, Result: string(a.Class),
 		DurationMS: float64(a.Took.Microseconds()) / 1000, TraceID: a.TraceID,
+		ResponseHead: foreignText(a.Head), ResponseBody: foreignText(a.Body),
 	}
 }
 

@@ -237,7 +237,7 @@ func (c *courier) done(r result) {
 	}
 	c.unsaved = append(c.unsaved, ledger.Attempt{
 		EndpointID: c.to.ID, RunID: c.lease.RunID, Position: r.job.Position, EventID: r.job.ID, EventType: r.EventType,
-		Attempt: r.job.Attempt, At: r.at, Status: r.Status, Class: class, Took: r.Took, TraceID: r.Metadata.TraceID,
+		Attempt: r.job.Attempt, At: r.at, Status: r.Status, Class: class, Took: r.Took, TraceID: r.Metadata.TraceID, Response: r.Response,
 	})
 }
 

@@ -9,6 +9,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -140,11 +141,14 @@ func (d *Dispatcher) open() (err error) {
 	return err
 }
 
-// forgetAttempts deletes old attempts from time to time.
+// forgetAttempts drops old attempts from time to time, and makes room for those
+// to come.
 func (d *Dispatcher) forgetAttempts(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := d.Ledger.ForgetAttempts(ctx, d.Now().Add(-d.cfg.KeepAttempts)); err != nil && ctx.Err() == nil {
-			d.Logger.ErrorContext(ctx, "webhooks cannot forget old attempts", "error", err)
+		now := d.Now()
+		err := errors.Join(d.Ledger.PrepareAttempts(ctx, now), d.Ledger.ForgetAttempts(ctx, now.Add(-d.cfg.KeepAttempts)))
+		if err != nil && ctx.Err() == nil {
+			d.Logger.ErrorContext(ctx, "webhooks cannot make room for attempts", "error", err)
 		}
 		pause(ctx, forgetEvery)
 	}

@@ -5,12 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"time"
 
-	"github.com/go-resty/resty/v2"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -46,11 +44,11 @@ type Result struct {
 	RetryAfter time.Duration
 	Directive  string
 	Took       time.Duration
+	// Response is what is kept of the answer.
+	Response ledger.Response
 	// Err is what went wrong, for our own logs and traces only.
 	Err error
 }
-
-const mostOfAnswer = 64 << 10 // bytes that are read of an answer's body
 
 // target is where a courier sends to.
 type target struct {
@@ -161,21 +159,6 @@ func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
 		return Result{Class: Classify(err), Err: err}
 	}
 	return readAnswer(response, at)
-}
-
-// readAnswer drains the body, so that the connection can be used again. The
-// status is the answer: a body that breaks off does not change it.
-func readAnswer(response *resty.Response, now time.Time) Result {
-	raw := response.RawBody()
-	_, _ = io.CopyN(io.Discard, raw, mostOfAnswer)
-	_ = raw.Close()
-	result := Result{
-		Status:     response.StatusCode(),
-		RetryAfter: delivery.RetryAfter(response.Header().Get("Retry-After"), now),
-		Directive:  response.Header().Get("Webhook-Delivery"),
-	}
-	_, result.Class = delivery.Judge(result.answer())
-	return result
 }
 
 func (r Result) answer() delivery.Answer {

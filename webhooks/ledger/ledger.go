@@ -39,6 +39,7 @@ type Ledger struct {
 	Write, Read *sql.DB
 
 	statements atomic.Int64
+	days       days
 }
 
 // Statements returns how many SQL statements were sent to Write so far,

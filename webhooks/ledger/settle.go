@@ -5,27 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 )
-
-// Attempt is one attempt that was made.
-type Attempt struct {
-	EndpointID string
-	RunID      string
-	Position   eventstore.Position
-	EventID    string
-	EventType  string
-	Attempt    int
-	At         time.Time
-	Status     int // HTTP, or 0 when there was no answer
-	Class      delivery.Class
-	Took       time.Duration
-	TraceID    string
-}
 
 // Settlement is what one cursor has to save.
 type Settlement struct {
@@ -38,6 +21,7 @@ type Settlement struct {
 // whether it was saved: one whose lease went to another owner writes nothing,
 // while the others are not disturbed.
 func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []bool, err error) {
+	var made []day
 	err = l.tx(ctx, func(ctx context.Context, t *tx) error {
 		saved = make([]bool, len(settlements))
 		ours, err := t.move(ctx, settlements)
@@ -58,10 +42,14 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []
 				return err
 			}
 		}
-		return t.insertAttempts(ctx, attempts)
+		made, err = t.insertAttempts(ctx, &l.days, attempts)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
+	}
+	for _, of := range made {
+		l.days.set(of, true)
 	}
 	return saved, nil
 }
@@ -144,21 +132,6 @@ func (t *tx) unpark(ctx context.Context, key Key, positions []eventstore.Positio
 	})
 }
 
-func (t *tx) insertAttempts(ctx context.Context, attempts []Attempt) error {
-	return inChunks(attempts, func(attempts []Attempt) error {
-		const columns = 11
-		args := make([]any, 0, len(attempts)*columns)
-		for _, a := range attempts {
-			args = append(args, a.EndpointID, a.RunID, fromPosition(a.Position), a.EventID, a.EventType, a.Attempt,
-				millis(a.At), a.Status, string(a.Class), a.Took.Microseconds(), a.TraceID)
-		}
-		_, err := t.exec(ctx, `
-			INSERT INTO wh_attempt (endpoint_id, run_id, commit_pos, event_id, event_type, attempt, at, status, class, micros, trace_id)
-			VALUES `+values(len(attempts), columns), args...)
-		return err
-	})
-}
-
 func inChunks[T any](rows []T, do func([]T) error) error {
 	for len(rows) > 0 {
 		n := min(len(rows), chunk)
@@ -168,42 +141,4 @@ func inChunks[T any](rows []T, do func([]T) error) error {
 		rows = rows[n:]
 	}
 	return nil
-}
-
-// Attempts returns the last attempts at an endpoint, newest first.
-func (l *Ledger) Attempts(ctx context.Context, endpointID string, limit int) (list []Attempt, err error) {
-	rows, err := l.Read.QueryContext(ctx, strings.TrimSpace(`
-		SELECT endpoint_id, run_id, commit_pos, event_id, event_type, attempt, at, status, class, micros, trace_id
-		FROM wh_attempt WHERE endpoint_id = ? ORDER BY id DESC LIMIT ?`), endpointID, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read attempts at %s: %w", endpointID, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var a Attempt
-		var position, at, micros int64
-		if err := rows.Scan(&a.EndpointID, &a.RunID, &position, &a.EventID, &a.EventType, &a.Attempt, &at, &a.Status, &a.Class, &micros, &a.TraceID); err != nil {
-			return nil, fmt.Errorf("read an attempt at %s: %w", endpointID, err)
-		}
-		a.Position, a.At, a.Took = toPosition(position), fromMillis(at), time.Duration(micros)*time.Microsecond
-		list = append(list, a)
-	}
-	return list, rows.Err()
-}
-
-const forgotten = 1000 // rows in one transaction, so that nobody waits for long
-
-// ForgetAttempts deletes the attempts made before a time.
-func (l *Ledger) ForgetAttempts(ctx context.Context, before time.Time) error {
-	for {
-		l.statements.Add(1)
-		result, err := l.Write.ExecContext(ctx, `
-			DELETE FROM wh_attempt WHERE id IN (SELECT id FROM wh_attempt ORDER BY id LIMIT ?) AND at < ?`, forgotten, millis(before))
-		if err != nil {
-			return fmt.Errorf("forget attempts: %w", err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n < forgotten {
-			return err
-		}
-	}
 }

@@ -58,19 +58,8 @@ CREATE TABLE wh_parked (
     PRIMARY KEY (endpoint_id, run_id, commit_pos)
 ) WITHOUT ROWID;
 
--- A log for people. The payload is not in it.
-CREATE TABLE wh_attempt (
-    id          INTEGER PRIMARY KEY,
-    endpoint_id TEXT    NOT NULL,
-    run_id      TEXT    NOT NULL,
-    commit_pos  INTEGER NOT NULL,
-    event_id    TEXT    NOT NULL,
-    event_type  TEXT    NOT NULL,
-    attempt     INTEGER NOT NULL,
-    at          INTEGER NOT NULL,
-    status      INTEGER NOT NULL,                    -- HTTP, or 0
-    class       TEXT    NOT NULL,
-    micros      INTEGER NOT NULL,                    -- how long it took
-    trace_id    TEXT    NOT NULL
-);
-CREATE INDEX wh_attempt_endpoint ON wh_attempt (endpoint_id);
+-- The days that there is a table wh_attempt_{day} of: a log for people. What was
+-- sent is not in it.
+CREATE TABLE wh_attempt_day (
+    day INTEGER NOT NULL PRIMARY KEY                 -- 20260304
+) WITHOUT ROWID;
