@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"reflect"
@@ -8,9 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/domain/order"
-	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
@@ -31,30 +29,6 @@ type aggregateBody struct {
 	ID   string `json:"id"`
 }
 
-// sampleMessages are the data of each kind as it would be sent.
-func sampleMessages() map[string]any {
-	at := time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC)
-	eur := func(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "EUR"} }
-	events := map[string]domain.Event{
-		order.OrderPlaced{}.EventName(): order.OrderPlaced{
-			OrderID: "9f6c1f0e-3a52-5f0b-8a57-0f4c1c2b7d11", Number: "100017", CustomerID: "5b0d9a77-2c1e-5a36-9a3f-6e0c41f2a9d0", ShipToCountry: "DE",
-			Currency: "EUR", PlacedAt: at,
-			Lines: []order.Line{{
-				LineID: "1", SKU: "MUG-1", Title: "Mug", Quantity: 2, UnitPrice: eur(1250), Discount: eur(0), Tax: eur(0), Total: eur(2500),
-			}},
-			Totals: order.Totals{Subtotal: eur(2500), Discount: eur(0), Shipping: eur(0), Tax: eur(0), Grand: eur(2500)},
-		},
-		endpoint.Tested{}.EventName(): endpoint.Tested{EndpointID: "3c0e7a52-9d41-5be1-9d5f-2b7c6f1f0a44", TestID: "71c6", TestedAt: at},
-	}
-	data := map[string]any{}
-	for _, kind := range message.Kinds() {
-		if sample, err := kind.Data(events[kind.Stored]); err == nil {
-			data[kind.Public] = sample
-		}
-	}
-	return data
-}
-
 // describeMessages adds every public message to the description.
 func (s *server) describeMessages(doc *huma.OpenAPI) {
 	// The messages have schemas of their own, named apart from those of the
@@ -64,25 +38,23 @@ func (s *server) describeMessages(doc *huma.OpenAPI) {
 	})
 	envelope := registry.Schema(reflect.TypeFor[messageBody](), true, "")
 	doc.Webhooks = map[string]*huma.PathItem{}
-	samples := sampleMessages()
 	for _, kind := range message.Kinds() {
-		data := samples[kind.Public]
 		schema := &huma.Schema{AllOf: []*huma.Schema{envelope, {
 			Type: huma.TypeObject, Required: []string{"data"},
-			Properties: map[string]*huma.Schema{"data": registry.Schema(reflect.TypeOf(data), true, "")},
+			Properties: map[string]*huma.Schema{"data": registry.Schema(reflect.TypeOf(kind.Form), true, "")},
 		}}}
-		doc.Webhooks[kind.Public] = &huma.PathItem{Post: s.messageOperation(kind, schema, data)}
+		doc.Webhooks[kind.Public] = &huma.PathItem{Post: s.messageOperation(kind, schema)}
 	}
 	maps.Copy(doc.Components.Schemas.Map(), registry.Map())
 }
 
-func (s *server) messageOperation(kind message.Kind, schema *huma.Schema, data any) *huma.Operation {
+func (s *server) messageOperation(kind message.Kind, schema *huma.Schema) *huma.Operation {
 	header := func(name, about string) *huma.Param {
 		return &huma.Param{Name: name, In: "header", Required: true, Description: about, Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	return &huma.Operation{
 		OperationID: kind.Public, Method: http.MethodPost, Tags: []string{"webhooks"}, Summary: kind.Public,
-		Description: "Sent to each endpoint that asked for it, again and again until the answer is 2xx. Verify the signature as Standard Webhooks says.",
+		Description: kind.Sent + " " + kind.Promise,
 		Security:    []map[string][]string{},
 		Parameters: []*huma.Param{
 			header("webhook-id", "The same on every attempt: who has seen it needs to do nothing."),
@@ -90,16 +62,21 @@ func (s *server) messageOperation(kind message.Kind, schema *huma.Schema, data a
 			header("webhook-signature", "v1, and HMAC-SHA256 in base64 over id, timestamp and body, joined by points."),
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {
-			Schema: schema,
-			Example: map[string]any{
-				"id": "0b9e6a3c-8d7a-5b1e-9f00-1234567890ab", "type": kind.Public, "timestamp": "2026-03-14T15:09:26.000Z", "version": kind.Version,
-				"aggregate": map[string]any{"type": kind.Aggregate, "id": "9f6c1f0e-3a52-5f0b-8a57-0f4c1c2b7d11"},
-				"sequence":  1, "previous": nil, "cursor": "c1.Zk3", "data": data,
-			},
+			Schema:  schema,
+			Example: exampleOf(kind),
 		}}},
 		Responses: map[string]*huma.Response{
 			"2XX": {Description: "Received. Anything else is tried again."},
 			"410": {Description: "Gone: nothing more is sent to the endpoint."},
 		},
 	}
+}
+
+// exampleOf returns a message as it would be sent.
+func exampleOf(kind message.Kind) any {
+	var example any
+	if err := json.Unmarshal(kind.Example(), &example); err != nil {
+		panic(err) // a test reads them all
+	}
+	return example
 }

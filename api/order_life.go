@@ -115,7 +115,7 @@ func (s *server) changeAddress(ctx context.Context, a asked, in address) (*chang
 		return nil, s.refuse(kindInvalid, "nothing would arrive at this address").because(wrong...)
 	}
 	return changed(s.api.Changes.DoWithText(ctx, a.Request, vault.Address(in), func(_ order.State, ref string) (order.Command, error) {
-		return order.ChangeAddress{ShipToRef: ref}, nil
+		return order.ChangeAddress{ShipToRef: ref, ShipToCountry: in.Country}, nil
 	}))
 }
 

@@ -50,6 +50,30 @@ func TestDocsSayWhatTheProgramDoes(t *testing.T) {
 	}
 }
 
+// Whether an event is public is decided when it comes into being: the numbers
+// that partners rely on count the public ones.
+func TestDocsSayOfEveryEventWhetherPartnersGetIt(t *testing.T) {
+	t.Parallel()
+	public, private, stored := message.NewCatalogue(message.Kinds()), message.Unpublished(), map[string]bool{}
+	for _, event := range eventTypes() {
+		name := event.Zero.EventName()
+		stored[name] = true
+		if _, ok := public.Kind(name); !ok && private[name] == "" {
+			t.Errorf("%s is neither public (kinds in webhooks/message) nor among the unpublished with a reason", name)
+		}
+	}
+	for name := range private {
+		if !stored[name] {
+			t.Errorf("%s is said not to be published, and is no stored event", name)
+		}
+	}
+	for _, kind := range message.Kinds() {
+		if !stored[kind.Stored] {
+			t.Errorf("%s is published from %s, which is no stored event", kind.Public, kind.Stored)
+		}
+	}
+}
+
 // catalogue writes what is stored and what partners get: the doc comments and
 // golden files of the code.
 func catalogue(t *testing.T) string {
@@ -67,6 +91,8 @@ func catalogue(t *testing.T) string {
 		fmt.Fprintf(&b, "Schema %d.", event.Schema())
 		if name, ok := public[event.Zero.EventName()]; ok {
 			fmt.Fprintf(&b, " Partners get it as [`%s`](#%s).", name, strings.ReplaceAll(name, ".", ""))
+		} else {
+			fmt.Fprintf(&b, " Partners do not get it: %s.", message.Unpublished()[event.Zero.EventName()])
 		}
 		golden := filepath.Join(folder(event.Zero), "testdata", fmt.Sprintf("%s.v%d.json", event.Zero.EventName(), event.Schema()))
 		example(t, &b, golden)
@@ -76,7 +102,7 @@ func catalogue(t *testing.T) string {
 	kinds := message.Kinds()
 	slices.SortFunc(kinds, func(a, b message.Kind) int { return strings.Compare(a.Public, b.Public) })
 	for _, kind := range kinds {
-		fmt.Fprintf(&b, "\n### %s\n\nVersion %d, about one %s, from `%s`.", kind.Public, kind.Version, kind.Aggregate, kind.Stored)
+		fmt.Fprintf(&b, "\n### %s\n\n%s %s\n\nVersion %d, about one %s, from `%s`.", kind.Public, kind.Sent, kind.Promise, kind.Version, kind.Aggregate, kind.Stored)
 		example(t, &b, filepath.Join("../webhooks/message/testdata", fmt.Sprintf("%s.v%d.json", kind.Public, kind.Version)))
 	}
 	return b.String()

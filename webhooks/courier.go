@@ -357,6 +357,9 @@ func (t *target) wants(it *item) bool {
 	if it.kind.Private {
 		return message.AggregateID(it.Stream) == t.ID
 	}
+	if it.kind.Operational && message.AggregateID(it.Stream) == t.ID {
+		return false // whoever should know is not told by what does not work
+	}
 	return endpoint.Wants(t.EventTypes, it.kind.Public)
 }
 

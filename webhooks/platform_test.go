@@ -43,8 +43,8 @@ func (hidden) EventName() string { return "OrderHidden" }
 func catalogue() *message.Catalogue {
 	same := func(e domain.Event) (any, error) { return e, nil }
 	return message.NewCatalogue(append([]message.Kind{
-		{Stored: "OrderPlaced", Public: "order.placed", Version: 1, Aggregate: "order", Data: same, Href: "/v1/orders/%s"},
-		{Stored: "OrderNoted", Public: "order.noted", Version: 1, Aggregate: "order", Data: same, Href: "/v1/orders/%s"},
+		{Stored: "OrderPlaced", Public: "order.placed", Version: 1, Aggregate: "order", Data: same},
+		{Stored: "OrderNoted", Public: "order.noted", Version: 1, Aggregate: "order", Data: same},
 	}, testKind()))
 }
 

@@ -75,11 +75,12 @@ func TestKilledDuringAnImportNothingIsLostOrDoubled(t *testing.T) {
 	account.stock(ctx, t, store)
 	account.streams(ctx, t, store)
 	partner.check(t, acknowledged)
+	public := partner.complete(ctx, t, store, acknowledged)
 	platform.stop()
 	account.gateway(t)
 	t.Logf("%d kills, %d invoices, accounted for after %s: %d orders, %d returns, %d credit notes, %d products, %d events of orders; "+
-		"%d received callbacks, %d duplicates", kills, report.Invoices, time.Since(begin).Round(time.Second), report.Orders, report.Returns.Booked, report.CreditNotes,
-		len(account.received), account.events, partner.received(), partner.duplicates())
+		"%d received callbacks, %d duplicates, %d public events of orders all among them", kills, report.Invoices, time.Since(begin).Round(time.Second), report.Orders, report.Returns.Booked, report.CreditNotes,
+		len(account.received), account.events, partner.received(), partner.duplicates(), public)
 	t.Logf("at the gateway: %+v pence", account.total())
 }
 

@@ -14,6 +14,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	publicmessage "github.com/waybill-dev/waybill/webhooks/message"
 )
 
 // partner is a receiver that keeps account of what came.
@@ -22,7 +25,7 @@ type partner struct {
 	mu       sync.Mutex
 	verifier *standardwebhooks.Webhook
 	messages map[string]message // by webhook-id
-	last     map[string]int64   // sequence by order
+	last     map[string]int64   // sequence by aggregate
 	repeats  int
 	faults   []string
 }
@@ -48,7 +51,7 @@ func startPartner(t *testing.T) *partner {
 }
 
 func (p *partner) subscribe(ctx context.Context, api *client.Client) {
-	endpoint, err := api.CreateEndpoint(ctx, client.CreateEndpoint{URL: p.server.URL, EventTypes: []string{"order.placed"}})
+	endpoint, err := api.CreateEndpoint(ctx, client.CreateEndpoint{URL: p.server.URL, EventTypes: []string{"*"}})
 	if err == nil {
 		p.mu.Lock()
 		p.verifier, err = standardwebhooks.NewWebhook(endpoint.Secret)
@@ -96,10 +99,11 @@ func (p *partner) account(m message) {
 	if m.Previous != nil {
 		previous = *m.Previous
 	}
-	if last := p.last[m.Aggregate.ID]; last != previous {
-		p.faults = append(p.faults, "gap in the sequence of order "+m.Aggregate.ID)
+	about := m.Aggregate.Type + " " + m.Aggregate.ID
+	if last := p.last[about]; last != previous {
+		p.faults = append(p.faults, fmt.Sprintf("gap in the sequence of %s: %d came after %d, and should after %d", about, m.Sequence, last, previous))
 	}
-	p.last[m.Aggregate.ID] = m.Sequence
+	p.last[about] = m.Sequence
 }
 
 func (p *partner) fault(text string) {
@@ -120,31 +124,69 @@ func (p *partner) duplicates() int {
 	return p.repeats
 }
 
+// placed returns under how many ids each order's order.placed came.
+func (p *partner) placed() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delivered := map[string]int{}
+	for _, m := range p.messages {
+		if m.Type == "order.placed" {
+			delivered[m.Aggregate.ID]++
+		}
+	}
+	return delivered
+}
+
 // check expects each acknowledged order exactly once among the callbacks,
 // repeats with equal ids aside.
 func (p *partner) check(t *testing.T, acknowledged *acks) {
 	t.Helper()
 	eventually(t.Context(), t, time.Minute, func() error {
-		if got, want := p.received(), len(acknowledged.orders); got < want {
-			return fmt.Errorf("%d callbacks received, %d orders placed", got, want)
+		if got, want := len(p.placed()), len(acknowledged.orders); got < want {
+			return fmt.Errorf("%d orders delivered, %d placed", got, want)
 		}
 		return nil
 	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, fault := range p.faults {
-		t.Errorf("callbacks: %s", fault)
-	}
-	delivered := map[string]int{}
-	for _, m := range p.messages {
-		delivered[m.Aggregate.ID]++
-	}
-	for invoice, order := range acknowledged.orders {
-		if delivered[order.ID] != 1 {
-			t.Errorf("invoice %s: order %s was delivered under %d ids, want 1", invoice, order.ID, delivered[order.ID])
+	delivered := p.placed()
+	for invoice, placed := range acknowledged.orders {
+		if delivered[placed.ID] != 1 {
+			t.Errorf("invoice %s: order %s was delivered under %d ids, want 1", invoice, placed.ID, delivered[placed.ID])
 		}
 	}
 	if len(delivered) != len(acknowledged.orders) {
 		t.Errorf("%d orders delivered, %d acknowledged", len(delivered), len(acknowledged.orders))
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, fault := range p.faults {
+		t.Errorf("callbacks: %s", fault)
+	}
+}
+
+// complete expects every public event of every order among the callbacks, by
+// its id.
+func (p *partner) complete(ctx context.Context, t *testing.T, store eventstore.Store, acknowledged *acks) (events int) {
+	t.Helper()
+	catalogue := publicmessage.NewCatalogue(publicmessage.Kinds())
+	for invoice, placed := range acknowledged.orders {
+		for r, err := range store.ReadStream(ctx, order.Decider.Stream(placed.ID), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind, public := catalogue.Kind(r.Type)
+			if !public {
+				continue
+			}
+			events++
+			eventually(ctx, t, time.Minute, func() error {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if got := p.messages[r.ID.String()]; got.Type != kind.Public || got.Aggregate.ID != placed.ID {
+					return fmt.Errorf("invoice %s: %s of order %s did not come: %+v", invoice, kind.Public, placed.ID, got)
+				}
+				return nil
+			})
+		}
+	}
+	return events
 }

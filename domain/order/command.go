@@ -36,8 +36,9 @@ type AddNote struct {
 // Tag changes the tags of an order.
 type Tag struct{ Add, Remove []string }
 
-// ChangeAddress sends what is yet to be shipped elsewhere.
-type ChangeAddress struct{ ShipToRef string }
+// ChangeAddress sends what is yet to be shipped elsewhere. The country is that
+// of the address, ISO 3166, or empty.
+type ChangeAddress struct{ ShipToRef, ShipToCountry string }
 
 // Edit changes lines. Each line is as it shall be, with its amounts; quantity 0
 // takes it out; a line that is not mentioned stays.

@@ -68,10 +68,12 @@ type OrderTagged struct {
 }
 
 // OrderAddressChanged is recorded when what is yet to be shipped goes
-// elsewhere. The address is in the vault.
+// elsewhere. The address is in the vault; its country is empty where nobody
+// said.
 type OrderAddressChanged struct {
-	OrderID   string `json:"order_id"`
-	ShipToRef string `json:"ship_to_ref"`
+	OrderID       string `json:"order_id"`
+	ShipToRef     string `json:"ship_to_ref"`
+	ShipToCountry string `json:"ship_to_country,omitempty"`
 }
 
 // OrderCancelRequested is recorded when somebody wants an order, or what of it

@@ -93,6 +93,9 @@ func (s State) apply(e Event) State {
 		slices.Sort(s.Tags)
 	case OrderAddressChanged:
 		s.ShipToRef = e.ShipToRef
+		if e.ShipToCountry != "" {
+			s.ShipToCountry = e.ShipToCountry
+		}
 	case OrderEdited:
 		s = s.edited(e)
 		s.Edits, s.Totals = add(s.Edits, e), e.Totals

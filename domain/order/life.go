@@ -89,13 +89,14 @@ func tags(all []string, wanted func(string) bool) []string {
 func (s State) changeAddress(c ChangeAddress) ([]Event, error) {
 	var m mistakes
 	m.name(c.ShipToRef, "/ship_to_ref")
+	m.unless(c.ShipToCountry == "" || domain.ValidCountry(c.ShipToCountry), "/ship_to_country", "a country is a code of ISO 3166, two capital letters")
 	if err := m.err(); err != nil {
 		return nil, err
 	}
 	if s.ShipToRef == c.ShipToRef {
 		return nil, nil
 	}
-	return s.record(OrderAddressChanged{s.OrderID, c.ShipToRef})
+	return s.record(OrderAddressChanged{OrderID: s.OrderID, ShipToRef: c.ShipToRef, ShipToCountry: c.ShipToCountry})
 }
 
 func (s State) complete(c Complete) ([]Event, error) {

@@ -129,6 +129,14 @@ func TestChangingTheAddress(t *testing.T) {
 		{Name: "so does the rest of it", Given: events{two(), shipped("s1", 1, 0)}, When: change, Then: events{changed}},
 		{Name: "and a held one", Given: events{two(), held("h", order.HoldAddress)}, When: change, Then: events{changed}},
 		{Name: "what is shipped does not", Given: events{two(), shipped("s1", 3, 1)}, When: change, Refused: order.ErrTransition},
+		{
+			Name: "a new address may be in another country", Given: events{two()}, When: order.ChangeAddress{ShipToRef: "address.2", ShipToCountry: "AT"},
+			Then: events{order.OrderAddressChanged{OrderID: "o", ShipToRef: "address.2", ShipToCountry: "AT"}},
+		},
+		{
+			Name: "a country has two letters", Given: events{two()}, When: order.ChangeAddress{ShipToRef: "address.2", ShipToCountry: "Austria"},
+			Refused: order.ErrInvalid.Because(domain.Mistake{Pointer: "/ship_to_country", Code: "invalid", Detail: "a country is a code of ISO 3166, two capital letters"}),
+		},
 		{Name: "an address is a reference", Given: events{two()}, When: order.ChangeAddress{ShipToRef: "1 High Street"}, Refused: order.ErrInvalid.Because(name("/ship_to_ref"))},
 	})
 }

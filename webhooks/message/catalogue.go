@@ -23,10 +23,19 @@ type Kind struct {
 	Aggregate string // what it is about, and the category of its streams
 	// Private kinds go to the endpoint they are about and to no other.
 	Private bool
+	// Operational kinds tell about an endpoint: they go to the other endpoints
+	// of its tenant that ask for them, and never to the one they are about.
+	Operational bool
+	// Shared kinds belong to no sales channel and go to the endpoints of every
+	// tenant that asks for them.
+	Shared bool
+	// Sent says when it is sent, Promise what a receiver may rely on: sentences
+	// for partners.
+	Sent, Promise string
 	// Data makes the public data of an event.
 	Data func(domain.Event) (any, error)
-	// Href is where more can be read about an aggregate; %s is its id.
-	Href string
+	// Form is a zero value of what Data makes.
+	Form any
 }
 
 // Catalogue knows the kinds by stored name.
@@ -105,13 +114,19 @@ func AggregateID(stream string) string {
 	return id
 }
 
-// as makes a Data function of one that knows the type of its event.
-func as[E domain.Event](data func(E) any) func(domain.Event) (any, error) {
-	return func(event domain.Event) (any, error) {
+// publish makes a kind of a function that makes the data. Its version is 1
+// where none is given.
+func publish[E domain.Event, D any](public, aggregate string, data func(E) D, kind Kind) Kind {
+	var event E
+	var form D
+	kind.Stored, kind.Public, kind.Aggregate, kind.Form = event.EventName(), public, aggregate, form
+	kind.Version = max(kind.Version, 1)
+	kind.Data = func(event domain.Event) (any, error) {
 		e, ok := event.(E)
 		if !ok {
 			return nil, fmt.Errorf("event is a %T", event)
 		}
 		return data(e), nil
 	}
+	return kind
 }

@@ -3,6 +3,8 @@ package message
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -41,9 +43,16 @@ type aggregate struct {
 	ID   string `json:"id"`
 }
 
+// thin stands for data that is too large to be sent.
 type thin struct {
 	Thin bool   `json:"thin"`
 	Href string `json:"href"`
+}
+
+// href is where the whole message can be read, below the address of the API.
+func (m Message) href(place Place) string {
+	where := url.Values{"type": {m.Aggregate}, "aggregate": {m.AggregateID}, "sequence": {strconv.Itoa(place.Sequence)}}
+	return "/v1/events/" + m.ID + "?" + where.Encode()
 }
 
 // Body returns the exact bytes to sign and to send.
@@ -58,7 +67,7 @@ func (m Message) Body(place Place) ([]byte, error) {
 	}
 	body, err := json.Marshal(e)
 	if err == nil && len(body) > MaxBody {
-		e.Data, err = json.Marshal(thin{Thin: true, Href: fmt.Sprintf(m.Href, m.AggregateID)})
+		e.Data, err = json.Marshal(thin{Thin: true, Href: m.href(place)})
 		if err == nil {
 			body, err = json.Marshal(e)
 		}

@@ -2,10 +2,16 @@ package message_test
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +21,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/catalog"
+	"github.com/waybill-dev/waybill/domain/creditnote"
+	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -23,9 +32,11 @@ import (
 
 func eur(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "EUR"} }
 
+func gbp(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "GBP"} }
+
 var noon = time.Date(2026, 8, 21, 12, 0, 0, 123_456_789, time.UTC)
 
-// examples has one event of each published kind, with every field set.
+// examples are events that say more than the golden ones of their packages.
 func examples() map[string]domain.Event {
 	return map[string]domain.Event{
 		"order-0b9e6a3c": order.OrderPlaced{
@@ -39,21 +50,63 @@ func examples() map[string]domain.Event {
 			External: order.External{Source: "retail", Ref: "536365", Time: noon.Add(-time.Hour)}, PlacedAt: noon,
 		},
 		"endpoint-e1": endpoint.Tested{EndpointID: "e1", TestID: "t1", TestedAt: noon},
+		"endpoint-3c0e7a52-9d41-5be1-9d5f-2b7c6f1f0a44": endpoint.Disabled{
+			EndpointID: "3c0e7a52-9d41-5be1-9d5f-2b7c6f1f0a44", Reason: endpoint.ReasonGone, DisabledAt: noon,
+		},
+		"product-MUG-1": catalog.ProductRegistered{
+			SKU: "MUG-1", Title: "Mug", Prices: []catalog.Price{{Money: eur(1250)}, {Money: eur(1390), Region: "IE"}}, RegisteredAt: noon,
+		},
+		"product-MUG-2": catalog.PriceChanged{SKU: "MUG-2", Price: catalog.Price{Money: eur(1190)}, ChangedAt: noon},
+		"customer-5b0d9a77-2c1e-5a36-9a3f-6e0c41f2a9d0": customer.CustomerErased{
+			CustomerID: "5b0d9a77-2c1e-5a36-9a3f-6e0c41f2a9d0", KeyID: "PRIVATE", At: noon,
+		},
+		"creditnote-1d7b9c52-8f0e-5c47-a7b1-9c2f40f1be33": creditnote.CreditNoteRecorded{
+			CreditNoteID: "1d7b9c52-8f0e-5c47-a7b1-9c2f40f1be33", CustomerID: "5b0d9a77-2c1e-5a36-9a3f-6e0c41f2a9d0", ShipToCountry: "GB", Currency: "GBP",
+			Lines:    []creditnote.Line{{SKU: "85123A", Title: "White hanging heart", Quantity: 3, UnitPrice: gbp(255), Total: gbp(765)}},
+			Total:    gbp(765),
+			External: creditnote.External{Source: "online-retail", Ref: "C536379", Time: noon.Add(-time.Hour)},
+		},
 	}
+}
+
+// fuller are golden messages with fields that came later.
+func fuller() map[string]domain.Event {
+	line := order.Line{LineID: "1", SKU: "MUG-1", Title: "Mug", Quantity: 2, UnitPrice: eur(1250), Discount: eur(250), Tax: eur(428), Total: eur(2678)}
+	return map[string]domain.Event{
+		"order.placed.v1.full.json": order.OrderPlaced{
+			OrderID: "0b9e6a3c", Number: "W-1002", CustomerID: "6f1d", ShipToCountry: "DE", Currency: "EUR", Channel: "web", Lines: []order.Line{line},
+			Shipping:  order.Shipping{Method: "standard", Price: eur(490), Tax: eur(93)},
+			Discounts: []order.Discount{{Code: "WELCOME", Amount: eur(250)}},
+			Totals:    order.Totals{Subtotal: eur(2500), Discount: eur(250), Shipping: eur(490), Tax: eur(521), Grand: eur(3261)}, PlacedAt: noon,
+		},
+		"order.address_changed.v1.country.json": order.OrderAddressChanged{OrderID: "0b9e6a3c", ShipToRef: "PRIVATE", ShipToCountry: "AT"},
+	}
+}
+
+func codec(t *testing.T) *eventstore.Codec {
+	t.Helper()
+	c, err := eventstore.NewCodec(slices.Concat(
+		order.EventTypes(), endpoint.EventTypes(), catalog.EventTypes(), customer.EventTypes(), creditnote.EventTypes(),
+	)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func build(t *testing.T, stream string, event domain.Event) message.Message {
 	t.Helper()
-	codec, err := eventstore.NewCodec(append(order.EventTypes(), endpoint.EventTypes()...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	data, err := json.Marshal(event)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := message.NewCatalogue(message.Kinds()).Build(codec.Bind(eventstore.Recorded{
-		ID: uuid.MustParse("0b9e6a3c-8d7a-5b1e-9f00-1234567890ab"), Stream: stream, Type: event.EventName(), Created: noon, Data: data,
+	return buildStored(t, stream, event.EventName(), data)
+}
+
+func buildStored(t *testing.T, stream, name string, data []byte) message.Message {
+	t.Helper()
+	m, err := message.NewCatalogue(message.Kinds()).Build(codec(t).Bind(eventstore.Recorded{
+		ID: uuid.MustParse("0b9e6a3c-8d7a-5b1e-9f00-1234567890ab"), Stream: stream, Type: name, Created: noon, Data: data,
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -61,18 +114,76 @@ func build(t *testing.T, stream string, event domain.Event) message.Message {
 	return m
 }
 
+// stored returns the golden events of a kind, by the word in the file's name.
+func stored(t *testing.T, name string) map[string][]byte {
+	t.Helper()
+	events := map[string][]byte{}
+	for _, pattern := range []string{"../../domain/*/testdata/", "../endpoint/testdata/"} {
+		paths, err := filepath.Glob(pattern + name + ".v*.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			word := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), name+"."), ".json")
+			_, word, _ = strings.Cut(word, ".")
+			events[word] = data
+		}
+	}
+	return events
+}
+
+// messages has the messages of each golden event, by the name of their golden
+// file. Where there is an example, it stands for the plain golden event.
+func messages(t *testing.T) map[string]message.Message {
+	t.Helper()
+	all := map[string]message.Message{}
+	for stream, event := range examples() {
+		m := build(t, stream, event)
+		all[fmt.Sprintf("%s.v%d.json", m.Public, m.Version)] = m
+	}
+	for name, event := range fuller() {
+		all[name] = build(t, "order-0b9e6a3c", event)
+	}
+	for _, kind := range message.Kinds() {
+		for word, data := range stored(t, kind.Stored) {
+			name := fmt.Sprintf("%s.v%d.json", kind.Public, kind.Version)
+			if word != "" {
+				name = fmt.Sprintf("%s.v%d.%s.json", kind.Public, kind.Version, word)
+			}
+			if _, taken := all[name]; !taken {
+				all[name] = buildStored(t, streamOf(t, kind, data), kind.Stored, data)
+			}
+		}
+	}
+	return all
+}
+
+// streamOf returns the stream that a golden event would be in.
+func streamOf(t *testing.T, kind message.Kind, data []byte) string {
+	t.Helper()
+	var about struct {
+		OrderID string `json:"order_id"`
+		SKU     string `json:"sku"`
+	}
+	if err := json.Unmarshal(data, &about); err != nil {
+		t.Fatal(err)
+	}
+	return kind.Aggregate + "-" + stdcmp.Or(about.OrderID, about.SKU, "0b9e6a3c")
+}
+
+var update = flag.Bool("update", false, "write missing golden messages; those that exist are never changed")
+
 // Partners rely on these bytes: a file is never edited, a changed form is a
 // new version with a file of its own.
 func TestGoldenMessages(t *testing.T) {
 	t.Parallel()
-	found := 0
-	for stream, event := range examples() {
-		m := build(t, stream, event)
+	all := messages(t)
+	for name, m := range all {
 		body, err := m.Body(message.Place{Sequence: 7, Previous: 5, Cursor: "c1.cursor"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("%s.v%d.json", m.Public, m.Version)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,16 +191,91 @@ func TestGoldenMessages(t *testing.T) {
 		if err := json.Indent(&got, body, "", "  "); err != nil {
 			t.Fatal(err)
 		}
+		path := filepath.Join("testdata", name)
+		want, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) && *update {
+			want, err = got.Bytes(), os.WriteFile(path, append(got.Bytes(), '\n'), 0o600)
+		}
+		if err != nil {
+			t.Fatalf("every public message has a golden file (go test -update writes missing ones): %v", err)
+		}
 		if diff := cmp.Diff(strings.TrimSpace(string(want)), got.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", m.Public, diff)
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if bytes.Contains(body, []byte("PRIVATE")) {
-			t.Errorf("%s shows what is ours alone: %s", m.Public, body)
-		}
-		found++
 	}
-	if kinds := len(message.Kinds()); found != kinds {
-		t.Errorf("%d examples for %d kinds", found, kinds)
+	for _, kind := range message.Kinds() {
+		if _, ok := all[fmt.Sprintf("%s.v%d.json", kind.Public, kind.Version)]; !ok {
+			t.Errorf("%s has no example", kind.Public)
+		}
+	}
+}
+
+// What is ours alone, or leads to personal data, stays with us: every field is
+// filled with its own name, and none of these may be in a message.
+func TestNoMessageShowsWhatIsOursAlone(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]message.Kind{}
+	for _, kind := range message.Kinds() {
+		kinds[kind.Stored] = kind
+	}
+	types := slices.Concat(order.EventTypes(), endpoint.EventTypes(), catalog.EventTypes(), customer.EventTypes(), creditnote.EventTypes())
+	for _, typ := range types {
+		kind, public := kinds[typ.Zero.EventName()]
+		if !public {
+			continue
+		}
+		event := reflect.New(reflect.TypeOf(typ.Zero)).Elem()
+		fill(event, "")
+		data, err := kind.Data(event.Interface().(domain.Event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ours := range []string{
+			"ContactRef", "ShipToRef", "BillToRef", "NoteRef", "TextRef", "ReservationID", "CheckoutID", `"By"`, "Released", "KeyID", "SealedSecret",
+		} {
+			if bytes.Contains(body, []byte(ours)) {
+				t.Errorf("%s shows %s: %s", kind.Public, ours, body)
+			}
+		}
+	}
+}
+
+// fill sets every text to its field's name.
+func fill(v reflect.Value, name string) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), v.Type().Field(i).Name)
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), name)
+	case reflect.String:
+		v.SetString(name)
+	default:
+	}
+}
+
+func TestEveryKindSaysWhenItIsSent(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, kind := range message.Kinds() {
+		if !strings.HasSuffix(kind.Sent, ".") || !strings.HasSuffix(kind.Promise, ".") {
+			t.Errorf("%s: when is it sent, and what may a receiver rely on? %q, %q", kind.Public, kind.Sent, kind.Promise)
+		}
+		if seen[kind.Public] || !regexp.MustCompile(`^[a-z]+\.[a-z_]+$`).MatchString(kind.Public) {
+			t.Errorf("%s: a public type is one word of what it is about, a point and what happened, and there once", kind.Public)
+		}
+		seen[kind.Public] = true
+		if _, both := message.Unpublished()[kind.Stored]; both {
+			t.Errorf("%s is public and not", kind.Stored)
+		}
 	}
 }
 
@@ -107,8 +293,19 @@ func TestALargeMessageGoesOutThin(t *testing.T) {
 	for i := range 2000 {
 		placed.Lines = append(placed.Lines, order.Line{LineID: fmt.Sprint(i), Title: strings.Repeat("x", 100), UnitPrice: eur(1)})
 	}
-	body, err := build(t, "order-big", placed).Body(message.Place{Sequence: 1, Cursor: "c"})
-	if err != nil || len(body) > 1000 || !bytes.Contains(body, []byte(`"data":{"thin":true,"href":"/v1/orders/big"}}`)) {
+	m := build(t, "order-big", placed)
+	body, err := m.Body(message.Place{Sequence: 3, Cursor: "c"})
+	var envelope struct {
+		Data struct {
+			Thin bool
+			Href string
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &envelope)
+	}
+	want := "/v1/events/" + m.ID + "?aggregate=big&sequence=3&type=order"
+	if err != nil || len(body) > 1000 || !envelope.Data.Thin || envelope.Data.Href != want {
 		t.Errorf("%d bytes, %v: %.300s", len(body), err, body)
 	}
 }
@@ -116,10 +313,10 @@ func TestALargeMessageGoesOutThin(t *testing.T) {
 func TestTypesAreThoseOneMayAskFor(t *testing.T) {
 	t.Parallel()
 	c := message.NewCatalogue(message.Kinds())
-	if diff := cmp.Diff([]string{"order.placed"}, c.Types()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	if types := c.Types(); !slices.Contains(types, "order.shipped") || slices.Contains(types, "endpoint.test") || !slices.IsSorted(types) {
+		t.Errorf("types %v", types)
 	}
-	if prefixes := c.Prefixes(); !slices.Equal(prefixes, []string{"endpoint-", "order-"}) {
+	if prefixes := c.Prefixes(); !slices.Equal(prefixes, []string{"creditnote-", "customer-", "endpoint-", "order-", "product-"}) {
 		t.Errorf("prefixes %v", prefixes)
 	}
 }
