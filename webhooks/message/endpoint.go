@@ -19,6 +19,10 @@ func endpointKinds() []Kind {
 			Sent:    "When deliveries to another endpoint of yours stop.",
 			Promise: "Nothing is lost: it goes on where it stopped when it is enabled.",
 		}),
+		operational("replay.completed", replayCompleted, Kind{
+			Sent:    "When everything that a replay to another endpoint of yours was to send is delivered or given up.",
+			Promise: "Nothing more is sent by this replay.",
+		}),
 	}
 }
 
@@ -46,4 +50,16 @@ type endpointDisabledData struct {
 
 func endpointDisabled(e endpoint.Disabled) endpointDisabledData {
 	return endpointDisabledData{EndpointID: e.EndpointID, Reason: e.Reason, DisabledAt: e.DisabledAt}
+}
+
+type replayCompletedData struct {
+	EndpointID  string    `json:"endpoint_id"`
+	ReplayID    string    `json:"replay_id"`
+	Delivered   int       `json:"delivered" doc:"Messages; those sent twice count twice."`
+	GivenUp     int       `json:"given_up" doc:"Messages whose attempts were used up."`
+	CompletedAt time.Time `json:"completed_at"`
+}
+
+func replayCompleted(e endpoint.ReplayCompleted) replayCompletedData {
+	return replayCompletedData{EndpointID: e.EndpointID, ReplayID: e.ReplayID, Delivered: e.Delivered, GivenUp: e.GivenUp, CompletedAt: e.CompletedAt}
 }

@@ -166,13 +166,14 @@ func messages(t *testing.T) map[string]message.Message {
 func streamOf(t *testing.T, kind message.Kind, data []byte) string {
 	t.Helper()
 	var about struct {
-		OrderID string `json:"order_id"`
-		SKU     string `json:"sku"`
+		OrderID    string `json:"order_id"`
+		SKU        string `json:"sku"`
+		EndpointID string `json:"endpoint_id"`
 	}
 	if err := json.Unmarshal(data, &about); err != nil {
 		t.Fatal(err)
 	}
-	return kind.Aggregate + "-" + stdcmp.Or(about.OrderID, about.SKU, "0b9e6a3c")
+	return kind.Aggregate + "-" + stdcmp.Or(about.OrderID, about.SKU, about.EndpointID, "0b9e6a3c")
 }
 
 var update = flag.Bool("update", false, "write missing golden messages; those that exist are never changed")

@@ -35,6 +35,20 @@ func Unpublished() map[string]string {
 		endpoint.Deleted{}.EventName():                 "whoever deleted it knows",
 		endpoint.Enabled{}.EventName():                 "whoever enabled it knows",
 		installation.InstallationFounded{}.EventName(): "it is about this installation and nobody's business",
+
+		endpoint.ReplayRequested{}.EventName():  "whoever asked for it knows",
+		endpoint.ReplayProgressed{}.EventName(): "the API shows how far a replay is; replay.completed follows",
+		endpoint.ReplayCancelled{}.EventName():  "whoever cancelled it knows",
+
+		"EndpointChanged":         "whoever changed it knows",
+		"EndpointChannelsChanged": "whoever changed them knows",
+		"EndpointPaused":          "whoever paused it knows",
+		"EndpointResumed":         "whoever resumed it knows",
+		"EndpointSecretRotated":   "whoever rotated it knows",
+		"EndpointFailing":         "it is made public with its event",
+		"EndpointRecovered":       "it is made public with its event",
+		"EndpointGone":            "it is made public with its event",
+		"DeliveryExhausted":       "it is made public with its event",
 	}
 	for reason, islands := range map[string][][]domain.EventType{
 		"a payment's steps at its gateway; what they mean for an order is order.payment_updated":                             {payment.EventTypes()},
