@@ -67,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 func openSchema(ctx context.Context, cfg Config) (*DB, error) {
 	db, err := connectPostgres(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open schema %s of %s: %w", schemaOf(cfg.Path), cfg.Server, err)
+		return nil, fmt.Errorf("open schema %s of %s: %w", cfg.Server.schemaOf(cfg.Path), cfg.Server, err)
 	}
 	err = cfg.Server.locked(ctx, "migrate "+db.schema, func(ctx context.Context) error {
 		return migrate(ctx, goose.DialectPostgres, db.Write, migrationsFor{FS: cfg.Migrations, postgres: true})
@@ -94,6 +94,18 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, migrations 
 	return err
 }
 
+// Script runs statements without arguments, one after the other, that make
+// tables where there are none. They are written as those of a migration are.
+func (db *DB) Script(ctx context.Context, script string) error {
+	return db.Tx(ctx, func(tx *sql.Tx) error {
+		if db.server != nil {
+			script = schemaText(script)
+		}
+		_, err := tx.ExecContext(ctx, script)
+		return err
+	})
+}
+
 // Tx runs do as one transaction: all of it or, when it returns an error,
 // nothing. No other of this database's runs beside it, in any process. On
 // Postgres do may be called again, after what it wrote was undone, where others
@@ -117,6 +129,10 @@ func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	}
 	return nil
 }
+
+// Shared tells whether other processes may work on the same database: one on
+// Postgres. A file belongs to whoever holds the lock of its folder.
+func (db *DB) Shared() bool { return db.server != nil }
 
 // Close closes both sides.
 func (db *DB) Close() error {

@@ -20,7 +20,7 @@ const maxWriting = 4
 // connectPostgres opens one schema. Its connections are those of the server,
 // lent for as long as a statement or a transaction takes.
 func connectPostgres(ctx context.Context, cfg Config) (*DB, error) {
-	name := schemaOf(cfg.Path)
+	name := cfg.Server.schemaOf(cfg.Path)
 	s := &schema{name: name, path: quoted(name), lock: lockKey("write " + name), pool: stdlib.GetPoolConnector(cfg.Server.pool)}
 	err := cfg.Server.locked(ctx, "migrate", func(ctx context.Context) error {
 		_, err := cfg.Server.pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+s.path)
@@ -102,6 +102,9 @@ func (c *pgConn) see(ctx context.Context) error {
 
 // CheckNamedValue implements [driver.NamedValueChecker].
 func (c *pgConn) CheckNamedValue(v *driver.NamedValue) (err error) {
+	if _, ours := v.Value.(together); ours {
+		return nil
+	}
 	v.Value, err = postgresValue(v.Value)
 	return err
 }
@@ -113,6 +116,9 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	}
 	if len(args) == 0 {
 		return c.script(ctx, query)
+	}
+	if statements, ok := args[0].Value.(together); ok {
+		return c.send(ctx, statements)
 	}
 	result, err := c.Conn.ExecContext(ctx, c.schema.text(query), args)
 	return result, explained(ctx, err)

@@ -29,8 +29,9 @@ const DefaultConnections = 24
 // Server is a Postgres database in which each of our databases is a schema.
 // They share its connections.
 type Server struct {
-	pool *pgxpool.Pool
-	name string // for people, without the password
+	pool   *pgxpool.Pool
+	name   string // for people, without the password
+	prefix string // of the schemas' names
 }
 
 const (
@@ -75,6 +76,11 @@ func address(c *pgx.ConnConfig) string {
 		return filepath.Join(c.Host, fmt.Sprintf(".s.PGSQL.%d", c.Port))
 	}
 	return fmt.Sprintf("%s:%d", c.Host, c.Port)
+}
+
+// Within is the same server, with other schemas: their names have a prefix.
+func (s *Server) Within(prefix string) *Server {
+	return &Server{pool: s.pool, name: s.name, prefix: s.prefix + prefix}
 }
 
 // Ping asks the server whether it is there.
@@ -126,9 +132,9 @@ func lockKey(name string) int64 {
 
 // schemaOf turns the name of a file into that of a schema: orders-v2.db is
 // orders_v2.
-func schemaOf(path string) string {
+func (s *Server) schemaOf(path string) string {
 	base := filepath.Base(path)
-	return strings.ReplaceAll(strings.TrimSuffix(base, filepath.Ext(base)), "-", "_")
+	return s.prefix + strings.ReplaceAll(strings.TrimSuffix(base, filepath.Ext(base)), "-", "_")
 }
 
 func quoted(identifier string) string { return pgx.Identifier{identifier}.Sanitize() }

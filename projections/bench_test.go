@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/stock"
@@ -74,7 +75,7 @@ func BenchmarkRebuild(b *testing.B) {
 				for i, e := range h.events { // forget what was decoded
 					h.events[i] = h.codec.Bind(e)
 				}
-				r := h.open(c.projection, b.TempDir())
+				r := h.open(c.projection, databasetest.SQLite(b))
 				b.StartTimer()
 				for i := 0; i < events; i += 512 {
 					if err := r.Apply(b.Context(), h.page(c.projection, i, i+512)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -67,11 +68,13 @@ func (r *Runner) Retry(ctx context.Context) error {
 }
 
 func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
 	failed, failure := b, error(nil)
 	err := r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx := &Tx{raw}
+		tx := r.tx(raw)
 		for e, err := range r.cfg.Store.ReadStream(ctx, b.Stream, b.Revision) {
 			if err != nil {
 				return err
@@ -84,12 +87,19 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 			}
 			if failure != nil {
 				failed.Revision = e.Revision
-				return r.postpone(ctx, tx, failed, failure)
+				if err := r.postpone(ctx, tx, failed, failure); err != nil {
+					return err
+				}
+				return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
 			}
 		}
-		return tx.Exec(ctx, `DELETE FROM blocked_streams WHERE stream = ?`, b.Stream)
+		if err := tx.Exec(ctx, `DELETE FROM blocked_streams WHERE stream = ?`, b.Stream); err != nil {
+			return err
+		}
+		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
 	})
 	if err != nil {
+		r.notSaved(err)
 		return err
 	}
 	if failure == nil {
@@ -105,14 +115,28 @@ func (r *Runner) postpone(ctx context.Context, tx *Tx, b BlockedStream, failure 
 		int64(b.Revision), failure.Error(), r.cfg.Now().Add(wait).UnixMilli(), b.Stream)
 }
 
-// Run retries blocked streams until the context ends.
+// Run retries blocked streams until the context ends. On Postgres it also takes
+// the read model over as soon as no other process has it: without it nothing is
+// applied there.
 func (r *Runner) Run(ctx context.Context) error {
+	if r.owner.lease == nil {
+		r.retries(ctx)
+		return nil
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() { r.watchOthers(ctx) })
+	defer watching.Wait()
+	r.hold(ctx)
+	return nil
+}
+
+func (r *Runner) retries(ctx context.Context) {
 	ticker := time.NewTicker(firstRetry)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 		if err := r.Retry(ctx); err != nil && ctx.Err() == nil {

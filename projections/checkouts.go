@@ -156,13 +156,13 @@ const maxUnknown = 100_000
 const dueCheckouts = `
 	SELECT * FROM (
 		SELECT checkout_id, order_id, step, started_at, last_at, due_at FROM open_checkouts
-		WHERE list = 'due' AND due_at <= ? ORDER BY due_at LIMIT ?)
+		WHERE list = 'due' AND due_at <= ? ORDER BY due_at LIMIT ?) AS due
 	UNION ALL SELECT * FROM (
 		SELECT checkout_id, order_id, step, started_at, last_at, due_at FROM open_checkouts
-		WHERE list = 'poll' AND due_at <= ? ORDER BY due_at LIMIT ?)
+		WHERE list = 'poll' AND due_at <= ? ORDER BY due_at LIMIT ?) AS poll
 	UNION ALL SELECT * FROM (
 		SELECT checkout_id, order_id, 'failed', started_at, last_at, due_at FROM open_checkouts
-		WHERE list = 'watch' AND due_at <= ? ORDER BY due_at LIMIT ?)`
+		WHERE list = 'watch' AND due_at <= ? ORDER BY due_at LIMIT ?) AS watch`
 
 // Due returns open checkouts that were due before a time: up to limit, longest
 // first, and after them those with a payment to ask for: an unknown one, one

@@ -44,7 +44,7 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 	switch e := event.(type) {
 	case checkout.CheckoutStarted:
 		return tx.Exec(ctx, `INSERT INTO customer_checkouts (checkout_id, customer_id)
-			SELECT ?1, ?2 WHERE ?2 <> '' ON CONFLICT DO NOTHING`, e.CheckoutID, e.Request.CustomerID)
+			SELECT ?, ? WHERE ? <> '' ON CONFLICT DO NOTHING`, e.CheckoutID, e.Request.CustomerID, e.Request.CustomerID)
 	case checkout.CheckoutCompleted:
 		return checkoutOver(ctx, tx, e.CheckoutID)
 	case checkout.CheckoutFailed:
@@ -53,7 +53,7 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return checkoutOver(ctx, tx, e.CheckoutID)
 	case order.OrderPlaced:
 		return tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, over)
-			SELECT ?1, ?2, ?3, 0 WHERE ?2 <> '' ON CONFLICT DO NOTHING`, e.OrderID, e.CustomerID, millis(e.PlacedAt))
+			SELECT ?, ?, ?, 0 WHERE ? <> '' ON CONFLICT DO NOTHING`, e.OrderID, e.CustomerID, millis(e.PlacedAt), e.CustomerID)
 	case order.OrderCancelled, order.OrderCompleted:
 		return orderOver(ctx, tx, r, true)
 	case order.OrderReopened:
@@ -99,7 +99,7 @@ func customerIs(ctx context.Context, tx *Tx, r eventstore.Recorded, id string, s
 	return tx.Exec(ctx, `
 		INSERT INTO customers (customer_id, status, changed_at, revision) VALUES (?, ?, ?, ?)
 		ON CONFLICT (customer_id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at, revision = excluded.revision
-		WHERE excluded.revision > revision`, id, string(status), millis(r.Created), int64(r.Revision))
+		WHERE excluded.revision > customers.revision`, id, string(status), millis(r.Created), int64(r.Revision))
 }
 
 // CustomerQueries reads what belongs to customers.
@@ -108,7 +108,7 @@ type CustomerQueries struct{ DB *sql.DB }
 // Open returns ids of up to limit orders of a customer that are not over, and
 // of as many checkouts.
 func (q CustomerQueries) Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error) {
-	orders, err = q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? AND NOT over ORDER BY placed_at, order_id LIMIT ?`, customerID, limit)
+	orders, err = q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? AND over = 0 ORDER BY placed_at, order_id LIMIT ?`, customerID, limit)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package projections_test
 import (
 	"testing"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/projections"
@@ -12,22 +13,25 @@ import (
 // cannot be applied is not passed over for that.
 func TestAnEventThatCannotBeAppliedBlocksACheckoutThatIsCompletedOnTheSamePage(t *testing.T) {
 	t.Parallel()
-	c := client(t, nodetest.Start(t), orderVanished{})
-	started := checkout.CheckoutStarted{CheckoutID: "a", OrderID: "o", StartedAt: noon}
-	add(t, c, "checkout-a", "a", started, orderVanished{}, checkout.CheckoutCompleted{CheckoutID: "a", OrderID: "o"})
-	started.CheckoutID = "b"
-	add(t, c, "checkout-b", "b", started, checkout.CheckoutCompleted{CheckoutID: "b", OrderID: "o"})
-	started.CheckoutID = "c"
-	add(t, c, "checkout-c", "c", started)
-	r := open(t, projections.Checkouts{}, t.TempDir(), c)
-	defer func() { _ = r.Close() }()
-	follow(t, r, c, 0, 512)
-	blocked, err := r.Blocked(t.Context())
-	if err != nil || len(blocked) != 1 || blocked[0].Stream != "checkout-a" || blocked[0].Revision != 1 {
-		t.Errorf("blocked: %+v, %v", blocked, err)
-	}
-	due, err := projections.CheckoutQueries{DB: r.Read()}.Due(t.Context(), noon.AddDate(100, 0, 0), 10)
-	if err != nil || len(due) != 2 {
-		t.Errorf("open: %+v, %v", due, err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t), orderVanished{})
+		started := checkout.CheckoutStarted{CheckoutID: "a", OrderID: "o", StartedAt: noon}
+		add(t, c, "checkout-a", "a", started, orderVanished{}, checkout.CheckoutCompleted{CheckoutID: "a", OrderID: "o"})
+		started.CheckoutID = "b"
+		add(t, c, "checkout-b", "b", started, checkout.CheckoutCompleted{CheckoutID: "b", OrderID: "o"})
+		started.CheckoutID = "c"
+		add(t, c, "checkout-c", "c", started)
+		r := open(t, projections.Checkouts{}, e.Another(t), c)
+		defer func() { _ = r.Close() }()
+		follow(t, r, c, 0, 512)
+		blocked, err := r.Blocked(t.Context())
+		if err != nil || len(blocked) != 1 || blocked[0].Stream != "checkout-a" || blocked[0].Revision != 1 {
+			t.Errorf("blocked: %+v, %v", blocked, err)
+		}
+		due, err := projections.CheckoutQueries{DB: r.Read()}.Due(t.Context(), noon.AddDate(100, 0, 0), 10)
+		if err != nil || len(due) != 2 {
+			t.Errorf("open: %+v, %v", due, err)
+		}
+	})
 }

@@ -10,12 +10,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -103,13 +105,30 @@ func (h *history) page(p projections.Projection, a, b int) eventstore.Page {
 	return page
 }
 
-func (h *history) open(p projections.Projection, dir string) *projections.Runner {
+func (h *history) open(p projections.Projection, e databasetest.Engine) *projections.Runner {
 	h.tb.Helper()
-	r, err := projections.Open(h.tb.Context(), p, projections.Config{
-		Dir: dir, Store: h, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return historyStart },
+	return openRunner(h.tb, p, projections.Config{
+		Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return historyStart },
 	})
+}
+
+// openRunner opens a read model that belongs to this process until the end of
+// the test.
+func openRunner(tb testing.TB, p projections.Projection, cfg projections.Config) *projections.Runner {
+	tb.Helper()
+	cfg.Owner = "test"
+	r, err := projections.Open(tb.Context(), p, cfg)
 	if err != nil {
-		h.tb.Fatal(err)
+		tb.Fatal(err)
+	}
+	if cfg.Server != nil {
+		ctx, cancel := context.WithCancel(tb.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = r.Run(ctx) })
+		tb.Cleanup(func() { cancel(); running.Wait() })
+		if _, err := r.Checkpoint(tb.Context()); err != nil { // which waits until it is ours
+			tb.Fatal(err)
+		}
 	}
 	return r
 }
@@ -205,14 +224,25 @@ func placed(id, number, sku string, lines int) order.OrderPlaced {
 	return e
 }
 
+// tablesOf returns the tables of a read model and its checkpoint.
+func tablesOf(tb testing.TB, db *sql.DB) (tables []string) {
+	tb.Helper()
+	all := `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`
+	if _, err := db.ExecContext(tb.Context(), `SELECT current_schema()`); err == nil {
+		all = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename`
+	}
+	for _, row := range query(tb, db, all) {
+		if name := row[0]; !strings.HasPrefix(name, "goose") && !strings.HasPrefix(name, "sqlite") && name != "leases" {
+			tables = append(tables, name)
+		}
+	}
+	return tables
+}
+
 // snapshot returns every row of every table but goose's own.
 func snapshot(tb testing.TB, db *sql.DB) (rows []string) {
 	tb.Helper()
-	var tables []string
-	for _, row := range query(tb, db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%' ORDER BY name`) {
-		tables = append(tables, row[0])
-	}
-	for _, table := range tables {
+	for _, table := range tablesOf(tb, db) {
 		for _, row := range query(tb, db, "SELECT * FROM "+table) {
 			rows = append(rows, table+": "+strings.Join(row, "|"))
 		}
@@ -249,34 +279,37 @@ func query(tb testing.TB, db *sql.DB, text string, args ...any) (all [][]string)
 // the program is started anew: the rows are the same.
 func TestTheRowsDoNotDependOnPagesRepeatsAndRestarts(t *testing.T) {
 	t.Parallel()
-	h := newHistory(t)
-	h.trade(7, 25)
-	for _, p := range everyProjection() {
-		t.Run(p.Name(), func(t *testing.T) {
-			t.Parallel()
-			want := h.replay(t, p, len(h.events), 0)
-			if len(want) < 3 {
-				t.Fatalf("%d rows are made", len(want))
-			}
-			for _, size := range []int{1, 7, 512} {
-				if diff := cmp.Diff(want, h.replay(t, p, size, 0)); diff != "" {
-					t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		h := newHistory(t)
+		h.trade(7, 25)
+		for _, p := range everyProjection() {
+			t.Run(p.Name(), func(t *testing.T) {
+				t.Parallel()
+				want := h.replay(t, e, p, len(h.events), 0)
+				if len(want) < 3 {
+					t.Fatalf("%d rows are made", len(want))
 				}
-				if diff := cmp.Diff(want, h.replay(t, p, size, 5)); diff != "" {
-					t.Errorf("pages of %d with repeats and restarts (-want +got):\n%s", size, diff)
+				for _, size := range []int{1, 7, 512} {
+					if diff := cmp.Diff(want, h.replay(t, e, p, size, 0)); diff != "" {
+						t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+					}
+					if diff := cmp.Diff(want, h.replay(t, e, p, size, 5)); diff != "" {
+						t.Errorf("pages of %d with repeats and restarts (-want +got):\n%s", size, diff)
+					}
 				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // replay fills a new file and reads it. Every page begins with some events of
 // the one before; every fifth is given twice, and then the file opened anew.
-func (h *history) replay(t *testing.T, p projections.Projection, size, overlap int) []string {
+func (h *history) replay(t *testing.T, e databasetest.Engine, p projections.Projection, size, overlap int) []string {
 	t.Helper()
-	dir := t.TempDir()
+	e = e.Another(t)
 	h = &history{tb: t, codec: h.codec, events: h.events}
-	r := h.open(p, dir)
+	r := h.open(p, e)
 	for i := 0; i < len(h.events); i += size {
 		page := h.page(p, max(i-overlap, 0), i+size)
 		for range 1 + overlap*i/size%2 {
@@ -286,7 +319,7 @@ func (h *history) replay(t *testing.T, p projections.Projection, size, overlap i
 		}
 		if overlap > 0 && i/size%5 == 4 {
 			_ = r.Close()
-			r = h.open(p, dir)
+			r = h.open(p, e)
 		}
 	}
 	defer func() { _ = r.Close() }()

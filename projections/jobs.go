@@ -76,7 +76,7 @@ func startJob(ctx context.Context, tx *Tx, r eventstore.Recorded, e job.JobStart
 }
 
 // endJob leaves the callback to do, if there is one.
-const endJob = `status = ?, due_at = CASE callback WHEN 'pending' THEN CAST(? AS INTEGER) END`
+const endJob = `status = ?, due_at = CASE callback WHEN 'pending' THEN CAST(? AS BIGINT) END`
 
 // JobRow is one job of the list.
 type JobRow struct {
@@ -137,7 +137,7 @@ type JobCount struct {
 
 // Count counts jobs that are not over.
 func (q JobQueries) Count(ctx context.Context) ([]JobCount, error) {
-	rows, err := q.DB.QueryContext(ctx, `SELECT kind, count(*), sum(attempts >= 5) FROM jobs
+	rows, err := q.DB.QueryContext(ctx, `SELECT kind, count(*), count(CASE WHEN attempts >= 5 THEN 1 END) FROM jobs
 		WHERE due_at IS NOT NULL AND status IN ('running', 'cancelling') GROUP BY kind`)
 	return rowsOf(rows, err, func(rows *sql.Rows) (c JobCount, err error) { return c, rows.Scan(&c.Kind, &c.Open, &c.Alarmed) })
 }

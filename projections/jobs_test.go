@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/projections"
@@ -16,34 +17,37 @@ import (
 // compares the list, after every event, with what each job says of itself.
 func TestTheListOfJobsAgreesWithTheLog(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5) {
-		random, h := rand.New(rand.NewPCG(seed, 9)), newHistory(t)
-		runner := h.open(projections.Jobs{}, t.TempDir())
-		queries := projections.JobQueries{DB: runner.Read()}
-		states := map[string]job.State{}
-		for step := range 150 {
-			id, at := fmt.Sprint("j", random.IntN(5)), historyStart.Add(time.Duration(step)*time.Second)
-			events, _ := job.Decider.Decide(states[id], randomJobCommand(random, id, at))
-			states[id] = job.Decider.Fold(states[id], events...)
-			from := len(h.events)
-			for _, e := range events {
-				h.record("job-"+id, id, e)
-			}
-			if len(events) == 0 {
-				continue
-			}
-			for range 2 { // twice is harmless
-				if err := runner.Apply(t.Context(), h.page(projections.Jobs{}, from, len(h.events))); err != nil {
-					t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		for seed := range uint64(5) {
+			random, h := rand.New(rand.NewPCG(seed, 9)), newHistory(t)
+			runner := h.open(projections.Jobs{}, e.Another(t))
+			queries := projections.JobQueries{DB: runner.Read()}
+			states := map[string]job.State{}
+			for step := range 150 {
+				id, at := fmt.Sprint("j", random.IntN(5)), historyStart.Add(time.Duration(step)*time.Second)
+				events, _ := job.Decider.Decide(states[id], randomJobCommand(random, id, at))
+				states[id] = job.Decider.Fold(states[id], events...)
+				from := len(h.events)
+				for _, e := range events {
+					h.record("job-"+id, id, e)
 				}
+				if len(events) == 0 {
+					continue
+				}
+				for range 2 { // twice is harmless
+					if err := runner.Apply(t.Context(), h.page(projections.Jobs{}, from, len(h.events))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				compareJobs(t, queries, states, at)
+				compareJobs(t, queries, states, at.Add(10*time.Second))
 			}
-			compareJobs(t, queries, states, at)
-			compareJobs(t, queries, states, at.Add(10*time.Second))
+			if err := runner.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := runner.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 func compareJobs(t *testing.T, queries projections.JobQueries, states map[string]job.State, now time.Time) {
@@ -105,43 +109,46 @@ func randomJobCommand(random *rand.Rand, id string, at time.Time) job.Command {
 
 func TestJobsAreListedByOwnerKindAndPage(t *testing.T) {
 	t.Parallel()
-	h := newHistory(t)
-	for i := range 6 {
-		h.record(fmt.Sprint("job-j", i), "", domain.Event(job.JobStarted{
-			JobID: fmt.Sprint("j", i), Kind: []string{"a", "b"}[i%2], Owner: []string{"x", "x", "y"}[i%3], StartedAt: historyStart.Add(time.Duration(i/2) * time.Second),
-		}))
-	}
-	runner := h.open(projections.Jobs{}, t.TempDir())
-	defer func() { _ = runner.Close() }()
-	if err := runner.Apply(t.Context(), h.page(projections.Jobs{}, 0, 6)); err != nil {
-		t.Fatal(err)
-	}
-	queries := projections.JobQueries{DB: runner.Read()}
-	list := func(filter projections.JobFilter, after *projections.JobKey) string {
-		rows, err := queries.List(t.Context(), filter, after, 3)
-		if err != nil {
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		h := newHistory(t)
+		for i := range 6 {
+			h.record(fmt.Sprint("job-j", i), "", domain.Event(job.JobStarted{
+				JobID: fmt.Sprint("j", i), Kind: []string{"a", "b"}[i%2], Owner: []string{"x", "x", "y"}[i%3], StartedAt: historyStart.Add(time.Duration(i/2) * time.Second),
+			}))
+		}
+		runner := h.open(projections.Jobs{}, e.Another(t))
+		defer func() { _ = runner.Close() }()
+		if err := runner.Apply(t.Context(), h.page(projections.Jobs{}, 0, 6)); err != nil {
 			t.Fatal(err)
 		}
-		ids := ""
-		for _, row := range rows {
-			ids += row.JobID
+		queries := projections.JobQueries{DB: runner.Read()}
+		list := func(filter projections.JobFilter, after *projections.JobKey) string {
+			rows, err := queries.List(t.Context(), filter, after, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids := ""
+			for _, row := range rows {
+				ids += row.JobID
+			}
+			return ids
 		}
-		return ids
-	}
-	second := &projections.JobKey{StartedAt: historyStart.Add(time.Second), JobID: "j3"}
-	for want, got := range map[string]string{
-		"j5j4j3": list(projections.JobFilter{}, nil),
-		"j2j1j0": list(projections.JobFilter{}, second),
-		"j5j2":   list(projections.JobFilter{Owner: "y"}, nil),
-		"j4j0":   list(projections.JobFilter{Owner: "x", Kind: "a"}, nil),
-		"":       list(projections.JobFilter{Status: "failed"}, nil),
-	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
+		second := &projections.JobKey{StartedAt: historyStart.Add(time.Second), JobID: "j3"}
+		for want, got := range map[string]string{
+			"j5j4j3": list(projections.JobFilter{}, nil),
+			"j2j1j0": list(projections.JobFilter{}, second),
+			"j5j2":   list(projections.JobFilter{Owner: "y"}, nil),
+			"j4j0":   list(projections.JobFilter{Owner: "x", Kind: "a"}, nil),
+			"":       list(projections.JobFilter{Status: "failed"}, nil),
+		} {
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
 		}
-	}
-	counts, err := queries.Count(t.Context())
-	if err != nil || len(counts) != 2 || counts[0] != (projections.JobCount{Kind: "a", Open: 3}) {
-		t.Errorf("counts are %v, %v", counts, err)
-	}
+		counts, err := queries.Count(t.Context())
+		if err != nil || len(counts) != 2 || counts[0] != (projections.JobCount{Kind: "a", Open: 3}) {
+			t.Errorf("counts are %v, %v", counts, err)
+		}
+	})
 }

@@ -71,14 +71,16 @@ func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 	from, walk, group := "orders o", "o", ""
 	switch {
 	case f.Tag != "":
-		from, walk = "order_tags t CROSS JOIN orders o ON o.order_id = t.order_id", "t"
+		from, walk = "order_tags t CROSS JOIN orders o", "t"
+		where("o.order_id = t.order_id")
 		where("t.tag = ?", f.Tag)
 		if f.SKU != "" {
 			where("EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)", f.SKU)
 		}
 	case f.SKU != "":
-		from, walk = "order_lines l CROSS JOIN orders o ON o.order_id = l.order_id", "l"
-		group = " GROUP BY l.placed_at, l.order_id" // an order with two lines of it is one
+		from, walk = "order_lines l CROSS JOIN orders o", "l"
+		where("o.order_id = l.order_id")
+		group = " GROUP BY l.placed_at, l.order_id, o.order_id" // an order with two lines of it is one
 		where("l.sku = ?", f.SKU)
 	}
 	for _, equal := range []struct{ column, value string }{

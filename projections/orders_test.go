@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -20,27 +21,30 @@ import (
 // is filled anew is the same.
 func TestTheRowsOfAnOrderAreItsFold(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	for seed := range uint64(12) {
-		random := rand.New(rand.NewPCG(seed, 5))
-		h := newHistory(t)
-		r := h.open(projections.Orders{}, t.TempDir())
-		for n := range 2 {
-			live(t, h, r, fmt.Sprintf("o%d", n), random, seen)
-		}
-		want := snapshot(t, r.Read())
-		_ = r.Close()
-		for _, size := range []int{7, 512} {
-			if diff := cmp.Diff(withoutCheckpoint(want), withoutCheckpoint(h.replay(t, projections.Orders{}, size, 3))); diff != "" {
-				t.Errorf("filled anew in pages of %d (-want +got):\n%s", size, diff)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		seen := map[string]bool{}
+		for seed := range uint64(12) {
+			random := rand.New(rand.NewPCG(seed, 5))
+			h := newHistory(t)
+			r := h.open(projections.Orders{}, e.Another(t))
+			for n := range 2 {
+				live(t, h, r, fmt.Sprintf("o%d", n), random, seen)
+			}
+			want := snapshot(t, r.Read())
+			_ = r.Close()
+			for _, size := range []int{7, 512} {
+				if diff := cmp.Diff(withoutCheckpoint(want), withoutCheckpoint(h.replay(t, e, projections.Orders{}, size, 3))); diff != "" {
+					t.Errorf("filled anew in pages of %d (-want +got):\n%s", size, diff)
+				}
 			}
 		}
-	}
-	for _, e := range order.EventTypes() {
-		if name := e.Zero.EventName(); !seen[name] {
-			t.Errorf("no order had a %s", name)
+		for _, e := range order.EventTypes() {
+			if name := e.Zero.EventName(); !seen[name] {
+				t.Errorf("no order had a %s", name)
+			}
 		}
-	}
+	})
 }
 
 func withoutCheckpoint(rows []string) []string {

@@ -3,11 +3,13 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -16,8 +18,10 @@ import (
 // applied before is passed over. The error is that of the database; the page
 // may come again.
 func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
 	events := r.unseen(page)
 	if page.Through <= r.Position() && len(events) == 0 {
 		return nil
@@ -26,10 +30,11 @@ func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
 	// Nearly always everything applies. Only when something does not is the
 	// page done again with a savepoint around each event.
 	blocked, err := r.transact(ctx, page, events, r.applyAll)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !noFaultOfEvents(err) {
 		blocked, err = r.transact(ctx, page, events, r.applyEach)
 	}
 	if err != nil {
+		r.notSaved(err)
 		return fmt.Errorf("apply a page to %s: %w", r.Name(), err)
 	}
 	maps.Copy(r.blocked, blocked)
@@ -68,23 +73,30 @@ func decodeAhead(events []eventstore.Recorded) (wait func()) {
 	return decoding.Wait
 }
 
+// noFaultOfEvents tells whether a page would fail whatever is in it.
+func noFaultOfEvents(err error) bool {
+	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, errNotOurs)
+}
+
 type applying func(context.Context, *Tx, []eventstore.Recorded) (blocked map[string]bool, err error)
 
 func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []eventstore.Recorded, apply applying) (blocked map[string]bool, err error) {
 	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
-		tx := &Tx{raw}
+		tx := r.tx(raw)
 		if blocked, err = apply(ctx, tx, events); err != nil {
 			return err
 		}
+		through := int64(page.Through) //nolint:gosec // a log of 8 EiB is far
 		if len(events) == 0 {
-			return tx.Exec(ctx, `UPDATE checkpoint SET position = max(position, ?)`, int64(page.Through)) //nolint:gosec // a log of 8 EiB is far
+			return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END`, through, through)
 		}
-		last := events[len(events)-1]
-		return tx.Exec(ctx, `UPDATE checkpoint SET position = max(position, ?), applied = ?`,
-			int64(page.Through), millis(last.Created)) //nolint:gosec // see above
+		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END, applied = ?`,
+			through, through, millis(events[len(events)-1].Created))
 	})
 	return blocked, err
 }
+
+func (r *Runner) tx(raw *sql.Tx) *Tx { return &Tx{tx: raw, batch: r.db.Batch(raw)} }
 
 func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {
 	ends := r.ends(events)
@@ -168,9 +180,17 @@ func (r *Runner) applyOne(ctx context.Context, tx *Tx, e eventstore.Recorded) (f
 	if err := tx.Exec(ctx, `SAVEPOINT event`); err != nil {
 		return nil, err
 	}
-	failure = r.try(ctx, tx, e)
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	if failure = r.try(ctx, tx, e); failure == nil {
+		failure = tx.flush(ctx)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // stopping is no fault of the event
+	}
+	if failure != nil && noFaultOfEvents(failure) {
+		return nil, failure
 	}
 	if failure != nil {
 		if err := tx.Exec(ctx, `ROLLBACK TO event`); err != nil {

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -46,24 +47,51 @@ func schema(name string) fs.FS {
 }
 
 // Tx is the transaction a page is applied in.
-type Tx struct{ tx *sql.Tx }
-
-// Exec runs a statement. It is short, so that it need not be stopped half-way:
-// to watch the context would cost a goroutine each time. The transaction does.
-func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
-	_, err := t.tx.ExecContext(context.WithoutCancel(ctx), query, args...)
-	return err
+type Tx struct {
+	tx    *sql.Tx
+	batch *database.Batch
 }
+
+// Exec runs a statement, at the latest before the next query. On Postgres a
+// failure may show there, or at the end of the page. A statement is short, so
+// that it need not be stopped half-way: to watch the context would cost a
+// goroutine each time. The transaction does.
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
+	return t.batch.Exec(context.WithoutCancel(ctx), query, args...)
+}
+
+// flush runs what Exec has kept.
+func (t *Tx) flush(ctx context.Context) error { return t.batch.Flush(context.WithoutCancel(ctx)) }
 
 // Query reads rows, what this transaction wrote included. They are to be
 // closed before the next statement.
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
 	return t.tx.QueryContext(context.WithoutCancel(ctx), query, args...)
 }
 
 // QueryRow reads one row.
-func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
+	if err := t.flush(ctx); err != nil {
+		return Row{err: err}
+	}
+	return Row{row: t.tx.QueryRowContext(context.WithoutCancel(ctx), query, args...)}
+}
+
+// Row is one row, or why there is none.
+type Row struct {
+	row *sql.Row
+	err error
+}
+
+// Scan reads the row, as [sql.Row] does.
+func (r Row) Scan(into ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.row.Scan(into...)
 }
 
 // ReadPosition is how far the read model behind a database is: whatever was

@@ -40,8 +40,8 @@ type ExpiredItem struct {
 
 const expiredItems = `
 	SELECT sku, location, count(*) FROM (
-		SELECT sku, location, expires_at FROM reservations_open WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
-	GROUP BY sku, location`
+		SELECT sku, location, expires_at FROM reservations_open WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) AS expired
+	GROUP BY sku, location ORDER BY sku, location`
 
 // Expired returns the items of the reservations that expired first, up to
 // limit of them.

@@ -22,10 +22,18 @@ type Config struct {
 	Store  eventstore.Store // to read blocked streams again
 	Logger *slog.Logger
 	Now    func() time.Time
+
+	// Server is the Postgres to use instead of files; nil is SQLite.
+	Server *database.Server
+	// Owner is the name of this process among all that use the Server.
+	Owner string
+	// Lease is how long after the end of a process another one takes over; 0
+	// means [database.DefaultLease].
+	Lease time.Duration
 }
 
-// Runner brings one read model forward. One process runs it at a time: the
-// lock on its file decides.
+// Runner brings one read model forward. One process runs it at a time: of a
+// file the lock on its folder decides, in a Postgres a lease.
 type Runner struct {
 	projection Projection
 	cfg        Config
@@ -33,6 +41,7 @@ type Runner struct {
 
 	writing sync.Mutex // one page or retry at a time; guards blocked
 	blocked map[string]bool
+	owner   ownership
 
 	mu       sync.Mutex // guards what follows
 	position eventstore.Position
@@ -61,7 +70,7 @@ CREATE TABLE IF NOT EXISTS blocked_streams (
 // Open opens a projection's file, migrates it and reads its checkpoint.
 func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
 	path := filepath.Join(cfg.Dir, fmt.Sprintf("%s-v%d.db", p.Name(), p.Version()))
-	db, err := database.Open(ctx, database.Config{Path: path, Migrations: p.Migrations()})
+	db, err := database.Open(ctx, database.Config{Path: path, Server: cfg.Server, Migrations: p.Migrations()})
 	if err != nil {
 		return nil, fmt.Errorf("open read model %s: %w", p.Name(), err)
 	}
@@ -76,24 +85,49 @@ func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
 }
 
 func (r *Runner) restore(ctx context.Context) error {
-	if _, err := r.db.Write.ExecContext(ctx, bookkeeping); err != nil {
+	if err := r.db.Script(ctx, bookkeeping); err != nil {
 		return err
 	}
+	if err := r.openOwnership(ctx); err != nil {
+		return err
+	}
+	if r.owner.lease == nil {
+		if err := r.begin(ctx); err != nil {
+			return err
+		}
+	}
+	return r.remember(ctx)
+}
+
+// begin is the first thing that is done by whoever brings the read model
+// forward. It may be a repaired program: what is blocked is tried at once.
+func (r *Runner) begin(ctx context.Context) error {
+	return r.db.Tx(ctx, func(raw *sql.Tx) error {
+		tx := r.tx(raw)
+		if err := tx.Exec(ctx, `UPDATE blocked_streams SET due_at = 0`); err != nil {
+			return err
+		}
+		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
+	})
+}
+
+// remember reads what is kept beside the rows.
+func (r *Runner) remember(ctx context.Context) error {
 	var position, applied int64
 	row := r.db.Write.QueryRowContext(ctx, `SELECT position, applied FROM checkpoint`)
 	if err := row.Scan(&position, &applied); err != nil {
 		return err
 	}
-	r.position, r.applied = eventstore.Position(position), fromMillis(applied) //nolint:gosec // written from a Position
-	// A restart may have brought the repair: what is blocked is tried at once.
-	if _, err := r.db.Write.ExecContext(ctx, `UPDATE blocked_streams SET due_at = 0`); err != nil {
+	blocked, err := r.Blocked(ctx)
+	if err != nil {
 		return err
 	}
-	blocked, err := r.Blocked(ctx)
+	clear(r.blocked)
 	for _, b := range blocked {
 		r.blocked[b.Stream] = true
 	}
-	return err
+	r.advance(eventstore.Position(position), fromMillis(applied)) //nolint:gosec // written from a Position
+	return nil
 }
 
 // Close closes the file.
@@ -121,8 +155,13 @@ func (r *Runner) Handle(msg *message.Message) error {
 	return r.Apply(msg.Context(), page)
 }
 
-// Checkpoint returns how far the read model is.
-func (r *Runner) Checkpoint(context.Context) (eventstore.Position, error) {
+// Checkpoint returns how far the read model is, once it is on this process to
+// bring it forward.
+func (r *Runner) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+	if err := r.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer r.unlock()
 	return r.Position(), nil
 }
 

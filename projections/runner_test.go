@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -84,15 +85,11 @@ func everyProjection() []projections.Projection {
 	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}}
 }
 
-func open(t *testing.T, p projections.Projection, dir string, store eventstore.Store) *projections.Runner {
+func open(t *testing.T, p projections.Projection, e databasetest.Engine, store eventstore.Store) *projections.Runner {
 	t.Helper()
-	r, err := projections.Open(t.Context(), p, projections.Config{
-		Dir: dir, Store: store, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
+	return openRunner(t, p, projections.Config{
+		Dir: e.Dir, Server: e.Server, Store: store, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 // follow applies the log in pages until its end.
@@ -118,19 +115,12 @@ func follow(t *testing.T, r *projections.Runner, c *eventstore.Client, from even
 func dump(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	var all []string
-	names, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'
-		AND name NOT IN ('goose_db_version', 'checkpoint', 'blocked_streams', 'sqlite_sequence') ORDER BY name`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer names.Close()
-	for names.Next() {
-		var name string
-		if err := names.Scan(&name); err != nil {
-			t.Fatal(err)
+	for _, name := range tablesOf(t, db) {
+		if name != "checkpoint" && name != "blocked_streams" {
+			all = append(all, dumpTable(t, db, name)...)
 		}
-		all = append(all, dumpTable(t, db, name)...)
 	}
+	slices.Sort(all)
 	return all
 }
 
@@ -161,78 +151,84 @@ func dumpTable(t *testing.T, db *sql.DB, name string) (all []string) {
 
 func TestPagesOfAnySizeRepeatedAndAcrossRestartsGiveTheSameRows(t *testing.T) {
 	t.Parallel()
-	c := client(t, nodetest.Start(t))
-	add(t, c, "stock-main.MUG-1", "r", stock.StockItemRegistered{SKU: "MUG-1", Location: "main"}, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 50})
-	add(t, c, "product-MUG-1", "p", catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug"}, catalog.ProductWithdrawn{SKU: "MUG-1"}, catalog.ProductRelisted{SKU: "MUG-1"})
-	for n := range 20 {
-		placeOrder(t, c, n)
-	}
-	add(t, c, "checkout-open", "open", checkout.CheckoutStarted{CheckoutID: "open", OrderID: "never", StartedAt: noon})
-	for _, p := range everyProjection() {
-		t.Run(p.Name(), func(t *testing.T) {
-			t.Parallel()
-			whole := open(t, p, t.TempDir(), c)
-			follow(t, whole, c, 0, 512)
-			want := dump(t, whole.Read())
-			if len(want) == 0 {
-				t.Fatal("no rows")
-			}
-			for _, size := range []int{1, 7} {
-				dir := t.TempDir()
-				r := open(t, p, dir, c)
-				follow(t, r, c, 0, size)
-				if err := r.Close(); err != nil {
-					t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		add(t, c, "stock-main.MUG-1", "r", stock.StockItemRegistered{SKU: "MUG-1", Location: "main"}, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 50})
+		add(t, c, "product-MUG-1", "p", catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug"}, catalog.ProductWithdrawn{SKU: "MUG-1"}, catalog.ProductRelisted{SKU: "MUG-1"})
+		for n := range 20 {
+			placeOrder(t, c, n)
+		}
+		add(t, c, "checkout-open", "open", checkout.CheckoutStarted{CheckoutID: "open", OrderID: "never", StartedAt: noon})
+		for _, p := range everyProjection() {
+			t.Run(p.Name(), func(t *testing.T) {
+				t.Parallel()
+				whole := open(t, p, e.Another(t), c)
+				follow(t, whole, c, 0, 512)
+				want := dump(t, whole.Read())
+				if len(want) == 0 {
+					t.Fatal("no rows")
 				}
-				r = open(t, p, dir, c) // everything comes again
-				follow(t, r, c, 0, size)
-				if diff := cmp.Diff(want, dump(t, r.Read())); diff != "" {
-					t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+				for _, size := range []int{1, 7} {
+					dir := e.Another(t)
+					r := open(t, p, dir, c)
+					follow(t, r, c, 0, size)
+					if err := r.Close(); err != nil {
+						t.Fatal(err)
+					}
+					r = open(t, p, dir, c) // everything comes again
+					follow(t, r, c, 0, size)
+					if diff := cmp.Diff(want, dump(t, r.Read())); diff != "" {
+						t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+					}
+					if r.Position() != whole.Position() {
+						t.Errorf("pages of %d: position %d, want %d", size, r.Position(), whole.Position())
+					}
+					_ = r.Close()
 				}
-				if r.Position() != whole.Position() {
-					t.Errorf("pages of %d: position %d, want %d", size, r.Position(), whole.Position())
-				}
-				_ = r.Close()
-			}
-			_ = whole.Close()
-		})
-	}
+				_ = whole.Close()
+			})
+		}
+	})
 }
 
 func TestAnEventThatCannotBeAppliedBlocksItsStreamOnlyUntilItIsRepaired(t *testing.T) {
 	t.Parallel()
-	connection := nodetest.Start(t)
-	newer, older := client(t, connection, orderVanished{}), client(t, connection)
-	add(t, newer, "order-bad", "x", orderVanished{})
-	placeOrder(t, newer, 1)
-	dir := t.TempDir()
-	r := open(t, projections.Orders{}, dir, older)
-	follow(t, r, older, 0, 512)
-	blocked, err := r.Blocked(t.Context())
-	if err != nil || len(blocked) != 1 || blocked[0].Stream != "order-bad" || !strings.Contains(blocked[0].Error, "OrderVanished") {
-		t.Fatalf("blocked: %+v, %v", blocked, err)
-	}
-	if n := len(dump(t, r.Read())); n != 2 {
-		t.Errorf("%d rows of the other order, want 2", n)
-	}
-	// A stream that stays blocked holds back its own later events and no page.
-	add(t, newer, "order-bad", "later", order.OrderPlaced{OrderID: "bad", Number: "1", PlacedAt: noon})
-	follow(t, r, older, r.Position(), 512)
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	// The repair is a program that knows the event; the restart tries at once.
-	repaired := open(t, tolerant{}, dir, newer)
-	defer func() { _ = repaired.Close() }()
-	if err := repaired.Retry(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if blocked, err := repaired.Blocked(t.Context()); err != nil || len(blocked) != 0 {
-		t.Errorf("still blocked: %+v, %v", blocked, err)
-	}
-	if _, err := (projections.OrderQueries{DB: repaired.Read()}).Get(t.Context(), "bad"); err != nil {
-		t.Errorf("the event that waited was not applied: %v", err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		connection := nodetest.Start(t)
+		newer, older := client(t, connection, orderVanished{}), client(t, connection)
+		add(t, newer, "order-bad", "x", orderVanished{})
+		placeOrder(t, newer, 1)
+		dir := e.Another(t)
+		r := open(t, projections.Orders{}, dir, older)
+		follow(t, r, older, 0, 512)
+		blocked, err := r.Blocked(t.Context())
+		if err != nil || len(blocked) != 1 || blocked[0].Stream != "order-bad" || !strings.Contains(blocked[0].Error, "OrderVanished") {
+			t.Fatalf("blocked: %+v, %v", blocked, err)
+		}
+		if n := len(dump(t, r.Read())); n != 2 {
+			t.Errorf("%d rows of the other order, want 2", n)
+		}
+		// A stream that stays blocked holds back its own later events and no page.
+		add(t, newer, "order-bad", "later", order.OrderPlaced{OrderID: "bad", Number: "1", PlacedAt: noon})
+		follow(t, r, older, r.Position(), 512)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		// The repair is a program that knows the event; the restart tries at once.
+		repaired := open(t, tolerant{}, dir, newer)
+		defer func() { _ = repaired.Close() }()
+		if err := repaired.Retry(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if blocked, err := repaired.Blocked(t.Context()); err != nil || len(blocked) != 0 {
+			t.Errorf("still blocked: %+v, %v", blocked, err)
+		}
+		if _, err := (projections.OrderQueries{DB: repaired.Read()}).Get(t.Context(), "bad"); err != nil {
+			t.Errorf("the event that waited was not applied: %v", err)
+		}
+	})
 }
 
 // tolerant is the list of orders of a program that knows orderVanished.
@@ -247,44 +243,50 @@ func (p tolerant) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Re
 
 func TestAFailedRetryIsPostponedAndKeepsNothingOfWhatItDid(t *testing.T) {
 	t.Parallel()
-	connection := nodetest.Start(t)
-	newer, older := client(t, connection, orderVanished{}), client(t, connection)
-	add(t, newer, "order-bad", "x", orderVanished{})
-	r := open(t, projections.Orders{}, t.TempDir(), older)
-	defer func() { _ = r.Close() }()
-	follow(t, r, older, 0, 512)
-	for range 2 {
-		if err := r.Retry(t.Context()); err != nil {
-			t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		connection := nodetest.Start(t)
+		newer, older := client(t, connection, orderVanished{}), client(t, connection)
+		add(t, newer, "order-bad", "x", orderVanished{})
+		r := open(t, projections.Orders{}, e.Another(t), older)
+		defer func() { _ = r.Close() }()
+		follow(t, r, older, 0, 512)
+		for range 2 {
+			if err := r.Retry(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	blocked, err := r.Blocked(t.Context())
-	if err != nil || len(blocked) != 1 {
-		t.Fatalf("blocked: %v, %v", blocked, err)
-	}
-	if !blocked[0].DueAt.After(noon) {
-		t.Errorf("due at %s, want later than %s", blocked[0].DueAt, noon)
-	}
+		blocked, err := r.Blocked(t.Context())
+		if err != nil || len(blocked) != 1 {
+			t.Fatalf("blocked: %v, %v", blocked, err)
+		}
+		if !blocked[0].DueAt.After(noon) {
+			t.Errorf("due at %s, want later than %s", blocked[0].DueAt, noon)
+		}
+	})
 }
 
 func TestWaitForReturnsWhenTheReadModelIsThere(t *testing.T) {
 	t.Parallel()
-	c := client(t, nodetest.Start(t))
-	r := open(t, projections.Orders{}, t.TempDir(), c)
-	defer func() { _ = r.Close() }()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := r.WaitFor(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("error = %v", err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- r.WaitFor(t.Context(), 5) }()
-	if err := r.Apply(t.Context(), eventstore.Page{Through: 5}); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		r := open(t, projections.Orders{}, e.Another(t), c)
+		defer func() { _ = r.Close() }()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.WaitFor(ctx, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("error = %v", err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- r.WaitFor(t.Context(), 5) }()
+		if err := r.Apply(t.Context(), eventstore.Page{Through: 5}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // panicking is the list of orders of a program with a fault.
@@ -299,17 +301,20 @@ func (p panicking) Apply(ctx context.Context, tx *projections.Tx, r eventstore.R
 
 func TestAPanicBlocksItsStreamOnly(t *testing.T) {
 	t.Parallel()
-	c := client(t, nodetest.Start(t))
-	placeOrder(t, c, 1)
-	placeOrder(t, c, 2)
-	r := open(t, panicking{}, t.TempDir(), c)
-	defer func() { _ = r.Close() }()
-	follow(t, r, c, 0, 512)
-	blocked, err := r.Blocked(t.Context())
-	if err != nil || len(blocked) != 1 || blocked[0].Stream != "order-o1" || !strings.Contains(blocked[0].Error, "fault") {
-		t.Errorf("blocked: %+v, %v", blocked, err)
-	}
-	if _, err := (projections.OrderQueries{DB: r.Read()}).Get(t.Context(), "o2"); err != nil {
-		t.Errorf("the other order: %v", err)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		placeOrder(t, c, 1)
+		placeOrder(t, c, 2)
+		r := open(t, panicking{}, e.Another(t), c)
+		defer func() { _ = r.Close() }()
+		follow(t, r, c, 0, 512)
+		blocked, err := r.Blocked(t.Context())
+		if err != nil || len(blocked) != 1 || blocked[0].Stream != "order-o1" || !strings.Contains(blocked[0].Error, "fault") {
+			t.Errorf("blocked: %+v, %v", blocked, err)
+		}
+		if _, err := (projections.OrderQueries{DB: r.Read()}).Get(t.Context(), "o2"); err != nil {
+			t.Errorf("the other order: %v", err)
+		}
+	})
 }

@@ -152,12 +152,12 @@ func resell(ctx context.Context, tx *Tx, r eventstore.Recorded, orderID string, 
 }
 
 const (
-	addSales = ` DO UPDATE SET orders = orders + excluded.orders, units = units + excluded.units, returned = returned + excluded.returned,
-		gross = gross + excluded.gross, discount = discount + excluded.discount, refunds = refunds + excluded.refunds`
-	addDaily = `INSERT INTO sales_daily (day, currency, country, sku, orders, units, returned, gross, discount, refunds)
+	addDaily = `INSERT INTO sales_daily AS s (day, currency, country, sku, orders, units, returned, gross, discount, refunds)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, currency, country, sku)` + addSales
-	addTotals = `INSERT INTO sales_totals (day, currency, country, orders, units, returned, gross, discount, refunds)
+	addTotals = `INSERT INTO sales_totals AS s (day, currency, country, orders, units, returned, gross, discount, refunds)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, currency, country)` + addSales
+	addSales = ` DO UPDATE SET orders = s.orders + excluded.orders, units = s.units + excluded.units, returned = s.returned + excluded.returned,
+		gross = s.gross + excluded.gross, discount = s.discount + excluded.discount, refunds = s.refunds + excluded.refunds`
 )
 
 // countSale adds what the shares of an order have become more, or less.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/projections"
@@ -216,72 +217,75 @@ func split(o order.State, done order.OrderRefunded) map[string]int64 {
 
 func TestSalesAreTheSumOfWhatHappenedToOrders(t *testing.T) {
 	t.Parallel()
-	everything := projections.SalesFilter{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
-	seen := sold{}
-	for seed := range uint64(40) {
-		s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(seed, 5))}
-		for range 400 {
-			if len(s.orders) == 0 || s.random.IntN(12) == 0 {
-				s.place()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		everything := projections.SalesFilter{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+		seen := sold{}
+		for seed := range uint64(40) {
+			s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(seed, 5))}
+			for range 400 {
+				if len(s.orders) == 0 || s.random.IntN(12) == 0 {
+					s.place()
+				}
+				s.happen(s.random.IntN(len(s.orders)))
 			}
-			s.happen(s.random.IntN(len(s.orders)))
-		}
-		r := s.h.open(projections.Sales{}, t.TempDir())
-		for i := 0; i < len(s.h.events); i += 50 {
-			if err := r.Apply(t.Context(), s.h.page(projections.Sales{}, i, i+50)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if blocked, err := r.Blocked(t.Context()); err != nil || len(blocked) > 0 {
-			t.Fatalf("blocked: %+v, %v", blocked, err)
-		}
-		q := projections.SalesQueries{DB: r.Read()}
-		for name, by := range map[string][]projections.SalesGroup{
-			"all": nil, "day": {projections.SalesByDay}, "month and country": {projections.SalesByMonth, projections.SalesByCountry},
-			"sku": {projections.SalesBySKU}, "all of them": {projections.SalesByDay, projections.SalesByCountry, projections.SalesBySKU},
-		} {
-			filter := everything
-			filter.By = by
-			want := ledger(t, s.h, func(day, currency, country, sku string) string {
-				return row(by, day[:7], day, currency, country, sku)
-			})
-			got := map[string]sold{}
-			var after projections.SalesRow
-			for {
-				page, err := q.Sum(t.Context(), filter, after, 7)
-				if err != nil {
+			r := s.h.open(projections.Sales{}, e.Another(t))
+			for i := 0; i < len(s.h.events); i += 50 {
+				if err := r.Apply(t.Context(), s.h.page(projections.Sales{}, i, i+50)); err != nil {
 					t.Fatal(err)
 				}
-				for _, r := range page {
-					got[row(by, r.Month, r.Day, r.Currency, r.Country, r.SKU)] = sold{r.Orders, r.Units, r.Returned, r.Gross.Amount, r.Discount.Amount, r.Refunds.Amount}
-					if r.Net.Amount != r.Gross.Amount-r.Discount.Amount-r.Refunds.Amount {
-						t.Errorf("net of %+v", r)
+			}
+			if blocked, err := r.Blocked(t.Context()); err != nil || len(blocked) > 0 {
+				t.Fatalf("blocked: %+v, %v", blocked, err)
+			}
+			q := projections.SalesQueries{DB: r.Read()}
+			for name, by := range map[string][]projections.SalesGroup{
+				"all": nil, "day": {projections.SalesByDay}, "month and country": {projections.SalesByMonth, projections.SalesByCountry},
+				"sku": {projections.SalesBySKU}, "all of them": {projections.SalesByDay, projections.SalesByCountry, projections.SalesBySKU},
+			} {
+				filter := everything
+				filter.By = by
+				want := ledger(t, s.h, func(day, currency, country, sku string) string {
+					return row(by, day[:7], day, currency, country, sku)
+				})
+				got := map[string]sold{}
+				var after projections.SalesRow
+				for {
+					page, err := q.Sum(t.Context(), filter, after, 7)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, r := range page {
+						got[row(by, r.Month, r.Day, r.Currency, r.Country, r.SKU)] = sold{r.Orders, r.Units, r.Returned, r.Gross.Amount, r.Discount.Amount, r.Refunds.Amount}
+						if r.Net.Amount != r.Gross.Amount-r.Discount.Amount-r.Refunds.Amount {
+							t.Errorf("net of %+v", r)
+						}
+					}
+					if len(page) < 7 {
+						break
+					}
+					after = page[6]
+				}
+				for k, s := range got { // what was edited away again
+					if s == (sold{}) && want[k] == (sold{}) {
+						delete(got, k)
+						delete(want, k)
 					}
 				}
-				if len(page) < 7 {
-					break
+				if diff := cmp.Diff(want, got, cmp.AllowUnexported(sold{})); diff != "" {
+					t.Fatalf("seed %d by %s (-want +got):\n%s", seed, name, diff)
 				}
-				after = page[6]
-			}
-			for k, s := range got { // what was edited away again
-				if s == (sold{}) && want[k] == (sold{}) {
-					delete(got, k)
-					delete(want, k)
+				for _, s := range got {
+					seen.returned += s.returned
+					seen.refunds += s.refunds
 				}
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(sold{})); diff != "" {
-				t.Fatalf("seed %d by %s (-want +got):\n%s", seed, name, diff)
-			}
-			for _, s := range got {
-				seen.returned += s.returned
-				seen.refunds += s.refunds
-			}
+			_ = r.Close()
 		}
-		_ = r.Close()
-	}
-	if seen.returned == 0 || seen.refunds == 0 {
-		t.Errorf("the histories hold nothing of interest: %+v", seen)
-	}
+		if seen.returned == 0 || seen.refunds == 0 {
+			t.Errorf("the histories hold nothing of interest: %+v", seen)
+		}
+	})
 }
 
 // row names a row by what it is a sum by.
@@ -300,48 +304,54 @@ func row(by []projections.SalesGroup, month, day, currency, country, sku string)
 
 func TestSalesRowsDoNotDependOnPages(t *testing.T) {
 	t.Parallel()
-	s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(3, 5))}
-	for range 12 {
-		s.place()
-	}
-	for range 300 {
-		s.happen(s.random.IntN(12))
-	}
-	want := s.h.replay(t, projections.Sales{}, len(s.h.events), 0)
-	for _, size := range []int{1, 7, 100} {
-		for _, overlap := range []int{0, 5} {
-			if diff := cmp.Diff(want, s.h.replay(t, projections.Sales{}, size, overlap)); diff != "" {
-				t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(3, 5))}
+		for range 12 {
+			s.place()
+		}
+		for range 300 {
+			s.happen(s.random.IntN(12))
+		}
+		want := s.h.replay(t, e, projections.Sales{}, len(s.h.events), 0)
+		for _, size := range []int{1, 7, 100} {
+			for _, overlap := range []int{0, 5} {
+				if diff := cmp.Diff(want, s.h.replay(t, e, projections.Sales{}, size, overlap)); diff != "" {
+					t.Errorf("pages of %d (-want +got):\n%s", size, diff)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestSalesAreCountedOnceThoughTheRunnerForgets(t *testing.T) {
 	t.Parallel()
-	s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(4, 5))}
-	s.place()
-	for range 40 {
-		s.happen(0)
-	}
-	r := s.h.open(projections.Sales{}, t.TempDir())
-	defer func() { _ = r.Close() }()
-	page := s.h.page(projections.Sales{}, 0, len(s.h.events))
-	var rows [][]string
-	for range 2 {
-		if err := r.Apply(t.Context(), page); err != nil {
-			t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(4, 5))}
+		s.place()
+		for range 40 {
+			s.happen(0)
 		}
-		next := snapshot(t, r.Read())
-		rows = append(rows, slices.DeleteFunc(next, func(row string) bool { return strings.HasPrefix(row, "checkpoint") }))
-		// The same events once more, as if they had come later.
-		page.Events = slices.Clone(page.Events)
-		for i := range page.Events {
-			page.Events[i].Position += 1_000_000
+		r := s.h.open(projections.Sales{}, e.Another(t))
+		defer func() { _ = r.Close() }()
+		page := s.h.page(projections.Sales{}, 0, len(s.h.events))
+		var rows [][]string
+		for range 2 {
+			if err := r.Apply(t.Context(), page); err != nil {
+				t.Fatal(err)
+			}
+			next := snapshot(t, r.Read())
+			rows = append(rows, slices.DeleteFunc(next, func(row string) bool { return strings.HasPrefix(row, "checkpoint") }))
+			// The same events once more, as if they had come later.
+			page.Events = slices.Clone(page.Events)
+			for i := range page.Events {
+				page.Events[i].Position += 1_000_000
+			}
+			page.Through += 1_000_000
 		}
-		page.Through += 1_000_000
-	}
-	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
-		t.Errorf("the second time (-want +got):\n%s", diff)
-	}
+		if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
+			t.Errorf("the second time (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -83,12 +83,12 @@ func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) erro
 // reauthorise opens the task for payments that hold money of a placed order.
 func (t tasks) reauthorise(ctx context.Context, which, id string) error {
 	kind, position, before := string(process.Reauthorise), int64(t.r.Position), reauthoriseBefore.Milliseconds() //nolint:gosec // see above
-	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, p.held_by, ?, ?, max(p.expires_at - ?, p.held_at), max(p.expires_at - ?, p.held_at), ?
-		FROM payments p JOIN placed_orders o ON o.order_id = p.order_id
+	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, p.held_by, ?, ?, p.due, p.due, ?
+		FROM (SELECT *, CASE WHEN expires_at - ? < held_at THEN held_at ELSE expires_at - ? END AS due FROM payments) p JOIN placed_orders o ON o.order_id = p.order_id
 		WHERE `+which+` AND p.held_by <> '' AND p.expires_at > 0 AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = p.held_by)
 		ON CONFLICT (order_id, kind, ref) DO NOTHING`,
-		kind, position, millis(t.r.Created), before, before, t.trace(), id, kind)
+		kind, position, millis(t.r.Created), t.trace(), before, before, id, kind)
 }
 
 func (t tasks) captureRequested(ctx context.Context, e payment.PaymentCaptureRequested) error {

@@ -33,7 +33,7 @@ const (
 		ORDER BY next_at, order_id, kind, ref LIMIT ?`
 	orderTasks   = taskColumns + `WHERE order_id = ? ORDER BY position, kind, ref`
 	alarmedTasks = taskColumns + `WHERE alarmed_at > 0 ORDER BY alarmed_at LIMIT ?`
-	countTasks   = `SELECT kind, count(*), min(due_at), sum(failures > 0), sum(alarmed_at > 0) FROM tasks WHERE paused = 0 AND due_at <= ? GROUP BY kind`
+	countTasks   = `SELECT kind, count(*), min(due_at), count(CASE WHEN failures > 0 THEN 1 END), count(CASE WHEN alarmed_at > 0 THEN 1 END) FROM tasks WHERE paused = 0 AND due_at <= ? GROUP BY kind`
 )
 
 // Due returns up to limit tasks whose time has come, the longest due first,

@@ -228,7 +228,8 @@ func (t tasks) complete(ctx context.Context, orderID string, due time.Time) erro
 	due = t.notBefore(due)
 	return t.tx.Exec(ctx, insertTask+`SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE `+notClosed+`
 		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by, traceparent = excluded.traceparent,
-			due_at = max(tasks.due_at, excluded.due_at), next_at = max(tasks.next_at, excluded.due_at)`,
+			due_at = CASE WHEN tasks.due_at < excluded.due_at THEN excluded.due_at ELSE tasks.due_at END,
+			next_at = CASE WHEN tasks.next_at < excluded.due_at THEN excluded.due_at ELSE tasks.next_at END`,
 		orderID, k, ref, id, int64(t.r.Position), millis(t.r.Created), millis(due), millis(due), t.trace(), //nolint:gosec // see above
 		orderID, k, ref, id)
 }
@@ -237,8 +238,9 @@ func (t tasks) complete(ctx context.Context, orderID string, due time.Time) erro
 func (t tasks) process(ctx context.Context, event process.Event) error {
 	switch e := event.(type) {
 	case process.ProcessTaskFailed:
-		return t.tx.Exec(ctx, `UPDATE tasks SET failures = ?, cause = ?, next_at = max(due_at, ?) WHERE order_id = ? AND kind = ? AND ref = ?`,
-			e.Attempt, e.Cause, millis(e.RetryAt), e.OrderID, string(e.Kind), e.Ref)
+		return t.tx.Exec(ctx, `UPDATE tasks SET failures = ?, cause = ?, next_at = CASE WHEN due_at < ? THEN ? ELSE due_at END
+			WHERE order_id = ? AND kind = ? AND ref = ?`,
+			e.Attempt, e.Cause, millis(e.RetryAt), millis(e.RetryAt), e.OrderID, string(e.Kind), e.Ref)
 	case process.ProcessAlarmRaised:
 		return t.tx.Exec(ctx, `UPDATE tasks SET alarmed_at = ? WHERE order_id = ? AND kind = ? AND ref = ?`,
 			millis(t.r.Created), e.OrderID, string(e.Kind), e.Ref)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -23,12 +24,13 @@ const day = 24 * time.Hour
 type list struct {
 	t *testing.T
 	h *history
+	e databasetest.Engine
 	p projections.Tasks
 }
 
-func newList(t *testing.T) *list {
+func newList(t *testing.T, e databasetest.Engine) *list {
 	t.Helper()
-	return &list{t: t, h: newHistory(t)}
+	return &list{t: t, e: e, h: newHistory(t)}
 }
 
 // order, payment, stock and process record events about the order o, its
@@ -58,7 +60,7 @@ func (l *list) failed(task process.Task, attempt int, retry time.Time) {
 
 func (l *list) queries() projections.TaskQueries {
 	l.t.Helper()
-	r := l.h.open(l.p, l.t.TempDir())
+	r := l.h.open(l.p, l.e.Another(l.t))
 	l.t.Cleanup(func() { _ = r.Close() })
 	if err := r.Apply(l.t.Context(), l.h.page(l.p, 0, len(l.h.events))); err != nil {
 		l.t.Fatal(err)
@@ -110,340 +112,370 @@ func (l *list) place() { l.order(order.OrderPlaced{OrderID: "o", PaymentID: "p"}
 
 func TestEveryKindOfTaskIsOpenedByItsEvent(t *testing.T) {
 	t.Parallel()
-	l := newList(t)
-	l.order(
-		order.OrderShipped{OrderID: "o", ShipmentID: "s1"},
-		order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
-		order.OrderCancelRequested{OrderID: "o", RequestID: "x1"},
-		order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
-		order.OrderEdited{OrderID: "o", EditID: "e1"},
-		order.OrderHeld{OrderID: "o", HoldID: "h1", Until: historyStart.Add(2 * time.Hour)},
-		order.OrderHeld{OrderID: "o", HoldID: "h2"},
-		order.OrderNoteAdded{OrderID: "o"}, order.OrderTagged{OrderID: "o"}, order.OrderAddressChanged{OrderID: "o"},
-		order.OrderShipmentFailed{OrderID: "o"}, order.OrderReturnRequested{OrderID: "o"}, order.OrderCancelled{OrderID: "o"},
-		order.OrderCancelRefused{OrderID: "o"}, order.OrderCompleted{OrderID: "o"}, order.OrderPaymentUpdated{OrderID: "o"},
-		order.OrderReturnReceived{OrderID: "o", ReturnID: "t1"},
-	)
-	l.expect("of an order",
-		"capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1", "release-hold h1 in 2h0m0s",
-		"complete order in 336h0m0s", "return t1")
-	l.order(order.OrderHoldReleased{OrderID: "o"})
-	l.expect("released", "capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1",
-		"complete order in 336h0m0s", "return t1")
-	l.stock(stock.StockReceived{SKU: "A", Location: "main", Quantity: 1}, stock.StockShortfallDetected{SKU: "A", Location: "main", Reservations: []stock.Shortfall{
-		{ReservationID: "r1", OrderID: "o1"}, {ReservationID: "r2"}, {ReservationID: "r3", OrderID: "o3"},
-	}})
-	for _, id := range []string{"o1", "o3"} {
-		if diff := cmp.Diff([]string{"hold-shortage main.A#1"}, l.open(id)); diff != "" {
-			t.Errorf("shortage of %s (-want +got):\n%s", id, diff)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		l.order(
+			order.OrderShipped{OrderID: "o", ShipmentID: "s1"},
+			order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
+			order.OrderCancelRequested{OrderID: "o", RequestID: "x1"},
+			order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
+			order.OrderEdited{OrderID: "o", EditID: "e1"},
+			order.OrderHeld{OrderID: "o", HoldID: "h1", Until: historyStart.Add(2 * time.Hour)},
+			order.OrderHeld{OrderID: "o", HoldID: "h2"},
+			order.OrderNoteAdded{OrderID: "o"}, order.OrderTagged{OrderID: "o"}, order.OrderAddressChanged{OrderID: "o"},
+			order.OrderShipmentFailed{OrderID: "o"}, order.OrderReturnRequested{OrderID: "o"}, order.OrderCancelled{OrderID: "o"},
+			order.OrderCancelRefused{OrderID: "o"}, order.OrderCompleted{OrderID: "o"}, order.OrderPaymentUpdated{OrderID: "o"},
+			order.OrderReturnReceived{OrderID: "o", ReturnID: "t1"},
+		)
+		l.expect("of an order",
+			"capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1", "release-hold h1 in 2h0m0s",
+			"complete order in 336h0m0s", "return t1")
+		l.order(order.OrderHoldReleased{OrderID: "o"})
+		l.expect("released", "capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1",
+			"complete order in 336h0m0s", "return t1")
+		l.stock(stock.StockReceived{SKU: "A", Location: "main", Quantity: 1}, stock.StockShortfallDetected{SKU: "A", Location: "main", Reservations: []stock.Shortfall{
+			{ReservationID: "r1", OrderID: "o1"}, {ReservationID: "r2"}, {ReservationID: "r3", OrderID: "o3"},
+		}})
+		for _, id := range []string{"o1", "o3"} {
+			if diff := cmp.Diff([]string{"hold-shortage main.A#1"}, l.open(id)); diff != "" {
+				t.Errorf("shortage of %s (-want +got):\n%s", id, diff)
+			}
 		}
-	}
-	l.stock(stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "r4", OrderID: "o4"},
-		stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "edit:r4", OrderID: "o4"})
-	if diff := cmp.Diff([]string{"edit-stock main.A#edit:r4 in 5m0s"}, l.open("o4")); diff != "" {
-		t.Errorf("units for an edit (-want +got):\n%s", diff)
-	}
+		l.stock(stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "r4", OrderID: "o4"},
+			stock.StockCommitted{SKU: "A", Location: "main", ReservationID: "edit:r4", OrderID: "o4"})
+		if diff := cmp.Diff([]string{"edit-stock main.A#edit:r4 in 5m0s"}, l.open("o4")); diff != "" {
+			t.Errorf("units for an edit (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestTheMoneyOfAnOrderIsTakenAtOnceWhereItSaysSo(t *testing.T) {
 	t.Parallel()
-	for policy, want := range map[order.Capture][]string{order.CapturePlaced: {"capture order"}, order.CaptureShipped: nil} {
-		l := newList(t)
-		l.order(order.OrderPlaced{OrderID: "o", PaymentID: "p", Capture: policy})
-		l.expect(string(policy), want...)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		for policy, want := range map[order.Capture][]string{order.CapturePlaced: {"capture order"}, order.CaptureShipped: nil} {
+			l := newList(t, e)
+			l.order(order.OrderPlaced{OrderID: "o", PaymentID: "p", Capture: policy})
+			l.expect(string(policy), want...)
+		}
+	})
 }
 
 func TestAnOrderIsCompleteSomeTimeAfterTheLastThingThatHappened(t *testing.T) {
 	t.Parallel()
-	for name, event := range map[string]domain.Event{
-		"received": order.OrderReturnReceived{OrderID: "o", ReturnID: "t"}, "rejected": order.OrderReturnRejected{OrderID: "o"},
-		"refunded": order.OrderRefunded{OrderID: "o"}, "refund failed": order.OrderRefundFailed{OrderID: "o"}, "reopened": order.OrderReopened{OrderID: "o"},
-	} {
-		l := newList(t)
-		l.p.CompleteAfter = 3 * day
-		l.order(event)
-		if got := l.open("o"); got[0] != "complete order in 72h0m0s" {
-			t.Errorf("%s: %q", name, got)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		for name, event := range map[string]domain.Event{
+			"received": order.OrderReturnReceived{OrderID: "o", ReturnID: "t"}, "rejected": order.OrderReturnRejected{OrderID: "o"},
+			"refunded": order.OrderRefunded{OrderID: "o"}, "refund failed": order.OrderRefundFailed{OrderID: "o"}, "reopened": order.OrderReopened{OrderID: "o"},
+		} {
+			l := newList(t, e)
+			l.p.CompleteAfter = 3 * day
+			l.order(event)
+			if got := l.open("o"); got[0] != "complete order in 72h0m0s" {
+				t.Errorf("%s: %q", name, got)
+			}
 		}
-	}
-	l := newList(t)
-	l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(5 * day)})
-	first := l.of(process.Complete, "order", 1)
-	l.expect("delivered", "complete order in 456h0m0s")
-	l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(-99 * day)})
-	l.expect("an earlier delivery that is told later does not bring it forward", "complete order in 456h0m0s")
-	l.done(first)
-	l.expect("what was done before that is not the end", "complete order in 456h0m0s")
-	l.done(l.of(process.Complete, "order", 2))
-	l.expect("done")
-	l.order(order.OrderReopened{OrderID: "o"})
-	l.expect("opened again", "complete order in 336h0m0s")
+		l := newList(t, e)
+		l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(5 * day)})
+		first := l.of(process.Complete, "order", 1)
+		l.expect("delivered", "complete order in 456h0m0s")
+		l.order(order.OrderDelivered{OrderID: "o", At: historyStart.Add(-99 * day)})
+		l.expect("an earlier delivery that is told later does not bring it forward", "complete order in 456h0m0s")
+		l.done(first)
+		l.expect("what was done before that is not the end", "complete order in 456h0m0s")
+		l.done(l.of(process.Complete, "order", 2))
+		l.expect("done")
+		l.order(order.OrderReopened{OrderID: "o"})
+		l.expect("opened again", "complete order in 336h0m0s")
+	})
 }
 
 func TestATaskIsClosedByWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
-	l := newList(t)
-	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
-	capture, ship := l.of(process.Capture, "s1", 1), l.of(process.ShipStock, "s1", 1)
-	l.failed(capture, 1, historyStart.Add(time.Hour))
-	l.expect("failed", "capture s1 in 1h0m0s, 1 failures", "ship-stock s1")
-	l.failed(capture, 5, historyStart.Add(2*time.Hour))
-	l.record("orderpm-o", []domain.Event{process.ProcessAlarmRaised{OrderID: "o", Task: capture, Failures: 5}})
-	l.expect("alarm", "capture s1 in 2h0m0s, 5 failures, alarm", "ship-stock s1")
-	q := l.queries()
-	if rows, err := q.Alarmed(t.Context(), 9); err != nil || len(rows) != 1 || rows[0].Task != capture || rows[0].Cause != "late" {
-		t.Errorf("alarmed: %+v, %v", rows, err)
-	}
-	counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
-	want := []projections.TaskCount{
-		{Kind: process.Capture, Due: 1, Failing: 1, Alarmed: 1, Oldest: historyStart.Add(time.Millisecond)},
-		{Kind: process.ShipStock, Due: 1, Oldest: historyStart.Add(time.Millisecond)},
-	}
-	if diff := cmp.Diff(want, counts); err != nil || diff != "" {
-		t.Errorf("counts (-want +got), %v:\n%s", err, diff)
-	}
-	l.record("orderpm-o", []domain.Event{process.ProcessTaskRetried{OrderID: "o", Task: capture}})
-	l.expect("retried", "capture s1, 5 failures, alarm", "ship-stock s1")
-	l.done(ship)
-	l.expect("done", "capture s1, 5 failures, alarm")
-	l.record("orderpm-o", []domain.Event{process.ProcessTaskAbandoned{OrderID: "o", Task: capture, Reason: "by hand"}})
-	l.expect("given up")
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
+		capture, ship := l.of(process.Capture, "s1", 1), l.of(process.ShipStock, "s1", 1)
+		l.failed(capture, 1, historyStart.Add(time.Hour))
+		l.expect("failed", "capture s1 in 1h0m0s, 1 failures", "ship-stock s1")
+		l.failed(capture, 5, historyStart.Add(2*time.Hour))
+		l.record("orderpm-o", []domain.Event{process.ProcessAlarmRaised{OrderID: "o", Task: capture, Failures: 5}})
+		l.expect("alarm", "capture s1 in 2h0m0s, 5 failures, alarm", "ship-stock s1")
+		q := l.queries()
+		if rows, err := q.Alarmed(t.Context(), 9); err != nil || len(rows) != 1 || rows[0].Task != capture || rows[0].Cause != "late" {
+			t.Errorf("alarmed: %+v, %v", rows, err)
+		}
+		counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
+		want := []projections.TaskCount{
+			{Kind: process.Capture, Due: 1, Failing: 1, Alarmed: 1, Oldest: historyStart.Add(time.Millisecond)},
+			{Kind: process.ShipStock, Due: 1, Oldest: historyStart.Add(time.Millisecond)},
+		}
+		if diff := cmp.Diff(want, counts); err != nil || diff != "" {
+			t.Errorf("counts (-want +got), %v:\n%s", err, diff)
+		}
+		l.record("orderpm-o", []domain.Event{process.ProcessTaskRetried{OrderID: "o", Task: capture}})
+		l.expect("retried", "capture s1, 5 failures, alarm", "ship-stock s1")
+		l.done(ship)
+		l.expect("done", "capture s1, 5 failures, alarm")
+		l.record("orderpm-o", []domain.Event{process.ProcessTaskAbandoned{OrderID: "o", Task: capture, Reason: "by hand"}})
+		l.expect("given up")
+	})
 }
 
 func TestThePaymentOfAPlacedOrderIsCopied(t *testing.T) {
 	t.Parallel()
-	captured := payment.PaymentCaptured{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
-	requested := payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
-	const looksAfter = "reauthorise p in 144h0m0s"
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		captured := payment.PaymentCaptured{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
+		requested := payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "m1", Amount: eur(10)}
+		const looksAfter = "reauthorise p in 144h0m0s"
 
-	l := newList(t)
-	l.pay()
-	l.expect("nothing of an order that is not there")
-	l.place()
-	l.expect("nothing but looking after the authorisation", looksAfter)
-	l.payment(requested)
-	l.expect("the gateway is asked", looksAfter, "movement p/m1")
-	l.payment(captured)
-	l.expect("it answered", looksAfter, "copy-payment p")
-	first := l.of(process.CopyPayment, "p", 1)
-	l.failed(first, 1, historyStart.Add(time.Hour))
-	l.payment(payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
-	l.expect("two events are one task", looksAfter, "copy-payment p in 1h0m0s, 1 failures")
-	l.done(first)
-	l.expect("the second is still to be copied", looksAfter, "copy-payment p")
-	l.done(l.of(process.CopyPayment, "p", 2))
-	l.expect("copied", looksAfter)
-	l.payment(payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r1"})
-	l.expect("a refund", looksAfter, "movement p/r1")
-	l.payment(payment.PaymentRefundFailed{PaymentID: "p", RefundID: "r1"})
-	l.expect("answered too", looksAfter, "copy-payment p")
+		l := newList(t, e)
+		l.pay()
+		l.expect("nothing of an order that is not there")
+		l.place()
+		l.expect("nothing but looking after the authorisation", looksAfter)
+		l.payment(requested)
+		l.expect("the gateway is asked", looksAfter, "movement p/m1")
+		l.payment(captured)
+		l.expect("it answered", looksAfter, "copy-payment p")
+		first := l.of(process.CopyPayment, "p", 1)
+		l.failed(first, 1, historyStart.Add(time.Hour))
+		l.payment(payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
+		l.expect("two events are one task", looksAfter, "copy-payment p in 1h0m0s, 1 failures")
+		l.done(first)
+		l.expect("the second is still to be copied", looksAfter, "copy-payment p")
+		l.done(l.of(process.CopyPayment, "p", 2))
+		l.expect("copied", looksAfter)
+		l.payment(payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r1"})
+		l.expect("a refund", looksAfter, "movement p/r1")
+		l.payment(payment.PaymentRefundFailed{PaymentID: "p", RefundID: "r1"})
+		l.expect("answered too", looksAfter, "copy-payment p")
 
-	l = newList(t)
-	l.pay()
-	l.place()
-	l.payment(requested, captured, payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
-	l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 3})
-	l.expect("the order has heard of one event", looksAfter, "copy-payment p")
-	l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 4})
-	l.expect("and of both: nobody need copy them", looksAfter)
-	l.order(order.OrderRefundRequested{OrderID: "o", RefundID: "r1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r2"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r3"},
-		order.OrderRefunded{OrderID: "o", RefundID: "r1"}, order.OrderRefundFailed{OrderID: "o", RefundID: "r2"})
-	l.expect("refunds have ended", looksAfter, "refund r3", "complete order in 336h0m0s")
-
-	l = newList(t)
-	l.pay()
-	l.payment(requested, captured)
-	l.expect("captured before there is an order")
-	l.place()
-	l.expect("and copied when there is one", "copy-payment p", looksAfter)
-
-	l = newList(t)
-	l.place()
-	l.pay()
-	l.expect("another payment of an order is copied from its authorisation on", "copy-payment p", looksAfter)
-
-	for name, events := range map[string][]domain.Event{
-		"capture failed": {requested, payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}},
-		"refunded":       {payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r"}, payment.PaymentRefunded{PaymentID: "p", RefundID: "r"}},
-		"void failed":    {payment.PaymentVoidRequested{PaymentID: "p"}, payment.PaymentVoidFailed{PaymentID: "p"}},
-	} {
-		l := newList(t)
+		l = newList(t, e)
 		l.pay()
 		l.place()
-		l.payment(events...)
-		l.expect(name, looksAfter, "copy-payment p")
-	}
+		l.payment(requested, captured, payment.PaymentChargedBack{PaymentID: "p", Amount: eur(1)})
+		l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 3})
+		l.expect("the order has heard of one event", looksAfter, "copy-payment p")
+		l.order(order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", PaymentRevision: 4})
+		l.expect("and of both: nobody need copy them", looksAfter)
+		l.order(order.OrderRefundRequested{OrderID: "o", RefundID: "r1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r2"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r3"},
+			order.OrderRefunded{OrderID: "o", RefundID: "r1"}, order.OrderRefundFailed{OrderID: "o", RefundID: "r2"})
+		l.expect("refunds have ended", looksAfter, "refund r3", "complete order in 336h0m0s")
+
+		l = newList(t, e)
+		l.pay()
+		l.payment(requested, captured)
+		l.expect("captured before there is an order")
+		l.place()
+		l.expect("and copied when there is one", "copy-payment p", looksAfter)
+
+		l = newList(t, e)
+		l.place()
+		l.pay()
+		l.expect("another payment of an order is copied from its authorisation on", "copy-payment p", looksAfter)
+
+		for name, events := range map[string][]domain.Event{
+			"capture failed": {requested, payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}},
+			"refunded":       {payment.PaymentRefundRequested{PaymentID: "p", RefundID: "r"}, payment.PaymentRefunded{PaymentID: "p", RefundID: "r"}},
+			"void failed":    {payment.PaymentVoidRequested{PaymentID: "p"}, payment.PaymentVoidFailed{PaymentID: "p"}},
+		} {
+			l := newList(t, e)
+			l.pay()
+			l.place()
+			l.payment(events...)
+			l.expect(name, looksAfter, "copy-payment p")
+		}
+	})
 }
 
 func TestAnAuthorisationIsLookedAfterWhileItHoldsMoney(t *testing.T) {
 	t.Parallel()
-	part := func(id string, final bool) []domain.Event {
-		return []domain.Event{
-			payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: id, Amount: eur(50), Final: final},
-			payment.PaymentCaptured{PaymentID: "p", CaptureID: id, Amount: eur(50)},
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		part := func(id string, final bool) []domain.Event {
+			return []domain.Event{
+				payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: id, Amount: eur(50), Final: final},
+				payment.PaymentCaptured{PaymentID: "p", CaptureID: id, Amount: eur(50)},
+			}
 		}
-	}
-	for name, c := range map[string]struct {
-		events []domain.Event
-		want   []string
-	}{
-		"captured in part":        {part("m1", false), []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
-		"captured as a whole":     {append(part("m1", false), part("m2", false)...), []string{"copy-payment p"}},
-		"captured for the last":   {part("m1", true), []string{"copy-payment p"}},
-		"a last one that failed":  {[]domain.Event{part("m1", true)[0], payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}}, []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
-		"voided":                  {[]domain.Event{payment.PaymentVoided{PaymentID: "p"}}, []string{"copy-payment p"}},
-		"expired":                 {[]domain.Event{payment.PaymentAuthorisationExpired{PaymentID: "p"}}, []string{"copy-payment p"}},
-		"a void that is asked of": {[]domain.Event{payment.PaymentVoidRequested{PaymentID: "p"}}, []string{"reauthorise p in 144h0m0s"}},
-	} {
-		after := newList(t)
-		after.pay()
-		after.place()
-		after.payment(c.events...)
-		after.expect(name, c.want...)
-		before := newList(t)
-		before.pay()
-		before.payment(c.events...)
-		before.place()
-		if diff := cmp.Diff(len(c.want), len(before.open("o"))); diff != "" {
-			t.Errorf("%s, before the order: %q", name, before.open("o"))
+		for name, c := range map[string]struct {
+			events []domain.Event
+			want   []string
+		}{
+			"captured in part":        {part("m1", false), []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
+			"captured as a whole":     {append(part("m1", false), part("m2", false)...), []string{"copy-payment p"}},
+			"captured for the last":   {part("m1", true), []string{"copy-payment p"}},
+			"a last one that failed":  {[]domain.Event{part("m1", true)[0], payment.PaymentCaptureFailed{PaymentID: "p", CaptureID: "m1"}}, []string{"reauthorise p in 144h0m0s", "copy-payment p"}},
+			"voided":                  {[]domain.Event{payment.PaymentVoided{PaymentID: "p"}}, []string{"copy-payment p"}},
+			"expired":                 {[]domain.Event{payment.PaymentAuthorisationExpired{PaymentID: "p"}}, []string{"copy-payment p"}},
+			"a void that is asked of": {[]domain.Event{payment.PaymentVoidRequested{PaymentID: "p"}}, []string{"reauthorise p in 144h0m0s"}},
+		} {
+			after := newList(t, e)
+			after.pay()
+			after.place()
+			after.payment(c.events...)
+			after.expect(name, c.want...)
+			before := newList(t, e)
+			before.pay()
+			before.payment(c.events...)
+			before.place()
+			if diff := cmp.Diff(len(c.want), len(before.open("o"))); diff != "" {
+				t.Errorf("%s, before the order: %q", name, before.open("o"))
+			}
 		}
-	}
-	l := newList(t)
-	l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"},
-		payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(time.Hour)})
-	l.place()
-	l.expect("one that expires soon", "reauthorise p")
-	rows, err := l.queries().Due(t.Context(), historyStart.Add(time.Second), projections.TaskRow{}, 9)
-	if err != nil || len(rows) != 1 || rows[0].DueAt != historyStart.Add(2*time.Millisecond) {
-		t.Errorf("due: %+v, %v", rows, err)
-	}
-	l = newList(t)
-	l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"}, payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100)})
-	l.place()
-	l.expect("one that never expires")
+		l := newList(t, e)
+		l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"},
+			payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(time.Hour)})
+		l.place()
+		l.expect("one that expires soon", "reauthorise p")
+		rows, err := l.queries().Due(t.Context(), historyStart.Add(time.Second), projections.TaskRow{}, 9)
+		if err != nil || len(rows) != 1 || rows[0].DueAt != historyStart.Add(2*time.Millisecond) {
+			t.Errorf("due: %+v, %v", rows, err)
+		}
+		l = newList(t, e)
+		l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"}, payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100)})
+		l.place()
+		l.expect("one that never expires")
+	})
 }
 
 // A stream that waits for a repair is applied later than what depends on it.
 func TestATaskThatWasClosedBeforeItWasSeenStaysClosed(t *testing.T) {
 	t.Parallel()
-	l := newList(t)
-	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
-	capture := l.of(process.Capture, "s1", 1)
-	l.done(capture)
-	events := l.h.events
-	l.h.events = []eventstore.Recorded{events[1], events[0]}
-	for i := range l.h.events {
-		l.h.events[i].Position = eventstore.Position(i + 1)
-	}
-	l.expect("the other way round", "ship-stock s1")
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"})
+		capture := l.of(process.Capture, "s1", 1)
+		l.done(capture)
+		events := l.h.events
+		l.h.events = []eventstore.Recorded{events[1], events[0]}
+		for i := range l.h.events {
+			l.h.events[i].Position = eventstore.Position(i + 1)
+		}
+		l.expect("the other way round", "ship-stock s1")
+	})
 }
 
 func TestDueTasksComeInPagesTheLongestDueFirst(t *testing.T) {
 	t.Parallel()
-	l := newList(t)
-	for i := range 7 {
-		id := fmt.Sprint("o", i)
-		l.record("order-"+id, []domain.Event{order.OrderRefundRequested{OrderID: id, RefundID: "r"}})
-	}
-	l.order(order.OrderHeld{OrderID: "o", HoldID: "h", Until: historyStart.Add(time.Hour)})
-	q := l.queries()
-	due := func(now time.Time) (ids []string) {
-		var after projections.TaskRow
-		for {
-			rows, err := q.Due(t.Context(), now, after, 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, row := range rows {
-				ids = append(ids, row.OrderID)
-			}
-			if len(rows) < 3 {
-				return ids
-			}
-			after = rows[2]
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		for i := range 7 {
+			id := fmt.Sprint("o", i)
+			l.record("order-"+id, []domain.Event{order.OrderRefundRequested{OrderID: id, RefundID: "r"}})
 		}
-	}
-	if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3"}, due(historyStart.Add(4*time.Millisecond))); diff != "" {
-		t.Errorf("some (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3", "o4", "o5", "o6", "o"}, due(historyStart.Add(time.Hour))); diff != "" {
-		t.Errorf("all (-want +got):\n%s", diff)
-	}
+		l.order(order.OrderHeld{OrderID: "o", HoldID: "h", Until: historyStart.Add(time.Hour)})
+		q := l.queries()
+		due := func(now time.Time) (ids []string) {
+			var after projections.TaskRow
+			for {
+				rows, err := q.Due(t.Context(), now, after, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, row := range rows {
+					ids = append(ids, row.OrderID)
+				}
+				if len(rows) < 3 {
+					return ids
+				}
+				after = rows[2]
+			}
+		}
+		if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3"}, due(historyStart.Add(4*time.Millisecond))); diff != "" {
+			t.Errorf("some (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"o0", "o1", "o2", "o3", "o4", "o5", "o6", "o"}, due(historyStart.Add(time.Hour))); diff != "" {
+			t.Errorf("all (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // What does a task goes on where the event stands that asked for it last.
 func TestATaskKnowsTheTraceOfItsOpener(t *testing.T) {
 	t.Parallel()
-	l := newList(t)
-	l.pay()
-	l.place()
-	l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
-		order.OrderDelivered{OrderID: "o", ShipmentID: "s1", At: historyStart})
-	l.payment(
-		payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c1", Amount: eur(50)},
-		payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c2", Amount: eur(50)},
-		payment.PaymentCaptured{PaymentID: "p", CaptureID: "c1", Amount: eur(50)})
-	l.order(order.OrderReopened{OrderID: "o"})
-	rows, err := l.queries().Of(t.Context(), "o")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, row := range rows {
-		got[string(row.Task.Kind)+" "+row.Task.Ref] = row.TraceParent
-	}
-	want := map[string]string{
-		"reauthorise p": "p-3", "ship-stock s1": "p-4", "capture s1": "p-4", "refund r1": "p-5",
-		"movement p/c2": "p-8", "copy-payment p": "p-9", "complete order": "p-10",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		l.pay()
+		l.place()
+		l.order(order.OrderShipped{OrderID: "o", ShipmentID: "s1"}, order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
+			order.OrderDelivered{OrderID: "o", ShipmentID: "s1", At: historyStart})
+		l.payment(
+			payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c1", Amount: eur(50)},
+			payment.PaymentCaptureRequested{PaymentID: "p", CaptureID: "c2", Amount: eur(50)},
+			payment.PaymentCaptured{PaymentID: "p", CaptureID: "c1", Amount: eur(50)})
+		l.order(order.OrderReopened{OrderID: "o"})
+		rows, err := l.queries().Of(t.Context(), "o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, row := range rows {
+			got[string(row.Task.Kind)+" "+row.Task.Ref] = row.TraceParent
+		}
+		want := map[string]string{
+			"reauthorise p": "p-3", "ship-stock s1": "p-4", "capture s1": "p-4", "refund r1": "p-5",
+			"movement p/c2": "p-8", "copy-payment p": "p-9", "complete order": "p-10",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
 	t.Parallel()
-	asked := []domain.Event{
-		order.OrderPlaced{OrderID: "o", Capture: order.CapturePlaced}, order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
-		order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
-	}
-	held := append(asked[:3:3], order.OrderHeld{OrderID: "o", HoldID: "h"})
-	for name, c := range map[string]struct {
-		events []domain.Event
-		want   []process.Kind
-	}{
-		"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.Refund}},
-		"held":           {held, []process.Kind{process.Refund}},
-		"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.Refund}},
-		"cancelled": {append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
-			[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund}},
-	} {
-		l := newList(t)
-		l.order(c.events...)
-		q := l.queries()
-		rows, err := q.Due(t.Context(), historyStart.Add(time.Minute), projections.TaskRow{}, 9)
-		if err != nil {
-			t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		asked := []domain.Event{
+			order.OrderPlaced{OrderID: "o", Capture: order.CapturePlaced}, order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
+			order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
 		}
-		var due, counted []process.Kind
-		for _, row := range rows {
-			due = append(due, row.Task.Kind)
+		held := append(asked[:3:3], order.OrderHeld{OrderID: "o", HoldID: "h"})
+		for name, c := range map[string]struct {
+			events []domain.Event
+			want   []process.Kind
+		}{
+			"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+			"held":           {held, []process.Kind{process.Refund}},
+			"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+			"cancelled": {append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
+				[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund}},
+		} {
+			l := newList(t, e)
+			l.order(c.events...)
+			q := l.queries()
+			rows, err := q.Due(t.Context(), historyStart.Add(time.Minute), projections.TaskRow{}, 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var due, counted []process.Kind
+			for _, row := range rows {
+				due = append(due, row.Task.Kind)
+			}
+			counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range counts {
+				counted = append(counted, c.Kind)
+			}
+			slices.Sort(due)
+			slices.Sort(counted)
+			if diff := cmp.Diff(c.want, due) + cmp.Diff(c.want, counted); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			if all, err := q.Of(t.Context(), "o"); err != nil || len(all) < 3 {
+				t.Errorf("%s: the order's list has %d tasks, %v", name, len(all), err)
+			}
 		}
-		counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range counts {
-			counted = append(counted, c.Kind)
-		}
-		slices.Sort(due)
-		slices.Sort(counted)
-		if diff := cmp.Diff(c.want, due) + cmp.Diff(c.want, counted); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if all, err := q.Of(t.Context(), "o"); err != nil || len(all) < 3 {
-			t.Errorf("%s: the order's list has %d tasks, %v", name, len(all), err)
-		}
-	}
+	})
 }

@@ -72,6 +72,22 @@ func Connect(t testing.TB, url string) *database.Server {
 	return server
 }
 
+// Another is an empty place on the same engine.
+func (e Engine) Another(t testing.TB) Engine {
+	t.Helper()
+	if e.Server == nil {
+		return SQLite(t)
+	}
+	e.Dir, e.Server = t.TempDir(), e.Server.Within(random()+"_")
+	return e
+}
+
+func random() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "t" + hex.EncodeToString(b[:])
+}
+
 // Config is that of a database of this test.
 func (e Engine) Config(name string, migrations fs.FS) database.Config {
 	return database.Config{Path: filepath.Join(e.Dir, name+".db"), Server: e.Server, Migrations: migrations}
@@ -111,9 +127,7 @@ func URL(t testing.TB) string {
 
 func makeDatabase(t testing.TB, server string) string {
 	t.Helper()
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	name := "waybill_test_" + hex.EncodeToString(b[:])
+	name := "waybill_test_" + random()
 	if err := admin(server, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}

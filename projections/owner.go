@@ -1,0 +1,148 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/waybill-dev/waybill/database"
+)
+
+// errNotOurs says that another process brings the read model forward.
+var errNotOurs = errors.New("another process has taken over the read model")
+
+// ownership is which process brings a read model forward. A file belongs to
+// whoever has it open; in a Postgres it is decided by a lease, and whoever has
+// lost that writes nothing any more.
+type ownership struct {
+	lease *database.Lease // nil where the file decides
+	epoch int64           // of the lease, 0 while it is not ours; guarded by Runner.writing
+	// unsure is set when nobody knows whether the last page was kept, or what
+	// others have done meanwhile; guarded by Runner.writing.
+	unsure  bool
+	changed chan struct{} // closed when the lease is taken; guarded by Runner.mu
+}
+
+func (r *Runner) openOwnership(ctx context.Context) (err error) {
+	r.owner.changed = make(chan struct{})
+	if !r.db.Shared() {
+		return nil
+	}
+	r.owner.lease, err = database.NewLease(ctx, database.LeaseConfig{
+		DB: r.db, Name: "projection", Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.Now, Logger: r.cfg.Logger.With("projection", r.Name()),
+	})
+	return err
+}
+
+// lock returns when it is on us to write, and keeps others of this process from
+// it until [Runner.unlock].
+func (r *Runner) lock(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		changed := r.owner.changed
+		r.mu.Unlock()
+		r.writing.Lock()
+		if r.owner.lease == nil || r.owner.epoch > 0 {
+			if err := r.beSure(ctx); err != nil {
+				r.writing.Unlock()
+				return err
+			}
+			return nil
+		}
+		r.writing.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *Runner) unlock() { r.writing.Unlock() }
+
+// beSure reads what is kept, where it may be other than we remember.
+func (r *Runner) beSure(ctx context.Context) error {
+	if !r.owner.unsure {
+		return nil
+	}
+	if err := r.remember(ctx); err != nil {
+		return err
+	}
+	r.owner.unsure = false
+	return nil
+}
+
+// fenced makes a transaction fail that comes too late. It is the last of its
+// statements: no other process can take over until it has ended.
+func (r *Runner) fenced(ctx context.Context, tx *Tx, query string, args ...any) error {
+	if r.owner.lease == nil {
+		return tx.Exec(ctx, query, args...)
+	}
+	condition, more := r.owner.lease.Fence(r.owner.epoch)
+	if err := tx.Exec(ctx, query+` WHERE `+condition, append(args, more...)...); err != nil {
+		return err
+	}
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
+	if tx.batch.Affected() == 0 {
+		return errNotOurs
+	}
+	return nil
+}
+
+// notSaved notes that a transaction failed: what is kept has to be read before
+// the next one, and a lease that another process took is not ours.
+func (r *Runner) notSaved(err error) {
+	r.owner.unsure = r.owner.lease != nil
+	if errors.Is(err, errNotOurs) {
+		r.owner.epoch = 0
+	}
+}
+
+// hold brings the read model forward whenever the lease is ours.
+func (r *Runner) hold(ctx context.Context) {
+	r.owner.lease.Hold(ctx, func(ctx context.Context, epoch int64) {
+		r.writing.Lock()
+		r.owner.epoch, r.owner.unsure = epoch, true
+		err := r.begin(ctx)
+		r.writing.Unlock()
+		if err != nil {
+			r.cfg.Logger.WarnContext(ctx, "cannot take over a read model, will try again", "projection", r.Name(), "error", err)
+			r.disown()
+			return
+		}
+		r.mu.Lock()
+		close(r.owner.changed)
+		r.owner.changed = make(chan struct{})
+		r.mu.Unlock()
+		r.retries(ctx)
+		r.disown()
+	})
+}
+
+func (r *Runner) disown() {
+	r.writing.Lock()
+	r.owner.epoch = 0
+	r.writing.Unlock()
+}
+
+// watchOthers keeps the position up to date while another process moves it.
+func (r *Runner) watchOthers(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		r.writing.Lock()
+		if r.owner.epoch == 0 {
+			if err := r.remember(ctx); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.WarnContext(ctx, "cannot read how far a read model is", "projection", r.Name(), "error", err)
+			}
+		}
+		r.writing.Unlock()
+	}
+}
