@@ -70,7 +70,7 @@ const (
 func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery.Parked, until time.Time) *courier {
 	c := &courier{
 		d: d, to: to, lease: lease,
-		plan:     delivery.NewPlan(d.cfg.plan(to.Endpoint, d.Random), lease.Through, parked),
+		plan:     delivery.NewPlan(to.replay.plan(d.cfg.plan(to.Endpoint, d.Random)), lease.Through, parked),
 		lost:     make(chan struct{}),
 		batches:  make(chan batch, 1),
 		results:  make(chan result, delivery.MostInFlight),
@@ -93,14 +93,15 @@ func (c *courier) own(until time.Time) { c.ownedUntil.Store(until.UnixNano()) }
 func (c *courier) lose() { c.loseOnce.Do(func() { close(c.lost) }) }
 
 // run serves the endpoint until the context ends (nil), the cursor is lost
-// (errFenced), or the receiver wants nothing any more (errUnwanted).
+// (errFenced), the receiver wants nothing any more (errUnwanted), or a replay
+// has sent everything (errCompleted).
 func (c *courier) run(ctx context.Context) error {
 	attempts, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	from := c.plan.Seen()
-	reader.Go(func() { (&source{d: c.d, out: c.batches}).run(reading, from) })
+	reader.Go(func() { c.source().run(reading, from) })
 	defer reader.Wait()
 	defer stop()
 
@@ -128,6 +129,9 @@ func (c *courier) serve(ctx, attempts context.Context) error {
 		}
 		c.plan.Spill(now)
 		c.take()
+		if c.completed() {
+			return errCompleted
+		}
 		c.send(attempts, now)
 		c.settle(now)
 		timer.Reset(c.sleep(now))
@@ -178,7 +182,8 @@ func (c *courier) take() {
 }
 
 func (c *courier) send(attempts context.Context, now time.Time) {
-	for c.unsettled() < c.d.cfg.Window && c.plan.Sendable(now) {
+	defer c.tell(now)
+	for c.unsettled() < c.d.cfg.Window && c.mayGo(now) && c.plan.Sendable(now) {
 		if !c.d.slots.take(c.claim) {
 			c.waiting = true
 			return
@@ -189,6 +194,7 @@ func (c *courier) send(attempts context.Context, now time.Time) {
 			c.d.slots.give(c.claim)
 			return
 		}
+		c.went()
 		go func() {
 			r := c.attempt(attempts, job)
 			c.d.slots.give(c.claim)
@@ -225,6 +231,7 @@ func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
 // done tells the plan, and notes the attempt for the ledger.
 func (c *courier) done(r result) {
 	now := c.d.Now()
+	c.came()
 	if r.dropped {
 		return
 	}
@@ -313,7 +320,7 @@ func (c *courier) sleep(now time.Time) time.Duration {
 	if (c.waiting || c.unsettled() < c.d.cfg.Window) && !at.IsZero() && at.Before(until) {
 		until = at
 	}
-	return max(until.Sub(now), 0)
+	return c.yielding(max(until.Sub(now), 0), now)
 }
 
 // drain waits for attempts under way, cuts off those that take too long, and
@@ -352,8 +359,11 @@ func (c *courier) awaitSaved() error {
 	}
 }
 
-// wants says whether an event is for this endpoint.
+// wants says whether an event is for this endpoint, and for this run of it.
 func (t *target) wants(it *item) bool {
+	if !t.replay.wants(it) {
+		return false
+	}
 	if it.kind.Private {
 		return message.AggregateID(it.Stream) == t.ID
 	}

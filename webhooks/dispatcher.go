@@ -122,6 +122,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	defer stopAbandon()
 	(&supervisor{
 		d: d, couriers: map[ledger.Key]*running{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{},
+		replays: newReplays(),
 	}).run(ctx, changed)
 	return nil
 }

@@ -64,11 +64,18 @@ func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
 	var changes []ledger.Change
 	var seen []string
 	for _, r := range page.Events {
-		if r.Type == (endpoint.Tested{}).EventName() || slices.Contains(seen, r.Stream) {
+		changesOf := f.change
+		switch {
+		case r.Type == (endpoint.Tested{}).EventName(), r.Type == (endpoint.ReplayProgressed{}).EventName():
 			continue
+		case isReplay(r.Type):
+			changesOf = f.replay
+		case slices.Contains(seen, r.Stream):
+			continue
+		default:
+			seen = append(seen, r.Stream)
 		}
-		seen = append(seen, r.Stream)
-		change, err := f.change(ctx, r)
+		change, err := changesOf(ctx, r)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, eventstore.ErrUnavailable):
 			return err

@@ -54,6 +54,8 @@ type Result struct {
 type target struct {
 	ledger.Endpoint
 	run     ledger.Run
+	replay  *replay // nil for the live run
+	traffic *traffic
 	secrets signer
 }
 
@@ -95,6 +97,8 @@ func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.J
 		return p, err
 	}
 	p.Sequence = place.Sequence
+	msg.ID = to.replay.messageID(msg.ID)
+	p.MessageID = msg.ID
 	p.body, err = msg.Body(place)
 	return p, err
 }
@@ -117,6 +121,7 @@ func (d *Dispatcher) itemOf(ctx context.Context, job delivery.Job) (*item, error
 		if r.ID.String() != job.ID || !public {
 			break
 		}
+		r.Position = job.Position // a stream does not tell it everywhere
 		return &item{Recorded: r, kind: kind}, nil
 	}
 	return nil, fmt.Errorf("event %s is not in %s at %d", job.ID, job.Lane, job.Revision)

@@ -30,6 +30,7 @@ type supervisor struct {
 	// unwanted are endpoints whose receiver asked for silence, with the
 	// revision they had then: until it changes, the log has yet to say so.
 	unwanted map[string]eventstore.Revision
+	replays  replays
 	beside   sync.WaitGroup
 }
 
@@ -75,6 +76,9 @@ func (s *supervisor) reconcile(ctx context.Context) {
 		if wanted[run.Key] = ok; !ok {
 			continue
 		}
+		if s.replays.completed[run.Key] {
+			continue // which the log is about to say
+		}
 		if r := s.couriers[run.Key]; r == nil {
 			s.start(ctx, row, run)
 		} else if !same(r.to.Endpoint, row) {
@@ -86,6 +90,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 			r.stop()
 		}
 	}
+	s.replays.forget(runs)
 }
 
 // active returns the endpoints to serve by their ids.
@@ -117,6 +122,11 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot sign for an endpoint", err)
 		return
 	}
+	again, err := replayOf(run)
+	if err != nil {
+		s.complain(ctx, "webhooks cannot run a replay", err)
+		return
+	}
 	now := s.d.Now()
 	until := now.Add(s.d.cfg.Lease)
 	lease, ours, err := s.d.Ledger.Acquire(ctx, run.Key, s.d.cfg.Owner, now, until)
@@ -129,7 +139,8 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot read what is parked", err)
 		return
 	}
-	s.launch(ctx, newCourier(s.d, &target{Endpoint: row, run: run, secrets: secrets}, lease, parked, until))
+	to := &target{Endpoint: row, run: run, replay: again, traffic: s.replays.trafficOf(row.ID), secrets: secrets}
+	s.launch(ctx, newCourier(s.d, to, lease, parked, until))
 }
 
 func (s *supervisor) launch(ctx context.Context, c *courier) {
@@ -155,6 +166,10 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 	}
 	if err := s.d.Ledger.Release(context.WithoutCancel(ctx), r.lease); err != nil {
 		s.complain(ctx, "webhooks cannot give back a cursor", err)
+	}
+	if errors.Is(r.err, errCompleted) {
+		s.replays.completed[r.lease.Key] = true
+		s.beside.Go(func() { s.complete(ctx, r) })
 	}
 	if errors.Is(r.err, errUnwanted) {
 		s.unwanted[r.to.ID] = r.to.Revision
@@ -195,6 +210,7 @@ func (s *supervisor) renew(ctx context.Context) {
 		s.complain(ctx, "webhooks cannot renew leases", err)
 		return // the couriers stop by themselves when their leases run out
 	}
+	s.noteProgress(ctx, now)
 	for _, r := range s.couriers {
 		if epoch, ok := epochs[r.lease.Key]; ok && epoch == r.lease.Epoch {
 			r.own(until)

@@ -118,6 +118,9 @@ type Status struct {
 	Parked     int       // waiting for another attempt, or for those before them
 	Dead       int       // given up
 	NextDue    time.Time
+	Delivered  int // messages
+	// From and Until are those of a replay.
+	From, Until eventstore.Position
 }
 
 // Status returns where a cursor stands, and whether there is one.
@@ -127,13 +130,13 @@ func (l *Ledger) Status(ctx context.Context, key Key) (Status, bool, error) {
 	var position, lease, gate, failing int64
 	var due sql.NullInt64
 	err := l.Read.QueryRowContext(ctx, `
-		SELECT c.pos, c.owner, c.epoch, c.lease_until, c.gate_until, c.breaker, c.failing_since,
+		SELECT c.pos, c.owner, c.epoch, c.lease_until, c.gate_until, c.breaker, c.failing_since, c.delivered, c.from_pos, coalesce(c.until_pos, 0),
 			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND blocked = 1),
 			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0),
 			(SELECT count(*) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 1),
 			(SELECT min(due_at) FROM wh_parked p WHERE p.endpoint_id = c.endpoint_id AND p.run_id = c.run_id AND dead = 0)
 		FROM wh_cursor c WHERE c.endpoint_id = ? AND c.run_id = ?`, key.EndpointID, key.RunID).
-		Scan(&position, &owner, &s.Epoch, &lease, &gate, &s.Breaker, &failing, &s.Blocked, &s.Parked, &s.Dead, &due)
+		Scan(&position, &owner, &s.Epoch, &lease, &gate, &s.Breaker, &failing, &s.Delivered, &s.From, &s.Until, &s.Blocked, &s.Parked, &s.Dead, &due)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Status{}, false, nil
 	}

@@ -30,11 +30,13 @@ type Endpoint struct {
 // Active says whether messages are to be sent.
 func (e Endpoint) Active() bool { return e.State == endpoint.StatusActive }
 
-// Change is what one event of an endpoint means for its row: exactly one of
-// the first two is set.
+// Change is what one event of an endpoint means for its rows: exactly one of
+// the first four is set.
 type Change struct {
 	Endpoint *Endpoint // the row as it is from then on
 	Deleted  string    // the id of an endpoint that is gone
+	Started  *Run      // a replay
+	Ended    *Key      // a replay
 	// Position is that of the event: a new endpoint starts there.
 	Position eventstore.Position
 	// Seeks counts how often the endpoint was told where to go on, and Seek is
@@ -76,7 +78,12 @@ func (l *Ledger) Apply(ctx context.Context, changes []Change, through eventstore
 }
 
 func (t *tx) apply(ctx context.Context, change Change) error {
-	if change.Endpoint == nil {
+	switch {
+	case change.Started != nil:
+		return t.startRun(ctx, *change.Started)
+	case change.Ended != nil:
+		return t.endRun(ctx, *change.Ended)
+	case change.Endpoint == nil:
 		return t.deleteEndpoint(ctx, change.Deleted)
 	}
 	if err := t.putEndpoint(ctx, *change.Endpoint); err != nil {
@@ -108,18 +115,27 @@ func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
 	return err
 }
 
-// seek moves the live cursor and takes it from whoever has it. What waited is
-// forgotten: after the position everything is read again, and what was before
-// it is not wanted. Messages before it that were given up stay on record.
+// seek moves the live cursor and takes it from whoever has it. After the
+// position everything is read again; what waited before it is given up, as its
+// owner wished, and stays on record.
 func (t *tx) seek(ctx context.Context, change Change) error {
 	id, position := change.Endpoint.ID, fromPosition(change.Seek)
+	if err := t.skip(ctx, change); err != nil {
+		return err
+	}
 	moved, err := t.exec(ctx, `
 		UPDATE wh_cursor SET pos = ?, from_pos = ?, seeks = ?, epoch = epoch + 1, owner = NULL, lease_until = 0, gate_until = 0, breaker = 0
 		WHERE endpoint_id = ? AND run_id = ? AND seeks < ?`, position, position, change.Seeks, id, Live, change.Seeks)
 	if err != nil || moved == 0 {
 		return err
 	}
-	_, err = t.exec(ctx, `DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ? AND (dead = 0 OR commit_pos > ?)`, id, Live, position)
+	_, err = t.exec(ctx, `DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ? AND commit_pos > ?`, id, Live, position)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `
+		UPDATE wh_parked SET dead = 1, due_at = NULL, blocked = 0, resent = 0, told = 1
+		WHERE endpoint_id = ? AND run_id = ? AND dead = 0`, id, Live)
 	return err
 }
 
@@ -129,6 +145,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 		`DELETE FROM wh_endpoint WHERE id = ?`,
 		`DELETE FROM wh_cursor WHERE endpoint_id = ?`,
 		`DELETE FROM wh_parked WHERE endpoint_id = ?`,
+		`DELETE FROM wh_skipped WHERE endpoint_id = ?`,
 	} {
 		if _, err := t.exec(ctx, query, id); err != nil {
 			return err

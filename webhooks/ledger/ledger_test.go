@@ -162,7 +162,7 @@ func TestSettlingSavesEverythingAtOnce(t *testing.T) {
 		status, ok, err := l.Status(t.Context(), key)
 		wantStatus := ledger.Status{
 			Through: 140, Owner: "a", Epoch: 1, LeaseUntil: noon.Add(15 * time.Second), GateUntil: noon.Add(time.Minute),
-			Breaker: delivery.Open, Parked: 2, Dead: 1, NextDue: noon,
+			Breaker: delivery.Open, Parked: 2, Dead: 1, NextDue: noon, From: 100,
 		}
 		if diff := cmp.Diff(wantStatus, status); diff != "" || !ok || err != nil {
 			t.Errorf("%v, (-want +got):\n%s", err, diff)
@@ -231,7 +231,7 @@ func TestManyAttemptsNeedFewStatements(t *testing.T) {
 	})
 }
 
-func TestASeekIsMadeOnceAndForgetsWhatWaited(t *testing.T) {
+func TestASeekIsMadeOnceAndGivesUpWhatWaited(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		l := withEndpoint(t, e)
@@ -251,7 +251,7 @@ func TestASeekIsMadeOnceAndForgetsWhatWaited(t *testing.T) {
 			t.Fatalf("after the seek: %t, %+v", ok, after)
 		}
 		status, _, err := l.Status(t.Context(), key)
-		if err != nil || status.Parked != 0 || status.Dead != 1 || status.Breaker != delivery.Closed {
+		if err != nil || status.Parked != 0 || status.Dead != 2 || status.Breaker != delivery.Closed {
 			t.Errorf("%v, %+v", err, status)
 		}
 		if saved, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: after, Changes: delivery.Changes{Through: 170}}}); err != nil || !saved[0] {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
 )
 
 // Run is a way through the log for one endpoint: the live one, which has no
@@ -19,25 +20,154 @@ type Run struct {
 	// Spec is what a replay sends, in the words of whoever asked for it. It is
 	// empty for the live run.
 	Spec string
+	// Through is where the run stands. Delivered counts messages: a replay is
+	// started with those it is known to have delivered.
+	Through   eventstore.Position
+	Delivered int
 }
+
+const runColumns = `endpoint_id, run_id, from_pos, until_pos, spec, pos, delivered`
 
 // Runs returns all cursors there are, the live ones first.
 func (l *Ledger) Runs(ctx context.Context) (list []Run, err error) {
-	rows, err := l.Read.QueryContext(ctx, `
-		SELECT endpoint_id, run_id, from_pos, until_pos, spec FROM wh_cursor ORDER BY CASE run_id WHEN ? THEN 0 ELSE 1 END, endpoint_id, run_id`, Live)
+	return l.runs(ctx, `
+		SELECT `+runColumns+` FROM wh_cursor ORDER BY CASE run_id WHEN ? THEN 0 ELSE 1 END, endpoint_id, run_id`, Live)
+}
+
+// RunsOf returns the cursors of an endpoint.
+func (l *Ledger) RunsOf(ctx context.Context, endpointID string) (list []Run, err error) {
+	return l.runs(ctx, `SELECT `+runColumns+` FROM wh_cursor WHERE endpoint_id = ? ORDER BY run_id`, endpointID)
+}
+
+func (l *Ledger) runs(ctx context.Context, query string, args ...any) (list []Run, err error) {
+	rows, err := l.Read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read cursors: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var run Run
-		var from int64
+		var from, through int64
 		var until sql.NullInt64
-		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec); err != nil {
+		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec, &through, &run.Delivered); err != nil {
 			return nil, fmt.Errorf("read a cursor: %w", err)
 		}
-		run.From, run.Until = toPosition(from), toPosition(until.Int64)
+		run.From, run.Until, run.Through = toPosition(from), toPosition(until.Int64), toPosition(through)
 		list = append(list, run)
+	}
+	return list, rows.Err()
+}
+
+// startRun adds a replay's cursor. One that is there stays where it is.
+func (t *tx) startRun(ctx context.Context, run Run) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, until_pos, spec, delivered) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`,
+		run.EndpointID, run.RunID, fromPosition(run.Through), fromPosition(run.From), fromPosition(run.Until), run.Spec, run.Delivered)
+	return err
+}
+
+// endRun deletes a replay's rows. Its attempts are kept: they are history.
+func (t *tx) endRun(ctx context.Context, key Key) error {
+	for _, query := range []string{
+		`DELETE FROM wh_cursor WHERE endpoint_id = ? AND run_id = ?`,
+		`DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ?`,
+	} {
+		if _, err := t.exec(ctx, query, key.EndpointID, key.RunID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deliveredBy(attempts []Attempt) []eventstore.Position {
+	var positions []eventstore.Position
+	for _, a := range attempts {
+		if a.Class == delivery.ClassOK {
+			positions = append(positions, a.Position)
+		}
+	}
+	return positions
+}
+
+// revive takes what a replay delivered off the list of what was given up.
+func (t *tx) revive(ctx context.Context, s Settlement) error {
+	if s.Lease.RunID == Live {
+		return nil
+	}
+	return inChunks(deliveredBy(s.Attempts), func(delivered []eventstore.Position) error {
+		args := []any{s.Lease.EndpointID, Live}
+		for _, p := range delivered {
+			args = append(args, fromPosition(p))
+		}
+		_, err := t.exec(ctx, `
+			DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ? AND dead = 1 AND commit_pos IN `+values(1, len(delivered)), args...)
+		return err
+	})
+}
+
+// skip notes what a seek passes over, and forgets what it comes back to.
+func (t *tx) skip(ctx context.Context, change Change) error {
+	id, position := change.Endpoint.ID, fromPosition(change.Seek)
+	for _, step := range []struct {
+		query string
+		args  []any
+	}{
+		{`INSERT INTO wh_skipped (endpoint_id, from_pos, until_pos)
+			SELECT endpoint_id, pos, CAST(? AS BIGINT) FROM wh_cursor WHERE endpoint_id = ? AND run_id = ? AND seeks < ? AND pos < ?
+			ON CONFLICT (endpoint_id, from_pos) DO UPDATE SET until_pos = excluded.until_pos`, []any{position, id, Live, change.Seeks, position}},
+		{`DELETE FROM wh_skipped WHERE endpoint_id = ? AND from_pos >= ?`, []any{id, position}},
+		{`UPDATE wh_skipped SET until_pos = ? WHERE endpoint_id = ? AND until_pos > ?`, []any{position, id, position}},
+	} {
+		if _, err := t.exec(ctx, step.query, step.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Span is a piece of the log: what comes after From, up to and with Until.
+type Span struct{ From, Until eventstore.Position }
+
+// Undelivered returns the events of a span that the live run gave up, or that
+// wait in it, in the order of the log and at most so many.
+func (l *Ledger) Undelivered(ctx context.Context, endpointID string, span Span, most int) (list []delivery.Parked, err error) {
+	rows, err := l.Read.QueryContext(ctx, `
+		SELECT commit_pos, revision, lane, event_id, attempt, dead, last_class FROM wh_parked
+		WHERE endpoint_id = ? AND run_id = ? AND commit_pos > ? AND commit_pos <= ? ORDER BY commit_pos LIMIT ?`,
+		endpointID, Live, fromPosition(span.From), fromPosition(span.Until), most)
+	if err != nil {
+		return nil, fmt.Errorf("read what %s did not get: %w", endpointID, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var row delivery.Parked
+		var position int64
+		if err := rows.Scan(&position, &row.Revision, &row.Lane, &row.ID, &row.Attempts, &row.Dead, &row.Class); err != nil {
+			return nil, fmt.Errorf("read what %s did not get: %w", endpointID, err)
+		}
+		row.Position = toPosition(position)
+		list = append(list, row)
+	}
+	return list, rows.Err()
+}
+
+// Skipped returns what the live run of an endpoint passed over within a span,
+// in the order of the log.
+func (l *Ledger) Skipped(ctx context.Context, endpointID string, span Span) (list []Span, err error) {
+	rows, err := l.Read.QueryContext(ctx, `
+		SELECT from_pos, until_pos FROM wh_skipped WHERE endpoint_id = ? AND from_pos < ? AND until_pos > ? ORDER BY from_pos`,
+		endpointID, fromPosition(span.Until), fromPosition(span.From))
+	if err != nil {
+		return nil, fmt.Errorf("read what %s passed over: %w", endpointID, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var from, until int64
+		if err := rows.Scan(&from, &until); err != nil {
+			return nil, fmt.Errorf("read what %s passed over: %w", endpointID, err)
+		}
+		list = append(list, Span{From: max(toPosition(from), span.From), Until: min(toPosition(until), span.Until)})
 	}
 	return list, rows.Err()
 }

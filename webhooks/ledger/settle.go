@@ -41,6 +41,9 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []
 			if err := t.unpark(ctx, s.Lease.Key, s.Changes.Unparked); err != nil {
 				return err
 			}
+			if err := t.revive(ctx, s); err != nil {
+				return err
+			}
 		}
 		made, err = t.insertAttempts(ctx, &l.days, attempts)
 		return err
@@ -60,11 +63,11 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []
 func (t *tx) move(ctx context.Context, settlements []Settlement) (ours map[Key]int64, err error) {
 	ours = make(map[Key]int64, len(settlements))
 	return ours, inChunks(settlements, func(settlements []Settlement) (err error) {
-		const columns = 7
+		const columns = 8
 		args := make([]any, 0, len(settlements)*columns)
 		for _, s := range settlements {
 			args = append(args, s.Lease.EndpointID, s.Lease.RunID, s.Lease.Epoch,
-				fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker), millis(s.Changes.Failing))
+				fromPosition(s.Changes.Through), millis(s.Changes.Gate), int(s.Changes.Breaker), millis(s.Changes.Failing), len(deliveredBy(s.Attempts)))
 		}
 		t.count.Add(1)
 		rows, err := t.QueryContext(ctx, moveCursors(len(settlements), columns), args...)
@@ -87,14 +90,14 @@ func (t *tx) move(ctx context.Context, settlements []Settlement) (ours map[Key]i
 // moveCursors is the statement for so many cursors. The first row tells the
 // types of all.
 func moveCursors(rows, columns int) string {
-	query := `WITH settled (endpoint_id, run_id, epoch, pos, gate_until, breaker, failing_since) AS (
-			VALUES (?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
+	query := `WITH settled (endpoint_id, run_id, epoch, pos, gate_until, breaker, failing_since, delivered) AS (
+			VALUES (?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`
 	if rows > 1 {
 		query += ", " + values(rows-1, columns)
 	}
 	return query + `)
 		UPDATE wh_cursor SET pos = settled.pos, gate_until = settled.gate_until, breaker = settled.breaker,
-			failing_since = settled.failing_since FROM settled
+			failing_since = settled.failing_since, delivered = wh_cursor.delivered + settled.delivered FROM settled
 		WHERE wh_cursor.endpoint_id = settled.endpoint_id AND wh_cursor.run_id = settled.run_id
 			AND wh_cursor.epoch = settled.epoch AND wh_cursor.pos <= settled.pos
 		RETURNING wh_cursor.endpoint_id, wh_cursor.run_id, wh_cursor.epoch`

@@ -58,6 +58,15 @@ CREATE TABLE wh_parked (
     PRIMARY KEY (endpoint_id, run_id, commit_pos)
 ) WITHOUT ROWID;
 
+-- What the live cursor passed over because it was told to go on elsewhere:
+-- events after from_pos, up to and with until_pos.
+CREATE TABLE wh_skipped (
+    endpoint_id TEXT    NOT NULL,
+    from_pos    INTEGER NOT NULL,
+    until_pos   INTEGER NOT NULL,
+    PRIMARY KEY (endpoint_id, from_pos)
+) WITHOUT ROWID;
+
 -- The days that there is a table wh_attempt_{day} of: a log for people. What was
 -- sent is not in it.
 CREATE TABLE wh_attempt_day (

@@ -1,0 +1,77 @@
+package webhooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// replay is what a courier sends that repeats history. A nil replay is the live
+// run.
+type replay struct {
+	endpoint.ReplaySpec
+	run ledger.Run
+}
+
+// replayOf reads what a run sends; nil is everything, for ever.
+func replayOf(run ledger.Run) (*replay, error) {
+	if run.RunID == ledger.Live {
+		return nil, nil //nolint:nilnil // see above
+	}
+	r := &replay{run: run}
+	if err := json.Unmarshal([]byte(run.Spec), &r.ReplaySpec); err != nil {
+		return nil, fmt.Errorf("read what %s sends: %w", run.RunID, err)
+	}
+	return r, nil
+}
+
+// wants says whether an event is among those to repeat.
+func (r *replay) wants(it *item) bool {
+	switch {
+	case r == nil:
+		return true
+	case it.Position > r.run.Until || it.Created.Before(r.FromTime), !r.ToTime.IsZero() && it.Created.After(r.ToTime):
+		return false
+	case len(r.Types) > 0 && !slices.Contains(r.Types, it.kind.Public):
+		return false
+	}
+	return r.Aggregate == "" || r.Aggregate == message.AggregateID(it.Stream)
+}
+
+// messageID is what a message is called: a receiver takes a new name for
+// something that happened anew.
+func (r *replay) messageID(id string) string {
+	if r == nil || r.Dedupe != endpoint.DedupeNew {
+		return id
+	}
+	return id + ".r" + strings.TrimPrefix(r.run.RunID, replayPrefix)
+}
+
+// replayPrefix begins the names of runs that are replays.
+const replayPrefix = "replay_"
+
+// plan makes of an endpoint's patience that of a replay: half as busy, never
+// held up for good by one message, and with no say in how the endpoint is.
+func (r *replay) plan(cfg delivery.Config) delivery.Config {
+	if r == nil {
+		return cfg
+	}
+	cfg.InFlight, cfg.MostInFlight = half(cfg.InFlight), half(cfg.MostInFlight)
+	if cfg.Rate > 0 {
+		cfg.Rate = half(cfg.Rate)
+	}
+	if wish := int(math.Ceil(r.Rate)); wish > 0 && (cfg.Rate == 0 || wish < cfg.Rate) {
+		cfg.Rate = wish
+	}
+	cfg.Block, cfg.Health = false, delivery.HealthConfig{}
+	return cfg
+}
+
+func half(n int) int { return max(n/2, 1) }
