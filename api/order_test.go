@@ -72,7 +72,7 @@ func TestPlacingAnOrder(t *testing.T) {
 	eventually(t, "numbered", func() bool { return p.get("/v1/orders/by-number/"+placed.text("number")).status == 200 })
 	eventually(t, "in the timeline", func() bool {
 		answer := p.get("/v1/orders/" + id + "/timeline").expect(200)
-		return strings.Contains(string(answer.body), `"type":"CheckoutCompleted"`) && strings.Contains(string(answer.body), `"type":"OrderPlaced"`)
+		return strings.Contains(string(answer.body), `"type":"CheckoutPaymentAuthorised"`) && strings.Contains(string(answer.body), `"type":"OrderPlaced"`)
 	})
 	for path, slug := range map[string]string{
 		"/v1/orders/none": "not-found", "/v1/orders/none/timeline": "not-found", "/v1/orders/by-number/1": "not-found", "/v1/checkouts/none": "checkout-not-found",

@@ -10,12 +10,14 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // Checkouts is the list of checkouts that are not over: what recovery works
 // through. Beside them stand those whose payment could not be resolved, for
-// somebody to see, and for a while those with a payment to look for.
+// somebody to see, and for a while those with a payment to look for. A checkout
+// is over when its order is placed, which the order's stream says.
 type Checkouts struct{}
 
 // Name implements [Projection].
@@ -28,7 +30,9 @@ func (Checkouts) Version() int { return 2 }
 func (Checkouts) Migrations() fs.FS { return schema("checkouts") }
 
 // Prefixes implements [Projection].
-func (Checkouts) Prefixes() []string { return []string{checkout.Decider.Category + "-"} }
+func (Checkouts) Prefixes() []string {
+	return []string{checkout.Decider.Category + "-", order.Decider.Category + "-"}
+}
 
 // Apply implements [Projection].
 func (Checkouts) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
@@ -67,15 +71,24 @@ func (Checkouts) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return found(ctx, tx, e.CheckoutID)
 	case checkout.CheckoutAbandoned:
 		return over(ctx, tx, e.CheckoutID)
+	case order.OrderPlaced:
+		return over(ctx, tx, e.CheckoutID)
+	case order.Event:
+		return nil
 	}
-	return fmt.Errorf("%T is no event of a checkout", event)
+	return fmt.Errorf("%T is no event of a checkout or an order", event)
 }
 
-// Ends implements [Ender]: nearly every checkout is completed a moment after it
+// Ends implements [Ender]: nearly every checkout has its order a moment after it
 // was started, and never gets a row.
-func (Checkouts) Ends(event domain.Event) bool {
-	_, ends := event.(checkout.CheckoutCompleted)
-	return ends
+func (Checkouts) Ends(event domain.Event) string {
+	switch e := event.(type) {
+	case order.OrderPlaced:
+		return checkout.Decider.Stream(e.CheckoutID)
+	case checkout.CheckoutCompleted:
+		return checkout.Decider.Stream(e.CheckoutID)
+	}
+	return ""
 }
 
 // Knows implements [Ender].

@@ -43,8 +43,11 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 	}
 	switch e := event.(type) {
 	case checkout.CheckoutStarted:
-		return tx.Exec(ctx, `INSERT INTO customer_checkouts (checkout_id, customer_id)
-			SELECT ?, ? WHERE ? <> '' ON CONFLICT DO NOTHING`, e.CheckoutID, e.Request.CustomerID, e.Request.CustomerID)
+		if e.Request.CustomerID == "" {
+			return nil // a guest's
+		}
+		return tx.Exec(ctx, `INSERT INTO customer_checkouts (checkout_id, customer_id) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+			e.CheckoutID, e.Request.CustomerID)
 	case checkout.CheckoutCompleted:
 		return checkoutOver(ctx, tx, e.CheckoutID)
 	case checkout.CheckoutFailed:
@@ -52,8 +55,7 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 	case checkout.CheckoutAbandoned:
 		return checkoutOver(ctx, tx, e.CheckoutID)
 	case order.OrderPlaced:
-		return tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, over)
-			SELECT ?, ?, ?, 0 WHERE ? <> '' ON CONFLICT DO NOTHING`, e.OrderID, e.CustomerID, millis(e.PlacedAt), e.CustomerID)
+		return orderOf(ctx, tx, e)
 	case order.OrderCancelled, order.OrderCompleted:
 		return orderOver(ctx, tx, r, true)
 	case order.OrderReopened:
@@ -76,6 +78,18 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return customerIs(ctx, tx, r, e.CustomerID, customer.Erased)
 	}
 	return nil
+}
+
+// orderOf says whose an order is, and that its checkout is over.
+func orderOf(ctx context.Context, tx *Tx, e order.OrderPlaced) error {
+	if e.CustomerID == "" {
+		return nil // a guest's
+	}
+	if err := tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, over) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING`,
+		e.OrderID, e.CustomerID, millis(e.PlacedAt)); err != nil {
+		return err
+	}
+	return checkoutOver(ctx, tx, e.CheckoutID)
 }
 
 func checkoutOver(ctx context.Context, tx *Tx, id string) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -22,6 +23,9 @@ func TestAnEventThatCannotBeAppliedBlocksACheckoutThatIsCompletedOnTheSamePage(t
 		add(t, c, "checkout-b", "b", started, checkout.CheckoutCompleted{CheckoutID: "b", OrderID: "o"})
 		started.CheckoutID = "c"
 		add(t, c, "checkout-c", "c", started)
+		started.CheckoutID = "d"
+		add(t, c, "checkout-d", "d", started)
+		add(t, c, "order-d", "d", order.OrderPlaced{OrderID: "d", CheckoutID: "d"}, order.OrderTagged{OrderID: "d"})
 		r := open(t, projections.Checkouts{}, e.Another(t), c)
 		defer func() { _ = r.Close() }()
 		follow(t, r, c, 0, 512)

@@ -114,9 +114,9 @@ func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recor
 // Ender is a projection that keeps nothing of a stream after some event: what
 // came before it on the same page need not be written first.
 type Ender interface {
-	// Ends reports whether an event takes away all that was written for its
-	// stream.
-	Ends(event domain.Event) bool
+	// Ends names the stream, mostly that of the event itself, of which an event
+	// takes away all that was written. Mostly there is none.
+	Ends(event domain.Event) (stream string)
 	// Knows reports whether an event is one that Apply has a case for.
 	Knows(event domain.Event) bool
 }
@@ -129,8 +129,10 @@ func (r *Runner) ends(events []eventstore.Recorded) map[string]int {
 	}
 	ends := map[string]int{}
 	for i, e := range events {
-		if event, err := e.Decode(); err == nil && ender.Ends(event) {
-			ends[e.Stream] = i
+		if event, err := e.Decode(); err == nil {
+			if stream := ender.Ends(event); stream != "" {
+				ends[stream] = i
+			}
 		}
 	}
 	return ends

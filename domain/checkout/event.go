@@ -111,7 +111,9 @@ type CheckoutPaymentUnknown struct {
 	At         time.Time `json:"at"`
 }
 
-// CheckoutCompleted is recorded when the order has been placed.
+// CheckoutCompleted says that the order has been placed. The first event of the
+// order says so by itself: this one is recorded only for a checkout that was
+// still listed as open some time later.
 type CheckoutCompleted struct {
 	CheckoutID string    `json:"checkout_id"`
 	OrderID    string    `json:"order_id"`

@@ -31,6 +31,8 @@ type run struct {
 	payment  paymentStream // of the last attempt
 	order    orderStream
 	cause    string // the last event this run caused
+	// first says that this run began the checkout and has met nobody else at it.
+	first bool
 	// asked says that somebody else may have asked the gateway for the last
 	// attempt, so that its stream is to be read first.
 	asked bool
@@ -65,6 +67,25 @@ func (s *Service) record(ctx context.Context, r *run, step string, commands ...c
 	return err
 }
 
+// load reads what happened to the checkout since. It is completed when its order
+// is there: nobody records that a second time.
+func (s *Service) load(ctx context.Context, r *run) error {
+	if err := r.checkout.load(ctx, s.Store); err != nil || r.checkout.state.Step != checkout.Authorised {
+		return err
+	}
+	placed := fresh(order.Decider, r.checkout.state.OrderID)
+	if err := placed.load(ctx, s.Store); err != nil || placed.revision == eventstore.NoStream {
+		return err
+	}
+	r.order = placed
+	return s.complete(r)
+}
+
+func (s *Service) complete(r *run) error {
+	_, err := r.checkout.later(r.meta("completed"), checkout.Complete{At: r.order.state.PlacedAt})
+	return err
+}
+
 // advance does one step after another until the checkout is closed or waits
 // for somebody. Where somebody else was faster it reads what he did and goes
 // on from there.
@@ -91,7 +112,7 @@ func (s *Service) advance(ctx context.Context, r *run) (Outcome, error) {
 func (s *Service) step(ctx context.Context, r *run) (again bool, err error) {
 	switch r.checkout.state.Step {
 	case checkout.Started:
-		return true, s.reserve(ctx, r)
+		return true, s.begin(ctx, r)
 	case checkout.Reserved:
 		if r.checkout.state.Free() {
 			return true, s.finish(ctx, r)
@@ -111,10 +132,10 @@ func (s *Service) step(ctx context.Context, r *run) (again bool, err error) {
 // overtaken reads what somebody else did to the checkout meanwhile. If he
 // undid it, what this run took in the meantime is given back too.
 func (s *Service) overtaken(ctx context.Context, r *run, before checkout.Step) error {
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return err
 	}
-	r.asked = true
+	r.asked, r.first = true, false
 	state := r.checkout.state
 	if before == state.Step || state.Step != checkout.Failed && state.Step != checkout.Abandoned {
 		return nil

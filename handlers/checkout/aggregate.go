@@ -3,6 +3,7 @@ package checkout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -16,6 +17,8 @@ type aggregate[S, C any, E domain.Event] struct {
 	state    S
 	revision eventstore.Revision
 	position eventstore.Position // of the last event this process appended
+	// putOff is decided, and in the state, but goes with what is appended next.
+	putOff []eventstore.NewEvent
 }
 
 // fresh returns an aggregate that nothing happened to, as far as is known.
@@ -23,8 +26,11 @@ func fresh[S, C any, E domain.Event](decider domain.Decider[S, C, E], id string)
 	return aggregate[S, C, E]{decider: decider, id: id, revision: eventstore.NoStream}
 }
 
-// load reads what happened since.
+// load reads what happened since. What was put off is forgotten.
 func (a *aggregate[S, C, E]) load(ctx context.Context, store eventstore.Store) error {
+	if len(a.putOff) > 0 {
+		*a = fresh(a.decider, a.id)
+	}
 	known := eventstore.Snapshot[S]{State: a.state, Revision: a.revision}
 	state, revision, err := eventstore.Resume(ctx, store, a.decider, a.id, known)
 	if err != nil {
@@ -39,24 +45,50 @@ func (a *aggregate[S, C, E]) load(ctx context.Context, store eventstore.Store) e
 func (a *aggregate[S, C, E]) do(
 	ctx context.Context, store eventstore.Store, meta eventstore.Metadata, commands ...C,
 ) (string, error) {
+	state, news, err := a.decide(meta, commands)
+	if err != nil || len(news) == 0 {
+		return "", err
+	}
+	done, err := store.Append(ctx, a.decider.Stream(a.id), a.revision, slices.Concat(a.putOff, news)...)
+	if err != nil {
+		return "", err
+	}
+	a.state, a.revision, a.position, a.putOff = state, done.Revision, done.Position, nil
+	return news[len(news)-1].ID.String(), nil
+}
+
+// later is do, but for the append: that waits for the next one.
+func (a *aggregate[S, C, E]) later(meta eventstore.Metadata, commands ...C) (string, error) {
+	state, news, err := a.decide(meta, commands)
+	if err != nil || len(news) == 0 {
+		return "", err
+	}
+	a.state, a.putOff = state, append(a.putOff, news...)
+	return news[len(news)-1].ID.String(), nil
+}
+
+// flush appends what was put off.
+func (a *aggregate[S, C, E]) flush(ctx context.Context, store eventstore.Store) error {
+	if len(a.putOff) == 0 {
+		return nil
+	}
+	done, err := store.Append(ctx, a.decider.Stream(a.id), a.revision, a.putOff...)
+	if err == nil {
+		a.revision, a.position, a.putOff = done.Revision, done.Position, nil
+	}
+	return err
+}
+
+func (a *aggregate[S, C, E]) decide(meta eventstore.Metadata, commands []C) (S, []eventstore.NewEvent, error) {
 	state := a.state
 	var all []E
 	for _, c := range commands {
 		events, err := a.decider.Decide(state, c)
 		if err != nil {
-			return "", err
+			return a.state, nil, err
 		}
 		state = a.decider.Fold(state, events...)
 		all = append(all, events...)
 	}
-	if len(all) == 0 {
-		return "", nil
-	}
-	news := handlers.NewEvents(a.decider.Stream(a.id), meta, all...)
-	done, err := store.Append(ctx, a.decider.Stream(a.id), a.revision, news...)
-	if err != nil {
-		return "", err
-	}
-	a.state, a.revision, a.position = state, done.Revision, done.Position
-	return news[len(news)-1].ID.String(), nil
+	return state, handlers.NewEvents(a.decider.Stream(a.id), meta, all...), nil
 }

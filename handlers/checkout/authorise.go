@@ -19,6 +19,7 @@ const (
 	CodeNotFound    = "not-found"
 	CodeVoided      = "voided"
 	CodeExpired     = "expired"
+	CodeInterrupted = "interrupted" // before the gateway was asked
 )
 
 const unsupported = "the payment method is not supported"

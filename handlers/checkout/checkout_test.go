@@ -68,8 +68,8 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	before := store.appends.Load()
 	o, err := p.Place(t.Context(), request)
 	must(t, o, err)
-	if got := store.appends.Load() - before; got != 9 {
-		t.Errorf("%d appends for an order of one SKU, want 9", got)
+	if got := store.appends.Load() - before; got != 7 {
+		t.Errorf("%d appends for an order of one SKU, want 7", got)
 	}
 	if o.Refused != nil || o.Replayed || o.Revision != 0 || o.Checkout.Step != domaincheckout.Completed {
 		t.Fatalf("outcome %+v", o)

@@ -84,7 +84,7 @@ func TestWhateverIsInterruptedIsFinishedOrUndone(t *testing.T) {
 					killed = x.interrupted(gap) || killed
 					x.happen()
 					x.finish()
-					ends[fold(x, domaincheckout.Decider, x.id).Step]++
+					ends[x.get(x.id).Step]++
 					if x.check(); t.Failed() {
 						t.Fatalf("killed at gap %d, seed %d: %v", gap, seed, x.story)
 					}
@@ -399,12 +399,22 @@ func (x *interruption) check() {
 	}
 }
 
+// get is the checkout as it is told to others.
+func (x *interruption) get(id string) domaincheckout.State {
+	x.t.Helper()
+	outcome, err := x.process().Get(x.t.Context(), id)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return outcome.Checkout
+}
+
 // order returns the order of a checkout, if it came to one, and counts its
 // units.
 func (x *interruption) order(id string, units map[string]int) domainorder.State {
 	x.t.Helper()
-	c, orderID := fold(x, domaincheckout.Decider, id), eventstore.DeriveID("order", id)
-	o := fold(x, domainorder.Decider, orderID)
+	orderID := eventstore.DeriveID("order", id)
+	o, c := fold(x, domainorder.Decider, orderID), x.get(id)
 	if placed := o.Status == domainorder.StatusPlaced; c.Step.Open() || placed != (c.Step == domaincheckout.Completed) {
 		x.t.Errorf("checkout %q, order %q", c.Step, o.Status)
 	}

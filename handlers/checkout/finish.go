@@ -44,10 +44,7 @@ func (s *Service) finish(ctx context.Context, r *run) error {
 	if err := s.fault("order placed"); err != nil {
 		return err
 	}
-	if err := s.record(ctx, r, "completed", checkout.Complete{At: s.Now()}); err != nil {
-		return err
-	}
-	return s.fault("completed")
+	return s.complete(r)
 }
 
 // placeOrder is done once, whoever does it: the order is read back unless this

@@ -57,6 +57,54 @@ func TestAnAnswerAfterTheCheckoutWasGivenUpIsVoidedAtOnce(t *testing.T) {
 	}
 }
 
+// A process stands still between two steps for so long that another one gives
+// its checkout up. When it goes on it asks nobody for money.
+func TestAProcessThatStoodStillDoesNotAskTheGateway(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	request := place("k", "sandbox:approved", line("A", 2))
+	other := w.process(t, &c).recovery(checkout.ID(request.Credential, request.Key))
+	p.Fault = func(step string) error {
+		if step != "stock reserved" {
+			return nil
+		}
+		p.Fault = nil
+		c.advance(61 * time.Second)
+		return other.Round(t.Context())
+	}
+	o, err := p.Place(t.Context(), request)
+	refusedBy(t, must(t, o, err), domaincheckout.ErrAbandoned)
+	if entries, err := w.sandbox.Entries(t.Context()); err != nil || len(entries) != 0 {
+		t.Errorf("the gateway was asked: %v, %v", entries, err)
+	}
+	if p.item(t, "A").Available() != 5 {
+		t.Error("the stock was not given back")
+	}
+}
+
+// A list of open checkouts that missed an order is told by recovery.
+func TestACheckoutThatIsStillListedAfterItsOrderIsRecordedAsCompleted(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	o, err := p.Place(t.Context(), place("k", "sandbox:approved", line("A", 2)))
+	id := must(t, o, err).Checkout.CheckoutID
+	for range 2 {
+		if o, err = p.Recover(t.Context(), id); must(t, o, err).Order.OrderID == "" {
+			t.Errorf("outcome %+v", o)
+		}
+	}
+	state, revision, err := eventstore.Load(t.Context(), p.Store, domaincheckout.Decider, id)
+	if err != nil || state.Step != domaincheckout.Completed || revision != 4 {
+		t.Errorf("step %s at %d, %v", state.Step, revision, err)
+	}
+}
+
 // A gateway calls back that it refused, and then answers that it holds the
 // money. The shopper may pay otherwise, so that it has to let go of it.
 func TestMoneyThatIsHeldAfterARefusalWasToldIsLetGo(t *testing.T) {
@@ -69,13 +117,9 @@ func TestMoneyThatIsHeldAfterARefusalWasToldIsLetGo(t *testing.T) {
 	told := handlers.CommandHandler[domainpayment.State, domainpayment.Command, domainpayment.Event]{Store: p.Store, Decider: domainpayment.Decider}
 	p.wrap(t, func(g payment.Provider) payment.Provider {
 		return &delayedGateway{Provider: g, meanwhile: func() {
-			o, err := p.Get(t.Context(), checkout.ID(request.Credential, request.Key))
-			if err != nil {
-				t.Error(err)
-				return
-			}
+			id := eventstore.DeriveID("payment", eventstore.DeriveID("order", checkout.ID(request.Credential, request.Key)), "1")
 			refused := domainpayment.Decline{Code: "insufficient-funds", Message: "there is not enough money"}
-			if _, err := told.Handle(t.Context(), o.Checkout.PaymentID, eventstore.Metadata{CommandID: "callback"}, refused); err != nil {
+			if _, err := told.Handle(t.Context(), id, eventstore.Metadata{CommandID: "callback"}, refused); err != nil {
 				t.Error(err)
 			}
 		}}

@@ -48,7 +48,7 @@ func (s *Service) outcome(ctx context.Context, r *run) (Outcome, error) {
 // none.
 func (s *Service) Get(ctx context.Context, id string) (Outcome, error) {
 	r := s.run(id, eventstore.Actor{})
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	if r.checkout.state.Step == "" {

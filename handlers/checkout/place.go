@@ -116,7 +116,7 @@ func (s *Service) place(ctx context.Context, id string, request Place, interrupt
 	if started {
 		return s.advance(ctx, r)
 	}
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	state := r.checkout.state
@@ -140,7 +140,7 @@ func (s *Service) again(ctx context.Context, r *run, interrupted bool) (Outcome,
 		if err := s.reconcile(ctx, r); err != nil && !errors.Is(err, eventstore.ErrConflict) {
 			return Outcome{}, err
 		}
-		if err := r.checkout.load(ctx, s.Store); err != nil {
+		if err := s.load(ctx, r); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -179,14 +179,14 @@ func (s *Service) start(ctx context.Context, r *run, request Place) (bool, error
 	if err != nil {
 		return false, err
 	}
-	r.cause = cause
+	r.cause, r.first = cause, true
 	return true, s.fault("started")
 }
 
 // unlessThere lets a repeated request have its answer although what a new
 // checkout needs is not to be had.
 func (s *Service) unlessThere(ctx context.Context, r *run, err error) (bool, error) {
-	if r.checkout.load(ctx, s.Store) == nil && r.checkout.state.Step != "" {
+	if s.load(ctx, r) == nil && r.checkout.state.Step != "" {
 		return false, nil
 	}
 	return false, err
@@ -270,7 +270,7 @@ func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
 
 func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outcome, error) {
 	r := s.run(request.CheckoutID, request.Actor)
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	state := r.checkout.state

@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/handlers"
 )
 
@@ -195,12 +196,14 @@ func (s *Service) Recover(ctx context.Context, id string) (Outcome, error) {
 }
 
 func (s *Service) recover(ctx context.Context, r *run) (Outcome, error) {
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	state, now, config := r.checkout.state, s.Now(), s.Config.withDefaults()
 	var err error
 	switch {
+	case state.Step == checkout.Completed:
+		err = r.checkout.flush(ctx, s.Store) // whoever still lists it has missed the order
 	case state.Step == checkout.Started && now.Sub(state.StartedAt) >= config.Abandon:
 		err = s.abandon(ctx, r)
 	case state.Step == checkout.Declined && !now.Before(state.RetryUntil):
@@ -213,18 +216,60 @@ func (s *Service) recover(ctx context.Context, r *run) (Outcome, error) {
 	if err != nil && !errors.Is(err, eventstore.ErrConflict) {
 		return Outcome{}, fmt.Errorf("recover checkout %s: %w", r.id, err)
 	}
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	return s.advance(ctx, r)
 }
 
-// abandon gives up a checkout that nobody paid for.
+// abandon gives up a checkout that nobody paid for. Where a payment was
+// announced the checkout goes on instead.
 func (s *Service) abandon(ctx context.Context, r *run) error {
+	announced, err := s.announced(ctx, r)
+	if err != nil {
+		return err
+	}
+	if announced {
+		return s.record(ctx, r, "reserved", s.reserved(r)...)
+	}
+	if err := s.forbid(ctx, r); err != nil {
+		return err
+	}
 	if _, err := s.giveBack(ctx, r, stock.Compensation); err != nil {
 		return err
 	}
-	return s.record(ctx, r, "abandoned", checkout.Abandon{Reason: "interrupted", At: s.Now()})
+	return s.record(ctx, r, "abandoned", checkout.Abandon{Reason: CodeInterrupted, At: s.Now()})
+}
+
+// announced finds out whether the gateway may have been asked for the first
+// payment, although the checkout does not say so yet.
+func (s *Service) announced(ctx context.Context, r *run) (bool, error) {
+	if r.checkout.state.Free() {
+		return false, nil
+	}
+	r.payment = fresh(payment.Decider, r.paymentID(1))
+	err := r.payment.load(ctx, s.Store)
+	p := r.payment.state
+	return p.Status != "" && (p.Status != payment.StatusDeclined || p.Code != CodeInterrupted), err
+}
+
+// forbid keeps a run that is not dead but slow from asking the gateway: its
+// announcement meets a payment that is declined already.
+func (s *Service) forbid(ctx context.Context, r *run) error {
+	if r.checkout.state.Free() || r.payment.state.Status != "" {
+		return nil
+	}
+	c := r.checkout.state
+	_, err := r.payment.do(ctx, s.Store, r.meta("payment forbidden"),
+		payment.Request{
+			PaymentID: r.payment.id, OrderID: c.OrderID, Amount: c.Totals.Grand, Method: c.Request.Method,
+			Gateway: registry.Of(c.Request.Method), Key: r.payment.id, At: s.Now(),
+		},
+		payment.Decline{Code: CodeInterrupted, Message: "the checkout was given up before the payment was asked for"})
+	if err != nil {
+		return err
+	}
+	return s.fault("payment forbidden")
 }
 
 // reconcile looks for an unknown outcome. That the gateway knows nothing is

@@ -45,7 +45,35 @@ func (s *Service) each(
 	return all, refusals, group.Wait()
 }
 
-// reserve sets all stock aside, and says that the payment is next.
+// begin sets stock aside for a checkout of which nothing is known but that it
+// was started. A run that is not the first looks first whether another one got
+// further than it came to record.
+func (s *Service) begin(ctx context.Context, r *run) error {
+	if !r.first {
+		announced, err := s.announced(ctx, r)
+		if err != nil {
+			return err
+		}
+		if announced {
+			return s.record(ctx, r, "reserved", s.reserved(r)...)
+		}
+	}
+	return s.reserve(ctx, r)
+}
+
+// reserved is what is recorded when all stock is set aside.
+func (s *Service) reserved(r *run) []checkout.Command {
+	expires := r.checkout.state.StartedAt.Add(s.Config.withDefaults().Hold)
+	commands := []checkout.Command{checkout.ReserveStock{ExpiresAt: expires, At: s.Now()}}
+	if !r.checkout.state.Free() {
+		commands = append(commands, s.firstPayment(r))
+	}
+	return commands
+}
+
+// reserve sets all stock aside, and says that the payment is next. The first
+// run records that with what it learns next: the payment is announced in a
+// stream of its own, and whoever comes later looks there.
 func (s *Service) reserve(ctx context.Context, r *run) error {
 	state, now := r.checkout.state, s.Now()
 	expires := state.StartedAt.Add(s.Config.withDefaults().Hold)
@@ -77,15 +105,15 @@ func (s *Service) reserve(ctx context.Context, r *run) error {
 	if len(shortages) > 0 {
 		return s.refuse(ctx, r, shortages)
 	}
-	commands := []checkout.Command{checkout.ReserveStock{ExpiresAt: expires, At: s.Now()}}
-	if !state.Free() {
-		commands = append(commands, s.firstPayment(r))
+	if !r.first {
+		return s.record(ctx, r, "reserved", s.reserved(r)...)
 	}
-	if err := s.record(ctx, r, "reserved", commands...); err != nil {
+	cause, err := r.checkout.later(r.meta("reserved"), s.reserved(r)...)
+	if err != nil {
 		return err
 	}
-	r.asked = false
-	return s.fault("payment requested")
+	r.cause, r.asked = cause, false
+	return nil
 }
 
 // refuse ends a checkout for which there is not enough stock. Where nothing is

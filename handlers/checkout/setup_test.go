@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
@@ -237,6 +238,12 @@ func (o *open) Due(ctx context.Context, _ time.Time) ([]checkout.Open, error) {
 		s, _, err := eventstore.Load(ctx, o.store, domaincheckout.Decider, id)
 		if err != nil {
 			return nil, err
+		}
+		if s.Step == domaincheckout.Authorised { // over when the order is there
+			placed, _, err := eventstore.Load(ctx, o.store, domainorder.Decider, s.OrderID)
+			if err != nil || placed.Status != "" {
+				continue
+			}
 		}
 		if s.Step.Open() || s.Watch != "" && !s.LateVoided {
 			all = append(all, checkout.Open{CheckoutID: id, Step: s.Step, LastAt: s.ChangedAt, DueAt: s.RetryUntil})

@@ -39,7 +39,7 @@ func (s *Service) watch(ctx context.Context, r *run) error {
 // checkout had failed. A checkout that is not over knows by itself.
 func (s *Service) FoundLate(ctx context.Context, id string, held gateway.Authorisation) error {
 	r := s.run(id, eventstore.Actor{Type: "process", ID: "gateway-callback"})
-	if err := r.checkout.load(ctx, s.Store); err != nil {
+	if err := s.load(ctx, r); err != nil {
 		return err
 	}
 	if r.checkout.state.Step != checkout.Failed {

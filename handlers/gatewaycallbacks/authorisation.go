@@ -117,6 +117,9 @@ func resolve(n news, authorise payment.Authorise, decline payment.Decline) []pay
 // waits reports whether a checkout waits for this payment.
 func (s *Service) waits(ctx context.Context, n news) (bool, error) {
 	c, _, err := eventstore.Load(ctx, s.Store, domaincheckout.Decider, n.checkoutID)
+	if err == nil && c.Step == domaincheckout.Started {
+		return true, nil // its first payment is recorded in it later than it is announced
+	}
 	if err != nil || c.PaymentID != n.PaymentID {
 		return false, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	domainorder "github.com/waybill-dev/waybill/domain/order"
 	callback "github.com/waybill-dev/waybill/domain/gatewaycallback"
 	domainpayment "github.com/waybill-dev/waybill/domain/payment"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
@@ -184,7 +185,11 @@ func (w *world) callback(id string) callback.State { return load(w, callback.Dec
 func (w *world) payment(id string) domainpayment.State { return load(w, domainpayment.Decider, id) }
 
 func (w *world) checkout(id string) domaincheckout.State {
-	return load(w, domaincheckout.Decider, id)
+	s := load(w, domaincheckout.Decider, id)
+	if s.Step == domaincheckout.Authorised && load(w, domainorder.Decider, s.OrderID).Status != "" {
+		s.Step = domaincheckout.Completed // the order says so
+	}
+	return s
 }
 
 func load[S, C any, E domain.Event](w *world, d domain.Decider[S, C, E], id string) S {
