@@ -24,6 +24,10 @@ var ErrUnknownKey = errors.New("API key is not valid")
 type Credential struct {
 	KeyID  string
 	Scopes []apikey.Scope
+	// PartnerID is on whose behalf the caller acts, "" the shop's. Channels are
+	// the partner's sales channels: no other orders are for him.
+	PartnerID string
+	Channels  []string
 }
 
 // May reports whether the caller has one of the scopes, or all of them as

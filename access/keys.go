@@ -47,8 +47,9 @@ type known struct {
 
 // NewKey describes a key to issue.
 type NewKey struct {
-	Name   string
-	Scopes []apikey.Scope
+	Name      string
+	Scopes    []apikey.Scope
+	PartnerID string // whose key it is, "" the shop's own
 }
 
 // IssuedKey is the only place where a key can be read.
@@ -67,25 +68,27 @@ func (k *Keys) Authenticate(ctx context.Context, key string) (Credential, error)
 	if !ok {
 		return Credential{}, ErrUnknownKey
 	}
-	found, err := k.find(ctx, id)
+	now, err := k.find(ctx, id)
 	if err != nil {
 		return Credential{}, err
 	}
+	found := now.keys.Keys[id]
 	// An unknown id is compared as well, so that it takes as long.
 	if !same(hash(secret), found.Hash) || found.ID == "" || !found.Valid() {
 		return Credential{}, ErrUnknownKey
 	}
-	return Credential{KeyID: found.ID, Scopes: found.Scopes}, nil
+	return Credential{
+		KeyID: found.ID, Scopes: found.Scopes, PartnerID: found.PartnerID, Channels: now.keys.Partners[found.PartnerID].Channels,
+	}, nil
 }
 
-func (k *Keys) find(ctx context.Context, id string) (apikey.Key, error) {
+// find returns what is known, and reads again if a key is not.
+func (k *Keys) find(ctx context.Context, id string) (known, error) {
 	now := k.known()
-	found, exists := now.keys.Keys[id]
-	if exists || k.Now().Sub(now.asked) < patience {
-		return found, nil
+	if _, exists := now.keys.Keys[id]; exists || k.Now().Sub(now.asked) < patience {
+		return now, nil
 	}
-	now, err := k.refresh(ctx)
-	return now.keys.Keys[id], err
+	return k.refresh(ctx)
 }
 
 // Issue makes a key. The result is the only place where it can be read.
@@ -94,7 +97,9 @@ func (k *Keys) Issue(ctx context.Context, n NewKey, meta eventstore.Metadata) (I
 	if err != nil {
 		return IssuedKey{}, err
 	}
-	state, err := k.handle(ctx, meta, apikey.Issue{KeyID: id, Name: n.Name, Scopes: n.Scopes, Hash: hash(secret), At: k.Now().UTC()})
+	state, err := k.handle(ctx, meta, apikey.Issue{
+		KeyID: id, Name: n.Name, Scopes: n.Scopes, PartnerID: n.PartnerID, Hash: hash(secret), At: k.Now().UTC(),
+	})
 	if err != nil {
 		return IssuedKey{}, err
 	}

@@ -103,5 +103,6 @@ func (s *server) routes() {
 	s.customerRoutes()
 	s.jobRoutes()
 	s.keyRoutes()
+	s.partnerRoutes()
 	s.healthRoutes()
 }

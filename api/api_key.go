@@ -14,8 +14,9 @@ type issueKeyRequest struct {
 }
 
 type issueKeyBody struct {
-	Name   string   `json:"name" doc:"For people: who has the key. 1 to 200 bytes." example:"web shop"`
-	Scopes []string `json:"scopes" nullable:"false" doc:"What the key may do: admin, catalog:write, stock:write, orders:read, orders:write, orders:import, payments:write, customers:read, customers:write, webhooks:read, webhooks:write." example:"[\"orders:read\",\"orders:write\"]"`
+	Name      string   `json:"name" doc:"For people: who has the key. 1 to 200 bytes." example:"web shop"`
+	Scopes    []string `json:"scopes" nullable:"false" doc:"What the key may do: admin, catalog:write, stock:write, orders:read, orders:write, orders:import, payments:write, customers:read, customers:write, webhooks:read, webhooks:write." example:"[\"orders:read\",\"orders:write\"]"`
+	PartnerID string   `json:"partner_id,omitempty" doc:"Whose key it is; without it the shop's own. A partner's key may have webhooks:read and webhooks:write, and reaches the partner's endpoints only." maxLength:"64" example:"warehouse-eu"`
 }
 
 type issuedKeyAnswer struct {
@@ -24,23 +25,25 @@ type issuedKeyAnswer struct {
 }
 
 type issuedKeyBody struct {
-	ID       string    `json:"id"`
-	Key      string    `json:"key" doc:"The key itself: shown here and never again."`
-	Name     string    `json:"name"`
-	Scopes   []string  `json:"scopes" nullable:"false"`
-	IssuedAt time.Time `json:"issued_at"`
+	ID        string    `json:"id"`
+	Key       string    `json:"key" doc:"The key itself: shown here and never again."`
+	Name      string    `json:"name"`
+	Scopes    []string  `json:"scopes" nullable:"false"`
+	PartnerID string    `json:"partner_id,omitempty"`
+	IssuedAt  time.Time `json:"issued_at"`
 }
 
 type keyBody struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes" nullable:"false"`
+	PartnerID string     `json:"partner_id,omitempty" doc:"Whose key it is; missing for the shop's own."`
 	IssuedAt  time.Time  `json:"issued_at"`
 	RevokedAt *time.Time `json:"revoked_at,omitempty" doc:"Missing while the key is valid."`
 }
 
 func keyBodyOf(k apikey.Key) keyBody {
-	body := keyBody{ID: k.ID, Name: k.Name, Scopes: make([]string, len(k.Scopes)), IssuedAt: k.IssuedAt}
+	body := keyBody{ID: k.ID, Name: k.Name, Scopes: make([]string, len(k.Scopes)), PartnerID: k.PartnerID, IssuedAt: k.IssuedAt}
 	for i, scope := range k.Scopes {
 		body.Scopes[i] = string(scope)
 	}
@@ -82,14 +85,14 @@ func (s *server) issueKey(ctx context.Context, in *issueKeyRequest) (*issuedKeyA
 	for i, scope := range in.Body.Scopes {
 		scopes[i] = apikey.Scope(scope)
 	}
-	issued, err := s.api.Keys.Issue(ctx, access.NewKey{Name: in.Body.Name, Scopes: scopes}, callOf(ctx).metadata())
+	issued, err := s.api.Keys.Issue(ctx, access.NewKey{Name: in.Body.Name, Scopes: scopes, PartnerID: in.Body.PartnerID}, callOf(ctx).metadata())
 	if err != nil {
 		return nil, err
 	}
 	key := keyBodyOf(issued.Key)
 	return &issuedKeyAnswer{
 		CacheControl: "no-store",
-		Body:         issuedKeyBody{ID: key.ID, Key: issued.Text, Name: key.Name, Scopes: key.Scopes, IssuedAt: key.IssuedAt},
+		Body:         issuedKeyBody{ID: key.ID, Key: issued.Text, Name: key.Name, Scopes: key.Scopes, PartnerID: key.PartnerID, IssuedAt: key.IssuedAt},
 	}, nil
 }
 

@@ -170,6 +170,14 @@ func ruleKinds() []kind {
 			about: "No API key has this id.",
 		},
 		{
+			slug: "partner-invalid", status: http.StatusUnprocessableEntity, title: "Partner not valid",
+			about: "errors lists everything that is wrong with the partner as it was described.",
+		},
+		{
+			slug: "partner-not-found", status: http.StatusNotFound, title: "No such partner",
+			about: "No partner has this id.",
+		},
+		{
 			slug: "id-reused", status: http.StatusConflict, title: "Id used for something else",
 			about: "The id was used before, with other content. Repeating the same content would be harmless.",
 		},

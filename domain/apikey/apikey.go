@@ -45,9 +45,13 @@ var (
 	ErrInvalid  = domain.Rule("api-key-invalid", "the API key cannot be issued as described")
 	ErrIDReused = domain.Rule("id-reused", "the id was used for something else before")
 	ErrNotFound = domain.Rule("api-key-not-found", "there is no such API key")
+
+	ErrPartnerInvalid  = domain.Rule("partner-invalid", "the partner cannot be as described")
+	ErrPartnerNotFound = domain.Rule("partner-not-found", "there is no such partner")
 )
 
-// Command is what may be asked of a tenant's keys.
+// Command is what may be asked of a tenant's keys: [Issue], [Revoke],
+// [RegisterPartner], [ChangePartner].
 //
 //sumtype:decl
 type Command interface{ command() }
@@ -57,6 +61,9 @@ type Issue struct {
 	KeyID  string
 	Name   string
 	Scopes []Scope
+	// PartnerID is whose key it is, "" the shop's own. A partner's key may do
+	// what [PartnerScopes] lists, to what is the partner's.
+	PartnerID string
 	// Hash is the SHA-256 of the secret in lower case hexadecimal.
 	Hash string
 	At   time.Time
@@ -76,6 +83,7 @@ type Key struct {
 	ID        string
 	Name      string
 	Scopes    []Scope
+	PartnerID string // "" is the shop's own
 	Hash      string
 	IssuedAt  time.Time
 	RevokedAt time.Time // zero while it is valid
@@ -84,8 +92,11 @@ type Key struct {
 // Valid reports whether the key has not been revoked.
 func (k Key) Valid() bool { return k.RevokedAt.IsZero() }
 
-// State is every key ever issued, by id.
-type State struct{ Keys map[string]Key }
+// State is every key ever issued and every partner, by id.
+type State struct {
+	Keys     map[string]Key
+	Partners map[string]Partner
+}
 
 // Decider decides about the keys of a tenant: stream apikeys-{tenant}.
 var Decider = domain.Decider[State, Command, Event]{Category: "apikeys", Decide: decide, Evolve: evolve}
@@ -96,20 +107,24 @@ func decide(s State, c Command) ([]Event, error) {
 		return issue(s, c)
 	case Revoke:
 		return revoke(s, c)
+	case RegisterPartner:
+		return registerPartner(s, c)
+	case ChangePartner:
+		return changePartner(s, c)
 	}
 	panic("apikey: a command outside the sealed set")
 }
 
 func issue(s State, c Issue) ([]Event, error) {
-	if mistakes := mistakes(c); len(mistakes) > 0 {
+	if mistakes := append(mistakes(c), partnerMistakes(s, c)...); len(mistakes) > 0 {
 		return nil, ErrInvalid.Because(mistakes...)
 	}
-	event := APIKeyIssued{KeyID: c.KeyID, Name: c.Name, Scopes: c.Scopes, Hash: c.Hash, IssuedAt: c.At}
+	event := APIKeyIssued{KeyID: c.KeyID, Name: c.Name, Scopes: c.Scopes, PartnerID: c.PartnerID, Hash: c.Hash, IssuedAt: c.At}
 	old, exists := s.Keys[c.KeyID]
 	if !exists {
 		return []Event{event}, nil
 	}
-	if old.Name == c.Name && old.Hash == c.Hash && slices.Equal(old.Scopes, c.Scopes) {
+	if old.Name == c.Name && old.Hash == c.Hash && old.PartnerID == c.PartnerID && slices.Equal(old.Scopes, c.Scopes) {
 		return nil, nil // asked twice: the first time did it
 	}
 	return nil, ErrIDReused.With("key_id", c.KeyID)
@@ -146,18 +161,25 @@ func revoke(s State, c Revoke) ([]Event, error) {
 	return []Event{APIKeyRevoked(c)}, nil
 }
 
-// evolve copies the map, so that whoever holds an older state may go on
+// evolve copies the maps, so that whoever holds an older state may go on
 // reading it: keys are issued rarely and read by every request.
 func evolve(s State, e Event) State {
-	keys := map[string]Key{}
-	maps.Copy(keys, s.Keys)
+	next := State{Keys: map[string]Key{}, Partners: map[string]Partner{}}
+	maps.Copy(next.Keys, s.Keys)
+	maps.Copy(next.Partners, s.Partners)
 	switch e := e.(type) {
 	case APIKeyIssued:
-		keys[e.KeyID] = Key{ID: e.KeyID, Name: e.Name, Scopes: e.Scopes, Hash: e.Hash, IssuedAt: e.IssuedAt}
+		next.Keys[e.KeyID] = Key{ID: e.KeyID, Name: e.Name, Scopes: e.Scopes, PartnerID: e.PartnerID, Hash: e.Hash, IssuedAt: e.IssuedAt}
 	case APIKeyRevoked:
-		key := keys[e.KeyID]
+		key := next.Keys[e.KeyID]
 		key.RevokedAt = e.At
-		keys[e.KeyID] = key
+		next.Keys[e.KeyID] = key
+	case PartnerRegistered:
+		next.Partners[e.PartnerID] = Partner{ID: e.PartnerID, Name: e.Name, Channels: e.Channels, RegisteredAt: e.RegisteredAt}
+	case PartnerChanged:
+		partner := next.Partners[e.PartnerID]
+		partner.Name, partner.Channels = e.Name, e.Channels
+		next.Partners[e.PartnerID] = partner
 	}
-	return State{Keys: keys}
+	return next
 }

@@ -1,0 +1,37 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+)
+
+func TestPartners(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	register := `{"id": "warehouse", "name": "Warehouse", "channels": ["web"]}`
+	p.post("/v1/partners", register).expect(201)
+	p.post("/v1/partners", register).expect(201)
+	p.post("/v1/partners", `{"id": "warehouse", "name": "Other", "channels": []}`).problem(409, "id-reused")
+	p.post("/v1/partners", `{"id": "a b", "name": "", "channels": ["", "x", "x"]}`).problem(422, "partner-invalid").golden("problems/a_partner_with_mistakes")
+	keyed := request{method: http.MethodPost, path: "/v1/partners", body: `{"name": "Shop", "channels": []}`, header: map[string]string{"Idempotency-Key": "k"}}
+	if first, again := p.do(keyed).expect(201), p.do(keyed).expect(201); first.text("id") == "" || first.text("id") != again.text("id") {
+		t.Errorf("the same key made another partner: %s, %s", first.body, again.body)
+	}
+	change := request{method: http.MethodPut, path: "/v1/partners/warehouse", body: `{"name": "Warehouse", "channels": ["web", "shop"]}`}
+	if changed := p.do(change).expect(200); len(changed.json()["channels"].([]any)) != 2 {
+		t.Errorf("changed: %s", changed.body)
+	}
+	p.do(request{method: http.MethodPut, path: "/v1/partners/none", body: change.body}).problem(404, "partner-not-found")
+	p.do(request{method: http.MethodPut, path: "/v1/partners/warehouse", body: `{"name": "", "channels": []}`}).problem(422, "partner-invalid")
+	if list := p.get("/v1/partners").expect(200).json()["items"].([]any); len(list) != 2 {
+		t.Errorf("list: %v", list)
+	}
+
+	issued := p.post("/v1/api-keys", `{"name": "warehouse", "scopes": ["webhooks:read", "webhooks:write"], "partner_id": "warehouse"}`).expect(201)
+	if issued.text("partner_id") != "warehouse" {
+		t.Errorf("issued: %s", issued.body)
+	}
+	p.post("/v1/api-keys", `{"name": "warehouse", "scopes": ["orders:read"], "partner_id": "warehouse"}`).problem(422, "api-key-invalid")
+	p.post("/v1/api-keys", `{"name": "nobody", "scopes": ["webhooks:read"], "partner_id": "nobody"}`).problem(422, "api-key-invalid")
+	p.do(request{method: http.MethodGet, path: "/v1/partners", key: issued.text("key")}).problem(403, "forbidden")
+}
