@@ -11,9 +11,9 @@ import (
 )
 
 // Rounds makes a round at once and then one after each interval, until the
-// context ends. A round that fails is told, with the words of warning, and the
+// context ends. A round that fails is logged with the name of the work, and the
 // next one comes all the same. The interval 0 means a second.
-func Rounds(ctx context.Context, interval time.Duration, logger *slog.Logger, warning string, round func(context.Context) error) error {
+func Rounds(ctx context.Context, interval time.Duration, logger *slog.Logger, work string, round func(context.Context) error) error {
 	if interval == 0 {
 		interval = time.Second
 	}
@@ -21,7 +21,7 @@ func Rounds(ctx context.Context, interval time.Duration, logger *slog.Logger, wa
 	defer ticker.Stop()
 	for {
 		if err := round(ctx); err != nil && ctx.Err() == nil {
-			logger.WarnContext(ctx, warning, "error", err)
+			logger.WarnContext(ctx, "a round failed, the next one comes", "of", work, "error", err)
 		}
 		select {
 		case <-ticker.C:

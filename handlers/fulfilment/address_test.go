@@ -126,7 +126,7 @@ func TestAReplacementIsOfTheSamePersonAndGoesToTheSamePlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.comeBack(t, id, "b", domainorder.ForExchange, 2, 0)
-		s.Replacements = fulfilment.Exchanges{Checkout: s.checkouts(t)}
+		s.Replacements = fulfilment.Exchanges{Checkout: s.checkouts(t, "o-0", "o-1")}
 		s.must(t, id, process.Return, "b")
 		o := s.order(t, eventstore.DeriveID("order", checkout.ID("exchange", id+"/b/1")))
 		if o.CustomerID != want || o.ContactRef != "contact.1" || o.ShipToRef != "elsewhere" {

@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
 )
 
@@ -146,7 +147,7 @@ func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 		if needed, err := r.mayRenew(ctx, p); err != nil {
 			return err
 		} else if !needed {
-			return r.pay(ctx, p, "renewal given up", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
+			return r.giveUp(ctx, p)
 		}
 		answer, err = call(ctx, r, "renewal asked", g.Authorise, gateway.Authorise{Key: p.state.Key, Amount: p.state.Amount, Method: p.state.Method})
 	}
@@ -159,18 +160,32 @@ func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 	return r.recordRenewal(ctx, p, answer)
 }
 
-// mayRenew reports whether a payment that was announced is still wanted.
+// mayRenew reports whether a payment that was announced is still wanted: money
+// may have been captured since by the one before it.
 func (r *run) mayRenew(ctx context.Context, p *paid) (bool, error) {
+	costs := r.order.Totals.Grand.Amount
 	switch r.order.Status {
 	case order.StatusCancelling:
 		return false, nil
 	case order.StatusCancelled:
-		all, err := r.payments(ctx)
-		return p.state.Amount.Amount <= worth(r.order, len(r.order.Shipments))-r.kept(all), err
+		costs = worth(r.order, len(r.order.Shipments))
 	case "", order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
 		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
 	}
-	return true, nil
+	all, err := r.payments(ctx)
+	return p.state.Amount.Amount <= costs-r.kept(all), err
+}
+
+// giveUp ends a payment that the gateway was never asked for. Unless the order
+// is cancelled, the task begins again: it may need another one, of less.
+func (r *run) giveUp(ctx context.Context, p *paid) error {
+	if err := r.pay(ctx, p, "renewal given up", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll}); err != nil {
+		return err
+	}
+	if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
+		return nil
+	}
+	return eventstore.ErrConflict
 }
 
 func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authorisation) error {

@@ -1,6 +1,7 @@
 package fulfilment_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +225,32 @@ func TestAShortageHoldsTheOrder(t *testing.T) {
 	if o := s.order(t, "o"); o.Status != domainorder.StatusPlaced {
 		t.Errorf("somebody let it go on, and the order is %s", o.Status)
 	}
+}
+
+// A process dies after it announced a renewal; money is captured before another
+// one goes on: no more is held than is still to be paid.
+func TestARenewalThatWasNotAskedForHoldsNoMoreThanIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	s.Fault = func(step string) error {
+		if step == "payment announced" {
+			return errKilled
+		}
+		return nil
+	}
+	if err := s.do(t.Context(), "o", process.Reauthorise, "p1-o"); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	s = s.again(t)
+	s.parcel(t, "o", "a", 1, 1)
+	s.must(t, "o", process.ShipStock, "a")
+	s.must(t, "o", process.Capture, "a")
+	s.must(t, "o", process.Reauthorise, "p1-o")
+	third := eventstore.DeriveID("next payment", second("o"))
+	if p, q := s.payment(t, second("o")), s.payment(t, third); p.Status != domainpayment.StatusNotFound || q.Capturable() != eur(918) {
+		t.Errorf("the second is %s, the third holds %s", p.Status, q.Capturable())
+	}
+	s.agree(t, c)
 }

@@ -126,17 +126,17 @@ func TestReturns(t *testing.T) {
 }
 
 // checkouts places orders as the program does.
-func (s *shop) checkouts(t *testing.T) *checkout.Service {
-	t.Helper()
+func (s *shop) checkouts(tb testing.TB, skus ...string) *checkout.Service {
+	tb.Helper()
 	products, err := catalog.New(s.Store, 0)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	for _, sku := range []string{"o-0", "o-1"} {
+	for _, sku := range skus {
 		price := domaincatalog.Price{Money: eur(1250)}
-		_, err := products.Register(t.Context(), meta("register", sku), domaincatalog.Register{SKU: sku, Title: sku, Prices: []domaincatalog.Price{price}, At: noon})
+		_, err := products.Register(tb.Context(), meta("register", sku), domaincatalog.Register{SKU: sku, Title: sku, Prices: []domaincatalog.Price{price}, At: noon})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return &checkout.Service{
@@ -159,7 +159,7 @@ func TestAnExchange(t *testing.T) {
 	if err := s.do(t.Context(), "o", process.Return, "b"); err == nil {
 		t.Error("nobody sends anything, and nobody is told")
 	}
-	places := s.checkouts(t)
+	places := s.checkouts(t, "o-0", "o-1")
 	s.Replacements = fulfilment.Exchanges{Checkout: places}
 	take := func(delta int, ref string) {
 		t.Helper()

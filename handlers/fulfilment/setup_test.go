@@ -77,6 +77,9 @@ type shop struct {
 	*fulfilment.Service
 	world  *world
 	writer *stock.Writer
+	also   []process.Task // what is to be done beside what events have opened
+	sells  []string       // SKUs that are sent for others, by checkouts of its own
+	sent   map[string]int // units of replacements, by SKU
 }
 
 func (w *world) shop(tb testing.TB) *shop {
@@ -96,7 +99,10 @@ func (w *world) shop(tb testing.TB) *shop {
 func (s *shop) again(tb testing.TB) *shop {
 	tb.Helper()
 	next := s.world.shop(tb)
-	next.Warehouse, next.Gateways, next.Replacements = s.Warehouse, s.Gateways, s.Replacements
+	next.Warehouse, next.Gateways, next.Replacements, next.also = s.Warehouse, s.Gateways, s.Replacements, s.also
+	if len(s.sells) > 0 {
+		next.exchanges(tb, s.sells...)
+	}
 	return next
 }
 
@@ -318,7 +324,7 @@ func (s *shop) todo(tb testing.TB, id string) (all []process.Task) {
 		}
 		add(process.CopyPayment, key)
 	}
-	return all
+	return append(all, s.also...)
 }
 
 // chain is the payments of an order.
@@ -348,6 +354,9 @@ func (s *shop) work(tb testing.TB, id string) error {
 		}
 		if last == nil {
 			return nil
+		}
+		if len(s.sells) > 0 { // another process may be at a checkout for a while
+			s.world.advance(5 * time.Second)
 		}
 	}
 	return last
@@ -399,6 +408,9 @@ func (s *shop) agreeStock(tb testing.TB, c cart, o domainorder.State) {
 	for _, l := range o.Lines {
 		onHand[l.SKU] -= o.Progress(l.LineID).Shipped
 		committed[l.SKU] += o.Left(l)
+	}
+	for sku, n := range s.sent {
+		committed[sku] += n
 	}
 	for _, r := range o.Returns {
 		for _, u := range r.Received {

@@ -34,7 +34,7 @@ const sweepers = 8
 
 // Run sweeps until the context ends.
 func (s *Sweeper) Run(ctx context.Context) error {
-	return handlers.Rounds(ctx, s.Interval, s.Logger, "expired reservations were not released", s.Round)
+	return handlers.Rounds(ctx, s.Interval, s.Logger, "expired reservations", s.Round)
 }
 
 // Round sweeps every item that is listed. It returns all failures; what they
