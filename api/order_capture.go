@@ -12,7 +12,7 @@ import (
 )
 
 type captureBody struct {
-	ID        string `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID        string `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	PaymentID string `json:"payment_id,omitempty" doc:"Without it, the first payment of which so much is left." maxLength:"200"`
 	Amount    *money `json:"amount,omitempty" doc:"Everything that is left of the payment, if missing."`
 	Final     bool   `json:"final,omitempty" doc:"Lets go of what is left after it."`

@@ -12,7 +12,7 @@ import (
 )
 
 type editBody struct {
-	ID    string         `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID    string         `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Lines []editLineBody `json:"lines" nullable:"false" doc:"Lines as they shall be, and new ones. A line that is not mentioned stays." minItems:"1" maxItems:"4000"`
 }
 

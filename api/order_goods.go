@@ -21,16 +21,16 @@ func (b unitsBody) domain() order.Units { return order.Units{LineID: b.LineID, Q
 func unitsOf(u order.Units) unitsBody { return unitsBody{u.LineID, u.Quantity} }
 
 type fulfilmentRequestBody struct {
-	ID       string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID       string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Location string      `json:"location,omitempty" doc:"Which warehouse; where it is missing, that of the first line with something left." maxLength:"64" example:"main"`
 	Lines    []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What to pick; everything that is left there if missing." maxItems:"4000"`
 }
 
 type shipBody struct {
-	ID        string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID        string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Lines     []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What is in the parcel; everything that is left if missing." maxItems:"4000"`
-	Carrier   string      `json:"carrier,omitempty" maxLength:"200" example:"dhl"`
-	Tracking  string      `json:"tracking,omitempty" maxLength:"200" example:"JD014600006228974"`
+	Carrier   string      `json:"carrier,omitempty" maxLength:"64" example:"dhl"`
+	Tracking  string      `json:"tracking,omitempty" doc:"The carrier's number of the parcel, without spaces." maxLength:"200" example:"JD014600006228974"`
 	ShippedAt time.Time   `json:"shipped_at,omitzero" doc:"Now, if missing."`
 }
 
@@ -39,11 +39,11 @@ type deliveredBody struct {
 }
 
 type reasonBody struct {
-	Reason string `json:"reason" doc:"A word without spaces." maxLength:"200" example:"address_unknown"`
+	Reason string `json:"reason" doc:"A word of small letters, digits, - and _, with at most 4 digits. What people write belongs into a note." maxLength:"64" example:"address_unknown"`
 }
 
 type returnRequestBody struct {
-	ID    string              `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID    string              `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Kind  string              `json:"kind,omitempty" doc:"What the customer wants: refund or exchange; refund if missing." default:"refund" maxLength:"64" example:"refund"`
 	Lines []returnedUnitsBody `json:"lines" nullable:"false" maxItems:"4000"`
 
@@ -53,7 +53,7 @@ type returnRequestBody struct {
 type returnedUnitsBody struct {
 	LineID   string `json:"line_id" maxLength:"200" example:"1"`
 	Quantity int    `json:"quantity" example:"1"`
-	Reason   string `json:"reason" doc:"A word without spaces." maxLength:"200" example:"too_small"`
+	Reason   string `json:"reason" doc:"A word of small letters, digits, - and _, with at most 4 digits. What people write belongs into a note." maxLength:"64" example:"too_small"`
 }
 
 type receiveReturnBody struct {

@@ -12,7 +12,7 @@ import (
 )
 
 type holdBody struct {
-	ID     string    `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID     string    `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Reason string    `json:"reason" doc:"fraud, manual, address or stock_shortfall." maxLength:"64" example:"manual"`
 	Until  time.Time `json:"until,omitzero" doc:"When the hold ends by itself; without it somebody has to release it."`
 	Note   string    `json:"note,omitempty" doc:"Why, for people. Kept encrypted, apart from the order." maxLength:"10000"`
@@ -23,7 +23,7 @@ type releaseBody struct {
 }
 
 type noteBody struct {
-	ID         string `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID         string `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Text       string `json:"text" doc:"Kept encrypted, apart from the order." minLength:"1" maxLength:"10000" example:"Rang the customer: leave it with the neighbour."`
 	Visibility string `json:"visibility,omitempty" doc:"internal or customer; internal if missing." default:"internal" maxLength:"64" example:"internal"`
 }
@@ -34,8 +34,8 @@ type tagsBody struct {
 }
 
 type cancelBody struct {
-	ID     string `json:"id,omitempty" doc:"Of the request, of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
-	Reason string `json:"reason,omitempty" doc:"A word without spaces; requested if missing." default:"requested" maxLength:"200" example:"customer_changed_mind"`
+	ID     string `json:"id,omitempty" doc:"Of the request, of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
+	Reason string `json:"reason,omitempty" doc:"A word of small letters, digits, - and _, with at most 4 digits; requested if missing. What people write belongs into a note." default:"requested" maxLength:"64" example:"customer_changed_mind"`
 }
 
 // transitions are what a command may be refused by that changes the state.

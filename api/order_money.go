@@ -10,9 +10,9 @@ import (
 )
 
 type refundBody struct {
-	ID     string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-~]{1,200}$"`
+	ID     string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Amount *money      `json:"amount,omitempty" doc:"Everything that was captured and not given back, if missing."`
-	Reason string      `json:"reason,omitempty" doc:"A word without spaces; requested if missing." default:"requested" maxLength:"200" example:"damaged"`
+	Reason string      `json:"reason,omitempty" doc:"A word of small letters, digits, - and _, with at most 4 digits; requested if missing. What people write belongs into a note." default:"requested" maxLength:"64" example:"damaged"`
 	Lines  []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What it is for, if that is known." maxItems:"4000"`
 }
 

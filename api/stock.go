@@ -53,7 +53,7 @@ type adjustRequest struct {
 
 type adjustBody struct {
 	Delta  int    `json:"delta" doc:"Units found, or lost if negative; not 0." example:"-2"`
-	Reason string `json:"reason" doc:"A word." example:"damaged"`
+	Reason string `json:"reason" doc:"A word of small letters, digits, - and _, with at most 4 digits." maxLength:"64" example:"damaged"`
 	Ref    string `json:"ref,omitempty" doc:"Names the correction: the same one twice counts once." maxLength:"255"`
 }
 

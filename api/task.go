@@ -46,7 +46,7 @@ type abandonTaskRequest struct {
 	Task           string `path:"task" doc:"Id of the task, from the list."`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Makes a repeat the same request; without it a repeat is harmless too."`
 	Body           struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"For the record, without personal data." example:"captured by hand at the gateway"`
+		Reason string `json:"reason" doc:"For the record, a word of small letters, digits, - and _, with at most 4 digits. What people write belongs into a note." maxLength:"64" example:"captured_at_gateway"`
 	}
 }
 
@@ -69,7 +69,7 @@ func (s *server) taskRoutes() {
 		status: http.StatusNoContent, summary: "Give a task up",
 		about:   "For ever: what it should have done is up to you. The reason stands in the order's timeline.",
 		refuses: []string{kindNotFound, kindConflict, kindKeyInvalid, process.ErrClosed.Code, process.ErrInvalid.Code},
-		example: map[string]any{"reason": "captured by hand at the gateway"},
+		example: map[string]any{"reason": "captured_at_gateway"},
 	}, s.abandonTask)
 }
 

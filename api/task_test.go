@@ -58,10 +58,10 @@ func TestAnOperatorSeesRetriesAndGivesUpTasks(t *testing.T) {
 		p.do(request{method: http.MethodPost, path: path + "retry"}).expect(http.StatusNoContent)
 	}
 	list("due at once", func() bool { return item["next_attempt_at"] == item["due_at"] })
-	p.post(path+"abandon", `{"reason": ""}`).problem(http.StatusUnprocessableEntity, "invalid-request")
-	p.post(path+"abandon", `{"reason": "paid by hand"}`).expect(http.StatusNoContent)
+	p.post(path+"abandon", `{"reason": ""}`).problem(http.StatusUnprocessableEntity, "task-invalid")
+	p.post(path+"abandon", `{"reason": "paid_by_hand"}`).expect(http.StatusNoContent)
 	list("gone", func() bool { return item == nil })
-	p.post(path+"abandon", `{"reason": "paid by hand"}`).problem(http.StatusNotFound, "not-found")
+	p.post(path+"abandon", `{"reason": "paid_by_hand"}`).problem(http.StatusNotFound, "not-found")
 	var names []string
 	for recorded, err := range p.store.ReadStream(t.Context(), "orderpm-o", 0) {
 		if err != nil {

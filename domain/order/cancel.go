@@ -10,7 +10,7 @@ import (
 func (s State) requestCancel(c RequestCancel) ([]Event, error) {
 	var m mistakes
 	m.name(c.RequestID, "/request_id")
-	m.name(c.Reason, "/reason")
+	m.word(c.Reason, "/reason")
 	m.name(c.By, "/by")
 	if err := m.err(); err != nil {
 		return nil, err

@@ -33,8 +33,8 @@ func (s State) ship(c Ship) ([]Event, error) {
 	}
 	var m mistakes
 	m.name(c.ShipmentID, "/shipment_id")
-	m.text(c.Carrier, "/carrier")
-	m.text(c.Tracking, "/tracking")
+	m.carrier(c.Carrier, "/carrier")
+	m.optionalName(c.Tracking, "/tracking")
 	m.units(s, c.Lines)
 	if err := m.err(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (s State) markDelivered(c MarkDelivered) ([]Event, error) {
 
 func (s State) failShipment(c FailShipment) ([]Event, error) {
 	var m mistakes
-	m.name(c.Reason, "/reason")
+	m.word(c.Reason, "/reason")
 	if err := m.err(); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s State) requestReturn(c RequestReturn) ([]Event, error) {
 	}
 	for i, l := range c.Lines {
 		units[i] = Units{l.LineID, l.Quantity}
-		m.name(l.Reason, fmt.Sprintf("/lines/%d/reason", i))
+		m.word(l.Reason, fmt.Sprintf("/lines/%d/reason", i))
 	}
 	m.units(s, units)
 	if err := m.err(); err != nil {
@@ -154,7 +154,7 @@ func (s State) received(lines []ReceivedUnits) ([]Units, error) {
 
 func (s State) rejectReturn(c RejectReturn) ([]Event, error) {
 	var m mistakes
-	m.name(c.Reason, "/reason")
+	m.word(c.Reason, "/reason")
 	if err := m.err(); err != nil {
 		return nil, err
 	}

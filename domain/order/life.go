@@ -61,7 +61,7 @@ func (s State) note(c AddNote) ([]Event, error) {
 func (s State) tag(c Tag) ([]Event, error) {
 	var m mistakes
 	for i, tag := range c.Add {
-		m.unless(domain.ValidSKU(tag), fmt.Sprintf("/add/%d", i), "1 to 64 letters, digits and signs of -_.+:")
+		m.unless(domain.ValidLabel(tag), fmt.Sprintf("/add/%d", i), domain.LabelMistake)
 		m.unless(!slices.Contains(c.Remove, tag), fmt.Sprintf("/add/%d", i), "both added and removed")
 	}
 	if err := m.err(); err != nil {
@@ -110,7 +110,7 @@ func (s State) complete(c Complete) ([]Event, error) {
 
 func (s State) reopen(c Reopen) ([]Event, error) {
 	var m mistakes
-	m.name(c.Reason, "/reason")
+	m.word(c.Reason, "/reason")
 	if err := m.err(); err != nil {
 		return nil, err
 	}

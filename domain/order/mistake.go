@@ -17,14 +17,20 @@ func (m *mistakes) unless(right bool, pointer, detail string) {
 	}
 }
 
-// name wants an id, a code or a reference. It has no spaces, which keeps out
-// what people wrote: that belongs into the vault.
+// name wants an id, a code or a reference. It has no spaces and no "@", which
+// keeps out what people wrote and where they are reached: that belongs into the
+// vault.
 func (m *mistakes) name(name, pointer string) {
 	right := name != "" && len(name) <= 200
 	for i := range len(name) {
-		right = right && name[i] > ' ' && name[i] < 0x7f
+		right = right && name[i] > ' ' && name[i] < 0x7f && name[i] != '@'
 	}
-	m.unless(right, pointer, "1 to 200 printable ASCII characters without spaces")
+	m.unless(right, pointer, `1 to 200 printable ASCII characters without spaces and "@"`)
+}
+
+// word wants a reason that people give.
+func (m *mistakes) word(word, pointer string) {
+	m.unless(domain.ValidWord(word), pointer, domain.WordMistake)
 }
 
 func (m *mistakes) optionalName(name, pointer string) {
@@ -33,13 +39,16 @@ func (m *mistakes) optionalName(name, pointer string) {
 	}
 }
 
-// text wants a few words, or none.
-func (m *mistakes) text(text, pointer string) {
-	right := len(text) <= 200 && utf8.ValidString(text)
-	for _, c := range text {
-		right = right && unicode.IsPrint(c)
+// carrier wants the name of a company, or none.
+func (m *mistakes) carrier(name, pointer string) {
+	right, digits := len(name) <= domain.MaxWord && utf8.ValidString(name), 0
+	for _, c := range name {
+		right = right && unicode.IsPrint(c) && c != '@'
+		if unicode.IsDigit(c) {
+			digits++
+		}
 	}
-	m.unless(right, pointer, "at most 200 bytes of printable characters")
+	m.unless(right && digits <= 4, pointer, `at most 64 bytes of printable characters without "@", with at most 4 digits`)
 }
 
 // units wants each line once, with units.

@@ -71,7 +71,7 @@ func (s State) requestRefund(c RequestRefund) ([]Event, error) {
 	}
 	var m mistakes
 	m.name(c.RefundID, "/refund_id")
-	m.name(c.Reason, "/reason")
+	m.word(c.Reason, "/reason")
 	m.unless(c.Amount.Amount > 0, "/amount", "more than nothing")
 	if len(c.Lines) > 0 {
 		m.units(s, c.Lines)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/waybill-dev/waybill/domain"
 )
@@ -36,7 +35,7 @@ type Retry struct {
 	Task    Task
 }
 
-// Abandon gives a task up, for a reason of 1 to 500 characters. A cancellation
+// Abandon gives a task up, for a reason that is a word. A cancellation
 // cannot be given up: its order would wait for it for ever.
 type Abandon struct {
 	OrderID string
@@ -49,11 +48,8 @@ func (Finish) command()  {}
 func (Retry) command()   {}
 func (Abandon) command() {}
 
-// maxCause and maxReason are how many bytes and characters of a text are kept.
-const (
-	maxCause  = 1_000
-	maxReason = 500
-)
+// maxCause is how many bytes of a text are kept.
+const maxCause = 1_000
 
 func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
@@ -116,10 +112,8 @@ func abandon(s State, c Abandon) ([]Event, error) {
 	if err := check(c.OrderID, c.Task); err != nil {
 		return nil, err
 	}
-	if n := utf8.RuneCountInString(c.Reason); n == 0 || n > maxReason {
-		return nil, ErrInvalid.Because(domain.Mistake{
-			Pointer: "/reason", Code: "invalid-reason", Detail: fmt.Sprintf("a reason has 1 to %d characters", maxReason),
-		})
+	if !domain.ValidWord(c.Reason) {
+		return nil, ErrInvalid.Because(domain.Mistake{Pointer: "/reason", Code: "invalid-reason", Detail: domain.WordMistake})
 	}
 	if c.Task.Kind == Cancel {
 		return nil, ErrInvalid.Because(domain.Mistake{

@@ -34,8 +34,8 @@ func TestProcess(t *testing.T) {
 	alarm := process.ProcessAlarmRaised{OrderID: "o", Task: task("e1"), Failures: 5, Cause: "late"}
 	finish := process.Finish{OrderID: "o", Task: task("e1")}
 	done := process.ProcessTaskDone{OrderID: "o", Task: task("e1")}
-	abandon := process.Abandon{OrderID: "o", Task: task("e1"), Reason: "paid by hand"}
-	abandoned := process.ProcessTaskAbandoned{OrderID: "o", Task: task("e1"), Reason: "paid by hand"}
+	abandon := process.Abandon{OrderID: "o", Task: task("e1"), Reason: "paid_by_hand"}
+	abandoned := process.ProcessTaskAbandoned{OrderID: "o", Task: task("e1"), Reason: "paid_by_hand"}
 	retry := process.Retry{OrderID: "o", Task: task("e1")}
 	retried := process.ProcessTaskRetried{OrderID: "o", Task: task("e1")}
 	long, wordy := fail(1), abandon
@@ -70,7 +70,7 @@ func TestProcess(t *testing.T) {
 		{Name: "what is done is not retried", Given: events{done}, When: retry, Refused: process.ErrClosed.With("kind", "capture").With("ref", "s")},
 		{Name: "a task is given up", When: abandon, Then: events{abandoned}},
 		{Name: "giving up tells the failures before it", Given: events{failed(1)}, When: abandon, Then: events{
-			process.ProcessTaskAbandoned{OrderID: "o", Task: task("e1"), Reason: "paid by hand", Failures: 1},
+			process.ProcessTaskAbandoned{OrderID: "o", Task: task("e1"), Reason: "paid_by_hand", Failures: 1},
 		}},
 		{Name: "it is given up once", Given: events{abandoned}, When: abandon},
 		{Name: "what is done is not given up", Given: events{done}, When: abandon, Refused: process.ErrClosed},

@@ -36,7 +36,7 @@ type Receive struct {
 // the same Delta changes nothing.
 type Adjust struct {
 	Delta  int
-	Reason string // a word of up to 64 letters, digits, "-" and "_"
+	Reason string // a word, see [domain.ValidWord]
 	Ref    string
 }
 

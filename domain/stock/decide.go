@@ -132,9 +132,9 @@ func adjust(s State, c Adjust) ([]Event, error) {
 			Pointer: "/delta", Code: "invalid-quantity", Detail: fmt.Sprintf("up to %d units are added or taken away", MaxReceived),
 		})
 	}
-	if !domain.ValidLocation(c.Reason) {
+	if !domain.ValidWord(c.Reason) {
 		return nil, ErrInvalid.Because(domain.Mistake{
-			Pointer: "/reason", Code: "invalid-reason", Detail: `a reason has 1 to 64 letters, digits, "-" and "_"`,
+			Pointer: "/reason", Code: "invalid-reason", Detail: domain.WordMistake,
 		})
 	}
 	if done, err := s.noted(adjustmentKey(c.Ref), c.Delta, ErrIDReused.With("ref", c.Ref)); done || err != nil {

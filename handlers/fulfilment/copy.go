@@ -134,7 +134,7 @@ func code(c string) string {
 	}
 	word := []byte(c)
 	for i := range word {
-		if word[i] <= ' ' || word[i] >= 0x7f {
+		if word[i] <= ' ' || word[i] >= 0x7f || word[i] == '@' {
 			word[i] = '-'
 		}
 	}

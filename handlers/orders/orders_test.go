@@ -209,9 +209,11 @@ func TestAnEditThatIsOvertakenGivesBack(t *testing.T) {
 	}
 	s.Fault = nil
 	id = s.place(t, 2, 3750)
+	company := 0
 	s.Fault = func(step string) error { // harmless company
 		if step == "commit CUP" {
-			s.decide(t, id, order.Tag{Add: []string{uuid.NewString()}})
+			company++
+			s.decide(t, id, order.Tag{Add: []string{fmt.Sprint("company-", company)}})
 		}
 		return nil
 	}
