@@ -25,6 +25,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(newStockGauges(a.commands.stock.Stats)),
 		registry.Register(newTaskGauges(a)),
 		registry.Register(newPaymentGauges(a)),
+		registry.Register(newWebhookStatements(a)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)

@@ -40,7 +40,7 @@ type health struct {
 
 func (h *health) failed(now time.Time) {
 	if h.since.IsZero() {
-		h.since = now
+		h.since = now.Truncate(time.Millisecond) // as it is saved
 	}
 	if h.here.IsZero() {
 		h.here = now

@@ -1,0 +1,290 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// sustained records events at once and measures how fast they are delivered.
+func (s *webhookSite) sustained(ctx context.Context, endpoints int) (*Sustained, error) {
+	for range endpoints {
+		if _, err := s.subscribe(ctx, pastType); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.warm(ctx); err != nil {
+		return nil, err
+	}
+	before, err := s.platform.processorTimes()
+	if err != nil {
+		return nil, err
+	}
+	statements, err := s.statements(ctx)
+	if err != nil {
+		return nil, err
+	}
+	events := max(s.o.Amount/endpoints, 1)
+	if err := s.record(ctx, events); err != nil {
+		return nil, err
+	}
+	s.missing += await(ctx, func() (int, int) { return s.total(), events * endpoints })
+	report := &Sustained{Endpoints: endpoints, Deliveries: s.total()}
+	first, last := s.spanOfAll()
+	report.PerSecond = float64(report.Deliveries) / last.Sub(first).Seconds()
+	time.Sleep(500 * time.Millisecond) // the last results are saved
+	after, err := s.platform.processorTimes()
+	if err != nil {
+		return nil, err
+	}
+	report.Processor = (after.platform - before.platform) / time.Duration(max(report.Deliveries, 1))
+	used, err := s.statements(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report.Statements = (used - statements) / float64(max(report.Deliveries, 1))
+	report.Memory, err = s.platform.Memory()
+	return report, err
+}
+
+// warm lets every endpoint have some events, so that connections are open.
+func (s *webhookSite) warm(ctx context.Context) error {
+	const events = 20
+	if err := s.record(ctx, events); err != nil {
+		return err
+	}
+	if missing := await(ctx, func() (int, int) { return s.total(), events * len(s.receivers) }); missing > 0 {
+		return fmt.Errorf("%d of the first deliveries never came", missing)
+	}
+	time.Sleep(time.Second)
+	for _, r := range s.receivers {
+		r.reset()
+	}
+	return nil
+}
+
+func (s *webhookSite) total() (n int) {
+	for _, r := range s.receivers {
+		count, others := r.counts()
+		n += count + others
+	}
+	return n
+}
+
+func (s *webhookSite) spanOfAll() (first, last time.Time) {
+	for _, r := range s.receivers {
+		from, to := r.span()
+		if first.IsZero() || from.Before(first) {
+			first = from
+		}
+		if to.After(last) {
+			last = to
+		}
+	}
+	return first, last
+}
+
+// latencies measures one endpoint at each rate.
+func (s *webhookSite) latencies(ctx context.Context) (list []WebhookLatency, err error) {
+	r, err := s.subscribe(ctx, liveType)
+	if err != nil {
+		return nil, err
+	}
+	r.live = liveType
+	for _, rate := range s.o.Rates {
+		one, err := s.measure(ctx, []*receiver{r}, rate, s.o.Duration)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+// measure puts live traffic on the platform and measures what some receivers
+// get of it.
+func (s *webhookSite) measure(ctx context.Context, receivers []*receiver, rate int, duration time.Duration) (WebhookLatency, error) {
+	if _, err := s.traffic(ctx, rate, time.Second); err != nil { // warms up
+		return WebhookLatency{}, err
+	}
+	time.Sleep(300 * time.Millisecond)
+	for _, r := range receivers {
+		r.reset()
+	}
+	before, err := s.statements(ctx)
+	if err != nil {
+		return WebhookLatency{}, err
+	}
+	count, err := s.traffic(ctx, rate, duration)
+	if err != nil {
+		return WebhookLatency{}, err
+	}
+	report, err := s.gather(ctx, receivers, count)
+	report.Rate = rate
+	if err != nil {
+		return report, err
+	}
+	time.Sleep(500 * time.Millisecond) // the last results are saved
+	after, err := s.statements(ctx)
+	report.Statements = (after - before) / float64(max(report.Received, 1))
+	return report, err
+}
+
+// gather waits for so many events at each receiver.
+func (s *webhookSite) gather(ctx context.Context, receivers []*receiver, each int) (WebhookLatency, error) {
+	received := func() (n int) {
+		for _, r := range receivers {
+			count, _ := r.counts()
+			n += count
+		}
+		return n
+	}
+	s.missing += await(ctx, func() (int, int) { return received(), each * len(receivers) })
+	all := newHistogram()
+	for _, r := range receivers {
+		r.merge(all)
+	}
+	return WebhookLatency{Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99)}, ctx.Err()
+}
+
+const (
+	neighbours    = 9
+	neighbourRate = 50 // events per second
+)
+
+// nine subscribes nine endpoints to live traffic.
+func (s *webhookSite) nine(ctx context.Context, types ...string) ([]*receiver, error) {
+	for range neighbours {
+		r, err := s.subscribe(ctx, types...)
+		if err != nil {
+			return nil, err
+		}
+		r.live = types[0]
+	}
+	return s.receivers[:neighbours], nil
+}
+
+// hanging measures a burst at nine endpoints while the tenth is well, and
+// while it hangs.
+func (s *webhookSite) hanging(ctx context.Context) (*Neighbours, error) {
+	nine, err := s.nine(ctx, pastType)
+	if err != nil {
+		return nil, err
+	}
+	tenth, err := s.subscribe(ctx, pastType)
+	if err != nil {
+		return nil, err
+	}
+	report := &Neighbours{}
+	if err := s.warm(ctx); err != nil {
+		return nil, err
+	}
+	for _, run := range []struct {
+		answer time.Duration
+		into   *WebhookLatency
+	}{{s.o.Answer, &report.Alone}, {s.o.Hang, &report.Beside}} {
+		tenth.answer.Store(int64(run.answer))
+		for _, r := range s.receivers {
+			r.reset()
+		}
+		if err := s.record(ctx, s.o.Burst); err != nil {
+			return nil, err
+		}
+		if *run.into, err = s.gather(ctx, nine, s.o.Burst); err != nil {
+			return nil, err
+		}
+		if run.answer == s.o.Answer {
+			await(ctx, func() (int, int) { n, _ := tenth.counts(); return n, s.o.Burst })
+		}
+	}
+	return report, nil
+}
+
+// behind measures live traffic at nine endpoints alone, and while a tenth
+// works off what it has missed while it was down.
+func (s *webhookSite) behind(ctx context.Context) (*Neighbours, error) {
+	nine, err := s.nine(ctx, liveType)
+	if err != nil {
+		return nil, err
+	}
+	tenth, err := s.subscribe(ctx, pastType)
+	if err != nil {
+		return nil, err
+	}
+	tenth.live = liveType // what it gets is no live traffic
+	report := &Neighbours{Backlog: s.o.Behind}
+	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
+		return nil, err
+	}
+	tenth.down.Store(true)
+	s.o.Say(fmt.Sprintf("recording %d events while the tenth endpoint is down", s.o.Behind))
+	if err := s.record(ctx, s.o.Behind); err != nil {
+		return nil, err
+	}
+	tenth.down.Store(false)
+	return report, s.beside(ctx, nine, tenth, report)
+}
+
+// beside measures nine endpoints for as long as the tenth has something to
+// work off, and how fast it does that.
+func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *receiver, report *Neighbours) error {
+	if missing := await(ctx, func() (int, int) { _, n := tenth.counts(); return n, min(100, report.Backlog) }); missing > 0 {
+		return fmt.Errorf("the tenth endpoint does not catch up")
+	}
+	for _, r := range nine {
+		r.reset()
+	}
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	sent := 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		for working.Err() == nil {
+			n, err := s.traffic(ctx, neighbourRate, 500*time.Millisecond)
+			if sent += n; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.missing += await(ctx, func() (int, int) { _, n := tenth.counts(); return n, report.Backlog })
+	stop()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	first, last := tenth.span()
+	_, n := tenth.counts()
+	report.PerSecond = float64(n) / last.Sub(first).Seconds()
+	var err error
+	report.Beside, err = s.gather(context.WithoutCancel(ctx), nine, sent)
+	report.Beside.Rate = neighbourRate
+	return err
+}
+
+// backfill measures live traffic at nine endpoints alone, and while a new one
+// is sent everything from the first event on.
+func (s *webhookSite) backfill(ctx context.Context) (*Neighbours, error) {
+	nine, err := s.nine(ctx, liveType)
+	if err != nil {
+		return nil, err
+	}
+	s.o.Say(fmt.Sprintf("recording %d events", s.o.Backfill))
+	if err := s.record(ctx, s.o.Backfill); err != nil {
+		return nil, err
+	}
+	report := &Neighbours{Backlog: s.o.Backfill}
+	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
+		return nil, err
+	}
+	fresh, err := s.subscribe(ctx, pastType)
+	if err != nil {
+		return nil, err
+	}
+	fresh.live = liveType
+	if err := s.replay(ctx, s.endpoints[len(s.endpoints)-1].ID); err != nil {
+		return nil, err
+	}
+	return report, s.beside(ctx, nine, fresh, report)
+}
