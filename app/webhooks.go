@@ -52,5 +52,6 @@ func (a *App) webhooksConfig() webhooks.Config {
 	return webhooks.Config{
 		Owner: owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
+		PerHost: cfg.PerHost, PerProcess: cfg.PerProcess, Warn: cfg.WarnAfter, GiveUp: cfg.DisableAfter,
 	}
 }

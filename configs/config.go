@@ -85,7 +85,11 @@ type Webhooks struct {
 	Timeout      time.Duration   `name:"timeout" env:"TIMEOUT" default:"20s" help:"Deadline of one attempt: connection, request and answer."`
 	Schedule     []time.Duration `name:"schedule" env:"SCHEDULE" default:"5s,30s,2m,10m,30m,2h,5h,10h,14h,20h,24h" help:"Waits between the attempts of one delivery."`
 	BreakerWaits []time.Duration `name:"breaker-waits" env:"BREAKER_WAITS" default:"5s,30s,2m,10m" help:"Waits before an endpoint that is down is tried again; the last one repeats."`
-	InFlight     int             `name:"in-flight" env:"IN_FLIGHT" default:"8" help:"Attempts under way at once for one endpoint, 1 to 64."`
+	InFlight     int             `name:"in-flight" env:"IN_FLIGHT" default:"8" help:"Attempts under way at once for one endpoint in the beginning, 1 to 64; it adapts to what the endpoint takes."`
+	PerHost      int             `name:"per-host" env:"PER_HOST" default:"32" help:"Attempts under way at once at one target host, whatever endpoints it has."`
+	PerProcess   int             `name:"per-process" env:"PER_PROCESS" default:"2048" help:"Attempts under way at once in all."`
+	WarnAfter    []time.Duration `name:"warn-after" env:"WARN_AFTER" default:"1h,24h,72h" help:"Times without one success after which the owner of an endpoint is told that it fails."`
+	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
 }
 
@@ -124,6 +128,9 @@ func (c Config) Validate() error {
 	}
 	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
 		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)
+	}
+	if c.Webhooks.PerHost < 1 || c.Webhooks.PerProcess < 1 {
+		bad("webhooks-per-host", "%d and webhooks-per-process %d must be at least 1, or nothing is ever sent", c.Webhooks.PerHost, c.Webhooks.PerProcess)
 	}
 	if c.Tasks.Workers < 1 || c.Tasks.Workers > 256 {
 		bad("tasks-workers", "%d is not between 1 and 256", c.Tasks.Workers)
@@ -182,11 +189,13 @@ func (c Config) durations() []namedDuration {
 		{"tasks-sweep-every", c.Tasks.SweepEvery},
 		{"webhooks-timeout", c.Webhooks.Timeout},
 		{"webhooks-lease", c.Webhooks.Lease},
+		{"webhooks-disable-after", c.Webhooks.DisableAfter},
 	}
 	for name, several := range map[string][]time.Duration{
 		"checkout-unknown-schedule": c.Checkout.UnknownSchedule,
 		"webhooks-schedule":         c.Webhooks.Schedule,
 		"webhooks-breaker-waits":    c.Webhooks.BreakerWaits,
+		"webhooks-warn-after":       c.Webhooks.WarnAfter,
 	} {
 		for _, value := range several {
 			list = append(list, namedDuration{name, value})

@@ -52,6 +52,7 @@ type courier struct {
 	settled  time.Time
 	position eventstore.Position // the cursor as saved, or being saved
 	news     []delivery.News     // to be told once what is being saved is
+	tell     func([]delivery.News)
 }
 
 type result struct {
@@ -70,7 +71,7 @@ const (
 func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery.Parked, until time.Time) *courier {
 	c := &courier{
 		d: d, to: to, lease: lease,
-		plan:     delivery.NewPlan(to.replay.plan(d.cfg.plan(to.Endpoint, d.Random)), lease.Through, parked),
+		plan:     delivery.NewPlan(to.replay.plan(d.cfg.plan(to, d.Random)), lease.Through, parked),
 		lost:     make(chan struct{}),
 		batches:  make(chan batch, 1),
 		results:  make(chan result, delivery.MostInFlight),
@@ -304,6 +305,10 @@ func (c *courier) noteSaved(ours bool) error {
 	if !ours {
 		return errFenced
 	}
+	if len(c.news) > 0 && c.tell != nil {
+		c.tell(c.news)
+	}
+	c.news = nil
 	return nil
 }
 

@@ -60,13 +60,18 @@ func (f *follower) page(ctx context.Context, page eventstore.Page) {
 	}
 }
 
+// unmoving are events that change nothing of an endpoint's row.
+var unmoving = []string{
+	endpoint.Tested{}.EventName(), endpoint.DeliveryExhausted{}.EventName(), endpoint.Gone{}.EventName(), endpoint.ReplayProgressed{}.EventName(),
+}
+
 func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
 	var changes []ledger.Change
 	var seen []string
 	for _, r := range page.Events {
 		changesOf := f.change
 		switch {
-		case r.Type == (endpoint.Tested{}).EventName(), r.Type == (endpoint.ReplayProgressed{}).EventName():
+		case slices.Contains(unmoving, r.Type):
 			continue
 		case isReplay(r.Type):
 			changesOf = f.replay
@@ -138,8 +143,8 @@ func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	return ledger.Change{
 		Endpoint: &ledger.Endpoint{
 			ID: s.ID, TenantID: s.TenantID, Channels: s.Channels, State: s.Status, DisabledReason: s.DisabledReason,
-			Settings: s.Settings, Secrets: s.Secrets, CreatedAt: s.Created.CreatedAt, Revision: revision,
+			Settings: s.Settings, Secrets: s.Secrets, Failing: s.Operation.FailingSince, CreatedAt: s.Created.CreatedAt, Revision: revision,
 		},
-		Position: r.Position, Seeks: s.Seeks, Seek: eventstore.Position(s.Seek),
+		Position: r.Position, Seeks: s.Seeks, Seek: eventstore.Position(s.Seek), Starts: s.Operation.Starts,
 	}, nil
 }

@@ -140,7 +140,11 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		return
 	}
 	to := &target{Endpoint: row, run: run, replay: again, traffic: s.replays.trafficOf(row.ID), secrets: secrets}
-	s.launch(ctx, newCourier(s.d, to, lease, parked, until))
+	c := newCourier(s.d, to, lease, parked, until)
+	if run.RunID == ledger.Live {
+		s.report(ctx, c)
+	}
+	s.launch(ctx, c)
 }
 
 func (s *supervisor) launch(ctx context.Context, c *courier) {
@@ -183,21 +187,16 @@ func (s *supervisor) deleted(ctx context.Context, key ledger.Key) bool {
 	return err == nil && !slices.ContainsFunc(runs, func(run ledger.Run) bool { return run.Key == key })
 }
 
-// disable records that the receiver is gone. Should this process die before,
-// the next one hears the same answer again.
+// disable records that an endpoint gets nothing any more. Should this process
+// die before, the next one finds out by the next attempt.
 func (s *supervisor) disable(ctx context.Context, r *running) {
-	meta := eventstore.Metadata{
-		CommandID: eventstore.DeriveID("endpoint-gone", r.to.ID, strconv.FormatInt(int64(r.to.Revision), 10)),
-		Actor:     eventstore.Actor{Type: "system", ID: "webhooks"},
+	var cmd endpoint.Command = endpoint.ReportGone{At: s.d.Now()}
+	if r.plan.Stopped() == delivery.StoppedFailing {
+		cmd = endpoint.Disable{Reason: endpoint.ReasonFailing, At: s.d.Now()}
 	}
-	for ctx.Err() == nil {
-		err := s.d.Endpoints.Disable(ctx, r.to.ID, endpoint.ReasonGone, meta)
-		if err == nil || errors.Is(err, endpoint.ErrNotFound) {
-			s.d.Logger.InfoContext(ctx, "webhook receiver is gone, endpoint disabled", "endpoint", r.to.ID)
-			return
-		}
-		s.complain(ctx, "webhooks cannot disable an endpoint", err)
-		pause(ctx, retryAfter)
+	revision := strconv.FormatInt(int64(r.to.Revision), 10)
+	if s.record(ctx, r.to.ID, eventstore.DeriveID("endpoint-stopped", r.to.ID, revision), cmd) {
+		s.d.Logger.InfoContext(ctx, "webhook endpoint disabled", "endpoint", r.to.ID, "reason", string(r.plan.Stopped()))
 	}
 }
 

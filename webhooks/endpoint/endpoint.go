@@ -41,6 +41,7 @@ type State struct {
 	Seeks       int
 	Seek        uint64
 	ResumedFrom *uint64 // by the last [Resumed]
+	Operation   Operation
 	Created     Created
 }
 
@@ -110,6 +111,8 @@ func decide(s State, c Command) ([]Event, error) {
 		return decideTest(s, c)
 	case RequestReplay, ProgressReplay, CancelReplay, CompleteReplay:
 		return decideReplay(s, c)
+	case ReportFailing, ReportRecovered, ReportGone, ReportExhausted, Resend, Skip:
+		return decideOperation(s, c), nil
 	case Create:
 	}
 	panic("endpoint: impossible command")
@@ -143,7 +146,10 @@ func evolve(s State, e Event) State {
 		s.LastTest = e.TestID
 	case ReplayRequested, ReplayProgressed, ReplayCancelled, ReplayCompleted:
 		s.Replays = evolveReplays(s.Replays, e)
+	case Failing, Recovered, Gone, DeliveryExhausted, DeliveryResent, DeliverySkipped:
+		// Gone changes nothing by itself: Disabled follows it.
 	}
+	s.Operation = evolveOperation(s.Operation, e)
 	return s
 }
 

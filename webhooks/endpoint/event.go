@@ -154,5 +154,5 @@ func (Tested) EventName() string { return "EndpointTested" }
 func EventTypes() []domain.EventType {
 	return append(domain.EventTypes(
 		Created{}, Changed{}, ChannelsChanged{}, Paused{}, Resumed{}, SecretRotated{}, Deleted{}, Disabled{}, Enabled{}, Tested{},
-	), replayEvents()...)
+	), append(replayEvents(), operationEvents()...)...)
 }

@@ -57,6 +57,8 @@ type Operation struct {
 	// and FailingAfter the longest time that was told.
 	FailingSince time.Time
 	FailingAfter time.Duration
+	// Starts counts how often deliveries were started again.
+	Starts int
 	// Exhausted are the ids of events that were given up and not sent again.
 	Exhausted []string
 }
@@ -109,8 +111,11 @@ func evolveOperation(o Operation, e Event) Operation {
 	switch e := e.(type) {
 	case Failing:
 		o.FailingSince, o.FailingAfter = e.Since, time.Duration(e.AfterMillis)*time.Millisecond
-	case Recovered, Enabled, Resumed:
+	case Recovered:
 		o.FailingSince, o.FailingAfter = time.Time{}, 0
+	case Enabled, Resumed:
+		o.FailingSince, o.FailingAfter = time.Time{}, 0
+		o.Starts++
 	case DeliveryExhausted:
 		o.Exhausted = append(o.Exhausted, e.EventID)
 	case DeliveryResent:

@@ -22,7 +22,9 @@ type Endpoint struct {
 	State          endpoint.Status
 	DisabledReason string
 	endpoint.Settings
-	Secrets   []endpoint.Secret // the newest last
+	Secrets []endpoint.Secret // the newest last
+	// Failing is since when nothing was delivered, if its owner was told.
+	Failing   time.Time
 	CreatedAt time.Time
 	Revision  eventstore.Revision
 }
@@ -43,6 +45,12 @@ type Change struct {
 	// where the last time. A seek is made once, whoever applies it.
 	Seeks int
 	Seek  eventstore.Position
+	// Starts counts how often deliveries were started again: whatever was held
+	// against the endpoint before is over.
+	Starts int
+	// Known is how far deliveries are known to have come if this ledger has no
+	// cursor of the endpoint; nil is not at all.
+	Known *eventstore.Position
 }
 
 const checkpointEndpoints = "endpoints"
@@ -89,17 +97,38 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 	if err := t.putEndpoint(ctx, *change.Endpoint); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `
-		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		change.Endpoint.ID, Live, fromPosition(change.Position), fromPosition(change.Position))
-	if err != nil || change.Seeks == 0 {
+	if err := t.putCursor(ctx, change); err != nil {
 		return err
 	}
-	return t.seek(ctx, change)
+	if change.Seeks > 0 {
+		if err := t.seek(ctx, change); err != nil {
+			return err
+		}
+	}
+	if change.Starts == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx, `
+		UPDATE wh_cursor SET starts = ?, failing_since = 0, gate_until = 0, breaker = 0 WHERE endpoint_id = ? AND run_id = ? AND starts < ?`,
+		change.Starts, change.Endpoint.ID, Live, change.Starts)
+	return err
+}
+
+// putCursor makes the live cursor of an endpoint that has none: at its
+// beginning, or where deliveries are known to have come.
+func (t *tx) putCursor(ctx context.Context, change Change) error {
+	position, seeks := change.Position, 0
+	if change.Known != nil {
+		position, seeks = *change.Known, change.Seeks
+	}
+	_, err := t.exec(ctx, `
+		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, seeks, starts, failing_since) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		change.Endpoint.ID, Live, fromPosition(position), fromPosition(position), seeks, change.Starts, millis(change.Endpoint.Failing))
+	return err
 }
 
 func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
-	args := []any{e.ID, e.TenantID, string(e.State), e.DisabledReason, millis(e.CreatedAt), int64(e.Revision)}
+	args := []any{e.ID, e.TenantID, string(e.State), e.DisabledReason, millis(e.CreatedAt), int64(e.Revision), millis(e.Failing)}
 	for _, part := range []any{e.Channels, e.Settings, e.Secrets} {
 		text, err := json.Marshal(part)
 		if err != nil {
@@ -108,10 +137,10 @@ func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
 		args = append(args, string(text))
 	}
 	_, err := t.exec(ctx, `
-		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, channels, settings, secrets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, disabled_reason = excluded.disabled_reason,
-			revision = excluded.revision, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets`, args...)
+			revision = excluded.revision, failing = excluded.failing, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets`, args...)
 	return err
 }
 
@@ -154,7 +183,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 	return nil
 }
 
-const endpointColumns = `id, tenant_id, state, disabled_reason, created_at, revision, channels, settings, secrets`
+const endpointColumns = `id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets`
 
 // Endpoints returns all endpoints, oldest first.
 func (l *Ledger) Endpoints(ctx context.Context) ([]Endpoint, error) {
@@ -188,9 +217,9 @@ func (l *Ledger) endpoints(ctx context.Context, query string, args ...any) (list
 
 func scanEndpoint(rows *sql.Rows) (Endpoint, error) {
 	var e Endpoint
-	var created int64
+	var created, failing int64
 	var channels, settings, secrets []byte
-	err := rows.Scan(&e.ID, &e.TenantID, &e.State, &e.DisabledReason, &created, &e.Revision, &channels, &settings, &secrets)
-	e.CreatedAt = fromMillis(created)
+	err := rows.Scan(&e.ID, &e.TenantID, &e.State, &e.DisabledReason, &created, &e.Revision, &failing, &channels, &settings, &secrets)
+	e.CreatedAt, e.Failing = fromMillis(created), fromMillis(failing)
 	return e, errors.Join(err, json.Unmarshal(channels, &e.Channels), json.Unmarshal(settings, &e.Settings), json.Unmarshal(secrets, &e.Secrets))
 }

@@ -11,7 +11,8 @@ CREATE TABLE wh_endpoint (
     settings        TEXT    NOT NULL,                -- JSON, as the events have it
     secrets         TEXT    NOT NULL,                -- JSON array, sealed, the newest last
     created_at      INTEGER NOT NULL,
-    revision        INTEGER NOT NULL                 -- of the endpoint's stream
+    revision        INTEGER NOT NULL,                -- of the endpoint's stream
+    failing         INTEGER NOT NULL DEFAULT 0       -- since when nothing was delivered, if its owner was told
 ) WITHOUT ROWID;
 
 CREATE TABLE wh_checkpoint (
@@ -35,6 +36,7 @@ CREATE TABLE wh_cursor (
     lease_until INTEGER NOT NULL DEFAULT 0,
     gate_until  INTEGER NOT NULL DEFAULT 0,
     breaker     INTEGER NOT NULL DEFAULT 0,          -- 0 closed, 1 open, 2 half-open
+    starts      INTEGER NOT NULL DEFAULT 0,          -- how often deliveries were started again
     failing_since INTEGER NOT NULL DEFAULT 0,        -- the first failure without a success after it
     PRIMARY KEY (endpoint_id, run_id)
 ) WITHOUT ROWID;
