@@ -52,7 +52,7 @@ type courier struct {
 	settled  time.Time
 	position eventstore.Position // the cursor as saved, or being saved
 	news     []delivery.News     // to be told once what is being saved is
-	tell     func([]delivery.News)
+	announce func([]delivery.News)
 }
 
 type result struct {
@@ -305,8 +305,8 @@ func (c *courier) noteSaved(ours bool) error {
 	if !ours {
 		return errFenced
 	}
-	if len(c.news) > 0 && c.tell != nil {
-		c.tell(c.news)
+	if len(c.news) > 0 && c.announce != nil {
+		c.announce(c.news)
 	}
 	c.news = nil
 	return nil

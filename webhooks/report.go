@@ -29,7 +29,7 @@ type reporter struct {
 // told before this process began.
 func (s *supervisor) report(ctx context.Context, c *courier) {
 	r := &reporter{s: s, key: c.lease.Key}
-	c.tell = func(news []delivery.News) { r.tell(ctx, news) }
+	c.announce = func(news []delivery.News) { r.tell(ctx, news) }
 	untold, err := s.d.Ledger.Untold(ctx, c.lease.Key)
 	if err != nil {
 		s.complain(ctx, "webhooks cannot read what was given up", err)
