@@ -173,17 +173,7 @@ func (t *tail) page(at *place, config *FeedConfig) (Page, <-chan struct{}, error
 		}
 		return 0
 	})
-	var events []Recorded
-	for _, e := range t.events[next:] {
-		if len(events) == config.PageSize {
-			break
-		}
-		if at.from = e.Position; config.wants(e.Stream) {
-			events = append(events, e)
-		} else {
-			at.passed++
-		}
-	}
+	events := t.wanted(next, at, config)
 	all := len(events) < config.PageSize || at.from == t.through
 	if all {
 		at.from = max(at.from, t.through)
@@ -197,4 +187,31 @@ func (t *tail) page(at *place, config *FeedConfig) (Page, <-chan struct{}, error
 	}
 	at.passed, at.live = 0, live
 	return Page{Events: events, Through: at.from, Live: live}, nil, nil
+}
+
+// wanted returns up to a page of the events from an index on, and moves the
+// place behind what it looked at. It counts first: a page under load is large,
+// and many feeds take one each.
+func (t *tail) wanted(next int, at *place, config *FeedConfig) []Recorded {
+	end, count := next, 0
+	for ; end < len(t.events) && count < config.PageSize; end++ {
+		if config.wants(t.events[end].Stream) {
+			count++
+		}
+	}
+	if end == next {
+		return nil
+	}
+	at.from = t.events[end-1].Position
+	at.passed += end - next - count
+	if count == 0 {
+		return nil
+	}
+	events := make([]Recorded, 0, count)
+	for i := next; len(events) < count; i++ {
+		if config.wants(t.events[i].Stream) {
+			events = append(events, t.events[i])
+		}
+	}
+	return events
 }
