@@ -99,16 +99,37 @@ func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []ev
 func (r *Runner) tx(raw *sql.Tx) *Tx { return &Tx{tx: raw, batch: r.db.Batch(raw)} }
 
 func (r *Runner) applyAll(ctx context.Context, tx *Tx, events []eventstore.Recorded) (map[string]bool, error) {
-	ends := r.ends(events)
-	for i, e := range events {
-		if r.blocked[e.Stream] || i < ends[e.Stream] && r.understood(e) {
-			continue
-		}
-		if err := r.try(ctx, tx, e); err != nil {
+	due := r.due(events)
+	if pager, ok := r.projection.(Pager); ok {
+		return nil, try(func() error { return pager.ApplyPage(ctx, tx, due) })
+	}
+	for _, e := range due {
+		if err := try(func() error { return r.projection.Apply(ctx, tx, e) }); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+// due is what is to be applied of a page.
+func (r *Runner) due(events []eventstore.Recorded) []eventstore.Recorded {
+	ends := r.ends(events)
+	if len(r.blocked) == 0 && len(ends) == 0 {
+		return events
+	}
+	due := make([]eventstore.Recorded, 0, len(events))
+	for i, e := range events {
+		if !r.blocked[e.Stream] && (i >= ends[e.Stream] || !r.understood(e)) {
+			due = append(due, e)
+		}
+	}
+	return due
+}
+
+// Pager is a projection that applies the events of a page together, with fewer
+// statements than one after the other. What it writes must be the same.
+type Pager interface {
+	ApplyPage(ctx context.Context, tx *Tx, events []eventstore.Recorded) error
 }
 
 // Ender is a projection that keeps nothing of a stream after some event: what
@@ -145,15 +166,15 @@ func (r *Runner) understood(e eventstore.Recorded) bool {
 	return err == nil && r.projection.(Ender).Knows(event)
 }
 
-// try applies an event. That the code panics is a fault of the event like any
+// try applies something. That the code panics is a fault of the event like any
 // other: it blocks its stream.
-func (r *Runner) try(ctx context.Context, tx *Tx, e eventstore.Recorded) (err error) {
+func try(apply func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("the projection panicked: %v", cause)
 		}
 	}()
-	return r.projection.Apply(ctx, tx, e)
+	return apply()
 }
 
 // applyEach undoes an event that fails and blocks its stream.
@@ -185,7 +206,7 @@ func (r *Runner) applyOne(ctx context.Context, tx *Tx, e eventstore.Recorded) (f
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
-	if failure = r.try(ctx, tx, e); failure == nil {
+	if failure = try(func() error { return r.projection.Apply(ctx, tx, e) }); failure == nil {
 		failure = tx.flush(ctx)
 	}
 	if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -35,7 +36,31 @@ func (Timeline) Prefixes() []string {
 }
 
 // Apply implements [Projection].
-func (Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
+func (t Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
+	return t.ApplyPage(ctx, tx, []eventstore.Recorded{r})
+}
+
+// ApplyPage implements [Pager].
+func (Timeline) ApplyPage(ctx context.Context, tx *Tx, events []eventstore.Recorded) error {
+	p := timelinePage{known: map[string]string{}, rows: make([]any, 0, len(events)*insertTimeline.columns)}
+	for _, r := range events {
+		if err := p.add(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	if err := insertStreams.run(ctx, tx, p.streams); err != nil {
+		return err
+	}
+	return insertTimeline.run(ctx, tx, p.rows)
+}
+
+// timelinePage is what a page of events writes.
+type timelinePage struct {
+	known         map[string]string // orders by stream
+	streams, rows []any
+}
+
+func (p *timelinePage) add(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	event, err := r.Decode()
 	if err != nil {
 		return err
@@ -44,39 +69,53 @@ func (Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error 
 	if err != nil {
 		return err
 	}
-	if err := assign(ctx, tx, r.Stream, event); err != nil {
+	orderID, err := p.order(ctx, tx, r.Stream, event)
+	if err != nil || orderID == "" {
 		return err
 	}
-	row := []any{
+	p.rows = append(p.rows, orderID,
 		int64(r.Position), r.ID.String(), r.Stream, int64(r.Revision), r.Type, millis(r.Created), //nolint:gosec // a log of 8 EiB is far
-		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID,
-	}
-	return tx.Exec(ctx, insertTimeline, append(row, r.Stream)...)
+		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID)
+	return nil
 }
 
-// assign remembers the order of a stream when the first event of the stream
-// tells. Each stream tells by itself, so that none depends on another that is
-// blocked.
-func assign(ctx context.Context, tx *Tx, stream string, event domain.Event) error {
-	var orderID string
+// order finds the order of a stream: in its name, in its first event, or where
+// that was written down. Each stream tells by itself, so that none depends on
+// another that is blocked.
+func (p *timelinePage) order(ctx context.Context, tx *Tx, stream string, event domain.Event) (string, error) {
+	if orderID, known := p.known[stream]; known {
+		return orderID, nil
+	}
 	switch e := event.(type) {
-	case order.OrderPlaced:
-		orderID = e.OrderID
-	case checkout.CheckoutStarted:
-		orderID = e.OrderID
-	case payment.PaymentAuthorisationRequested:
-		orderID = e.OrderID
+	case order.Event:
+		return strings.TrimPrefix(stream, order.Decider.Stream("")), nil
 	case process.Event:
-		orderID = strings.TrimPrefix(stream, process.Decider.Stream(""))
+		return strings.TrimPrefix(stream, process.Decider.Stream("")), nil
+	case checkout.CheckoutStarted:
+		p.assign(stream, e.OrderID)
+	case payment.PaymentAuthorisationRequested:
+		p.assign(stream, e.OrderID)
 	default:
-		return nil
+		var orderID string
+		err := tx.QueryRow(ctx, `SELECT order_id FROM streams WHERE stream = ?`, stream).Scan(&orderID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return "", fmt.Errorf("find the order of %s: %w", stream, err)
+		}
+		p.known[stream] = orderID
 	}
-	return tx.Exec(ctx, `INSERT INTO streams (stream, order_id) VALUES (?, ?) ON CONFLICT (stream) DO NOTHING`, stream, orderID)
+	return p.known[stream], nil
 }
 
-const insertTimeline = `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
-		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)
-	SELECT order_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM streams WHERE stream = ? ON CONFLICT DO NOTHING`
+func (p *timelinePage) assign(stream, orderID string) {
+	p.known[stream] = orderID
+	p.streams = append(p.streams, stream, orderID)
+}
+
+var (
+	insertStreams  = newInsert(2, `INSERT INTO streams (stream, order_id)`, `ON CONFLICT (stream) DO NOTHING`)
+	insertTimeline = newInsert(14, `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
+		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)`, `ON CONFLICT DO NOTHING`)
+)
 
 func processSummary(event process.Event) string {
 	name := func(t process.Task) string { return fmt.Sprintf("%s %s", t.Kind, t.Ref) }

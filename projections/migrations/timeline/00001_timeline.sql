@@ -1,6 +1,5 @@
 -- +goose Up
--- The streams of orders, checkouts and payments, each with the order it belongs
--- to.
+-- The streams of checkouts and payments, each with the order it belongs to.
 CREATE TABLE streams (
   stream   TEXT PRIMARY KEY,
   order_id TEXT NOT NULL
