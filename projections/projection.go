@@ -63,6 +63,16 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
 // flush runs what Exec has kept.
 func (t *Tx) flush(ctx context.Context) error { return t.batch.Flush(context.WithoutCancel(ctx)) }
 
+// Changes is Exec, and reports whether any row is another one now.
+func (t *Tx) Changes(ctx context.Context, query string, args ...any) (bool, error) {
+	result, err := t.tx.ExecContext(context.WithoutCancel(ctx), query, args...)
+	if err != nil {
+		return false, err
+	}
+	rows, err := result.RowsAffected()
+	return rows > 0, err
+}
+
 // Query reads rows, what this transaction wrote included. They are to be
 // closed before the next statement.
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -33,12 +34,33 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	if err != nil {
 		return err
 	}
-	m := movement{revision: int64(r.Revision)}
+	if e, changed := event.(stock.StockPolicyChanged); changed {
+		return setPolicy(ctx, tx, e, int64(r.Revision))
+	}
+	m, err := movementOf(event, int64(r.Revision))
+	if err != nil {
+		return err
+	}
+	if err := m.apply(ctx, tx); err != nil {
+		return err
+	}
+	return reserve(ctx, tx, event)
+}
+
+// movement is what one event changes of a level, or what some do together.
+type movement struct {
+	sku, location               string
+	onHand, reserved, committed int
+	policy                      stock.Policy // of a new item
+	limit                       int
+	first, revision             int64 // of the events
+}
+
+func movementOf(event domain.Event, revision int64) (movement, error) {
+	m := movement{first: revision, revision: revision}
 	switch e := event.(type) {
 	case stock.StockItemRegistered:
 		m.sku, m.location, m.policy, m.limit = e.SKU, e.Location, e.Policy, e.BackorderLimit
-	case stock.StockPolicyChanged:
-		return setPolicy(ctx, tx, e, m.revision)
 	case stock.StockReceived:
 		m.sku, m.location, m.onHand = e.SKU, e.Location, e.Quantity
 	case stock.StockReserved:
@@ -63,33 +85,28 @@ func (Stock) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	case stock.StockShortfallDetected:
 		m.sku, m.location = e.SKU, e.Location
 	default:
-		return fmt.Errorf("%T is no event of a stock item", event)
+		return m, fmt.Errorf("%T is no event of a stock item", event)
 	}
-	if err := m.apply(ctx, tx); err != nil {
-		return err
-	}
-	return reserve(ctx, tx, event)
-}
-
-// movement is what one event changes of a level.
-type movement struct {
-	sku, location               string
-	onHand, reserved, committed int
-	policy                      stock.Policy // of a new item
-	limit                       int
-	revision                    int64
+	return m, nil
 }
 
 func (m movement) apply(ctx context.Context, tx *Tx) error {
-	return tx.Exec(ctx, `
+	_, err := m.changes(ctx, tx)
+	return err
+}
+
+// changes applies the movement, unless one of its events was applied before,
+// and reports whether it did.
+func (m movement) changes(ctx context.Context, tx *Tx) (bool, error) {
+	return tx.Changes(ctx, `
 		INSERT INTO stock_levels (sku, location, on_hand, reserved, committed, policy, backorder_limit, revision)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (sku, location) DO UPDATE SET
 			on_hand = stock_levels.on_hand + excluded.on_hand, reserved = stock_levels.reserved + excluded.reserved,
 			committed = stock_levels.committed + excluded.committed,
 			backorder_limit = stock_levels.backorder_limit + excluded.backorder_limit, revision = excluded.revision
-		WHERE excluded.revision > stock_levels.revision`,
-		m.sku, m.location, m.onHand, m.reserved, m.committed, string(cmp.Or(m.policy, stock.Deny)), m.limit, m.revision)
+		WHERE stock_levels.revision < ?`,
+		m.sku, m.location, m.onHand, m.reserved, m.committed, string(cmp.Or(m.policy, stock.Deny)), m.limit, m.revision, m.first)
 }
 
 // setPolicy changes how much may be promised of an item, which has a row.
