@@ -59,6 +59,9 @@ type API struct {
 	OpenList   projections.CheckoutQueries
 	Endpoints  *webhooks.Endpoints
 	Deliveries *webhooks.Dispatcher
+	// SigningKeys sign webhooks; Egress are the networks they come from.
+	SigningKeys SigningKeys
+	Egress      []string
 
 	Checks  []Check      // what /readyz looks at
 	Metrics http.Handler // of /metrics; nil has no such route
@@ -99,6 +102,8 @@ func (s *server) routes() {
 	s.salesRoutes()
 	s.creditNoteRoutes()
 	s.endpointRoutes()
+	s.signingKeyRoutes()
+	s.egressRoutes()
 	s.draftRoutes()
 	s.customerRoutes()
 	s.jobRoutes()

@@ -32,3 +32,6 @@ func callOf(ctx context.Context) *call {
 func (c *call) metadata() eventstore.Metadata {
 	return eventstore.Metadata{Actor: eventstore.Actor{Type: "api_key", ID: c.credential.KeyID}}
 }
+
+// tenantOf is the partner on whose behalf a request is made, "" the shop.
+func tenantOf(context.Context) string { return "" }

@@ -62,6 +62,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/guard"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
 
 const adminKey = "the-admin-key-of-the-tests"
@@ -101,7 +102,7 @@ func (j *journal) String() string {
 func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
-		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(),
+		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(), signingkey.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 		gatewaycallback.EventTypes(),
 	)
@@ -160,10 +161,13 @@ func (p *platform) webhooks(a *api.API) {
 	client := guard.NewClient(guard.Config{Policy: policy})
 	a.Endpoints = &webhooks.Endpoints{
 		Store: p.store, Ledger: books, Sealer: keyring, Catalogue: catalogue, Policy: policy, Random: rand.Reader, Now: time.Now,
+		MarkKey: keyring.Derive("marks"),
 	}
+	keys := &signingkey.Keys{Store: p.store, Sealer: keyring, Random: rand.Reader, Now: time.Now}
+	a.SigningKeys, a.Egress = keys, []string{"203.0.113.7/32"}
 	a.Deliveries = &webhooks.Dispatcher{
 		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, Ledger: books, Sealer: keyring,
-		Catalogue: catalogue, Policy: policy, Client: client, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
+		Catalogue: catalogue, Policy: policy, Client: client, Keys: keys, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
 		Random: mathrand.Float64, Config: webhooks.Config{Owner: "test", CursorKey: keyring.Derive("cursors")},
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))

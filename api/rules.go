@@ -10,6 +10,10 @@ import (
 func ruleKinds() []kind {
 	return []kind{
 		{
+			slug: "signing-key-overlap", status: http.StatusUnprocessableEntity, title: "Overlap of signing keys not possible",
+			about: "Two signing keys sign side by side for 0 seconds to 90 days: send an overlap_seconds from 0 to 7776000.",
+		},
+		{
 			slug: "cart-invalid", status: http.StatusUnprocessableEntity, title: "Cart not valid",
 			about: "errors lists every mistake of the cart with its place. The answer is kept under the Idempotency-Key: the corrected cart needs a new one.",
 		},

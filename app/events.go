@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
 
 // eventTypes lists every event that is ever stored.
@@ -26,6 +27,6 @@ func eventTypes() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
-		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
+		customer.EventTypes(), draft.EventTypes(), job.EventTypes(), signingkey.EventTypes(),
 	)
 }

@@ -71,6 +71,9 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		OpenList:   a.models.checkouts,
 		Endpoints:  a.hooks.endpoints,
 		Deliveries: a.hooks.dispatcher,
+
+		SigningKeys: a.hooks.keys, Egress: a.egress(),
+
 		Checks:     []api.Check{{Name: "event store", Run: a.client.Ping}},
 		Metrics:    metrics,
 		CursorKey:  a.keys.Derive("api cursors"),

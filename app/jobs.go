@@ -10,7 +10,6 @@ import (
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/projections"
-	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/callback"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/guard"
@@ -30,7 +29,11 @@ func (a *App) newCustomers() *customers.Service {
 
 // startJobs makes what starts long jobs and, with the role, what runs them.
 func (a *App) startJobs(context.Context) error {
-	c, policy := a.commands, address.Policy{AllowPrivate: a.cfg.Webhooks.AllowPrivate}
+	c := a.commands
+	policy, err := a.webhookPolicy()
+	if err != nil {
+		return err
+	}
 	c.customers = a.newCustomers()
 	c.jobs = jobs.New(a.store, a.now, a.jobKinds()...)
 	c.callbacks = &callback.Sender{

@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 
+	"github.com/go-resty/resty/v2"
+
+	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/tracing"
@@ -14,12 +18,14 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/guard"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
 
 // hooks is what tells partners.
 type hooks struct {
 	endpoints  *webhooks.Endpoints
 	dispatcher *webhooks.Dispatcher
+	keys       *signingkey.Keys
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
@@ -29,15 +35,20 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	}
 	a.life.onStop("webhooks' database", func(context.Context) error { return db.Close() })
 	book := &ledger.Ledger{Write: db.Write, Read: db.Read}
-	policy := address.Policy{AllowPrivate: a.cfg.Webhooks.AllowPrivate}
+	policy, err := a.webhookPolicy()
+	if err != nil {
+		return err
+	}
 	catalogue := message.NewCatalogue(message.Kinds())
 	a.hooks = &hooks{endpoints: &webhooks.Endpoints{
 		Store: a.store, Ledger: book, Sealer: a.keys, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
-	}}
+		MarkKey: a.keys.Derive("webhook credentials"),
+	}, keys: &signingkey.Keys{Store: a.client, Sealer: a.keys, Random: randomReader{}, Now: a.now}}
 	a.hooks.dispatcher = &webhooks.Dispatcher{
 		Store: a.client, Ledger: book, Sealer: a.keys, Catalogue: catalogue,
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
-		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints,
+		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys,
+		Clients: func(extra *tls.Config) *resty.Client { return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra}) },
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
 		Random: rand.Float64, Around: tracing.Webhook(a.now),
 	}
@@ -54,4 +65,24 @@ func (a *App) webhooksConfig() webhooks.Config {
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
 		PerHost: cfg.PerHost, PerProcess: cfg.PerProcess, Warn: cfg.WarnAfter, GiveUp: cfg.DisableAfter,
 	}
+}
+
+// webhookPolicy says where webhooks and callbacks may go.
+func (a *App) webhookPolicy() (address.Policy, error) {
+	cfg := a.cfg.Webhooks
+	denied, err := configs.Networks(cfg.DeniedNetworks)
+	if err != nil {
+		return address.Policy{}, fmt.Errorf("webhooks-denied-networks: %w", err)
+	}
+	return address.Policy{AllowPrivate: cfg.AllowPrivate, AllowedPorts: cfg.AllowedPorts, Denied: denied}, nil
+}
+
+// egress are the networks that webhooks come from, as partners are told.
+func (a *App) egress() []string {
+	networks, _ := configs.Networks(a.cfg.Webhooks.EgressIPs) // checked with the settings
+	texts := make([]string, len(networks))
+	for i, network := range networks {
+		texts[i] = network.String()
+	}
+	return texts
 }

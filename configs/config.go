@@ -91,6 +91,10 @@ type Webhooks struct {
 	WarnAfter    []time.Duration `name:"warn-after" env:"WARN_AFTER" default:"1h,24h,72h" help:"Times without one success after which the owner of an endpoint is told that it fails."`
 	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
+
+	AllowedPorts   []uint16 `name:"allowed-ports" env:"ALLOWED_PORTS" help:"Ports that endpoints may have besides 443: 80, 8443 or 1024 and above."`
+	DeniedNetworks []string `name:"denied-networks" env:"DENIED_NETWORKS" help:"Networks (CIDR) that endpoints are never in, besides all that are not public: your own ingress, for example."`
+	EgressIPs      []string `name:"egress-ips" env:"EGRESS_IPS" help:"Addresses or networks (CIDR) that webhooks come from, as GET /v1/egress-ips tells partners for their firewalls."`
 }
 
 // Validate reports every setting that cannot work, all at once.
@@ -139,6 +143,7 @@ func (c Config) Validate() error {
 		bad("checkout-recover-after", "%s is not longer than a request may work, %s; a checkout would be recovered under its feet", c.Checkout.RecoverAfter, budget)
 	}
 	c.validateGateways(bad)
+	c.Webhooks.validateNetwork(bad)
 	for _, d := range c.durations() {
 		if d.value <= 0 {
 			bad(d.name, "%s is not a positive time", d.value)

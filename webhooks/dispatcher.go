@@ -19,9 +19,11 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/cursor"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signing"
 )
 
 // CursorScope is the scope of the cursors in messages.
@@ -33,6 +35,11 @@ type Feed interface {
 	Close()
 }
 
+// SigningKeys are the keys of each partner; [signingkey.Keys] is one.
+type SigningKeys interface {
+	Live(ctx context.Context, tenant string) ([]signing.LiveKey, error)
+}
+
 // Dispatcher delivers. Its exported fields are set before Run and required
 // unless said otherwise.
 type Dispatcher struct {
@@ -41,10 +48,14 @@ type Dispatcher struct {
 	Sealer    Sealer
 	Catalogue *message.Catalogue
 	// Feed opens a feed of the log, as Client.Feed of package eventstore does.
-	Feed      func(eventstore.FeedConfig) Feed
-	Policy    address.Policy
-	Client    *resty.Client // of package guard
-	Endpoints *Endpoints    // which it disables when a receiver is gone
+	Feed   func(eventstore.FeedConfig) Feed
+	Policy address.Policy
+	Client *resty.Client // of package guard
+	// Clients makes a client for endpoints with certificates of their own, of
+	// package guard too.
+	Clients   credentials.Clients
+	Keys      SigningKeys
+	Endpoints *Endpoints // which it disables when a receiver is gone
 	Config    Config
 	Logger    *slog.Logger
 	Now       func() time.Time

@@ -23,6 +23,7 @@ type Endpoints struct {
 	Catalogue *message.Catalogue
 	Policy    address.Policy
 	Random    io.Reader // of secrets
+	MarkKey   []byte    // tells credentials apart; any secret bytes, the same for ever
 	Now       func() time.Time
 }
 
@@ -63,7 +64,7 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	sealed, err := seal(s.Sealer, fresh, n.ID, secretVersion)
+	sealed, err := seal(s.Sealer, fresh, "", n.ID, secretVersion)
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
@@ -75,7 +76,7 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	secret, err := open(s.Sealer, state.Secret().Sealed, n.ID, state.Secret().Version)
+	secret, err := open(s.Sealer, state.Secret().Sealed, state.TenantID, n.ID, state.Secret().Version)
 	return CreatedEndpoint{Endpoint: view(state, revision), Secret: secret}, err
 }
 

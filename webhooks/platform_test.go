@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-resty/resty/v2"
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/database"
@@ -24,6 +27,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/guard"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
 
 // placed and noted stand for public events of an order, hidden for one that is
@@ -55,7 +59,7 @@ func testKind() message.Kind {
 
 func codec(tb testing.TB) *eventstore.Codec {
 	tb.Helper()
-	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}), endpoint.EventTypes()...)...)
+	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes())...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -136,7 +140,7 @@ func (p *platform) start() *process {
 	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: catalogue(), Policy: development,
-		Client: client, Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
+		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
 		Around: p.around,
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
@@ -166,6 +170,16 @@ func (p *platform) start() *process {
 	run := &process{Dispatcher: d, stop: end(func() bool { return false }, closeDB), crash: end(func() bool { closeDB(); return true }, func() {})}
 	p.tb.Cleanup(run.stop)
 	return run
+}
+
+func (p *platform) clients(extra *tls.Config) *resty.Client {
+	cfg := p.guard
+	cfg.TLSConfig = extra
+	return guard.NewClient(cfg)
+}
+
+func (p *platform) signingKeys() *signingkey.Keys {
+	return &signingkey.Keys{Store: p.log, Sealer: p.keys, Random: rand.Reader, Now: time.Now}
 }
 
 func (p *platform) endpoints(books *ledger.Ledger) *webhooks.Endpoints {

@@ -3,8 +3,6 @@ package webhooks
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/signing"
@@ -17,57 +15,51 @@ type Sealer interface {
 	Open(sealed, associated []byte) ([]byte, error)
 }
 
-// associated binds a sealed secret to its endpoint and version, so that one
-// cannot be passed off as another's.
-func associated(endpointID string, version int) []byte {
+// bound is what everything sealed for an endpoint is bound to, so that one
+// thing cannot be passed off as another: not a secret as that of another
+// partner, endpoint or version, nor a password as a secret.
+func bound(tenantID, endpointID, version string) []byte {
+	return []byte(tenantID + "|" + endpointID + "|" + version)
+}
+
+func secretBound(tenantID, endpointID string, version int) []byte {
+	return bound(tenantID, endpointID, fmt.Sprint(version))
+}
+
+// boundBefore is what the first secrets were bound to, before endpoints
+// belonged to anybody.
+func boundBefore(endpointID string, version int) []byte {
 	return fmt.Appendf(nil, "%s#%d", endpoint.Decider.Stream(endpointID), version)
 }
 
-func seal(s Sealer, secret signing.Secret, endpointID string, version int) ([]byte, error) {
-	sealed, err := s.Seal(secret.Key(), associated(endpointID, version))
+func seal(s Sealer, secret signing.Secret, tenantID, endpointID string, version int) ([]byte, error) {
+	sealed, err := s.Seal(secret.Key(), secretBound(tenantID, endpointID, version))
 	if err != nil {
 		return nil, fmt.Errorf("seal secret of endpoint %s: %w", endpointID, err)
 	}
 	return sealed, nil
 }
 
-// signer signs with all secrets that are live, the newest first.
-type signer []signingSecret
-
-type signingSecret struct {
-	signing.Secret
-	notAfter time.Time
-}
-
-// openAll opens what an endpoint signs with.
-func openAll(s Sealer, endpointID string, secrets []endpoint.Secret) (signer, error) {
-	var all signer
-	for _, sealed := range slices.Backward(secrets) {
-		secret, err := open(s, sealed.Sealed, endpointID, sealed.Version)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, signingSecret{Secret: secret, notAfter: sealed.NotAfter})
+func open(s Sealer, sealed []byte, tenantID, endpointID string, version int) (signing.Secret, error) {
+	key, err := s.Open(sealed, secretBound(tenantID, endpointID, version))
+	if err != nil && tenantID == "" {
+		key, err = s.Open(sealed, boundBefore(endpointID, version))
 	}
-	return all, nil
-}
-
-// sign returns the value of the signature header for one attempt: "v1,new
-// v1,old".
-func (s signer) sign(id string, at time.Time, body []byte) string {
-	var signatures []string
-	for _, secret := range s {
-		if secret.notAfter.IsZero() || at.Before(secret.notAfter) {
-			signatures = append(signatures, secret.Sign(id, at, body))
-		}
-	}
-	return strings.Join(signatures, " ")
-}
-
-func open(s Sealer, sealed []byte, endpointID string, version int) (signing.Secret, error) {
-	key, err := s.Open(sealed, associated(endpointID, version))
 	if err != nil {
 		return signing.Secret{}, fmt.Errorf("open secret of endpoint %s: %w", endpointID, err)
 	}
 	return signing.SecretOf(key)
+}
+
+// openAll opens what an endpoint signs with, the newest first.
+func openAll(s Sealer, tenantID, endpointID string, secrets []endpoint.Secret) ([]signing.LiveSecret, error) {
+	var all []signing.LiveSecret
+	for _, sealed := range slices.Backward(secrets) {
+		secret, err := open(s, sealed.Sealed, tenantID, endpointID, sealed.Version)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, signing.LiveSecret{Secret: secret, Until: sealed.NotAfter})
+	}
+	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -50,19 +51,11 @@ type Result struct {
 	Err error
 }
 
-// target is where a courier sends to.
-type target struct {
-	ledger.Endpoint
-	run     ledger.Run
-	replay  *replay // nil for the live run
-	traffic *traffic
-	secrets signer
-}
-
 // prepared is a message ready to be posted.
 type prepared struct {
 	Delivery
-	body []byte
+	body   []byte
+	signer signing.Signer
 }
 
 // prepare makes the message of a job. While the event store is away it waits:
@@ -99,6 +92,9 @@ func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.J
 	p.Sequence = place.Sequence
 	msg.ID = to.replay.messageID(msg.ID)
 	p.MessageID = msg.ID
+	if p.signer, err = d.signer(ctx, to); err != nil {
+		return p, err
+	}
 	p.body, err = msg.Body(place)
 	return p, err
 }
@@ -147,23 +143,36 @@ func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
 	if wrong := d.Policy.CheckURL(to.URL); len(wrong) > 0 {
 		return Result{Class: delivery.ClassBlocked, Err: fmt.Errorf("%s: %w", wrong[0].Code, address.ErrBlocked)}
 	}
+	result, header := d.postOnce(ctx, to, p)
+	if result.Status == http.StatusUnauthorized && to.session.Refused(header) {
+		result, _ = d.postOnce(ctx, to, p) // with a fresh token
+	}
+	return result
+}
+
+// postOnce makes one request. The headers are those it was made with.
+func (d *Dispatcher) postOnce(ctx context.Context, to *target, p prepared) (Result, http.Header) {
 	at := d.Now()
-	request := d.Client.R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(p.body).
-		SetHeader("Content-Type", "application/json").
+	request := to.session.Client().R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(p.body)
+	if err := to.session.Authorize(ctx, request.Header); err != nil {
+		return Result{Class: Classify(err), Err: err}, request.Header
+	}
+	// Ours are set last: whatever an endpoint's owner chose, these are true.
+	request.SetHeader("Content-Type", "application/json").
 		SetHeader("User-Agent", d.cfg.UserAgent).
 		SetHeader(signing.HeaderID, p.MessageID).
 		SetHeader(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10)).
-		SetHeader(signing.HeaderSignature, to.secrets.sign(p.MessageID, at, p.body)).
+		SetHeader(signing.HeaderSignature, p.signer.Sign(p.MessageID, at, p.body)).
 		SetHeader("webhook-attempt", strconv.Itoa(p.Attempt)).
 		SetHeader("webhook-run", p.Run)
-	if parent := traceParent(ctx, p.Metadata); parent != "" {
+	if parent := traceParent(ctx, p.Metadata); parent != "" && !to.NoTrace {
 		request.SetHeader("traceparent", parent)
 	}
 	response, err := request.Post(to.URL)
 	if err != nil {
-		return Result{Class: Classify(err), Err: err}
+		return Result{Class: Classify(err), Err: err}, request.Header
 	}
-	return readAnswer(response, at)
+	return readAnswer(response, at), request.Header
 }
 
 func (r Result) answer() delivery.Answer {

@@ -117,7 +117,7 @@ func same(a, b ledger.Endpoint) bool {
 
 // start serves an endpoint if its cursor can be had.
 func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.Run) {
-	secrets, err := openAll(s.d.Sealer, row.ID, row.Secrets)
+	to, err := s.d.target(row, run)
 	if err != nil {
 		s.complain(ctx, "webhooks cannot sign for an endpoint", err)
 		return
@@ -139,7 +139,7 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot read what is parked", err)
 		return
 	}
-	to := &target{Endpoint: row, run: run, replay: again, traffic: s.replays.trafficOf(row.ID), secrets: secrets}
+	to.replay, to.traffic = again, s.replays.trafficOf(row.ID)
 	c := newCourier(s.d, to, lease, parked, until)
 	if run.RunID == ledger.Live {
 		s.report(ctx, c)
@@ -161,6 +161,7 @@ func (s *supervisor) launch(ctx context.Context, c *courier) {
 // home receives a courier that ended.
 func (s *supervisor) home(ctx context.Context, r *running) {
 	delete(s.couriers, r.lease.Key)
+	r.to.session.Close()
 	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.lease.Key) {
 		return
 	}

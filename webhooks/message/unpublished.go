@@ -51,6 +51,9 @@ func Unpublished() map[string]string {
 		"EndpointDeliveryExhausted": "it is made public with its event",
 		"EndpointDeliveryResent":    "whoever wanted it sent again knows",
 		"EndpointDeliverySkipped":   "whoever skipped it knows",
+		"EndpointVerified":          "whoever created it sees it",
+		"EndpointSecretsResealed":   "nothing changed but how secrets are stored",
+		"SigningKeyRotated":         "GET /v1/keys shows the keys, the old one with its end",
 	}
 	for reason, islands := range map[string][][]domain.EventType{
 		"a payment's steps at its gateway; what they mean for an order is order.payment_updated":                             {payment.EventTypes()},
