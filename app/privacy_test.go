@@ -56,15 +56,15 @@ type private struct {
 	log, delivered whole
 }
 
-func startPrivate(t *testing.T) *private {
+func startPrivate(t *testing.T, settings ...string) *private {
 	t.Helper()
 	p := &private{t: t, dir: t.TempDir()}
 	var cfg configs.Config
 	parser, err := kong.New(&cfg)
 	if err == nil {
-		_, err = parser.Parse([]string{
+		_, err = parser.Parse(append([]string{
 			"--data-dir", p.dir, "--http-addr", "127.0.0.1:0", "--node-addr", "127.0.0.1:0", "--admin-key", fuzzAdminKey, "--webhooks-allow-private",
-		})
+		}, settings...))
 	}
 	if err != nil {
 		t.Fatal(err)
