@@ -197,6 +197,7 @@ func changeRows() []changeRow {
 			refusals: map[string]refusal{
 				"held":              {before: []string{hold}, body: `{}`, status: 409, slug: "order-on-hold"},
 				"too many":          {body: `{"lines": [{"line_id": "1", "quantity": 4}]}`, status: 422, slug: "quantity-exceeded"},
+				"yet to leave":      {body: `{"shipped_at": "2999-01-01T00:00:00Z"}`, status: 422, slug: "order-invalid"},
 				"no such line":      {body: `{"lines": [{"line_id": "7", "quantity": 1}]}`, status: 422, slug: "order-invalid"},
 				"shipped":           {before: []string{shipAll}, body: `{` + unit + `}`, status: 409, slug: "invalid-transition", member: map[string]any{"command": "ship"}},
 				"the id of another": {before: []string{shipSome}, body: `{"id": "s1", ` + unit + `}`, status: 409, slug: "id-reused"},
@@ -204,8 +205,11 @@ func changeRows() []changeRow {
 		},
 		{
 			name: "delivered", before: []string{shipAll}, path: "shipments/s1/delivered", body: `{"at": "2026-03-14T15:09:26Z"}`, other: `{}`, status: 200, unkeyed: true,
-			want:     map[string]any{"status": "delivered", "fulfilment_status": "delivered"},
-			refusals: map[string]refusal{"no such parcel": {body: `{}`, status: 404, slug: "reference-unknown", member: map[string]any{"shipment_id": "s1"}}},
+			want: map[string]any{"status": "delivered", "fulfilment_status": "delivered"},
+			refusals: map[string]refusal{
+				"no such parcel": {body: `{}`, status: 404, slug: "reference-unknown", member: map[string]any{"shipment_id": "s1"}},
+				"yet to come":    {before: []string{shipAll}, body: `{"at": "2999-01-01T00:00:00Z"}`, status: 422, slug: "order-invalid"},
+			},
 		},
 		{
 			name: "failed", before: []string{shipAll}, path: "shipments/s1/failed", body: `{"reason": "lost"}`, other: `{"reason": "refused"}`, status: 200, unkeyed: true,

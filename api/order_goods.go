@@ -141,7 +141,11 @@ func (s *server) requestFulfilment(ctx context.Context, a asked, in fulfilmentRe
 
 // shipOrder ships everything that is left, unless it is told what.
 func (s *server) shipOrder(ctx context.Context, a asked, in shipBody) (*changeAnswer, error) {
-	id, at := a.id("shipment", in.ID), s.timeOr(in.ShippedAt)
+	id := a.id("shipment", in.ID)
+	at, err := s.past(in.ShippedAt, "/shipped_at")
+	if err != nil {
+		return nil, err
+	}
 	result, err := s.api.Changes.Do(ctx, a.Request, func(state order.State) (order.Command, error) {
 		c := order.Ship{ShipmentID: id, Lines: each(in.Lines, unitsBody.domain), Carrier: in.Carrier, Tracking: in.Tracking, At: at}
 		if known, there := shipmentOf(state, id); there && len(in.Lines) == 0 {
@@ -173,19 +177,32 @@ func or(text, other string) string {
 	return text
 }
 
-// timeOr is a time that was told, or now.
-func (s *server) timeOr(told time.Time) time.Time {
-	if told.IsZero() {
-		told = s.api.Now()
+// ahead is how far a caller's clock may be ahead of this one.
+const ahead = 5 * time.Minute
+
+// past is the time of something that has happened, or now where none was told.
+// One in the future is refused: what follows from it would wait for that long.
+func (s *server) past(told time.Time, pointer string) (time.Time, error) {
+	now := s.api.Now()
+	switch {
+	case told.IsZero():
+		return now.UTC(), nil
+	case told.After(now.Add(ahead)):
+		return told, order.ErrInvalid.Because(domain.Mistake{
+			Pointer: pointer, Code: "in-the-future", Detail: "it has happened, so that the time is not in the future; it is " + now.UTC().Format(time.RFC3339) + " here",
+		})
 	}
-	return told.UTC()
+	return told.UTC(), nil
 }
 
 func (s *server) markDelivered(ctx context.Context, a asked, in *deliveredBody) (*changeAnswer, error) {
 	if in == nil {
 		in = &deliveredBody{}
 	}
-	at := s.timeOr(in.At)
+	at, err := s.past(in.At, "/at")
+	if err != nil {
+		return nil, err
+	}
 	return changed(s.api.Changes.Do(ctx, a.Request, func(order.State) (order.Command, error) {
 		return order.MarkDelivered{ShipmentID: a.part, At: at}, nil
 	}))

@@ -60,7 +60,7 @@ func (s *server) orderLifeRoutes() {
 	}, s.tagOrder)
 	registerChange(s, route{
 		id: "changeAddress", path: "address", status: http.StatusOK, summary: "Send what is not yet shipped elsewhere",
-		about: "The address is kept encrypted, apart from the order. A warehouse that has its job already is not told.", refuses: transitions(kindErased, customer.ErrErasing.Code),
+		about: "The address is kept encrypted, apart from the order. It does not change while a warehouse is at a parcel of the order.", refuses: transitions(order.ErrHandedOver.Code, kindErased, customer.ErrErasing.Code),
 		example: map[string]any{"name": "A", "line1": "1 High Street", "city": "Leeds", "postal_code": "LS1 1UR", "country": "GB"},
 	}, s.changeAddress)
 	registerChange(s, route{

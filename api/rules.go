@@ -114,6 +114,10 @@ func ruleKinds() []kind {
 			about: "What is given back, and about to be, cannot be more than what was captured.",
 		},
 		{
+			slug: "address-handed-over", status: http.StatusConflict, title: "Address handed over",
+			about: "A warehouse was asked for units that have not left yet, and knows where they go. request_ids names what it was asked for. Change the address when the parcel has left, for what remains, or cancel the order.",
+		},
+		{
 			slug: "order-still-open", status: http.StatusConflict, title: "Order still open",
 			about: "A return or a refund of the order is not finished.",
 		},

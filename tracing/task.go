@@ -62,10 +62,10 @@ func (p picker) Submit(ctx context.Context, job warehouse.Job) error {
 }
 
 // Stop implements [warehouse.Warehouse].
-func (p picker) Stop(ctx context.Context, requestID string) (warehouse.Stopped, error) {
+func (p picker) Stop(ctx context.Context, requestID string, revision int) (warehouse.Stopped, error) {
 	ctx, span := startJob(ctx, "warehouse.stop", requestID)
 	defer span.End()
-	stopped, err := p.next.Stop(ctx, requestID)
+	stopped, err := p.next.Stop(ctx, requestID, revision)
 	if err == nil {
 		span.SetAttributes(attribute.String("outcome", string(stopped)))
 	}
@@ -73,10 +73,10 @@ func (p picker) Stop(ctx context.Context, requestID string) (warehouse.Stopped, 
 }
 
 // Resume implements [warehouse.Warehouse].
-func (p picker) Resume(ctx context.Context, requestID string) error {
+func (p picker) Resume(ctx context.Context, requestID string, revision int) error {
 	ctx, span := startJob(ctx, "warehouse.resume", requestID)
 	defer span.End()
-	return concluded(span, p.next.Resume(ctx, requestID))
+	return concluded(span, p.next.Resume(ctx, requestID, revision))
 }
 
 func startJob(ctx context.Context, name, requestID string) (context.Context, trace.Span) {

@@ -83,10 +83,10 @@ func TestATaskWithoutATraceIsATraceOfItsOwn(t *testing.T) {
 type packer struct{ err error }
 
 func (p packer) Submit(context.Context, warehouse.Job) error { return p.err }
-func (p packer) Stop(context.Context, string) (warehouse.Stopped, error) {
+func (p packer) Stop(context.Context, string, int) (warehouse.Stopped, error) {
 	return warehouse.Picked, p.err
 }
-func (p packer) Resume(context.Context, string) error { return p.err }
+func (p packer) Resume(context.Context, string, int) error { return p.err }
 
 func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 	t.Parallel()
@@ -94,8 +94,8 @@ func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 		ctx, span := root(t)
 		id, w := span.SpanContext().TraceID(), tracing.Warehouse(packer{err})
 		job := warehouse.Job{RequestID: "f1", OrderID: "o1", ShipTo: &warehouse.Address{Name: "Ada Example"}}
-		_, stop := w.Stop(ctx, "f1")
-		if got := []error{w.Submit(ctx, job), stop, w.Resume(ctx, "f1")}; !errors.Is(got[0], err) || !errors.Is(got[1], err) || !errors.Is(got[2], err) {
+		_, stop := w.Stop(ctx, "f1", 1)
+		if got := []error{w.Submit(ctx, job), stop, w.Resume(ctx, "f1", 2)}; !errors.Is(got[0], err) || !errors.Is(got[1], err) || !errors.Is(got[2], err) {
 			t.Errorf("errors are %v, want %v", got, err)
 		}
 		for _, name := range []string{"warehouse.submit", "warehouse.stop", "warehouse.resume"} {

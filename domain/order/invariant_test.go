@@ -376,6 +376,9 @@ func (m *model) reject(id string) bool {
 }
 
 func (m *model) goElsewhere(id string) bool {
+	if m.requested != (pair{}) { // a warehouse knows where it goes
+		return false
+	}
 	if !m.in("placed", "on_hold", "processing", "partially_shipped", "cancelling") {
 		return false
 	}

@@ -96,7 +96,18 @@ func (s State) changeAddress(c ChangeAddress) ([]Event, error) {
 	if s.ShipToRef == c.ShipToRef {
 		return nil, nil
 	}
-	return s.record(OrderAddressChanged{OrderID: s.OrderID, ShipToRef: c.ShipToRef, ShipToCountry: c.ShipToCountry})
+	return s.record(OrderAddressChanged{OrderID: s.OrderID, ShipToRef: c.ShipToRef, ShipToCountry: c.ShipToCountry}, func() error {
+		var told []string
+		for _, request := range s.Requests {
+			if slices.ContainsFunc(request.Lines, func(u Units) bool { return s.Progress(u.LineID).Requested > 0 }) {
+				told = append(told, request.RequestID)
+			}
+		}
+		if len(told) > 0 {
+			return ErrHandedOver.With("request_ids", told)
+		}
+		return nil
+	})
 }
 
 func (s State) complete(c Complete) ([]Event, error) {

@@ -128,6 +128,8 @@ func TestChangingTheAddress(t *testing.T) {
 		{Name: "an order goes elsewhere", Given: events{two()}, When: change, Then: events{changed}},
 		{Name: "so does the rest of it", Given: events{two(), shipped("s1", 1, 0)}, When: change, Then: events{changed}},
 		{Name: "and a held one", Given: events{two(), held("h", order.HoldAddress)}, When: change, Then: events{changed}},
+		{Name: "not while a warehouse has a job", Given: events{two(), requested("f1", 1, 0)}, When: change, Refused: order.ErrHandedOver.With("request_ids", []string{"f1"})},
+		{Name: "but when that is shipped", Given: events{two(), requested("f1", 1, 0), shipped("s1", 1, 0)}, When: change, Then: events{changed}},
 		{Name: "what is shipped does not", Given: events{two(), shipped("s1", 3, 1)}, When: change, Refused: order.ErrTransition},
 		{
 			Name: "a new address may be in another country", Given: events{two()}, When: order.ChangeAddress{ShipToRef: "address.2", ShipToCountry: "AT"},

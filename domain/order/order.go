@@ -28,6 +28,7 @@ var (
 	ErrQuantity          = domain.Rule("quantity-exceeded", "there are not that many units")
 	ErrExceedsAuthorised = domain.Rule("amount-exceeds-authorised", "the amount is more than is authorised")
 	ErrExceedsCaptured   = domain.Rule("amount-exceeds-captured", "the amount is more than is captured and not given back")
+	ErrHandedOver        = domain.Rule("address-handed-over", "a warehouse has been told where the parcel goes")
 	ErrStillOpen         = domain.Rule("order-still-open", "a return or a refund of the order is still open")
 )
 

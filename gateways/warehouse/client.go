@@ -66,11 +66,16 @@ type State struct {
 	Status    string `json:"status"` // submitted, stopped or picked
 }
 
+// Decision is the body of what stops or resumes a job.
+type Decision struct {
+	Revision int `json:"revision"` // of what was decided; a lower one than was heard before changes nothing
+}
+
 // Stop implements [Warehouse].
-func (c *Client) Stop(ctx context.Context, requestID string) (Stopped, error) {
+func (c *Client) Stop(ctx context.Context, requestID string, revision int) (Stopped, error) {
 	var state State
 	err := c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
-		return r.SetResult(&state).Post("/v1/jobs/" + url.PathEscape(requestID) + "/stop")
+		return r.SetResult(&state).SetBody(Decision{revision}).Post("/v1/jobs/" + url.PathEscape(requestID) + "/stop")
 	})
 	if err != nil {
 		return "", err
@@ -82,9 +87,9 @@ func (c *Client) Stop(ctx context.Context, requestID string) (Stopped, error) {
 }
 
 // Resume implements [Warehouse].
-func (c *Client) Resume(ctx context.Context, requestID string) error {
+func (c *Client) Resume(ctx context.Context, requestID string, revision int) error {
 	return c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
-		return r.Post("/v1/jobs/" + url.PathEscape(requestID) + "/resume")
+		return r.SetBody(Decision{revision}).Post("/v1/jobs/" + url.PathEscape(requestID) + "/resume")
 	})
 }
 

@@ -18,10 +18,13 @@ type Warehouse interface {
 	Submit(ctx context.Context, job Job) error
 	// Stop asks for a job not to be done any more. One that nobody knows is not
 	// done, even if it is submitted later.
-	Stop(ctx context.Context, requestID string) (Stopped, error)
+	//
+	// The revision counts what was decided about the job: a call that comes
+	// later than one of a higher revision changes nothing.
+	Stop(ctx context.Context, requestID string, revision int) (Stopped, error)
 	// Resume asks for a stopped job to be done after all. Where it was not
 	// stopped, or is not known, this changes nothing.
-	Resume(ctx context.Context, requestID string) error
+	Resume(ctx context.Context, requestID string, revision int) error
 }
 
 // Stopped is the answer to whoever wants a job stopped.
@@ -77,7 +80,7 @@ type Manual struct{}
 func (Manual) Submit(context.Context, Job) error { return nil }
 
 // Stop implements [Warehouse].
-func (Manual) Stop(context.Context, string) (Stopped, error) { return Done, nil }
+func (Manual) Stop(context.Context, string, int) (Stopped, error) { return Done, nil }
 
 // Resume implements [Warehouse].
-func (Manual) Resume(context.Context, string) error { return nil }
+func (Manual) Resume(context.Context, string, int) error { return nil }

@@ -2,6 +2,7 @@ package fulfilment_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -57,10 +58,15 @@ func TestTheWarehouseIsToldWhereAParcelGoesAtThatMoment(t *testing.T) {
 	}
 	s.tell(t, "o", request("nowhere", 1, 0))
 	s.must(t, "o", process.Fulfil, "nowhere")
+	if _, err := s.try(t.Context(), "o", domainorder.ChangeAddress{ShipToRef: "address.1"}); !errors.Is(err, domainorder.ErrHandedOver) {
+		t.Errorf("the warehouse is at a parcel that goes elsewhere now: %v", err)
+	}
+	s.parcel(t, "o", "nowhere", 1, 0)
 	for _, n := range []string{"1", "2"} {
 		s.tell(t, "o", domainorder.ChangeAddress{ShipToRef: "address." + n})
 		s.tell(t, "o", request("to-"+n, 1, 0))
 		s.must(t, "o", process.Fulfil, "to-"+n)
+		s.parcel(t, "o", "to-"+n, 1, 0)
 	}
 	jobs, err := yard.Jobs(t.Context())
 	if err != nil {

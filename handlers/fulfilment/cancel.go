@@ -49,7 +49,7 @@ func (r *run) cancel(ctx context.Context) error {
 // cancellation where it is too late or nobody answers for too long.
 func (r *run) stop(ctx context.Context) error {
 	for _, request := range r.open() {
-		stopped, err := r.Warehouse.Stop(ctx, request.RequestID)
+		stopped, err := r.Warehouse.Stop(ctx, request.RequestID, 2*r.cancellation()-1)
 		if fault := r.step("warehouse stopped"); fault != nil {
 			return fault
 		}
@@ -65,6 +65,13 @@ func (r *run) stop(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// cancellation counts the cancellations of the order up to the one that the task
+// is about: what a refused one asks of the warehouse must not undo what a later
+// one asks.
+func (r *run) cancellation() int {
+	return 1 + slices.IndexFunc(r.order.CancelRequests, func(c order.OrderCancelRequested) bool { return c.RequestID == r.task.Ref })
 }
 
 // open lists the requests of which something is not shipped.
@@ -97,7 +104,7 @@ func (r *run) afterCancel(ctx context.Context) error {
 		return nil
 	}
 	for _, request := range r.open() {
-		if err := r.Warehouse.Resume(ctx, request.RequestID); err != nil {
+		if err := r.Warehouse.Resume(ctx, request.RequestID, 2*r.cancellation()); err != nil {
 			return fmt.Errorf("resume job %s: %w", request.RequestID, err)
 		}
 		if err := r.step("warehouse resumed"); err != nil {

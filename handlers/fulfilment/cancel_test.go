@@ -25,6 +25,8 @@ type yard struct {
 	picked []string
 	away   bool
 	heard  []string
+
+	revisions []int // of stops and resumes
 }
 
 func (y *yard) answer(what, id string) error {
@@ -39,9 +41,13 @@ func (y *yard) Submit(_ context.Context, job warehouse.Job) error {
 	return y.answer("submit", job.RequestID)
 }
 
-func (y *yard) Resume(_ context.Context, id string) error { return y.answer("resume", id) }
+func (y *yard) Resume(_ context.Context, id string, revision int) error {
+	y.revisions = append(y.revisions, revision)
+	return y.answer("resume", id)
+}
 
-func (y *yard) Stop(_ context.Context, id string) (warehouse.Stopped, error) {
+func (y *yard) Stop(_ context.Context, id string, revision int) (warehouse.Stopped, error) {
+	y.revisions = append(y.revisions, revision)
 	if err := y.answer("stop", id); err != nil {
 		return "", err
 	}
@@ -186,6 +192,12 @@ func TestTheWarehouseIsAskedFirst(t *testing.T) {
 		}
 		if want := []string{"submit j1", "submit j2", "stop j1", "stop j2", "resume j1", "resume j2"}; !slices.Equal(y.heard, want) {
 			t.Errorf("the warehouse heard %v", y.heard)
+		}
+		s.tell(t, "o", domainorder.RequestCancel{RequestID: "x2", Reason: "again", By: "me"})
+		s.must(t, "o", process.Cancel, "x2")
+		s.must(t, "o", process.Cancel, "x")
+		if want := []int{1, 1, 2, 2, 3, 3, 4, 4, 2, 2}; !slices.Equal(y.revisions, want) {
+			t.Errorf("the warehouse heard of the revisions %v, want %v", y.revisions, want)
 		}
 		s.agree(t, basic("o"))
 	})

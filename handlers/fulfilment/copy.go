@@ -15,7 +15,10 @@ func (r *run) copyPayment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.copy(ctx, p)
+	if err := r.copy(ctx, p); err != nil {
+		return err
+	}
+	return r.overpaid(ctx)
 }
 
 // copy tells the order everything that happened to a payment since it last

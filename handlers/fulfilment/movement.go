@@ -26,7 +26,10 @@ func (r *run) movement(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.copy(ctx, p)
+	if err := r.copy(ctx, p); err != nil {
+		return err
+	}
+	return r.overpaid(ctx)
 }
 
 // finishCapture asks for a capture that was announced, unless the gateway knows

@@ -133,10 +133,10 @@ func (r *run) corrections(reason, ref string) (all []order.Refund) {
 func (r *run) giveBack(ctx context.Context, reason, ref string, lines []order.Units, amount func() int64) error {
 	before := r.corrections(reason, ref)
 	attempt := len(before)
-	if attempt > 0 && before[attempt-1].Status == order.RefundDone {
+	if attempt > 0 && before[attempt-1].Status == order.RefundDone && reason != ReasonEdited {
 		return nil
 	}
-	if attempt == 0 || before[attempt-1].Status == order.RefundFailed {
+	if attempt == 0 || before[attempt-1].Status != order.RefundPending {
 		n := min(amount(), r.order.Refundable().Amount)
 		if n <= 0 {
 			return nil

@@ -81,7 +81,7 @@ func (r *run) payBack(ctx context.Context, back order.Return) error {
 	}
 	lines := received(back)
 	return r.giveBack(ctx, ReasonReturned, back.Requested.ReturnID, lines, func() int64 {
-		return r.price(lines) - r.given(ReasonReturned, back.Requested.ReturnID)
+		return r.owed(back) - r.given(ReasonReturned, back.Requested.ReturnID)
 	})
 }
 
@@ -97,28 +97,6 @@ func received(back order.Return) []order.Units {
 		lines[i].Quantity += u.Quantity
 	}
 	return lines
-}
-
-// price is what units cost that come back after others of the same lines, so
-// that all of them together cost what was paid.
-func (r *run) price(lines []order.Units) (n int64) {
-	paid := map[string]int{}
-	for _, other := range r.order.Returns {
-		for _, refund := range r.corrections(ReasonReturned, other.Requested.ReturnID) {
-			if refund.Status == order.RefundFailed {
-				continue
-			}
-			for _, u := range refund.Requested.Lines {
-				paid[u.LineID] += u.Quantity
-			}
-		}
-	}
-	for _, u := range lines {
-		if l, known := r.order.Line(u.LineID); known {
-			n += share(l, paid[u.LineID]+u.Quantity) - share(l, paid[u.LineID])
-		}
-	}
-	return n
 }
 
 // replace sends other goods for those that came back.

@@ -32,8 +32,9 @@ type Captured struct {
 
 // Capture asks for money to be taken, and waits for the gateway where that is
 // possible. The payment decides how much may be taken, and the order whether
-// any, and that it is not more than it costs; the two are asked one after the
-// other, so that a hold or an edit of the same moment may come too late.
+// any, and that it is not more than it costs. The two are asked one after the
+// other: a hold of the same moment comes too late, and what an edit of the same
+// moment makes too much is given back.
 //
 // The error is as that of [Service.Do], and what a payment refuses.
 func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captured, error) {

@@ -64,11 +64,25 @@ func (l *ledger) submit(ctx context.Context, job warehouse.Job) (Job, error) {
 }
 
 // stop stops a job that is not picked, also one that is yet to come.
-func (l *ledger) stop(ctx context.Context, requestID string) (Job, error) {
+// One that was decided before what is known changes nothing.
+func (l *ledger) stop(ctx context.Context, requestID string, revision int) (Job, error) {
 	return scan(l.db.Write.QueryRowContext(ctx, `
-		INSERT INTO jobs (request_id, status, body) VALUES (?, 'stopped', '')
-		ON CONFLICT (request_id) DO UPDATE SET status = CASE WHEN jobs.status = 'submitted' THEN 'stopped' ELSE jobs.status END
-		RETURNING `+columns, requestID))
+		INSERT INTO jobs (request_id, status, body, revision) VALUES (?, 'stopped', '', ?)
+		ON CONFLICT (request_id) DO UPDATE SET
+			status = CASE WHEN jobs.status = 'submitted' AND jobs.revision <= excluded.revision THEN 'stopped' ELSE jobs.status END,
+			revision = CASE WHEN jobs.revision < excluded.revision THEN excluded.revision ELSE jobs.revision END
+		RETURNING `+columns, requestID, revision))
+}
+
+// resume goes on with a stopped job, unless that was decided before what is
+// known.
+func (l *ledger) resume(ctx context.Context, requestID string, revision int) (Job, error) {
+	return scan(l.db.Write.QueryRowContext(ctx, `
+		UPDATE jobs SET
+			status = CASE WHEN status = 'stopped' AND revision <= ? THEN 'submitted' ELSE status END,
+			revision = CASE WHEN revision < ? THEN ? ELSE revision END
+		WHERE request_id = ?
+		RETURNING `+columns, revision, revision, revision, requestID))
 }
 
 // turn takes a job from one status to another, where it is in that one.

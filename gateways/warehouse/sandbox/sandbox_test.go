@@ -94,7 +94,7 @@ func TestStopping(t *testing.T) {
 	s, c := start(t)
 	ask := func(id string, want warehouse.Stopped) {
 		t.Helper()
-		if got, err := c.Stop(t.Context(), id); err != nil || got != want {
+		if got, err := c.Stop(t.Context(), id, 1); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", id, got, err, want)
 		}
 	}
@@ -111,12 +111,12 @@ func TestStopping(t *testing.T) {
 	if j, err := s.Pick(t.Context(), "a"); err != nil || j.Status != sandbox.Stopped {
 		t.Errorf("a stopped job is picked: %+v, %v", j, err)
 	}
-	must(c.Resume(t.Context(), "a"))
-	must(c.Resume(t.Context(), "a"))
+	must(c.Resume(t.Context(), "a", 2))
+	must(c.Resume(t.Context(), "a", 2))
 	_, err := s.Pick(t.Context(), "a")
 	must(err)
 	ask("a", warehouse.Picked)
-	must(c.Resume(t.Context(), "a"))
+	must(c.Resume(t.Context(), "a", 2))
 	if got := status(t, s, "a"); got != "picked 2" {
 		t.Errorf("the job is %s", got)
 	}
@@ -125,7 +125,7 @@ func TestStopping(t *testing.T) {
 	if got := status(t, s, "late"); got != "stopped 1" {
 		t.Errorf("a job that was stopped before it came is %s", got)
 	}
-	must(c.Resume(t.Context(), "nobody knows"))
+	must(c.Resume(t.Context(), "nobody knows", 2))
 }
 
 func TestAWarehouseThatDoesNotAnswer(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAWarehouseThatDoesNotAnswer(t *testing.T) {
 				}
 			}
 			s.Behave(sandbox.Behaviour{})
-			if _, err := client.Stop(t.Context(), "j"); !errors.Is(err, warehouse.ErrAway) {
+			if _, err := client.Stop(t.Context(), "j", 1); !errors.Is(err, warehouse.ErrAway) {
 				t.Errorf("it is asked again at once: %v", err)
 			}
 			if got := status(t, s, "j"); got != c.done {
@@ -171,10 +171,35 @@ func TestAJobIsPickedOrStopped(t *testing.T) {
 		var picked sandbox.Job
 		var pick error
 		wg.Go(func() { picked, pick = s.Pick(t.Context(), id) })
-		stopped, err := c.Stop(t.Context(), id)
+		stopped, err := c.Stop(t.Context(), id, 1)
 		wg.Wait()
 		if err != nil || pick != nil || (stopped == warehouse.Done) == (picked.Status == sandbox.Picked) {
 			t.Errorf("%s: stopped %q, %v; picked %q, %v", id, stopped, err, picked.Status, pick)
+		}
+	}
+}
+
+// A call that is late does not undo what was decided after it.
+func TestALateDecisionChangesNothing(t *testing.T) {
+	t.Parallel()
+	s, c := start(t)
+	if err := c.Submit(t.Context(), job("j")); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		stop     bool
+		revision int
+		want     string
+	}{{true, 3, "stopped 1"}, {false, 2, "stopped 1"}, {false, 4, "submitted 1"}, {true, 3, "submitted 1"}, {true, 1, "submitted 1"}, {true, 5, "stopped 1"}} {
+		var err error
+		if step.stop {
+			_, err = c.Stop(t.Context(), "j", step.revision)
+		} else {
+			err = c.Resume(t.Context(), "j", step.revision)
+		}
+		late := step.stop && step.want == "submitted 1"
+		if got := status(t, s, "j"); got != step.want || (err != nil) != late {
+			t.Errorf("step %d: the job is %s, want %s; %v", i, got, step.want, err)
 		}
 	}
 }

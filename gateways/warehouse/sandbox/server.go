@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -85,7 +86,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/jobs", s.serve(s.submit))
 	mux.HandleFunc("GET /v1/jobs/{id}", s.serve(func(r *http.Request) (Job, error) { return s.ledger.find(r.Context(), r.PathValue("id")) }))
-	mux.HandleFunc("POST /v1/jobs/{id}/stop", s.serve(func(r *http.Request) (Job, error) { return s.ledger.stop(r.Context(), r.PathValue("id")) }))
+	mux.HandleFunc("POST /v1/jobs/{id}/stop", s.serve(s.stop))
 	mux.HandleFunc("POST /v1/jobs/{id}/resume", s.serve(s.resume))
 	mux.HandleFunc("POST /v1/jobs/{id}/pick", s.serve(func(r *http.Request) (Job, error) { return s.Pick(r.Context(), r.PathValue("id")) }))
 	return mux
@@ -102,9 +103,29 @@ func (s *Server) submit(r *http.Request) (Job, error) {
 	return s.ledger.submit(r.Context(), job)
 }
 
+func (s *Server) stop(r *http.Request) (Job, error) {
+	decision, err := decided(r)
+	if err != nil {
+		return Job{}, err
+	}
+	return s.ledger.stop(r.Context(), r.PathValue("id"), decision.Revision)
+}
+
+// decided reads the body of a decision; none is one without a revision.
+func decided(r *http.Request) (d warehouse.Decision, err error) {
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<10)).Decode(&d); err != nil && !errors.Is(err, io.EOF) {
+		return d, errBody
+	}
+	return d, nil
+}
+
 // resume knows nothing of jobs that never came: there is nothing to go on with.
 func (s *Server) resume(r *http.Request) (Job, error) {
-	job, err := s.ledger.turn(r.Context(), r.PathValue("id"), Stopped, Submitted)
+	decision, err := decided(r)
+	if err != nil {
+		return Job{}, err
+	}
+	job, err := s.ledger.resume(r.Context(), r.PathValue("id"), decision.Revision)
 	if errors.Is(err, errNoJob) {
 		return Job{Job: warehouse.Job{RequestID: r.PathValue("id")}, Status: Stopped}, nil
 	}
