@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -193,6 +194,10 @@ func traceParent(ctx context.Context, meta eventstore.Metadata) string {
 	return carrier["traceparent"]
 }
 
+// handshake says that two sides of TLS do not agree, on a version for example:
+// for most of it the library has words and no types.
+func handshake(err error) bool { return strings.HasPrefix(withoutURL(err).Error(), "tls: ") }
+
 // Classify says in one word why there was no answer.
 func Classify(err error) delivery.Class {
 	var (
@@ -210,7 +215,7 @@ func Classify(err error) delivery.Class {
 		return delivery.ClassToken
 	case errors.As(err, &lookup):
 		return delivery.ClassDNS
-	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch), handshake(err):
 		return delivery.ClassTLS
 	case errors.As(err, &op) && op.Op == "dial":
 		return delivery.ClassConnect
