@@ -194,9 +194,14 @@ func traceParent(ctx context.Context, meta eventstore.Metadata) string {
 	return carrier["traceparent"]
 }
 
-// handshake says that two sides of TLS do not agree, on a version for example:
-// for most of it the library has words and no types.
-func handshake(err error) bool { return strings.HasPrefix(withoutURL(err).Error(), "tls: ") }
+// handshake says that the two sides of TLS do not agree, on a version for
+// example: for most of it the library has words and no types of its own.
+func handshake(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
+		return true
+	}
+	return strings.HasPrefix(withoutURL(err).Error(), "tls: ")
+}
 
 // Classify says in one word why there was no answer.
 func Classify(err error) delivery.Class {
