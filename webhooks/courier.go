@@ -10,9 +10,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
-	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
-	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
 // errFenced says that the cursor belongs to another owner.
@@ -102,7 +100,9 @@ func (c *courier) run(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	from := c.plan.Seen()
-	reader.Go(func() { c.source().run(reading, from) })
+	all := make(chan batch, 1)
+	reader.Go(func() { c.source(all).run(reading, from) })
+	reader.Go(func() { (&chooser{d: c.d, to: c.to, in: all, out: c.batches}).run(reading) })
 	defer reader.Wait()
 	defer stop()
 
@@ -170,7 +170,7 @@ func (c *courier) take() {
 	for len(c.pending.items) > 0 && c.plan.Room() > 0 {
 		it := c.pending.items[0]
 		c.pending.items = c.pending.items[1:]
-		if it.Position <= c.plan.Seen() || !c.to.wants(it) {
+		if it.Position <= c.plan.Seen() {
 			continue
 		}
 		c.plan.Take(delivery.Event{
@@ -362,20 +362,6 @@ func (c *courier) awaitSaved() error {
 	case <-c.d.abandoned:
 		return errAbandoned
 	}
-}
-
-// wants says whether an event is for this endpoint, and for this run of it.
-func (t *target) wants(it *item) bool {
-	if !t.replay.wants(it) {
-		return false
-	}
-	if it.kind.Private {
-		return message.AggregateID(it.Stream) == t.ID
-	}
-	if it.kind.Operational && message.AggregateID(it.Stream) == t.ID {
-		return false // whoever should know is not told by what does not work
-	}
-	return endpoint.Wants(t.EventTypes, it.kind.Public)
 }
 
 // withoutURL leaves out of an error the URL that was asked: its path or query

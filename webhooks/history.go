@@ -4,28 +4,48 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
+	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
-// history knows which public types stand where in each stream, which is what
-// the numbers of a message are counted from. It follows from the log alone, so
-// a number is the same whenever it is asked for.
+// history knows the public events of each stream and what they may be chosen
+// by, which is what the numbers of a message are counted from. It follows from
+// the log alone, so a number is the same whenever it is asked for.
 type history struct {
 	store     eventstore.Store
 	catalogue *message.Catalogue
+	// folding is set when somebody asks for attributes for the first time:
+	// until then no event is decoded for it.
+	folding atomic.Bool
 
 	mu      sync.Mutex
-	streams *lru.Cache[string, []string] // the public type of each revision, "" for none
+	streams *lru.Cache[string, streamPast]
+}
+
+// streamPast is a stream up to a revision. Its values are never changed, those added
+// later are beyond its length.
+type streamPast struct {
+	next       eventstore.Revision // the first that is not in it
+	events     []publicEvent       // the public ones
+	attributes *message.Attributes // after the last; nil where nobody asked
+}
+
+// publicEvent is a public event. The attributes are nil where nobody asked.
+type publicEvent struct {
+	revision   eventstore.Revision
+	kind       *message.Kind
+	attributes *message.Attributes
+	detail     string
 }
 
 func newHistory(store eventstore.Store, catalogue *message.Catalogue, size int) (*history, error) {
-	streams, err := lru.New[string, []string](size)
+	streams, err := lru.New[string, streamPast](size)
 	if err != nil {
 		return nil, fmt.Errorf("make history: %w", err)
 	}
@@ -37,68 +57,121 @@ func newHistory(store eventstore.Store, catalogue *message.Catalogue, size int) 
 func (h *history) observe(r eventstore.Recorded) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	types, _ := h.streams.Get(r.Stream)
-	if eventstore.Revision(len(types)) == r.Revision {
-		h.streams.Add(r.Stream, append(slices.Clip(types), h.public(r.Type)))
+	p, known := h.streams.Get(r.Stream)
+	if p.next != r.Revision {
+		return
 	}
+	h.streams.Add(r.Stream, h.extend(p, r, h.folding.Load() && (!known || p.attributes != nil)))
 }
 
-func (h *history) public(stored string) string {
-	kind, _ := h.catalogue.Kind(stored)
-	return kind.Public
+// extend adds the next event of a stream.
+func (h *history) extend(p streamPast, r eventstore.Recorded, fold bool) streamPast {
+	kind := h.catalogue.Published(r.Type)
+	e := publicEvent{revision: r.Revision, kind: kind}
+	if fold {
+		if p.attributes == nil {
+			p.attributes = &message.Attributes{}
+		}
+		// What a newer program wrote says nothing to this one.
+		if event, err := r.Decode(); err == nil {
+			p.attributes = h.catalogue.Fold(p.attributes, event)
+			e.detail = h.catalogue.Detail(event)
+		}
+		e.attributes = p.attributes
+	}
+	if kind != nil {
+		p.events = append(p.events, e)
+	}
+	p.next = r.Revision + 1
+	return p
 }
 
 // place returns an event's sequence within its stream, and that of the event
-// before it that an endpoint with those types wants; 0 when there is none.
-func (h *history) place(ctx context.Context, r eventstore.Recorded, wanted []string) (sequence, previous int, err error) {
-	types, err := h.types(ctx, r)
+// before it that an audience wants; 0 when there is none.
+func (h *history) place(ctx context.Context, r eventstore.Recorded, to *audience) (sequence, previous int, err error) {
+	p, err := h.upTo(ctx, r, to.looksAt(h.catalogue.Published(r.Type)))
 	if err != nil {
 		return 0, 0, err
 	}
-	private := isPrivate(h.catalogue, r.Type)
-	for _, public := range types[:r.Revision] {
-		if public == "" {
-			continue
-		}
-		sequence++
-		if private || endpoint.Wants(wanted, public) {
-			previous = sequence
+	id := message.AggregateID(r.Stream)
+	sequence = sort.Search(len(p.events), func(i int) bool { return p.events[i].revision >= r.Revision })
+	for i := sequence - 1; i >= 0; i-- {
+		if to.wants(id, p.events[i]) {
+			return sequence + 1, i + 1, nil
 		}
 	}
-	return sequence + 1, previous, nil
+	return sequence + 1, 0, nil
 }
 
-func isPrivate(catalogue *message.Catalogue, stored string) bool {
-	kind, _ := catalogue.Kind(stored)
-	return kind.Private
+// wanted says whether an audience wants a public event.
+func (h *history) wanted(ctx context.Context, r eventstore.Recorded, to *audience) (bool, error) {
+	kind := h.catalogue.Published(r.Type)
+	e := publicEvent{revision: r.Revision, kind: kind}
+	if to.looksAt(kind) {
+		var err error
+		if e, err = h.event(ctx, r); err != nil {
+			return false, err
+		}
+	}
+	return to.wants(message.AggregateID(r.Stream), e), nil
 }
 
-// types returns the public types of a stream up to an event, itself included.
-func (h *history) types(ctx context.Context, r eventstore.Recorded) ([]string, error) {
-	if r.Revision == 0 {
-		return []string{h.public(r.Type)}, nil
+// event returns a public event with its attributes.
+func (h *history) event(ctx context.Context, r eventstore.Recorded) (publicEvent, error) {
+	p, err := h.upTo(ctx, r, true)
+	if err != nil {
+		return publicEvent{}, err
+	}
+	i := sort.Search(len(p.events), func(i int) bool { return p.events[i].revision >= r.Revision })
+	return p.events[i], nil
+}
+
+// upTo returns a stream up to an event, itself included, or further. It is
+// read only as far as it is not known.
+func (h *history) upTo(ctx context.Context, r eventstore.Recorded, attributes bool) (streamPast, error) {
+	if attributes && !h.folding.Load() {
+		h.folding.Store(true)
 	}
 	h.mu.Lock()
-	types, _ := h.streams.Get(r.Stream)
+	p, _ := h.streams.Get(r.Stream)
 	h.mu.Unlock()
-	if eventstore.Revision(len(types)) > r.Revision {
-		return types, nil
+	if attributes && p.attributes == nil {
+		p = streamPast{}
 	}
-	types = slices.Clip(types)
-	for earlier, err := range h.store.ReadStream(ctx, r.Stream, eventstore.Revision(len(types))) {
+	if p.next > r.Revision {
+		return p, nil
+	}
+	p.events = slices.Clip(p.events)
+	p, err := h.read(ctx, p, r, attributes || p.attributes != nil)
+	if err != nil {
+		return streamPast{}, err
+	}
+	h.keep(r.Stream, p)
+	return p, nil
+}
+
+func (h *history) read(ctx context.Context, p streamPast, r eventstore.Recorded, attributes bool) (streamPast, error) {
+	if p.next == r.Revision {
+		return h.extend(p, r, attributes), nil
+	}
+	for earlier, err := range h.store.ReadStream(ctx, r.Stream, p.next) {
 		if err != nil {
-			return nil, fmt.Errorf("read %s up to %d: %w", r.Stream, r.Revision, err)
+			return streamPast{}, fmt.Errorf("read %s up to %d: %w", r.Stream, r.Revision, err)
 		}
-		types = append(types, h.public(earlier.Type))
-		if earlier.Revision == r.Revision {
-			break
+		p = h.extend(p, earlier, attributes)
+		if earlier.Revision >= r.Revision {
+			return p, nil
 		}
 	}
-	if eventstore.Revision(len(types)) <= r.Revision {
-		return nil, fmt.Errorf("read %s up to %d: it ends before", r.Stream, r.Revision)
-	}
+	return streamPast{}, fmt.Errorf("read %s up to %d: it ends before", r.Stream, r.Revision)
+}
+
+// keep remembers a stream unless more is known of it.
+func (h *history) keep(stream string, p streamPast) {
 	h.mu.Lock()
-	h.streams.Add(r.Stream, types)
-	h.mu.Unlock()
-	return types, nil
+	defer h.mu.Unlock()
+	if known, ok := h.streams.Get(stream); ok && (known.next > p.next || known.attributes != nil) && p.attributes == nil {
+		return
+	}
+	h.streams.Add(stream, p)
 }

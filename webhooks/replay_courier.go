@@ -33,15 +33,15 @@ type reader interface {
 	run(ctx context.Context, at eventstore.Position)
 }
 
-// source is where a courier's events come from.
-func (c *courier) source() reader {
+// source is where a courier's events come from. It hands them over at out.
+func (c *courier) source(out chan batch) reader {
 	switch {
 	case c.to.replay == nil:
-		return &source{d: c.d, out: c.batches}
+		return &source{d: c.d, out: out}
 	case c.to.replay.Only == endpoint.OnlyUndelivered:
-		return &undelivered{past{d: c.d, out: c.batches, replay: c.to.replay}}
+		return &undelivered{past{d: c.d, out: out, replay: c.to.replay}}
 	}
-	return &past{d: c.d, out: c.batches, replay: c.to.replay}
+	return &past{d: c.d, out: out, replay: c.to.replay}
 }
 
 // completed says that a replay has nothing more to send or to wait for.

@@ -140,6 +140,9 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		return
 	}
 	to.replay, to.traffic = again, s.replays.trafficOf(row.ID)
+	if to.audience, err = audienceOf(row); err != nil { // it was checked when it was saved
+		s.complain(ctx, "webhooks cannot read a filter, everything goes through", err)
+	}
 	c := newCourier(s.d, to, lease, parked, until)
 	if run.RunID == ledger.Live {
 		s.report(ctx, c)

@@ -12,12 +12,13 @@ import (
 // target is where a courier sends to, and what it proves itself with.
 type target struct {
 	ledger.Endpoint
-	run     ledger.Run
-	replay  *replay // nil for the live run
-	traffic *traffic
-	secrets []signing.LiveSecret // none where the endpoint wants keys only
-	keys    bool                 // sign with the tenant's keys
-	session *credentials.Session
+	run      ledger.Run
+	audience *audience
+	replay   *replay // nil for the live run
+	traffic  *traffic
+	secrets  []signing.LiveSecret // none where the endpoint wants keys only
+	keys     bool                 // sign with the tenant's keys
+	session  *credentials.Session
 }
 
 // target opens what is sealed.

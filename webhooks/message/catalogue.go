@@ -39,21 +39,35 @@ type Kind struct {
 }
 
 // Catalogue knows the kinds by stored name.
-type Catalogue struct{ kinds map[string]Kind }
+type Catalogue struct {
+	// Fold and Detail tell what messages may be chosen by: [Fold] and [Detail]
+	// unless replaced before the catalogue is used.
+	Fold   func(*Attributes, domain.Event) *Attributes
+	Detail func(domain.Event) string
+
+	kinds map[string]*Kind
+}
 
 // NewCatalogue makes a catalogue of kinds; [Kinds] are those of this program.
 func NewCatalogue(kinds []Kind) *Catalogue {
-	c := &Catalogue{kinds: make(map[string]Kind, len(kinds))}
-	for _, kind := range kinds {
-		c.kinds[kind.Stored] = kind
+	c := &Catalogue{Fold: Fold, Detail: Detail, kinds: make(map[string]*Kind, len(kinds))}
+	for i := range kinds {
+		c.kinds[kinds[i].Stored] = &kinds[i]
 	}
 	return c
 }
 
+// Published returns how a stored event is published, nil if it is not. What it
+// points to is not to be changed.
+func (c *Catalogue) Published(stored string) *Kind { return c.kinds[stored] }
+
 // Kind returns how a stored event is published, and whether it is at all.
 func (c *Catalogue) Kind(stored string) (Kind, bool) {
 	kind, ok := c.kinds[stored]
-	return kind, ok
+	if !ok {
+		return Kind{}, false
+	}
+	return *kind, true
 }
 
 // Types returns the public types an endpoint may ask for, sorted.
@@ -105,7 +119,7 @@ func (c *Catalogue) Build(r eventstore.Recorded) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("encode data of %s %s: %w", r.Type, r.ID, err)
 	}
-	return Message{Kind: kind, ID: r.ID.String(), Time: r.Created, AggregateID: AggregateID(r.Stream), Data: data}, nil
+	return Message{Kind: *kind, ID: r.ID.String(), Time: r.Created, AggregateID: AggregateID(r.Stream), Data: data}, nil
 }
 
 // AggregateID returns the id within a stream's name.

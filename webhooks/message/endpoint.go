@@ -1,6 +1,7 @@
 package message
 
 import (
+	"strings"
 	"time"
 
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -15,9 +16,29 @@ func endpointKinds() []Kind {
 			Sent:    "When somebody asks for a test message. It goes to that endpoint alone, whatever it asked for.",
 			Promise: "It is signed, numbered and tried again like any other.",
 		}),
+		operational("endpoint.failing", endpointFailing, Kind{
+			Sent:    "When nothing could be delivered to another endpoint of yours for an hour, and again after a day and three days.",
+			Promise: "Nothing is lost meanwhile. endpoint.recovered or endpoint.disabled follows.",
+		}),
+		operational("endpoint.recovered", endpointRecovered, Kind{
+			Sent:    "When something was delivered again after endpoint.failing.",
+			Promise: "What waited is being delivered.",
+		}),
+		operational("endpoint.gone", endpointGone, Kind{
+			Sent:    "When the receiver of another endpoint of yours answered 410, or asked to be disabled.",
+			Promise: "endpoint.disabled follows at once.",
+		}),
+		operational("delivery.exhausted", deliveryExhausted, Kind{
+			Sent:    "When the attempts at a message to another endpoint of yours are used up, or its receiver asked to give it up. It is not sent about messages such as this one.",
+			Promise: "The message is not tried again unless somebody asks for it.",
+		}),
 		operational("endpoint.disabled", endpointDisabled, Kind{
 			Sent:    "When deliveries to another endpoint of yours stop.",
 			Promise: "Nothing is lost: it goes on where it stopped when it is enabled.",
+		}),
+		operational("secret.rotated", secretRotated, Kind{
+			Sent:    "When another endpoint of yours gets another signing secret.",
+			Promise: "The one before signs as well until old_until. The secret itself is only in the answer to whoever rotated it.",
 		}),
 		operational("replay.completed", replayCompleted, Kind{
 			Sent:    "When everything that a replay to another endpoint of yours was to send is delivered or given up.",
@@ -62,4 +83,64 @@ type replayCompletedData struct {
 
 func replayCompleted(e endpoint.ReplayCompleted) replayCompletedData {
 	return replayCompletedData{EndpointID: e.EndpointID, ReplayID: e.ReplayID, Delivered: e.Delivered, GivenUp: e.GivenUp, CompletedAt: e.CompletedAt}
+}
+
+type secretRotatedData struct {
+	EndpointID string    `json:"endpoint_id"`
+	Version    int       `json:"version" doc:"Of the new secret, from 1."`
+	OldUntil   time.Time `json:"old_until" doc:"Until then the secret before it signs as well."`
+	RotatedAt  time.Time `json:"rotated_at"`
+}
+
+func secretRotated(e endpoint.SecretRotated) secretRotatedData {
+	return secretRotatedData{EndpointID: e.EndpointID, Version: e.Secret.Version, OldUntil: e.OldUntil, RotatedAt: e.RotatedAt}
+}
+
+type endpointFailingData struct {
+	EndpointID string    `json:"endpoint_id"`
+	Since      time.Time `json:"since" doc:"The first failure without a success after it."`
+	ForSeconds int64     `json:"for_seconds" doc:"How long nothing was delivered."`
+	FailingAt  time.Time `json:"failing_at"`
+}
+
+func endpointFailing(e endpoint.Failing) endpointFailingData {
+	return endpointFailingData{EndpointID: e.EndpointID, Since: e.Since, ForSeconds: e.AfterMillis / 1000, FailingAt: e.FailingAt}
+}
+
+type endpointRecoveredData struct {
+	EndpointID  string    `json:"endpoint_id"`
+	Since       time.Time `json:"since" doc:"That of endpoint.failing."`
+	RecoveredAt time.Time `json:"recovered_at"`
+}
+
+func endpointRecovered(e endpoint.Recovered) endpointRecoveredData {
+	return endpointRecoveredData{EndpointID: e.EndpointID, Since: e.Since, RecoveredAt: e.RecoveredAt}
+}
+
+type endpointGoneData struct {
+	EndpointID string    `json:"endpoint_id"`
+	GoneAt     time.Time `json:"gone_at"`
+}
+
+func endpointGone(e endpoint.Gone) endpointGoneData {
+	return endpointGoneData{EndpointID: e.EndpointID, GoneAt: e.GoneAt}
+}
+
+type deliveryExhaustedData struct {
+	EndpointID    string    `json:"endpoint_id"`
+	MessageID     string    `json:"message_id" doc:"Its webhook-id."`
+	AggregateType string    `json:"aggregate_type" doc:"What the message is about."`
+	AggregateID   string    `json:"aggregate_id"`
+	Attempts      int       `json:"attempts"`
+	Result        string    `json:"result" doc:"In one word how the last attempt ended." example:"timeout"`
+	Blocks        bool      `json:"blocks" doc:"Messages about the same wait until somebody sends it again or skips it."`
+	ExhaustedAt   time.Time `json:"exhausted_at"`
+}
+
+func deliveryExhausted(e endpoint.DeliveryExhausted) deliveryExhaustedData {
+	category, id, _ := strings.Cut(e.Stream, "-")
+	return deliveryExhaustedData{
+		EndpointID: e.EndpointID, MessageID: e.EventID, AggregateType: category, AggregateID: id, Attempts: e.Attempts, Result: e.Class,
+		Blocks: e.Blocks, ExhaustedAt: e.ExhaustedAt,
+	}
 }

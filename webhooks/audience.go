@@ -1,0 +1,115 @@
+package webhooks
+
+import (
+	"context"
+	"slices"
+
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/filter"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// audience is whom messages are for: an endpoint with what it asked for, or
+// somebody who looks at what would be sent.
+type audience struct {
+	endpointID string
+	tenantID   string   // "" is the shop itself, which sees every channel
+	channels   []string // of the tenant
+	types      []string
+	filter     *filter.Filter // nil lets everything through
+}
+
+// audienceOf compiles what an endpoint asked for.
+func audienceOf(row ledger.Endpoint) (*audience, error) {
+	a := &audience{endpointID: row.ID, tenantID: row.TenantID, channels: row.Channels, types: row.EventTypes}
+	if row.Filter == "" {
+		return a, nil
+	}
+	var err error
+	a.filter, err = filter.Compile(row.Filter)
+	return a, err
+}
+
+// looksAt says whether it takes the attributes to know who wants a message.
+func (a *audience) looksAt(kind *message.Kind) bool {
+	return kind.Operational || a.filter != nil || (a.tenantID != "" && !kind.Shared)
+}
+
+// wants says whether an event of an aggregate is for this audience.
+func (a *audience) wants(aggregateID string, e publicEvent) bool {
+	if e.kind.Private {
+		return aggregateID == a.endpointID
+	}
+	return endpoint.Wants(a.types, e.kind.Public) && a.mayHave(aggregateID, e) && a.chose(aggregateID, e)
+}
+
+// mayHave says whether an event is any of the audience's business.
+func (a *audience) mayHave(aggregateID string, e publicEvent) bool {
+	switch {
+	case e.kind.Operational: // whom it is about cannot be told by what does not work
+		return aggregateID != a.endpointID && e.attributes != nil && e.attributes.Tenant == a.tenantID
+	case a.tenantID == "" || e.kind.Shared:
+		return true
+	}
+	return e.attributes != nil && slices.Contains(a.channels, e.attributes.Channel)
+}
+
+func (a *audience) chose(aggregateID string, e publicEvent) bool {
+	return a.filter == nil || a.filter.Match(filter.Event{
+		Type: e.kind.Public, Aggregate: e.kind.Aggregate, AggregateID: aggregateID, Attributes: e.attributes, Detail: e.detail,
+	})
+}
+
+// chooser stands between a source and a courier and lets through what the
+// endpoint wants. It may have to read streams, so it has a goroutine of its
+// own.
+type chooser struct {
+	d   *Dispatcher
+	to  *target
+	in  <-chan batch
+	out chan<- batch
+}
+
+// run returns when the context ends.
+func (c *chooser) run(ctx context.Context) {
+	for {
+		select {
+		case next := <-c.in:
+			next.items = c.choose(ctx, next.items)
+			select {
+			case c.out <- next:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *chooser) choose(ctx context.Context, items []*item) []*item {
+	var chosen []*item
+	for _, it := range items {
+		if c.to.replay.wants(it) && c.wants(ctx, it) {
+			chosen = append(chosen, it)
+		}
+	}
+	return chosen
+}
+
+// wants asks until there is an answer: neither skipping nor sending would be
+// right. When the context has ended, the answer is not used.
+func (c *chooser) wants(ctx context.Context, it *item) bool {
+	for ctx.Err() == nil {
+		wanted, err := c.d.history.wanted(ctx, it.Recorded, c.to.audience)
+		if err == nil {
+			return wanted
+		}
+		if ctx.Err() == nil {
+			c.d.Logger.WarnContext(ctx, "webhooks wait to know whom an event is for", "endpoint", c.to.ID, "stream", it.Stream, "error", err)
+		}
+		pause(ctx, retryAfter)
+	}
+	return false
+}
