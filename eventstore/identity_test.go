@@ -1,7 +1,11 @@
 package eventstore_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -14,6 +18,23 @@ func TestIdentitiesAreForEver(t *testing.T) {
 	}
 	if got := eventstore.DeriveID("order", "a", "b"); got != "01e3f6b2-5398-554b-8a84-8fd59adef513" {
 		t.Errorf("derived id %s", got)
+	}
+}
+
+func TestIdentitiesAreUUIDsOfVersion5(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"", "a", strings.Repeat("long ", 200)} {
+		want := uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "waybill 5:order %d:%s", len(part), part)).String()
+		if got := eventstore.DeriveID("order", part); got != want {
+			t.Errorf("%d characters: %s, want %s", len(part), got, want)
+		}
+	}
+}
+
+func BenchmarkDeriveID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		eventstore.DeriveID("checkout step", "01890000-0000-7000-8000-000000000000", "1", "authorised")
 	}
 }
 

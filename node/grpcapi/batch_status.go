@@ -31,6 +31,9 @@ func batchSuccess(done node.Appended) *streams.BatchAppendResp_Success_ {
 // explainBatch says what an error is in the answer to a batch. Clients tell the
 // refusals apart by the type of their details. It is nil for no error.
 func explainBatch(err error) *rpc.Status {
+	if err == nil {
+		return nil // before what follows is allocated
+	}
 	var (
 		wrong   *node.WrongExpectedError
 		deleted *node.StreamDeletedError
@@ -38,8 +41,6 @@ func explainBatch(err error) *rpc.Status {
 		record  *node.RecordTooLargeError
 	)
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &wrong):
 		return detailed(codes.AlreadyExists, "WrongExpectedVersion", wrongDetails(wrong))
 	case errors.As(err, &deleted):
