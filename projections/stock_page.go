@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -32,7 +33,7 @@ func (s Stock) ApplyPage(ctx context.Context, tx *Tx, events []eventstore.Record
 
 // itemPage is what a page has of one item and did not write yet.
 type itemPage struct {
-	events    []stock.Event
+	events    []domain.Event
 	movements []movement
 }
 
@@ -52,7 +53,7 @@ func (p *itemPage) add(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 	if err != nil {
 		return err
 	}
-	p.events = append(p.events, event.(stock.Event)) //nolint:forcetypeassert // a movement has no other
+	p.events = append(p.events, event)
 	p.movements = append(p.movements, m)
 	return nil
 }

@@ -111,11 +111,12 @@ func (p *timelinePage) assign(stream, orderID string) {
 	p.streams = append(p.streams, stream, orderID)
 }
 
-var (
-	insertStreams  = newInsert(2, `INSERT INTO streams (stream, order_id)`, `ON CONFLICT (stream) DO NOTHING`)
-	insertTimeline = newInsert(14, `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
+//nolint:gochecknoglobals // a text that is put together once
+var insertStreams = newInsert(2, `INSERT INTO streams (stream, order_id)`, `ON CONFLICT (stream) DO NOTHING`)
+
+//nolint:gochecknoglobals // as above
+var insertTimeline = newInsert(14, `INSERT INTO timeline (order_id, position, event_id, stream, revision, type, at,
 		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)`, `ON CONFLICT DO NOTHING`)
-)
 
 func processSummary(event process.Event) string {
 	name := func(t process.Task) string { return fmt.Sprintf("%s %s", t.Kind, t.Ref) }
