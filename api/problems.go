@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -30,7 +31,7 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 		return s.placed(ctx, s.refusal(rule))
 	case errors.Is(err, checkouts.ErrGatewayAway):
 		return s.problem(ctx, kindGatewayAway, "the payment gateway does not answer")
-	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, database.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		s.logger.DebugContext(ctx, "request could not be served", "method", callOf(ctx).request.Method, "path", callOf(ctx).request.URL.Path, "error", err)
 		return s.problem(ctx, kindUnavailable, "what the request needs did not answer in time")
 	case errors.Is(err, eventstore.ErrTooLarge):

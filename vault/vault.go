@@ -44,11 +44,23 @@ var ErrClosed = errors.New("the vault is closed")
 // Open opens the vault in a file. What [Vault.Put] returned without error is on
 // the disk.
 func Open(ctx context.Context, path string, keys *Keyring) (*Vault, error) {
+	return openIn(ctx, database.Config{Path: path, Durable: true}, keys)
+}
+
+// OpenShared opens the vault in a Postgres, where other processes use it too.
+// They have the same master key. What [Vault.Put] returned without error is as
+// safe as the server's settings make it.
+func OpenShared(ctx context.Context, server *database.Server, keys *Keyring) (*Vault, error) {
+	return openIn(ctx, database.Config{Path: "vault.db", Server: server, Durable: true}, keys)
+}
+
+func openIn(ctx context.Context, cfg database.Config, keys *Keyring) (*Vault, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := database.Open(ctx, database.Config{Path: path, Migrations: files, Durable: true})
+	cfg.Migrations = files
+	db, err := database.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +137,9 @@ func (v *Vault) unseal(subject, ref string, sealedKey, sealed []byte) ([]byte, e
 // Erase destroys a person's key and what was encrypted with it, for good. The
 // references stay, so that they say erased rather than unknown. When it returns
 // without error, the key is in none of the vault's files. Erasing twice, or
-// somebody unknown, is harmless.
+// somebody unknown, is harmless. In a Postgres what was there may be found on the
+// server's disk until it is overwritten, see [database.DB.Forget]: sealed with
+// the master key, which is not there.
 func (v *Vault) Erase(ctx context.Context, subject string) error {
 	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
@@ -134,7 +148,7 @@ func (v *Vault) Erase(ctx context.Context, subject string) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE contents SET sealed = x'' WHERE subject = ?`, subject)
+		_, err = tx.ExecContext(ctx, `UPDATE contents SET sealed = ? WHERE subject = ?`, []byte{}, subject)
 		return err
 	})
 	if err != nil {

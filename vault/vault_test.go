@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/vault"
 )
 
@@ -30,6 +31,18 @@ func keyring(t *testing.T, dir string) *vault.Keyring {
 func open(t *testing.T, dir string) *vault.Vault {
 	t.Helper()
 	v, err := vault.Open(t.Context(), filepath.Join(dir, "vault.db"), keyring(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func openOn(t *testing.T, e databasetest.Engine) *vault.Vault {
+	t.Helper()
+	if e.Server == nil {
+		return open(t, e.Dir)
+	}
+	v, err := vault.OpenShared(t.Context(), e.Server, keyring(t, e.Dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,29 +83,32 @@ func TestWhatWasPutIsReadAfterARestartAndStandsNowhereInTheFile(t *testing.T) {
 
 func TestErasureIsForGoodAndForOnePersonOnly(t *testing.T) {
 	t.Parallel()
-	v := open(t, t.TempDir())
-	defer func() { _ = v.Close() }()
-	for _, name := range []string{"ada", "bob"} {
-		if err := v.Put(t.Context(), name, "ref-"+name, contact{Name: name}); err != nil {
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		for _, name := range []string{"ada", "bob"} {
+			if err := v.Put(t.Context(), name, "ref-"+name, contact{Name: name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(v.Erase(t.Context(), "ada"), v.Erase(t.Context(), "ada"), v.Erase(t.Context(), "nobody")); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := errors.Join(v.Erase(t.Context(), "ada"), v.Erase(t.Context(), "ada"), v.Erase(t.Context(), "nobody")); err != nil {
-		t.Fatal(err)
-	}
-	var got contact
-	if err := v.Get(t.Context(), "ref-ada", &got); !errors.Is(err, vault.ErrErased) {
-		t.Errorf("erased: %v, %v", got, err)
-	}
-	if err := v.Put(t.Context(), "ada", "ref-ada-2", contact{}); !errors.Is(err, vault.ErrErased) {
-		t.Errorf("putting for somebody erased: %v", err)
-	}
-	if err := v.Get(t.Context(), "ref-bob", &got); err != nil || got.Name != "bob" {
-		t.Errorf("the other: %v, %v", got, err)
-	}
-	if err := v.Get(t.Context(), "unknown", &got); !errors.Is(err, vault.ErrNotFound) {
-		t.Errorf("unknown: %v", err)
-	}
+		var got contact
+		if err := v.Get(t.Context(), "ref-ada", &got); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("erased: %v, %v", got, err)
+		}
+		if err := v.Put(t.Context(), "ada", "ref-ada-2", contact{}); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("putting for somebody erased: %v", err)
+		}
+		if err := v.Get(t.Context(), "ref-bob", &got); err != nil || got.Name != "bob" {
+			t.Errorf("the other: %v, %v", got, err)
+		}
+		if err := v.Get(t.Context(), "unknown", &got); !errors.Is(err, vault.ErrNotFound) {
+			t.Errorf("unknown: %v", err)
+		}
+	})
 }
 
 func TestAnErasedKeyIsInNoFile(t *testing.T) {
@@ -139,23 +155,26 @@ func found(t *testing.T, dir string, content []byte) string {
 
 func TestManyPutAtOnce(t *testing.T) {
 	t.Parallel()
-	v := open(t, t.TempDir())
-	defer func() { _ = v.Close() }()
-	var wg sync.WaitGroup
-	for n := range 500 {
-		wg.Go(func() {
-			if err := v.Put(t.Context(), fmt.Sprint("s", n%50), fmt.Sprint("r", n), n); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	for n := range 500 {
-		var got int
-		if err := v.Get(t.Context(), fmt.Sprint("r", n), &got); err != nil || got != n {
-			t.Fatalf("r%d is %d, %v", n, got, err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		var wg sync.WaitGroup
+		for n := range 500 {
+			wg.Go(func() {
+				if err := v.Put(t.Context(), fmt.Sprint("s", n%50), fmt.Sprint("r", n), n); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-	}
+		wg.Wait()
+		for n := range 500 {
+			var got int
+			if err := v.Get(t.Context(), fmt.Sprint("r", n), &got); err != nil || got != n {
+				t.Fatalf("r%d is %d, %v", n, got, err)
+			}
+		}
+	})
 }
 
 func TestSealedThingsOpenOnlyWithTheirKeyAndPurpose(t *testing.T) {
@@ -215,69 +234,103 @@ func TestTheMasterKeyIsKeptPrivatelyOrGiven(t *testing.T) {
 
 func TestSomebodyWhoComesBackAfterBeingForgottenIsSomebodyElse(t *testing.T) {
 	t.Parallel()
-	v := open(t, t.TempDir())
-	defer func() { _ = v.Close() }()
-	seen := map[string]bool{}
-	for generation := range 3 {
-		subject, err := v.Current(t.Context(), " Ada@example.com")
-		if err != nil || seen[subject] || (generation == 0) != (subject == v.Subject("ada@example.com")) {
-			t.Fatalf("generation %d is %s, %v", generation, subject, err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		seen := map[string]bool{}
+		for generation := range 3 {
+			subject, err := v.Current(t.Context(), " Ada@example.com")
+			if err != nil || seen[subject] || (generation == 0) != (subject == v.Subject("ada@example.com")) {
+				t.Fatalf("generation %d is %s, %v", generation, subject, err)
+			}
+			seen[subject] = true
+			ref := fmt.Sprint("r", generation)
+			if err := v.Put(t.Context(), subject, ref, contact{Name: "Ada"}); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := v.Current(t.Context(), "ada@example.com"); err != nil || again != subject {
+				t.Errorf("the same person is %s and then %s, %v", subject, again, err)
+			}
+			if err := v.Erase(t.Context(), subject); err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Get(t.Context(), ref, &contact{}); !errors.Is(err, vault.ErrErased) {
+				t.Errorf("generation %d: %v", generation, err)
+			}
 		}
-		seen[subject] = true
-		ref := fmt.Sprint("r", generation)
-		if err := v.Put(t.Context(), subject, ref, contact{Name: "Ada"}); err != nil {
-			t.Fatal(err)
-		}
-		if again, err := v.Current(t.Context(), "ada@example.com"); err != nil || again != subject {
-			t.Errorf("the same person is %s and then %s, %v", subject, again, err)
-		}
-		if err := v.Erase(t.Context(), subject); err != nil {
-			t.Fatal(err)
-		}
-		if err := v.Get(t.Context(), ref, &contact{}); !errors.Is(err, vault.ErrErased) {
-			t.Errorf("generation %d: %v", generation, err)
-		}
-	}
+	})
 }
 
 func TestWhatIsRetiredIsReadButNotAddedTo(t *testing.T) {
 	t.Parallel()
-	v := open(t, t.TempDir())
-	defer func() { _ = v.Close() }()
-	put := func(ref string) error { return v.Put(t.Context(), "ada", ref, contact{Name: "Ada"}) }
-	if err := put("r1"); err != nil {
-		t.Fatal(err)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		put := func(ref string) error { return v.Put(t.Context(), "ada", ref, contact{Name: "Ada"}) }
+		if err := put("r1"); err != nil {
+			t.Fatal(err)
+		}
+		noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+		key, since, err := v.Retire(t.Context(), "ada", noon)
+		if err != nil || key == "" || !since.Equal(noon) {
+			t.Fatalf("retired %q since %s, %v", key, since, err)
+		}
+		if again, first, err := v.Retire(t.Context(), "ada", noon.Add(time.Hour)); err != nil || again != key || !first.Equal(noon) {
+			t.Errorf("retired again %q since %s, %v", again, first, err)
+		}
+		if err := put("r2"); !errors.Is(err, vault.ErrRetired) {
+			t.Errorf("something was added: %v", err)
+		}
+		if entries, err := v.Of(t.Context(), "ada"); err != nil || len(entries) != 1 || !strings.Contains(string(entries[0].Data), "Ada") {
+			t.Errorf("there is %s, %v", entries, err)
+		}
+		if err := errors.Join(v.Resume(t.Context(), "ada"), put("r2")); err != nil {
+			t.Errorf("resumed: %v", err)
+		}
+		if err := v.Erase(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := v.Retire(t.Context(), "ada", noon); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("retiring somebody erased: %v", err)
+		}
+		if err := v.Resume(t.Context(), "ada"); err != nil {
+			t.Error(err)
+		}
+		if _, err := v.Of(t.Context(), "ada"); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("resuming brought something back: %v", err)
+		}
+		if known, _, err := v.Known(t.Context(), "nobody"); known || err != nil {
+			t.Errorf("nobody is known: %v", err)
+		}
+	})
+}
+
+// Two processes that meet the same people for the first time at once agree on
+// their keys.
+func TestProcessesThatShareAVaultReadWhatTheOtherPut(t *testing.T) {
+	t.Parallel()
+	e := databasetest.Postgres(t)
+	processes := []*vault.Vault{openOn(t, e), openOn(t, e)}
+	var group sync.WaitGroup
+	for i, v := range processes {
+		defer func() { _ = v.Close() }()
+		for n := range 100 {
+			group.Go(func() {
+				if err := v.Put(t.Context(), fmt.Sprint("s", n), fmt.Sprintf("r%d-%d", i, n), n); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
-	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
-	key, since, err := v.Retire(t.Context(), "ada", noon)
-	if err != nil || key == "" || !since.Equal(noon) {
-		t.Fatalf("retired %q since %s, %v", key, since, err)
-	}
-	if again, first, err := v.Retire(t.Context(), "ada", noon.Add(time.Hour)); err != nil || again != key || !first.Equal(noon) {
-		t.Errorf("retired again %q since %s, %v", again, first, err)
-	}
-	if err := put("r2"); !errors.Is(err, vault.ErrRetired) {
-		t.Errorf("something was added: %v", err)
-	}
-	if entries, err := v.Of(t.Context(), "ada"); err != nil || len(entries) != 1 || !strings.Contains(string(entries[0].Data), "Ada") {
-		t.Errorf("there is %s, %v", entries, err)
-	}
-	if err := errors.Join(v.Resume(t.Context(), "ada"), put("r2")); err != nil {
-		t.Errorf("resumed: %v", err)
-	}
-	if err := v.Erase(t.Context(), "ada"); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := v.Retire(t.Context(), "ada", noon); !errors.Is(err, vault.ErrErased) {
-		t.Errorf("retiring somebody erased: %v", err)
-	}
-	if err := v.Resume(t.Context(), "ada"); err != nil {
-		t.Error(err)
-	}
-	if _, err := v.Of(t.Context(), "ada"); !errors.Is(err, vault.ErrErased) {
-		t.Errorf("resuming brought something back: %v", err)
-	}
-	if known, _, err := v.Known(t.Context(), "nobody"); known || err != nil {
-		t.Errorf("nobody is known: %v", err)
+	group.Wait()
+	for i := range processes {
+		for n := range 100 {
+			var got int
+			if err := processes[1-i].Get(t.Context(), fmt.Sprintf("r%d-%d", i, n), &got); err != nil || got != n {
+				t.Fatalf("r%d-%d is %d, %v", i, n, got, err)
+			}
+		}
 	}
 }

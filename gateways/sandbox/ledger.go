@@ -69,7 +69,7 @@ func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := database.Open(ctx, database.Config{Path: cfg.Ledger, Migrations: files})
+	db, err := database.Open(ctx, database.Config{Path: cfg.Ledger, Server: cfg.Server, Migrations: files})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ const columns = `key, ref, status, amount, currency, method, code, message, expi
 const insertEntry = `
 	INSERT INTO authorisations (key, ref, status, amount, currency, method, code, message, expires_at, return_url)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (key) DO UPDATE SET asked = asked + 1
+	ON CONFLICT (key) DO UPDATE SET asked = authorisations.asked + 1
 	RETURNING ` + columns
 
 // enter writes an entry, or counts that its key was asked for once more and

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
@@ -29,14 +30,19 @@ func eur(amount int64) domain.Money { return domain.Money{Amount: amount, Curren
 // audited when the test ends.
 func authorised(t *testing.T, method string) (*sandbox.Server, *sandbox.Client) {
 	t.Helper()
-	s := start(t, filepath.Join(t.TempDir(), "ledger.db"))
+	return authorisedOn(t, databasetest.SQLite(t), method)
+}
+
+func authorisedOn(t *testing.T, e databasetest.Engine, method string) (*sandbox.Server, *sandbox.Client) {
+	t.Helper()
+	s := startOn(t, e)
 	t.Cleanup(func() { _ = s.Stop(t.Context()) })
 	t.Cleanup(func() {
 		if err := s.Audit(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
-	c := gateway(t, s)
+	c := gatewayOn(t, e, s)
 	if _, err := c.Authorise(t.Context(), pay("k", method, 1000)); err != nil {
 		t.Fatal(err)
 	}
@@ -45,41 +51,44 @@ func authorised(t *testing.T, method string) (*sandbox.Server, *sandbox.Client) 
 
 func TestMoneyIsCapturedAndRefundedWithinLimits(t *testing.T) {
 	t.Parallel()
-	_, c := authorised(t, "sandbox:approved")
-	for _, step := range []struct {
-		name   string
-		do     func() (payment.Movement, error)
-		status payment.MovementStatus
-		code   string
-	}{
-		{"a part", capture(t, c, "c1", 600, false), payment.Done, ""},
-		{"the same again", capture(t, c, "c1", 600, false), payment.Done, ""},
-		{"more than is left", capture(t, c, "c2", 401, false), payment.Failed, "amount-too-large"},
-		{"what failed, again", capture(t, c, "c2", 401, false), payment.Failed, "amount-too-large"},
-		{"more than was captured", refund(t, c, "r1", 601), payment.Failed, "amount-too-large"},
-		{"a part back", refund(t, c, "r2", 500), payment.Done, ""},
-		{"the same part back again", refund(t, c, "r2", 500), payment.Done, ""},
-		{"more back than is left", refund(t, c, "r3", 101), payment.Failed, "amount-too-large"},
-		{"the last part", capture(t, c, "c3", 300, true), payment.Done, ""},
-		{"after the last part", capture(t, c, "c4", 1, false), payment.Failed, "amount-too-large"},
-		{"nothing", capture(t, c, "c5", 0, false), payment.Failed, "amount-invalid"},
-	} {
-		got, err := step.do()
-		if err != nil || got.Status != step.status || got.Code != step.code {
-			t.Errorf("%s: %+v, %v; want %s %s", step.name, got, err, step.status, step.code)
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		_, c := authorisedOn(t, e, "sandbox:approved")
+		for _, step := range []struct {
+			name   string
+			do     func() (payment.Movement, error)
+			status payment.MovementStatus
+			code   string
+		}{
+			{"a part", capture(t, c, "c1", 600, false), payment.Done, ""},
+			{"the same again", capture(t, c, "c1", 600, false), payment.Done, ""},
+			{"more than is left", capture(t, c, "c2", 401, false), payment.Failed, "amount-too-large"},
+			{"what failed, again", capture(t, c, "c2", 401, false), payment.Failed, "amount-too-large"},
+			{"more than was captured", refund(t, c, "r1", 601), payment.Failed, "amount-too-large"},
+			{"a part back", refund(t, c, "r2", 500), payment.Done, ""},
+			{"the same part back again", refund(t, c, "r2", 500), payment.Done, ""},
+			{"more back than is left", refund(t, c, "r3", 101), payment.Failed, "amount-too-large"},
+			{"the last part", capture(t, c, "c3", 300, true), payment.Done, ""},
+			{"after the last part", capture(t, c, "c4", 1, false), payment.Failed, "amount-too-large"},
+			{"nothing", capture(t, c, "c5", 0, false), payment.Failed, "amount-invalid"},
+		} {
+			got, err := step.do()
+			if err != nil || got.Status != step.status || got.Code != step.code {
+				t.Errorf("%s: %+v, %v; want %s %s", step.name, got, err, step.status, step.code)
+			}
 		}
-	}
-	if _, err := capture(t, c, "c1", 1, false)(); err == nil || errors.Is(err, payment.ErrUnknownOutcome) {
-		t.Errorf("an id for another amount: %v", err)
-	}
-	found, err := c.Find(t.Context(), "k")
-	if err != nil || found.Captured != eur(900) || found.Refunded != eur(500) || found.Status != payment.Authorised {
-		t.Errorf("afterwards: %+v, %v", found, err)
-	}
-	var refused *payment.RefusedError
-	if _, err := c.Void(t.Context(), "k"); !errors.As(err, &refused) || refused.Code != "already-captured" {
-		t.Errorf("void of what was captured: %v", err)
-	}
+		if _, err := capture(t, c, "c1", 1, false)(); err == nil || errors.Is(err, payment.ErrUnknownOutcome) {
+			t.Errorf("an id for another amount: %v", err)
+		}
+		found, err := c.Find(t.Context(), "k")
+		if err != nil || found.Captured != eur(900) || found.Refunded != eur(500) || found.Status != payment.Authorised {
+			t.Errorf("afterwards: %+v, %v", found, err)
+		}
+		var refused *payment.RefusedError
+		if _, err := c.Void(t.Context(), "k"); !errors.As(err, &refused) || refused.Code != "already-captured" {
+			t.Errorf("void of what was captured: %v", err)
+		}
+	})
 }
 
 func capture(t *testing.T, c payment.Provider, id string, amount int64, final bool) func() (payment.Movement, error) {
@@ -437,31 +446,34 @@ func TestCallbacksThatAreOldOrNotOursAreRefused(t *testing.T) {
 // Whoever asks at once for captures and refunds never gets more than there is.
 func TestManyAtOnceNeverExceedWhatThereIs(t *testing.T) {
 	t.Parallel()
-	s, _ := authorised(t, "sandbox:approved")
-	c := sandbox.NewClient(s.URL(), 5*time.Second)
-	t.Cleanup(c.Close)
-	var group sync.WaitGroup
-	for i := range 20 {
-		group.Go(func() {
-			if _, err := capture(t, c, fmt.Sprint("c", i%15), 100, false)(); err != nil {
-				t.Error(err)
-			}
-			if _, err := refund(t, c, fmt.Sprint("r", i%15), 90)(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	entries, err := s.Entries(t.Context())
-	if err != nil || len(entries) != 1 || entries[0].Captured != 1000 || entries[0].Refunded > 1000 {
-		t.Errorf("%+v, %v", entries, err)
-	}
-	movements, err := s.Movements(t.Context())
-	want := sandbox.Movement{Kind: "capture", ID: "c0", Key: "k", Status: "done", Amount: 100, Currency: "EUR", Asked: 2}
-	if err != nil || len(movements) != 30 {
-		t.Fatalf("%d movements, %v", len(movements), err)
-	}
-	if diff := cmp.Diff(want, movements[0], cmpopts.IgnoreFields(sandbox.Movement{}, "Ref", "Status", "Code", "Message")); diff != "" {
-		t.Errorf("the first (-want +got):\n%s", diff)
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		s, _ := authorisedOn(t, e, "sandbox:approved")
+		c := sandbox.NewClient(s.URL(), time.Minute)
+		t.Cleanup(c.Close)
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				if _, err := capture(t, c, fmt.Sprint("c", i%15), 100, false)(); err != nil {
+					t.Error(err)
+				}
+				if _, err := refund(t, c, fmt.Sprint("r", i%15), 90)(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		entries, err := s.Entries(t.Context())
+		if err != nil || len(entries) != 1 || entries[0].Captured != 1000 || entries[0].Refunded > 1000 {
+			t.Errorf("%+v, %v", entries, err)
+		}
+		movements, err := s.Movements(t.Context())
+		want := sandbox.Movement{Kind: "capture", ID: "c0", Key: "k", Status: "done", Amount: 100, Currency: "EUR", Asked: 2}
+		if err != nil || len(movements) != 30 {
+			t.Fatalf("%d movements, %v", len(movements), err)
+		}
+		if diff := cmp.Diff(want, movements[0], cmpopts.IgnoreFields(sandbox.Movement{}, "Ref", "Status", "Code", "Message")); diff != "" {
+			t.Errorf("the first (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -26,14 +26,17 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/database"
 )
 
 // Config is how the service behaves.
 type Config struct {
-	Ledger       string        // path of its SQLite file
-	Delay        time.Duration // how late a late answer is; longer than the client waits
-	Expiry       time.Duration // how long an authorisation holds; 7 days when zero
-	ActionExpiry time.Duration // how long a shopper is waited for; 15 minutes when zero
+	Ledger       string           // path of its SQLite file
+	Server       *database.Server // the Postgres to use instead, which other processes' services share; nil is SQLite
+	Delay        time.Duration    // how late a late answer is; longer than the client waits
+	Expiry       time.Duration    // how long an authorisation holds; 7 days when zero
+	ActionExpiry time.Duration    // how long a shopper is waited for; 15 minutes when zero
 	Now          func() time.Time
 	// CallbackURL is told what no answer said, until it answers with 2xx: what
 	// was answered too late, what the shopper or the bank did, what time did.

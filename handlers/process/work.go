@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
@@ -83,7 +84,7 @@ func (p *Processor) record(ctx context.Context, l *log, t Task, failure error) e
 		return nil
 	}
 	switch {
-	case errors.Is(failure, eventstore.ErrUnavailable):
+	case errors.Is(failure, eventstore.ErrUnavailable), errors.Is(failure, database.ErrUnavailable):
 		// Nothing is wrong with the task. Whether the store is away for all
 		// shows at the next thing that is read or recorded.
 		p.Logger.WarnContext(ctx, "a task of an order waits for the store", "order", t.OrderID, "task", t.Key(), "error", failure)
