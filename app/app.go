@@ -52,7 +52,9 @@ type App struct {
 	keys         *vault.Keyring
 	adminKey     string
 	adminKeyMade bool
-	eventStore   string // connection string
+	eventStore   string    // connection string
+	postgres     *postgres // nil where nothing is shared: with SQLite
+	owner        string    // of what one process has at a time
 
 	client   *eventstore.Client
 	store    eventstore.Store // client, traced
@@ -66,7 +68,7 @@ type App struct {
 
 // New checks what can be checked before anything is started.
 func New(cfg configs.Config, options Options) (*App, error) {
-	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger)}
+	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger), owner: local}
 	if len(options.Roles) == 0 {
 		return nil, errors.New("a process needs at least one role")
 	}
@@ -80,13 +82,11 @@ func New(cfg configs.Config, options Options) (*App, error) {
 
 // Start starts every part. When it fails, what was started is for Stop.
 func (a *App) Start(ctx context.Context) error {
-	for _, role := range a.options.Roles {
-		if err := a.lockRole(role); err != nil {
-			return err
-		}
+	if err := a.lockRoles(); err != nil {
+		return err
 	}
 	for _, start := range []func(context.Context) error{
-		a.startAdminKey, a.startPprof, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startJobs, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startJobs, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err
@@ -154,7 +154,11 @@ func (a *App) startClient(context.Context) error {
 }
 
 func (a *App) startVault(ctx context.Context) (err error) {
-	a.vault, err = vault.Open(ctx, filepath.Join(a.cfg.DataDir, "vault.db"), a.keys)
+	if a.shared() {
+		a.vault, err = vault.OpenShared(ctx, a.server(), a.keys)
+	} else {
+		a.vault, err = vault.Open(ctx, filepath.Join(a.cfg.DataDir, "vault.db"), a.keys)
+	}
 	if err != nil {
 		return fmt.Errorf("open the vault: %w", err)
 	}

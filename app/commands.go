@@ -113,7 +113,7 @@ func (a *App) startCheckout(ctx context.Context) error {
 		c.recovery = &checkout.Recovery{
 			Service: c.checkout, Open: openCheckouts{a.models.checkouts}, Logger: a.logger, Interval: cfg.RecoverEvery,
 		}
-		a.life.run("checkout recovery", c.recovery.Run)
+		a.runAlone("checkout recovery", c.recovery.Run)
 	}
 	a.startDrafts()
 	a.startFulfilment()

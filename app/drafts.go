@@ -11,6 +11,6 @@ func (a *App) startDrafts() {
 	c.drafts = &drafts.Service{Store: a.store, Vault: a.vault, Checkouts: c.checkout, Now: a.now}
 	if a.has(RoleHandlers) {
 		recovery := &drafts.Recovery{Service: c.drafts, List: a.models.drafts, Logger: a.logger}
-		a.life.run("recovery of drafts", recovery.Run)
+		a.runAlone("recovery of drafts", recovery.Run)
 	}
 }

@@ -21,7 +21,7 @@ func (a *App) startGatewayCallbacks() {
 		sweeper := &gatewaycallbacks.Sweeper{
 			Service: c.gatewayCallbacks, Waiting: waitingCallbacks{a.models.callbacks}, Interval: a.cfg.Checkout.RecoverEvery,
 		}
-		a.life.run("gateways' callbacks that wait", sweeper.Run)
+		a.runAlone("gateways' callbacks that wait", sweeper.Run)
 	}
 }
 

@@ -48,7 +48,7 @@ func (a *App) protection() payment.Protection {
 func (a *App) startSandbox(ctx context.Context) (payment.Provider, error) {
 	secret := base64.RawURLEncoding.EncodeToString(a.keys.Derive("sandbox gateway's callbacks"))
 	server, err := sandbox.Listen(ctx, a.cfg.SandboxAddr, sandbox.Config{
-		Ledger: filepath.Join(a.cfg.DataDir, "sandbox.db"), Delay: 2 * a.cfg.Checkout.GatewayTimeout, Now: a.now, CallbackSecret: secret,
+		Ledger: filepath.Join(a.cfg.DataDir, "sandbox.db"), Server: a.server(), Delay: 2 * a.cfg.Checkout.GatewayTimeout, Now: a.now, CallbackSecret: secret,
 		TellAll: a.cfg.SandboxCallbacks == configs.SandboxTellsAll,
 	})
 	if err != nil {

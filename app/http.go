@@ -74,15 +74,24 @@ func (a *App) routes(metrics http.Handler) *api.API {
 
 		SigningKeys: a.hooks.keys, Egress: a.egress(),
 
-		Checks:     []api.Check{{Name: "event store", Run: a.client.Ping}},
-		Metrics:    metrics,
-		CursorKey:  a.keys.Derive("api cursors"),
-		TraceID:    traceID,
-		Logger:     a.logger,
-		Now:        a.now,
-		NewID:      newID,
-		Tasks:      a.models.tasks,
+		Checks:    a.checks(),
+		Metrics:   metrics,
+		CursorKey: a.keys.Derive("api cursors"),
+		TraceID:   traceID,
+		Logger:    a.logger,
+		Now:       a.now,
+		NewID:     newID,
+		Tasks:     a.models.tasks,
 	}
+}
+
+// checks are what has to answer for the platform to be ready.
+func (a *App) checks() []api.Check {
+	checks := []api.Check{{Name: "event store", Run: a.client.Ping}}
+	if a.shared() {
+		checks = append(checks, api.Check{Name: "database", Run: a.server().Ping})
+	}
+	return checks
 }
 
 func traceID(ctx context.Context) string {

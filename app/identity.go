@@ -28,6 +28,9 @@ func (a *App) startIdentity(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the event store at %s for its name: %w; is it running?", a.EventStore(), err)
 	}
+	if a.shared() {
+		return a.sharedIdentity(ctx, log)
+	}
 	path := filepath.Join(a.cfg.DataDir, "log.id")
 	kept, err := os.ReadFile(path) //nolint:gosec // a path of the operator's
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -45,6 +48,17 @@ func (a *App) startIdentity(ctx context.Context) error {
 		return fmt.Errorf("keep the event store's name: %w", err)
 	}
 	return nil
+}
+
+// sharedIdentity makes sure of the same for a Postgres.
+func (a *App) sharedIdentity(ctx context.Context, log identity) error {
+	kept, err := a.postgres.fact(ctx, factLog, log.String())
+	if err != nil || kept == log.String() {
+		return err
+	}
+	return fmt.Errorf("%s holds read models and cursors of %s: "+
+		"connect to that one, or name another database; to begin anew on this one, drop every schema there but vault, public and sandbox",
+		a.server(), log.otherThan(kept))
 }
 
 // An identity tells a log from every other one in which positions mean

@@ -51,7 +51,7 @@ func (a *App) startJobs(context.Context) error {
 		Service: c.jobs, Todo: dueJobs{a.models.jobs}, Callbacks: jobCallbacks{c.callbacks}, Document: api.JobDocument,
 		Logger: a.logger, Random: rand.Float64, CallbackWaits: waits,
 	}
-	a.life.run("jobs", runner.Run)
+	a.runAlone("jobs", runner.Run)
 	return nil
 }
 

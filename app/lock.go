@@ -8,10 +8,24 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// owner is the name under which this data folder's process owns endpoints. It
+// local is the name under which this data folder's process owns endpoints. It
 // may be the same at each start, because the lock on the role makes sure that
 // an earlier owner is gone: so nothing has to wait for its lease to end.
-const owner = "local"
+const local = "local"
+
+// lockRoles locks the data folder for every role, unless what there is to lock
+// is in a Postgres.
+func (a *App) lockRoles() error {
+	if a.cfg.Database != "" {
+		return nil
+	}
+	for _, role := range a.options.Roles {
+		if err := a.lockRole(role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // lockRole makes sure that no other process works on the same files: they
 // belong to one process at a time.

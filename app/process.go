@@ -24,13 +24,13 @@ func (a *App) startProcess(context.Context) error {
 	sweeper := &stock.Sweeper{
 		Stock: a.commands.stock, Expired: expiredItems{a.models.stock}, Now: a.now, Logger: a.logger, Interval: a.cfg.Tasks.SweepEvery,
 	}
-	a.life.run("sweeper of reservations", sweeper.Run)
+	a.runAlone("sweeper of reservations", sweeper.Run)
 	processor := &tasks.Processor{
 		Tasks: dueTasks{a.models.tasks}, Handlers: a.taskHandlers(), Store: a.store, Now: a.now, Random: rand.Float64, Logger: a.logger,
 		Ready:    a.tasksListed(),
 		Interval: a.cfg.Tasks.Every, Timeout: a.cfg.Tasks.Timeout, Workers: a.cfg.Tasks.Workers,
 	}
-	a.life.run("tasks of orders", processor.Run)
+	a.runAlone("tasks of orders", processor.Run)
 	return nil
 }
 

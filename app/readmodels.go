@@ -65,6 +65,7 @@ func (a *App) startReadModels(ctx context.Context) error {
 	} {
 		r, err := projections.Open(ctx, p, projections.Config{
 			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
+			Server: a.server(), Owner: a.owner,
 		})
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ type hooks struct {
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
-	db, err := database.Open(ctx, database.Config{Path: filepath.Join(a.cfg.DataDir, "webhooks.db"), Migrations: ledger.Migrations()})
+	db, err := database.Open(ctx, database.Config{Path: filepath.Join(a.cfg.DataDir, "webhooks.db"), Server: a.server(), Migrations: ledger.Migrations()})
 	if err != nil {
 		return fmt.Errorf("open the webhooks' database: %w", err)
 	}
@@ -61,7 +61,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 func (a *App) webhooksConfig() webhooks.Config {
 	cfg := a.cfg.Webhooks
 	return webhooks.Config{
-		Owner: owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
+		Owner: a.owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
 		PerHost: cfg.PerHost, PerProcess: cfg.PerProcess, Warn: cfg.WarnAfter, GiveUp: cfg.DisableAfter,
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	DataDir         string        `name:"data-dir" env:"WAYBILL_DATA_DIR" default:"./data" type:"path" help:"Folder of the embedded node, the read models and the keys."`
 	EventStore      string        `name:"eventstore" env:"WAYBILL_EVENTSTORE" help:"Connection string (esdb://…) of an EventStoreDB; empty runs the embedded node."`
 	NodeAddr        string        `name:"node-addr" env:"WAYBILL_NODE_ADDR" default:"127.0.0.1:2113" help:"Where the embedded node listens; port 0 picks one."`
-	Database        string        `name:"database" env:"WAYBILL_DATABASE" help:"Reserved for postgres://…; this version keeps read models in SQLite below the data folder and wants it empty."`
+	Database        string        `name:"database" env:"WAYBILL_DATABASE" help:"Postgres (postgres://user:password@host:port/database) for read models, personal data and the state of webhooks, which several processes may share; empty keeps them in SQLite files below the data folder."`
 	AdminKey        string        `name:"admin-key" env:"WAYBILL_ADMIN_KEY" help:"The first API key, scope admin, at least 16 characters; empty makes one, prints it once and keeps it in the data folder."`
 	MasterKey       string        `name:"master-key" env:"WAYBILL_MASTER_KEY" help:"Base64 of 32 bytes that encrypt secrets and personal data; empty keeps one in the data folder."`
 	LogLevel        string        `name:"log-level" env:"WAYBILL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe line that is logged: debug, info, warn, error."`
@@ -32,6 +32,8 @@ type Config struct {
 	Warehouse       string        `name:"warehouse" env:"WAYBILL_WAREHOUSE" help:"URL (http://…) of the warehouse's system, see docs/warehouse.md; empty means that people pick and record parcels through the API."`
 
 	SandboxCallbacks string `name:"sandbox-callbacks" env:"WAYBILL_SANDBOX_CALLBACKS" default:"news" enum:"none,news,all" help:"What the sandbox gateway tells this process by signed callbacks: none; news, which is what its answers did not say; all, which is every change, as some gateways do."`
+
+	DatabaseConnections int `name:"database-connections" env:"WAYBILL_DATABASE_CONNECTIONS" default:"24" help:"Connections to Postgres that this process has at most, 4 to 1000."`
 
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 
@@ -118,8 +120,11 @@ func (c Config) Validate() error {
 		bad("pprof-addr", "%q is not a loopback host:port; a profile tells too much to be public", c.PprofAddr)
 	}
 	c.Node.validate(bad)
-	if c.Database != "" {
-		bad("database", "read models in Postgres are not supported by this version; leave it empty for SQLite")
+	if u, err := url.Parse(c.Database); c.Database != "" && (err != nil || !slices.Contains([]string{"postgres", "postgresql"}, u.Scheme)) {
+		bad("database", "%q is not a connection string; write postgres://user:password@host:5432/database, or leave it empty for SQLite", Redacted(c.Database))
+	}
+	if c.DatabaseConnections < 4 || c.DatabaseConnections > 1000 {
+		bad("database-connections", "%d is not between 4 and 1000", c.DatabaseConnections)
 	}
 	if n := len(c.AdminKey); n > 0 && n < 16 {
 		bad("admin-key", "has %d characters; it needs at least 16", n)

@@ -76,7 +76,7 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 		t.Fatalf("the defaults are refused: %v", err)
 	}
 	cfg.HTTPAddr, cfg.EventStore, cfg.AdminKey = "nowhere", "http://user:secret@x", "short"
-	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes, cfg.MaxBulkBytes = "postgres://x", 65, 1, 1
+	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes, cfg.MaxBulkBytes = "mysql://x", 65, 1, 1
 	cfg.Tasks.Workers, cfg.Tasks.Every = 257, 0
 	cfg.Warehouse = "ftp://user:secret@x"
 	cfg.Webhooks.Schedule, cfg.PprofAddr = []time.Duration{0}, "0.0.0.0:6060"
