@@ -12,7 +12,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,8 +26,10 @@ type Process struct {
 	as   *syscall.Credential // Postgres refuses to run as root
 	sync bool
 
-	alive *os.File // the process ends when this is closed, at the latest with us
-	shell *exec.Cmd
+	server *exec.Cmd
+	ended  chan struct{} // closed when the server has
+	watch  *exec.Cmd
+	alive  *os.File // the input of watch
 }
 
 // Start starts a Postgres that waits for the disk as it should, and ends it
@@ -142,13 +143,13 @@ func (p *Process) initialise(locale ...string) error {
 	return nil
 }
 
-// watch runs a server until nobody holds the other end of its input any more,
-// however that came, and then tidies up if it is told to.
-const watch = `"$0" "$@" & server=$!
-read -r last
-kill -QUIT $server 2>/dev/null
-wait $server
-[ "$last" = stay ] || rm -rf "$PWD"`
+// watch ends a server and tidies up when nobody holds the other end of its
+// input any more, however that came, unless it is told to let it be.
+const watch = `read -r last
+[ "$last" = done ] && exit
+kill -QUIT "$0"
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do kill -0 "$0" || break; sleep 0.1; done
+rm -rf "$1"`
 
 // Run starts the server, again after [Process.Kill], and waits until it
 // answers. It has the same address each time.
@@ -161,35 +162,58 @@ func (p *Process) Run() error {
 		p.port = listener.Addr().(*net.TCPAddr).Port
 		_ = listener.Close()
 	}
+	const patience = time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		if err := p.launch(); err != nil {
+			return err
+		}
+		err := p.answers(ctx)
+		if !errors.Is(err, errEnded) {
+			return err
+		}
+		// What is left of one that was killed takes a moment to be gone.
+		p.letBe()
+	}
+}
+
+func (p *Process) launch() error {
 	args := []string{
-		"-c", watch, filepath.Join(programs(), "postgres"), "-D", p.data(), "-k", p.dir, "-p", strconv.Itoa(p.port),
+		"-D", p.data(), "-k", p.dir, "-p", strconv.Itoa(p.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB",
 	}
 	if !p.sync {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
-	read, write, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	defer read.Close()
-	p.shell, p.alive = p.command("sh", args...), write
-	p.shell.Stdin, p.shell.Stdout, p.shell.Stderr = read, log, log
-	if err := p.shell.Start(); err != nil {
+	p.server = p.command(filepath.Join(programs(), "postgres"), args...)
+	p.server.Stdout, p.server.Stderr = log, log
+	if err := p.server.Start(); err != nil {
 		return err
 	}
-	return p.answers()
+	server, ended := p.server, make(chan struct{})
+	p.ended = ended
+	go func() { defer close(ended); _ = server.Wait() }()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	p.watch, p.alive = p.command("sh", "-c", watch, strconv.Itoa(server.Process.Pid), p.dir), write
+	p.watch.Stdin = read
+	return p.watch.Start()
 }
 
-func (p *Process) answers() error {
-	const patience = time.Minute
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+var errEnded = errors.New("the server has ended")
+
+func (p *Process) log() string { return filepath.Join(p.dir, "log") }
+
+func (p *Process) answers(ctx context.Context) error {
 	for {
 		conn, err := pgx.Connect(ctx, p.url())
 		if err == nil {
@@ -197,8 +221,14 @@ func (p *Process) answers() error {
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
+		case <-p.ended:
+			if ctx.Err() == nil {
+				return errEnded
+			}
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
+		}
+		if ctx.Err() != nil {
+			log, _ := os.ReadFile(p.log())
 			return fmt.Errorf("Postgres does not answer: %w\n%s", err, log)
 		}
 	}
@@ -210,28 +240,27 @@ func (p *Process) url() string {
 	return "postgres://waybill@/postgres?" + query.Encode()
 }
 
-// Kill ends the server and everything it started at once, as a power cut does.
+// Kill ends the server at once, as a lack of memory does: nothing is written
+// any more, nobody is told.
 func (p *Process) Kill() error {
-	first, err := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
-	if err != nil {
-		return err
+	if err := p.server.Process.Kill(); err != nil {
+		return fmt.Errorf("kill Postgres: %w", err)
 	}
-	line, _, _ := strings.Cut(string(first), "\n")
-	pid, err := strconv.Atoi(line)
-	if err != nil {
-		return err
-	}
-	// All are in one group with the shell that watches.
-	if err := syscall.Kill(-p.shell.Process.Pid, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill Postgres %d: %w", pid, err)
-	}
-	_ = p.shell.Wait()
-	return p.alive.Close()
+	p.letBe()
+	return nil
+}
+
+// letBe waits for a server that ends, and ends who watches it.
+func (p *Process) letBe() {
+	<-p.ended
+	_, _ = p.alive.WriteString("done\n")
+	_ = p.alive.Close()
+	_ = p.watch.Wait()
 }
 
 func (p *Process) end() {
 	if p.alive.Close() == nil {
-		_ = p.shell.Wait()
+		_ = p.watch.Wait()
 	}
 	_ = os.RemoveAll(p.dir)
 }
