@@ -65,28 +65,33 @@ func BenchmarkRebuild(b *testing.B) {
 			}
 		}},
 	} {
-		b.Run(c.name, func(b *testing.B) {
-			h := newHistory(b)
-			for i := range events {
-				c.record(h, i)
-			}
-			for b.Loop() {
-				b.StopTimer()
-				for i, e := range h.events { // forget what was decoded
-					h.events[i] = h.codec.Bind(e)
+		for _, engine := range []struct {
+			name string
+			open func(testing.TB) databasetest.Engine
+		}{{"SQLite", databasetest.SQLite}, {"Postgres", databasetest.Postgres}} {
+			b.Run(c.name+"/"+engine.name, func(b *testing.B) {
+				h, e := newHistory(b), engine.open(b)
+				for i := range events {
+					c.record(h, i)
 				}
-				r := h.open(c.projection, databasetest.SQLite(b))
-				b.StartTimer()
-				for i := 0; i < events; i += 512 {
-					if err := r.Apply(b.Context(), h.page(c.projection, i, i+512)); err != nil {
-						b.Fatal(err)
+				for b.Loop() {
+					b.StopTimer()
+					for i, e := range h.events { // forget what was decoded
+						h.events[i] = h.codec.Bind(e)
 					}
+					r := h.open(c.projection, e.Another(b))
+					b.StartTimer()
+					for i := 0; i < len(h.events); i += 512 {
+						if err := r.Apply(b.Context(), h.page(c.projection, i, i+512)); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.StopTimer()
+					_ = r.Close()
+					b.StartTimer()
 				}
-				b.StopTimer()
-				_ = r.Close()
-				b.StartTimer()
-			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
+				b.ReportMetric(float64(len(h.events))*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
 	}
 }
