@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -240,14 +241,43 @@ func (p *Process) url() string {
 	return "postgres://waybill@/postgres?" + query.Encode()
 }
 
-// Kill ends the server at once, as a lack of memory does: nothing is written
-// any more, nobody is told.
+// Kill ends the server and everything it started at once, as a power cut does:
+// nothing is answered or written any more.
 func (p *Process) Kill() error {
-	if err := p.server.Process.Kill(); err != nil {
+	pid := p.server.Process.Pid
+	// A server that stands still starts nothing more.
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop Postgres: %w", err)
+	}
+	for _, child := range childrenOf(pid) {
+		_ = syscall.Kill(child, syscall.SIGKILL) // it may have ended by itself
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("kill Postgres: %w", err)
 	}
 	p.letBe()
 	return nil
+}
+
+// childrenOf finds the processes that a process started. Where there is no
+// /proc there are none, and they end by themselves a moment later.
+func childrenOf(pid int) (children []int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// pid (name) state parent; a name may have any characters.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
+			continue
+		}
+		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			children = append(children, child)
+		}
+	}
+	return children
 }
 
 // letBe waits for a server that ends, and ends who watches it.
