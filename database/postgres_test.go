@@ -274,3 +274,24 @@ func TestAServerThatCannotBeUsedIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// Those who make the same table at once do not fail because of each other.
+func TestATableIsMadeOnceByMany(t *testing.T) {
+	t.Parallel()
+	db := databasetest.Postgres(t).Open(t, "things", schema(things))
+	for n := range 5 {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				err := database.Retry(func() error {
+					_, err := db.Write.ExecContext(t.Context(), fmt.Sprintf(`CREATE TABLE IF NOT EXISTS more_%d (id BIGINT PRIMARY KEY)`, n))
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -34,6 +35,7 @@ const (
 	stateSerialization = "40001"
 	stateDeadlock      = "40P01"
 	stateReadOnly      = "25006" // the server has become a copy of another one
+	stateUnique        = "23505"
 	stateTooMany       = "53300"
 	statePassword      = "28P01"
 	stateRole          = "28000"
@@ -48,6 +50,17 @@ func sqlState(err error) string {
 	return ""
 }
 
+// inTheWay tells whether somebody else was the reason of a failure. Two that
+// make the same table where there is none meet in Postgres's own tables.
+func inTheWay(err error) bool {
+	answer := (*pgconn.PgError)(nil)
+	if !errors.As(err, &answer) {
+		return false
+	}
+	return answer.Code == stateSerialization || answer.Code == stateDeadlock ||
+		answer.Code == stateUnique && strings.HasPrefix(answer.ConstraintName, "pg_")
+}
+
 // attempts is how often something is tried that failed because of others.
 const attempts = 5
 
@@ -56,7 +69,7 @@ const attempts = 5
 func Retry(do func() error) (err error) {
 	for range attempts {
 		err = do()
-		if state := sqlState(err); state != stateSerialization && state != stateDeadlock {
+		if !inTheWay(err) {
 			break
 		}
 	}

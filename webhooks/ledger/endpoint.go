@@ -140,7 +140,8 @@ func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
 		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, disabled_reason = excluded.disabled_reason,
-			revision = excluded.revision, failing = excluded.failing, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets`, args...)
+			revision = excluded.revision, failing = excluded.failing, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets
+			WHERE wh_endpoint.revision <= excluded.revision`, args...)
 	return err
 }
 
