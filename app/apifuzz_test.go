@@ -23,6 +23,7 @@ import (
 	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/client"
 	"github.com/waybill-dev/waybill/configs"
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/tracing"
 )
 
@@ -45,42 +46,45 @@ const (
 // that follow from its own description, and judges each answer by it.
 func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	t.Parallel()
-	p := startFuzzed(t)
-	document, err := apifuzz.Read(p.get(t, "/openapi.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := apifuzz.Options{
-		BaseURL: p.url, Client: p.http, Keys: []apifuzz.Key{{Text: fuzzAdminKey, All: true}}, Words: p.words(t),
-		Rarely: []string{"createEndpoint", "issueAPIKey", "testEndpoint"}, Often: []string{"placeOrder", "shipOrder", "requestReturn"}, Huge: fuzzBody, Now: time.Now,
-		Seed: setting(t, fuzzSeedEnv, 1), Requests: int(setting(t, fuzzRequestsEnv, 2_500)), Length: fuzzLength, Workers: 4,
-	}
-	if os.Getenv(fuzzSeedEnv) != "" && os.Getenv(fuzzRequestsEnv) == "" {
-		options.Requests = fuzzLength
-	}
-	for _, scope := range scopes(document) {
-		key, id := p.issueKey(t, scope)
-		options.Keys = append(options.Keys, apifuzz.Key{Text: key, Scopes: []string{scope}, All: scope == "admin"})
-		options.Protected = append(options.Protected, id)
-	}
-	began := time.Now()
-	result := apifuzz.Run(t.Context(), document, options)
-	for _, failure := range result.Failures {
-		t.Errorf("%s\n  repeat it: %s=%d go test ./app -run EveryAnswer", failure, fuzzSeedEnv, failure.Session)
-	}
-	for slug := range result.Problems {
-		p.get(t, "/problems/"+slug)
-	}
-	var table strings.Builder
-	result.Print(&table)
-	t.Logf("%d requests in %s, seed %d\n%s", result.Requests, time.Since(began).Round(time.Millisecond), options.Seed, &table)
-	missing := slices.DeleteFunc(result.Unanswered(document), func(id string) bool { return slices.Contains(fuzzOutOfReach, id) })
-	if options.Requests >= fuzzThorough && len(missing) > 0 {
-		t.Errorf("of so many requests none of these succeeded: %v", missing)
-	}
-	if t.Failed() {
-		t.Logf("the platform's log:\n%s", p.log.String())
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		p := startFuzzed(t, on(e)...)
+		document, err := apifuzz.Read(p.get(t, "/openapi.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := apifuzz.Options{
+			BaseURL: p.url, Client: p.http, Keys: []apifuzz.Key{{Text: fuzzAdminKey, All: true}}, Words: p.words(t),
+			Rarely: []string{"createEndpoint", "issueAPIKey", "testEndpoint"}, Often: []string{"placeOrder", "shipOrder", "requestReturn"}, Huge: fuzzBody, Now: time.Now,
+			Seed: setting(t, fuzzSeedEnv, 1), Requests: int(setting(t, fuzzRequestsEnv, 2_500)), Length: fuzzLength, Workers: 4,
+		}
+		if os.Getenv(fuzzSeedEnv) != "" && os.Getenv(fuzzRequestsEnv) == "" {
+			options.Requests = fuzzLength
+		}
+		for _, scope := range scopes(document) {
+			key, id := p.issueKey(t, scope)
+			options.Keys = append(options.Keys, apifuzz.Key{Text: key, Scopes: []string{scope}, All: scope == "admin"})
+			options.Protected = append(options.Protected, id)
+		}
+		began := time.Now()
+		result := apifuzz.Run(t.Context(), document, options)
+		for _, failure := range result.Failures {
+			t.Errorf("%s\n  repeat it: %s=%d go test ./app -run EveryAnswer", failure, fuzzSeedEnv, failure.Session)
+		}
+		for slug := range result.Problems {
+			p.get(t, "/problems/"+slug)
+		}
+		var table strings.Builder
+		result.Print(&table)
+		t.Logf("%d requests in %s, seed %d\n%s", result.Requests, time.Since(began).Round(time.Millisecond), options.Seed, &table)
+		missing := slices.DeleteFunc(result.Unanswered(document), func(id string) bool { return slices.Contains(fuzzOutOfReach, id) })
+		if options.Requests >= fuzzThorough && len(missing) > 0 {
+			t.Errorf("of so many requests none of these succeeded: %v", missing)
+		}
+		if t.Failed() {
+			t.Logf("the platform's log:\n%s", p.log.String())
+		}
+	})
 }
 
 // fuzzOutOfReach are operations that nothing a stranger sends can make succeed:
@@ -121,6 +125,14 @@ type fuzzed struct {
 	http *http.Client
 	api  *client.Client
 	log  *tail
+}
+
+// on are the settings for an engine.
+func on(e databasetest.Engine) []string {
+	if e.URL == "" {
+		return nil
+	}
+	return []string{"--database", e.URL}
 }
 
 func startFuzzed(t *testing.T, settings ...string) *fuzzed {

@@ -11,48 +11,52 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/database/databasetest"
 )
 
 // A product is ordered, shipped, delivered, sent back and paid back: each step
 // is a request, and what follows from it happens by itself.
 func TestWhatAnOrderStillNeedsHappensByItself(t *testing.T) {
 	t.Parallel()
-	p := startFuzzed(t)
-	p.words(t)
-	placed, err := p.api.PlaceOrder(t.Context(), "k", client.PlaceOrder{
-		Customer: &client.Customer{Email: "a@example.com"}, Currency: "EUR",
-		Lines: []client.OrderLine{{SKU: "FUZZ-3", Quantity: 3}}, Payment: client.Payment{Method: "sandbox:approved"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	must := func(_ client.Changed, err error) {
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
+		p := startFuzzed(t, on(e)...)
+		p.words(t)
+		placed, err := p.api.PlaceOrder(t.Context(), "k", client.PlaceOrder{
+			Customer: &client.Customer{Email: "a@example.com"}, Currency: "EUR",
+			Lines: []client.OrderLine{{SKU: "FUZZ-3", Quantity: 3}}, Payment: client.Payment{Method: "sandbox:approved"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	must(p.api.ShipOrder(t.Context(), placed.ID, client.Change{Key: "ship"}, client.ShipOrder{ID: "s1", Lines: []client.Units{{LineID: "1", Quantity: 2}}}))
-	p.await(t, placed.ID, "partially_captured")
-	p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 8, Committed: 1, Available: 7})
-	must(p.api.ShipOrder(t.Context(), placed.ID, client.Change{Key: "ship the rest"}, client.ShipOrder{ID: "s2"}))
-	p.await(t, placed.ID, "captured")
-	p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 7, Available: 7})
-	must(p.api.RequestReturn(t.Context(), placed.ID, client.Change{Key: "return"}, client.RequestReturn{
-		ID: "t1", Kind: "refund", Lines: []client.ReturnedUnits{{LineID: "1", Quantity: 1, Reason: "broken"}},
-	}))
-	must(p.api.ReceiveReturn(t.Context(), placed.ID, "t1", client.Change{Key: "receive"}, client.ReceiveReturn{
-		Lines: []client.ReceivedUnits{{LineID: "1", Quantity: 1, Restock: true}},
-	}))
-	p.await(t, placed.ID, "partially_refunded")
-	p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 8, Available: 8})
+		must := func(_ client.Changed, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(p.api.ShipOrder(t.Context(), placed.ID, client.Change{Key: "ship"}, client.ShipOrder{ID: "s1", Lines: []client.Units{{LineID: "1", Quantity: 2}}}))
+		p.await(t, placed.ID, "partially_captured")
+		p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 8, Committed: 1, Available: 7})
+		must(p.api.ShipOrder(t.Context(), placed.ID, client.Change{Key: "ship the rest"}, client.ShipOrder{ID: "s2"}))
+		p.await(t, placed.ID, "captured")
+		p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 7, Available: 7})
+		must(p.api.RequestReturn(t.Context(), placed.ID, client.Change{Key: "return"}, client.RequestReturn{
+			ID: "t1", Kind: "refund", Lines: []client.ReturnedUnits{{LineID: "1", Quantity: 1, Reason: "broken"}},
+		}))
+		must(p.api.ReceiveReturn(t.Context(), placed.ID, "t1", client.Change{Key: "receive"}, client.ReceiveReturn{
+			Lines: []client.ReceivedUnits{{LineID: "1", Quantity: 1, Restock: true}},
+		}))
+		p.await(t, placed.ID, "partially_refunded")
+		p.stock(t, client.StockLevel{SKU: "FUZZ-3", Location: "main", OnHand: 8, Available: 8})
 
-	want := []string{"capture s1 done", "ship-stock s1 done", "capture s2 done", "ship-stock s2 done", "return t1 done"}
-	p.eventually(t, "in the timeline", func() bool {
-		timeline := string(p.read(t, "/v1/orders/"+placed.ID+"/timeline"))
-		return !slices.ContainsFunc(want, func(text string) bool { return !strings.Contains(timeline, text) })
+		want := []string{"capture s1 done", "ship-stock s1 done", "capture s2 done", "ship-stock s2 done", "return t1 done"}
+		p.eventually(t, "in the timeline", func() bool {
+			timeline := string(p.read(t, "/v1/orders/"+placed.ID+"/timeline"))
+			return !slices.ContainsFunc(want, func(text string) bool { return !strings.Contains(timeline, text) })
+		})
+		p.eventually(t, "at rest", func() bool { return !strings.Contains(string(p.get(t, "/metrics")), "waybill_tasks_due{") })
 	})
-	p.eventually(t, "at rest", func() bool { return !strings.Contains(string(p.get(t, "/metrics")), "waybill_tasks_due{") })
 }
 
 // Where the policy says so, money is taken before anything is shipped.

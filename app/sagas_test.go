@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/gateways/warehouse/sandbox"
 )
 
@@ -130,23 +131,26 @@ func key(name string) client.Change { return client.Change{Key: name} }
 // read models, gateway and warehouse.
 func TestSagas(t *testing.T) {
 	t.Parallel()
-	p := startSagas(t, "--tasks-complete-after", "1s")
-	for name, run := range map[string]func(t *testing.T){
-		"cancelled before it is shipped":          p.cancelledEarly,
-		"cancelled in time for the warehouse":     p.cancelledInTime,
-		"cancelled too late for the warehouse":    p.cancelledTooLate,
-		"cancelled when a part is shipped":        p.cancelledInPart,
-		"cancelled right after an edit":           p.cancelledEdited,
-		"exchanged":                               p.exchanged,
-		"missing":                                 p.missing,
-		"completed, reopened and completed again": p.completedTwice,
-		"captured by hand after an edit":          p.capturedByHand,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t)
-		})
-	}
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		p := startSagas(t, append(on(e), "--tasks-complete-after", "1s")...)
+		for name, run := range map[string]func(t *testing.T){
+			"cancelled before it is shipped":          p.cancelledEarly,
+			"cancelled in time for the warehouse":     p.cancelledInTime,
+			"cancelled too late for the warehouse":    p.cancelledTooLate,
+			"cancelled when a part is shipped":        p.cancelledInPart,
+			"cancelled right after an edit":           p.cancelledEdited,
+			"exchanged":                               p.exchanged,
+			"missing":                                 p.missing,
+			"completed, reopened and completed again": p.completedTwice,
+			"captured by hand after an edit":          p.capturedByHand,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(t)
+			})
+		}
+	})
 }
 
 func (p sagas) cancelledEarly(t *testing.T) {

@@ -57,7 +57,7 @@ func until(text, end string) int {
 
 // Texts are compared byte by byte, as SQLite and Go do, so that lists have the
 // same order wherever they are kept.
-var toPostgres = []struct { //nolint:gochecknoglobals // a table
+var toPostgres = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
@@ -131,7 +131,7 @@ func (t *translated) Read(p []byte) (int, error) { return t.Reader.Read(p) }
 // Stat implements [fs.File].
 func (t *translated) Stat() (fs.FileInfo, error) {
 	info, err := t.File.Stat()
-	return sized{info, t.Reader.Size()}, err
+	return sized{info, t.Size()}, err
 }
 
 type sized struct {

@@ -137,4 +137,6 @@ func (s *Server) schemaOf(path string) string {
 	return s.prefix + strings.ReplaceAll(strings.TrimSuffix(base, filepath.Ext(base)), "-", "_")
 }
 
-func quoted(identifier string) string { return pgx.Identifier{identifier}.Sanitize() }
+func quoted(identifier string) string {
+	return `"` + strings.ReplaceAll(identifier, `"`, `""`) + `"`
+}

@@ -48,37 +48,37 @@ func Each(t *testing.T, test func(t *testing.T, e Engine)) {
 }
 
 // SQLite returns a folder for files.
-func SQLite(t testing.TB) Engine {
-	t.Helper()
-	return Engine{Name: "SQLite", Dir: t.TempDir()}
+func SQLite(tb testing.TB) Engine {
+	tb.Helper()
+	return Engine{Name: "SQLite", Dir: tb.TempDir()}
 }
 
 // Postgres returns connections to an empty database.
-func Postgres(t testing.TB) Engine {
-	t.Helper()
-	e := Engine{Name: "Postgres", Dir: t.TempDir(), URL: URL(t)}
-	e.Server = Connect(t, e.URL)
+func Postgres(tb testing.TB) Engine {
+	tb.Helper()
+	e := Engine{Name: "Postgres", Dir: tb.TempDir(), URL: URL(tb)}
+	e.Server = Connect(tb, e.URL)
 	return e
 }
 
 // Connect connects to a database as another process would.
-func Connect(t testing.TB, url string) *database.Server {
-	t.Helper()
-	server, err := database.Connect(t.Context(), database.ServerConfig{URL: url, Connections: 12})
+func Connect(tb testing.TB, url string) *database.Server {
+	tb.Helper()
+	server, err := database.Connect(tb.Context(), database.ServerConfig{URL: url, Connections: 12})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server
 }
 
 // Another is an empty place on the same engine.
-func (e Engine) Another(t testing.TB) Engine {
-	t.Helper()
+func (e Engine) Another(tb testing.TB) Engine {
+	tb.Helper()
 	if e.Server == nil {
-		return SQLite(t)
+		return SQLite(tb)
 	}
-	e.Dir, e.Server = t.TempDir(), e.Server.Within(random()+"_")
+	e.Dir, e.Server = tb.TempDir(), e.Server.Within(random()+"_")
 	return e
 }
 
@@ -94,15 +94,15 @@ func (e Engine) Config(name string, migrations fs.FS) database.Config {
 }
 
 // Open opens a database of this test until its end.
-func (e Engine) Open(t testing.TB, name string, migrations fs.FS) *database.DB {
-	t.Helper()
-	db, err := database.Open(t.Context(), e.Config(name, migrations))
+func (e Engine) Open(tb testing.TB, name string, migrations fs.FS) *database.DB {
+	tb.Helper()
+	db, err := database.Open(tb.Context(), e.Config(name, migrations))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
@@ -110,35 +110,35 @@ func (e Engine) Open(t testing.TB, name string, migrations fs.FS) *database.DB {
 
 // URL makes an empty database that is dropped after the test, and returns how
 // it is reached.
-func URL(t testing.TB) string {
-	t.Helper()
+func URL(tb testing.TB) string {
+	tb.Helper()
 	if running := os.Getenv(Running); running != "" {
-		return makeDatabase(t, running)
+		return makeDatabase(tb, running)
 	}
 	server, err := shared()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if server == nil {
-		t.Skip("no Postgres is installed: apt-get install postgresql, or name one in " + Running)
+		tb.Skip("no Postgres is installed: apt-get install postgresql, or name one in " + Running)
 	}
-	return server.Database(t)
+	return server.Database(tb)
 }
 
-func makeDatabase(t testing.TB, server string) string {
-	t.Helper()
+func makeDatabase(tb testing.TB, server string) string {
+	tb.Helper()
 	name := "waybill_test_" + random()
 	if err := admin(server, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := admin(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	u.Path = "/" + name
 	return u.String()

@@ -35,26 +35,26 @@ type Process struct {
 
 // Start starts a Postgres that waits for the disk as it should, and ends it
 // after the test.
-func Start(t testing.TB) *Process {
-	t.Helper()
+func Start(tb testing.TB) *Process {
+	tb.Helper()
 	if programs() == "" {
-		t.Skip("no Postgres is installed: apt-get install postgresql")
+		tb.Skip("no Postgres is installed: apt-get install postgresql")
 	}
 	p, err := prepare(true)
 	if err == nil {
 		err = p.Run()
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(p.end)
+	tb.Cleanup(p.end)
 	return p
 }
 
 // Database makes an empty database and returns how it is reached.
-func (p *Process) Database(t testing.TB) string {
-	t.Helper()
-	return makeDatabase(t, p.url())
+func (p *Process) Database(tb testing.TB) string {
+	tb.Helper()
+	return makeDatabase(tb, p.url())
 }
 
 // start starts a server that is thrown away: it need not wait for the disk.
