@@ -32,15 +32,17 @@ func (u unavailable) Unwrap() error { return u.cause }
 
 // States of SQL, as Postgres names them.
 const (
-	stateSerialization = "40001"
-	stateDeadlock      = "40P01"
-	stateReadOnly      = "25006" // the server has become a copy of another one
-	stateUnique        = "23505"
-	stateTooMany       = "53300"
-	statePassword      = "28P01"
-	stateRole          = "28000"
-	stateNoDatabase    = "3D000"
-	stateNotAllowed    = "42501"
+	stateSerialization  = "40001"
+	stateDeadlock       = "40P01"
+	stateReadOnly       = "25006" // the server has become a copy of another one
+	stateUnique         = "23505"
+	stateDuplicateType  = "42710"
+	stateDuplicateTable = "42P07"
+	stateTooMany        = "53300"
+	statePassword       = "28P01"
+	stateRole           = "28000"
+	stateNoDatabase     = "3D000"
+	stateNotAllowed     = "42501"
 )
 
 func sqlState(err error) string {
@@ -57,8 +59,11 @@ func inTheWay(err error) bool {
 	if !errors.As(err, &answer) {
 		return false
 	}
-	return answer.Code == stateSerialization || answer.Code == stateDeadlock ||
-		answer.Code == stateUnique && strings.HasPrefix(answer.ConstraintName, "pg_")
+	switch answer.Code {
+	case stateSerialization, stateDeadlock, stateDuplicateType, stateDuplicateTable:
+		return true
+	}
+	return answer.Code == stateUnique && strings.HasPrefix(answer.ConstraintName, "pg_")
 }
 
 // attempts is how often something is tried that failed because of others.

@@ -436,7 +436,8 @@ func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		asked := []domain.Event{
-			order.OrderPlaced{OrderID: "o", Capture: order.CapturePlaced}, order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
+			order.OrderPlaced{OrderID: "o", Capture: order.CapturePlaced},
+			order.OrderFulfilmentRequested{OrderID: "o", RequestID: "f1"},
 			order.OrderRefundRequested{OrderID: "o", RefundID: "r1"},
 		}
 		held := append(asked[:3:3], order.OrderHeld{OrderID: "o", HoldID: "h"})
@@ -447,8 +448,10 @@ func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
 			"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.Refund}},
 			"held":           {held, []process.Kind{process.Refund}},
 			"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.Refund}},
-			"cancelled": {append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
-				[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund}},
+			"cancelled": {
+				append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
+				[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund},
+			},
 		} {
 			l := newList(t, e)
 			l.order(c.events...)

@@ -101,7 +101,7 @@ type shoppers struct {
 
 func (s *shoppers) try(ctx context.Context, key string, n int) error {
 	order, err := s.platforms[n%len(s.platforms)].api().PlaceOrder(ctx, key, benchOrder())
-	if err == nil && order.Order.ID != "" {
+	if err == nil && order.ID != "" {
 		s.placed.add(key, order.Order)
 	}
 	return err

@@ -32,6 +32,7 @@ func attempt(number int, at time.Time) ledger.Attempt {
 func TestOldAttemptsAreForgottenByTheDay(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		if err := l.PrepareAttempts(t.Context(), noon); err != nil {
 			t.Fatal(err)
@@ -63,6 +64,7 @@ func TestOldAttemptsAreForgottenByTheDay(t *testing.T) {
 func TestAttemptsAreFoundNewestFirstAndPageByPage(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		var want []ledger.Attempt // newest first
 		for i := range 50 {

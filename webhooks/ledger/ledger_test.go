@@ -55,6 +55,7 @@ func acquire(t *testing.T, l *ledger.Ledger, owner string, now time.Time) (ledge
 func TestEndpointsFollowTheLog(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		at, err := l.Checkpoint(t.Context())
 		if err != nil || at != 110 {
@@ -90,6 +91,7 @@ func TestEndpointsFollowTheLog(t *testing.T) {
 func TestOneOwnerAtATime(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		first, ok := acquire(t, l, "a", noon)
 		if !ok || first.Epoch != 1 {
@@ -144,6 +146,7 @@ func settlement(lease ledger.Lease, through eventstore.Position) ledger.Settleme
 func TestSettlingSavesEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		lease, _ := acquire(t, l, "a", noon)
 		s := settlement(lease, 140)
@@ -180,6 +183,7 @@ func TestSettlingSavesEverythingAtOnce(t *testing.T) {
 func TestAZombieSavesNothingAndDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		other := described()
 		other.ID = "e2"
@@ -208,6 +212,7 @@ func TestAZombieSavesNothingAndDisturbsNobody(t *testing.T) {
 func TestManyAttemptsNeedFewStatements(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		lease, _ := acquire(t, l, "a", noon)
 		s := settlement(lease, 140)
@@ -234,6 +239,7 @@ func TestManyAttemptsNeedFewStatements(t *testing.T) {
 func TestASeekIsMadeOnceAndGivesUpWhatWaited(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		before, _ := acquire(t, l, "a", noon)
 		if saved, err := l.Settle(t.Context(), []ledger.Settlement{settlement(before, 140)}); err != nil || !saved[0] {

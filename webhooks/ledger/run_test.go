@@ -16,6 +16,7 @@ var replayKey = ledger.Key{EndpointID: "e1", RunID: "replay_1"}
 func TestAReplayIsOneMoreCursor(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		run := ledger.Run{Key: replayKey, From: 10, Until: 90, Spec: `{"rate":1}`, Through: 40, Delivered: 7}
 		apply := func(change ledger.Change) {
@@ -68,6 +69,7 @@ func TestAReplayIsOneMoreCursor(t *testing.T) {
 func TestWhatWasNotDelivered(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		live, _ := acquire(t, l, "a", noon)
 		parked := []delivery.Parked{
@@ -114,6 +116,7 @@ func TestWhatWasNotDelivered(t *testing.T) {
 func TestWhatASeekPassesOver(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		for i, step := range []struct {
 			seek eventstore.Position
