@@ -24,6 +24,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(newGauges(a)),
 		registry.Register(newStockGauges(a.commands.stock.Stats)),
 		registry.Register(newTaskGauges(a)),
+		registry.Register(newDatabaseGauges(a)),
 		registry.Register(newPaymentGauges(a)),
 		registry.Register(newWebhookStatements(a)),
 	)

@@ -75,9 +75,21 @@ func (a *App) startReadModels(ctx context.Context) error {
 		queries[p.Name()](r)
 	}
 	if !a.has(RoleProjections) {
+		a.watchReadModels()
 		return nil
 	}
 	return a.startRouter()
+}
+
+// watchReadModels follows how far other processes bring the read models. Files
+// have no other process.
+func (a *App) watchReadModels() {
+	if !a.shared() {
+		return
+	}
+	for _, r := range a.models.runners {
+		a.life.run("position of "+r.Name(), r.Watch)
+	}
 }
 
 // startRouter subscribes each projection by itself: one that is slow or fails

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"net"
 	"path/filepath"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type Server struct {
 
 const (
 	connectTimeout = 5 * time.Second
+	keepAlive      = 7 * time.Second
 	// idleFor is how long a connection nobody needs is kept.
 	idleFor = 5 * time.Minute
 	// keptTexts is how many statements a connection keeps prepared.
@@ -52,6 +54,8 @@ func Connect(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
+	// A server that is gone without a word shows within half a minute.
+	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3}}).DialContext
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "waybill"
 	}

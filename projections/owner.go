@@ -127,7 +127,13 @@ func (r *Runner) disown() {
 	r.writing.Unlock()
 }
 
-// watchOthers keeps the position up to date while another process moves it.
+// Watch keeps the position up to date while other processes move it, for a
+// process that does not run the projection itself.
+func (r *Runner) Watch(ctx context.Context) error {
+	r.watchOthers(ctx)
+	return nil
+}
+
 func (r *Runner) watchOthers(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()

@@ -100,6 +100,10 @@ func TestAReadModelIsTakenOverFromAProcessThatStops(t *testing.T) {
 	if err := first.Apply(t.Context(), h.page(projections.Orders{}, 0, len(h.events))); err != nil {
 		t.Fatal(err)
 	}
+	// Who waits for its turn knows how far the other one is.
+	if err := second.WaitFor(t.Context(), first.Position()); err != nil {
+		t.Fatal(err)
+	}
 	stop()
 	if at, err := second.Checkpoint(t.Context()); err != nil || at != first.Position() {
 		t.Errorf("the second begins at %d, %v; want %d", at, err, first.Position())
