@@ -1,0 +1,266 @@
+package client_test
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/waybill-dev/waybill/client"
+)
+
+// call asks for one route.
+type call func(ctx context.Context, c *client.Client) error
+
+// elsewhere are routes without a method, by the beginning of their path, and
+// why.
+var elsewhere = map[string]string{
+	"/healthz":                        "machines that watch ask it, without a client",
+	"/v1/gateway-callbacks/{gateway}": "gateways call it",
+	"/v1/endpoints":                   "its methods come with the command line of webhooks",
+	"/v1/egress-ips":                  "as above",
+	"/v1/keys":                        "as above",
+	"/v1/partners":                    "as above",
+	"/v1/feed":                        "as above",
+	"/v1/replays":                     "as above",
+	"/v1/event":                       "as above",
+	"/v1/webhook":                     "as above",
+}
+
+// only is for methods that answer with more than an error.
+func only[A any](_ A, err error) error { return err }
+
+func calls() map[string]call {
+	change := client.Change{Key: "k"}
+	all := map[string]call{
+		"readyz":        func(ctx context.Context, c *client.Client) error { return c.Ready(ctx) },
+		"getSales":      func(ctx context.Context, c *client.Client) error { return only(c.Sales(ctx, nil)) },
+		"listAPIKeys":   func(ctx context.Context, c *client.Client) error { return only(c.Keys(ctx)) },
+		"issueAPIKey":   func(ctx context.Context, c *client.Client) error { return only(c.IssueKey(ctx, client.NewKey{})) },
+		"revokeAPIKey":  func(ctx context.Context, c *client.Client) error { return c.RevokeKey(ctx, "i") },
+		"listCheckouts": func(ctx context.Context, c *client.Client) error { return only(c.Checkouts(ctx, nil)) },
+		"getCheckout":   func(ctx context.Context, c *client.Client) error { return only(c.Checkout(ctx, "i")) },
+		"payCheckout": func(ctx context.Context, c *client.Client) error {
+			return only(c.PayCheckout(ctx, "i", "k", client.Payment{}))
+		},
+		"recordCreditNote": func(ctx context.Context, c *client.Client) error {
+			return only(c.RecordCreditNote(ctx, "k", client.CreditNote{}))
+		},
+		"registerCustomer": func(ctx context.Context, c *client.Client) error {
+			return only(c.RegisterCustomer(ctx, "k", client.NewCustomer{}))
+		},
+		"getCustomer": func(ctx context.Context, c *client.Client) error { return only(c.Customer(ctx, "i")) },
+		"eraseCustomer": func(ctx context.Context, c *client.Client) error {
+			return only(c.EraseCustomer(ctx, "i", "k", client.StartJob{}))
+		},
+		"exportCustomer": func(ctx context.Context, c *client.Client) error {
+			return only(c.ExportCustomer(ctx, "i", "k", client.StartJob{}))
+		},
+		"getCustomerExport": func(ctx context.Context, c *client.Client) error { return only(c.CustomerExport(ctx, "i", "j")) },
+		"listDrafts":        func(ctx context.Context, c *client.Client) error { return only(c.Drafts(ctx, nil)) },
+		"openDraft": func(ctx context.Context, c *client.Client) error {
+			return only(c.OpenDraft(ctx, "k", client.OpenDraft{}))
+		},
+		"discardDraft": func(ctx context.Context, c *client.Client) error { return only(c.DiscardDraft(ctx, "i", change)) },
+		"getDraft":     func(ctx context.Context, c *client.Client) error { return only(c.Draft(ctx, "i")) },
+		"setDraftDetails": func(ctx context.Context, c *client.Client) error {
+			return only(c.SetDraftDetails(ctx, "i", change, client.DraftDetails{}))
+		},
+		"removeDraftLine": func(ctx context.Context, c *client.Client) error {
+			return only(c.RemoveDraftLine(ctx, "i", "s", change))
+		},
+		"setDraftLine": func(ctx context.Context, c *client.Client) error {
+			return only(c.SetDraftLine(ctx, "i", "s", change, 1))
+		},
+		"placeDraft":           func(ctx context.Context, c *client.Client) error { return only(c.PlaceDraft(ctx, "i", change, nil)) },
+		"listGatewayCallbacks": func(ctx context.Context, c *client.Client) error { return only(c.GatewayCallbacks(ctx, nil)) },
+		"listJobs":             func(ctx context.Context, c *client.Client) error { return only(c.Jobs(ctx, nil)) },
+		"getJob":               func(ctx context.Context, c *client.Client) error { return only(c.Job(ctx, "i")) },
+		"cancelJob":            func(ctx context.Context, c *client.Client) error { return only(c.CancelJob(ctx, "i")) },
+		"listOrders":           func(ctx context.Context, c *client.Client) error { return only(c.Orders(ctx, nil)) },
+		"placeOrder": func(ctx context.Context, c *client.Client) error {
+			return only(c.PlaceOrder(ctx, "k", client.PlaceOrder{}))
+		},
+		"placeOrders": func(ctx context.Context, c *client.Client) error {
+			for _, err := range c.PlaceOrders(ctx, "k", one(client.PlaceOrder{})) {
+				_ = err // the answer is none
+			}
+			return nil
+		},
+		"getOrderByNumber": func(ctx context.Context, c *client.Client) error { _, _, err := c.OrderByNumber(ctx, "1"); return err },
+		"getOrder":         func(ctx context.Context, c *client.Client) error { _, _, err := c.Order(ctx, "i"); return err },
+		"getOrderAddress":  func(ctx context.Context, c *client.Client) error { return only(c.OrderAddresses(ctx, "i")) },
+		"getOrderContact":  func(ctx context.Context, c *client.Client) error { return only(c.OrderContact(ctx, "i")) },
+		"eraseOrderContact": func(ctx context.Context, c *client.Client) error {
+			return only(c.EraseOrderContact(ctx, "i", "k", client.StartJob{}))
+		},
+		"listOrderEvents":   func(ctx context.Context, c *client.Client) error { return only(c.OrderEvents(ctx, "i", nil)) },
+		"listNotes":         func(ctx context.Context, c *client.Client) error { return only(c.Notes(ctx, "i")) },
+		"listOrderPayments": func(ctx context.Context, c *client.Client) error { return only(c.OrderPayments(ctx, "i")) },
+		"listTasks":         func(ctx context.Context, c *client.Client) error { return only(c.Tasks(ctx, "i")) },
+		"abandonTask":       func(ctx context.Context, c *client.Client) error { return c.AbandonTask(ctx, "i", "t", "k", "done") },
+		"retryTask":         func(ctx context.Context, c *client.Client) error { return c.RetryTask(ctx, "i", "t", "k") },
+		"getTimeline":       func(ctx context.Context, c *client.Client) error { return only(c.Timeline(ctx, "i")) },
+		"getPayment":        func(ctx context.Context, c *client.Client) error { _, _, err := c.Payment(ctx, "i"); return err },
+		"listProducts":      func(ctx context.Context, c *client.Client) error { return only(c.Products(ctx, nil)) },
+		"registerProduct":   func(ctx context.Context, c *client.Client) error { return c.CreateProduct(ctx, client.Product{}) },
+		"getProduct":        func(ctx context.Context, c *client.Client) error { return only(c.Product(ctx, "s")) },
+		"changePrice": func(ctx context.Context, c *client.Client) error {
+			return only(c.ChangePrice(ctx, "s", "*", client.Price{}))
+		},
+		"relistProduct":   func(ctx context.Context, c *client.Client) error { return only(c.RelistProduct(ctx, "s", "*")) },
+		"changeTitle":     func(ctx context.Context, c *client.Client) error { return only(c.ChangeTitle(ctx, "s", "*", "t")) },
+		"withdrawProduct": func(ctx context.Context, c *client.Client) error { return only(c.WithdrawProduct(ctx, "s", "*")) },
+		"listStock":       func(ctx context.Context, c *client.Client) error { return only(c.StockItems(ctx, nil)) },
+		"receiveDelivery": func(ctx context.Context, c *client.Client) error { return c.ReceiveStock(ctx, "l", client.Receipt{}) },
+		"getStock":        func(ctx context.Context, c *client.Client) error { return only(c.Stock(ctx, "l", "s")) },
+		"setStockPolicy": func(ctx context.Context, c *client.Client) error {
+			return only(c.SetStockPolicy(ctx, "l", "s", change, client.StockPolicy{}))
+		},
+		"adjustStock": func(ctx context.Context, c *client.Client) error {
+			return only(c.AdjustStock(ctx, "l", "s", change, client.Adjustment{}))
+		},
+		"receiveStock": func(ctx context.Context, c *client.Client) error {
+			return only(c.ReceiveItem(ctx, "l", "s", change, 1, "r"))
+		},
+	}
+	for id, do := range changes() {
+		all[id] = func(ctx context.Context, c *client.Client) error { return only(do(ctx, c, change)) }
+	}
+	for id, kind := range map[string]string{
+		"getCapture": "captures", "getEdit": "edits", "getFulfilment": "fulfilments", "getNote": "notes", "getRefund": "refunds",
+		"getReturn": "returns", "getShipment": "shipments",
+	} {
+		all[id] = func(ctx context.Context, c *client.Client) error { return only(c.OrderPart(ctx, "i", kind, "p")) }
+	}
+	return all
+}
+
+// changes are the routes that change an order.
+func changes() map[string]func(context.Context, *client.Client, client.Change) (client.Changed, error) {
+	type changed = client.Changed
+	return map[string]func(context.Context, *client.Client, client.Change) (changed, error){
+		"changeAddress": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.ChangeAddress(ctx, "i", how, client.Address{})
+		},
+		"cancelOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.CancelOrder(ctx, "i", how, "late")
+		},
+		"captureOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.CaptureOrder(ctx, "i", how, client.CaptureOrder{})
+		},
+		"editOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.EditOrder(ctx, "i", how, client.EditOrder{})
+		},
+		"requestFulfilment": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.RequestFulfilment(ctx, "i", how, client.RequestFulfilment{})
+		},
+		"holdOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.HoldOrder(ctx, "i", how, client.HoldOrder{})
+		},
+		"addNote": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.AddNote(ctx, "i", how, client.Note{})
+		},
+		"refundOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.RefundOrder(ctx, "i", how, client.Refund{})
+		},
+		"releaseOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.ReleaseOrder(ctx, "i", how, "")
+		},
+		"requestReturn": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.RequestReturn(ctx, "i", how, client.RequestReturn{})
+		},
+		"receiveReturn": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.ReceiveReturn(ctx, "i", "p", how, client.ReceiveReturn{})
+		},
+		"rejectReturn": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.RejectReturn(ctx, "i", "p", how, "late")
+		},
+		"shipOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.ShipOrder(ctx, "i", how, client.ShipOrder{})
+		},
+		"markDelivered": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.MarkDelivered(ctx, "i", "p", how, time.Time{})
+		},
+		"failShipment": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.FailShipment(ctx, "i", "p", how, "lost")
+		},
+		"tagOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.TagOrder(ctx, "i", how, client.Tags{})
+		},
+	}
+}
+
+func one[T any](value T) iter.Seq[T] { return func(yield func(T) bool) { yield(value) } }
+
+// routes are those of the API's description, by their name.
+func routes(t *testing.T) map[string][2]string {
+	t.Helper()
+	content, err := os.ReadFile("../docs/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]map[string]struct {
+			OperationID string `yaml:"operationId"`
+		} `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][2]string{}
+	for path, methods := range document.Paths {
+		for method, operation := range methods {
+			all[operation.OperationID] = [2]string{strings.ToUpper(method), path}
+		}
+	}
+	return all
+}
+
+// Every route of the API has a method here that asks for it, or a reason why
+// not.
+func TestEveryRouteHasAMethod(t *testing.T) {
+	t.Parallel()
+	all, known := routes(t), calls()
+	if len(all) < 60 {
+		t.Fatalf("only %d routes are described", len(all))
+	}
+	for id, route := range all {
+		do, there := known[id]
+		if !there {
+			if !slices.ContainsFunc(keys(elsewhere), func(prefix string) bool { return strings.HasPrefix(route[1], prefix) }) {
+				t.Errorf("%s %s (%s) has no method; write one, or say in elsewhere why not", route[0], route[1], id)
+			}
+			continue
+		}
+		reached := false
+		mux := http.NewServeMux()
+		mux.HandleFunc(route[0]+" "+route[1], func(http.ResponseWriter, *http.Request) { reached = true })
+		server := httptest.NewServer(mux)
+		c := client.New(server.URL, "key")
+		if err := do(t.Context(), c); err != nil || !reached {
+			t.Errorf("the method for %s %s (%s) reaches it: %t, %v", route[0], route[1], id, reached, err)
+		}
+		c.Close()
+		server.Close()
+	}
+	for id := range known {
+		if _, there := all[id]; !there {
+			t.Errorf("there is no route %s any more", id)
+		}
+	}
+}
+
+func keys(m map[string]string) (all []string) {
+	for key := range m {
+		all = append(all, key)
+	}
+	return all
+}
