@@ -55,6 +55,7 @@ type App struct {
 	eventStore   string    // connection string
 	postgres     *postgres // nil where nothing is shared: with SQLite
 	owner        string    // of what one process has at a time
+	stockBatches stockBatches
 
 	client   *eventstore.Client
 	store    eventstore.Store // client, traced
@@ -68,7 +69,7 @@ type App struct {
 
 // New checks what can be checked before anything is started.
 func New(cfg configs.Config, options Options) (*App, error) {
-	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger), owner: local}
+	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger), owner: local, stockBatches: newStockBatches()}
 	if len(options.Roles) == 0 {
 		return nil, errors.New("a process needs at least one role")
 	}

@@ -55,7 +55,7 @@ func (a *App) startCommands(ctx context.Context) (err error) {
 	if c.catalogue, err = catalog.New(a.store, 0); err != nil {
 		return err
 	}
-	if c.stock, err = stock.NewWriter(stock.Config{Store: a.store, Retain: a.client.Retain, Now: a.now}); err != nil {
+	if c.stock, err = stock.NewWriter(stock.Config{Store: a.store, Retain: a.client.Retain, Now: a.now, OnBatch: a.stockBatches.observe}); err != nil {
 		return err
 	}
 	c.changes = &orders.Service{

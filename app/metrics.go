@@ -23,6 +23,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 		registry.Register(newGauges(a)),
 		registry.Register(newStockGauges(a.commands.stock.Stats)),
+		registry.Register(a.stockBatches.size),
 		registry.Register(newTaskGauges(a)),
 		registry.Register(newDatabaseGauges(a)),
 		registry.Register(newPaymentGauges(a)),

@@ -55,3 +55,15 @@ func (g stockGauges) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(gauge.desc, gauge.kind, gauge.of(stats))
 	}
 }
+
+// stockBatches counts how many commands were decided together.
+type stockBatches struct{ size prometheus.Histogram }
+
+func newStockBatches() stockBatches {
+	return stockBatches{prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "waybill_stock_batch_size", Help: "Commands of a stock item that were decided together.",
+		Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
+	})}
+}
+
+func (b stockBatches) observe(batch stock.Batch) { b.size.Observe(float64(batch.Commands)) }

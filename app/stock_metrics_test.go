@@ -30,3 +30,23 @@ func TestStockIsCounted(t *testing.T) {
 		t.Errorf("nobody tells %v", want)
 	}
 }
+
+func TestBatchesOfStockAreMeasured(t *testing.T) {
+	t.Parallel()
+	batches := newStockBatches()
+	for _, n := range []int{1, 3, 300} {
+		batches.observe(stock.Batch{Commands: n})
+	}
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(batches.size); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := families[0].GetMetric()[0].GetHistogram()
+	if h.GetSampleCount() != 3 || h.GetSampleSum() != 304 || h.GetBucket()[1].GetCumulativeCount() != 1 || h.GetBucket()[8].GetCumulativeCount() != 2 {
+		t.Errorf("%v", h)
+	}
+}

@@ -231,3 +231,11 @@ func (q CheckoutQueries) Count(ctx context.Context) (map[checkout.Step]int, erro
 	}
 	return counts, err
 }
+
+// OldestUnknown returns since when the outcome of a payment has been unknown for
+// the longest; zero if none is.
+func (q CheckoutQueries) OldestUnknown(ctx context.Context) (time.Time, error) {
+	var since sql.NullInt64
+	err := q.DB.QueryRowContext(ctx, `SELECT min(last_at) FROM open_checkouts WHERE step = ?`, string(checkout.Unknown)).Scan(&since)
+	return fromMillis(since.Int64), err
+}

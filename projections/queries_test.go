@@ -223,6 +223,10 @@ func TestOnlyOpenCheckoutsAreDue(t *testing.T) {
 		if diff := cmp.Diff(map[checkout.Step]int{checkout.Unknown: 1, checkout.Declined: 1}, counts); err != nil || diff != "" {
 			t.Errorf("counts (-want +got), %v:\n%s", err, diff)
 		}
+		rows, err := q.Due(t.Context(), later, 10)
+		if since, lost := q.OldestUnknown(t.Context()); err != nil || lost != nil || since.IsZero() || !since.Equal(rows[1].LastAt) {
+			t.Errorf("unknown since %s, %v; the list has %+v, %v", since, lost, rows, err)
+		}
 	})
 }
 

@@ -52,3 +52,10 @@ func (q StockQueries) Expired(ctx context.Context, now time.Time, limit int) ([]
 		return i, err
 	})
 }
+
+// Expiring returns how many reservations end before a time, those that are
+// over and not yet released included.
+func (q StockQueries) Expiring(ctx context.Context, before time.Time) (n int, err error) {
+	err = q.DB.QueryRowContext(ctx, `SELECT count(*) FROM reservations_open WHERE expires_at <= ?`, millis(before)).Scan(&n)
+	return n, err
+}

@@ -49,5 +49,10 @@ func TestItemsWithExpiredReservationsAreListed(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", row.name, diff)
 			}
 		}
+		for before, want := range map[time.Duration]int{0: 0, time.Minute: 1, 3 * time.Minute: 3, time.Hour: 5} {
+			if got, err := q.Expiring(t.Context(), noon.Add(before)); err != nil || got != want {
+				t.Errorf("%d reservations end within %s, want %d; %v", got, before, want, err)
+			}
+		}
 	})
 }
