@@ -19,7 +19,7 @@ func TestTheListOfJobsAgreesWithTheLog(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
-		for seed := range uint64(5) {
+		for seed := range e.Rounds(5) {
 			random, h := rand.New(rand.NewPCG(seed, 9)), newHistory(t)
 			runner := h.open(projections.Jobs{}, e.Another(t))
 			queries := projections.JobQueries{DB: runner.Read()}

