@@ -34,4 +34,4 @@ func (c *call) metadata() eventstore.Metadata {
 }
 
 // tenantOf is the partner on whose behalf a request is made, "" the shop.
-func tenantOf(context.Context) string { return "" }
+func tenantOf(ctx context.Context) string { return callOf(ctx).credential.PartnerID }

@@ -54,7 +54,7 @@ func (s *server) tidy(doc *huma.OpenAPI) {
 	}
 	received := map[*huma.Schema]bool{}
 	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op != nil && op.RequestBody != nil {
 				for _, media := range op.RequestBody.Content {
 					s.reach(media.Schema, received)

@@ -166,7 +166,7 @@ func (p *platform) webhooks(a *api.API) {
 	keys := &signingkey.Keys{Store: p.store, Sealer: keyring, Random: rand.Reader, Now: time.Now}
 	a.SigningKeys, a.Egress = keys, []string{"203.0.113.7/32"}
 	a.Deliveries = &webhooks.Dispatcher{
-		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, Ledger: books, Sealer: keyring,
+		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, End: p.store.End, Ledger: books, Sealer: keyring,
 		Catalogue: catalogue, Policy: policy, Client: client, Keys: keys, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
 		Random: mathrand.Float64, Config: webhooks.Config{Owner: "test", CursorKey: keyring.Derive("cursors")},
 	}

@@ -154,6 +154,8 @@ func (s *server) operationAt(method, path string) *huma.Operation {
 		return item.Post
 	case http.MethodPut:
 		return item.Put
+	case http.MethodPatch:
+		return item.Patch
 	default:
 		return item.Delete
 	}

@@ -278,6 +278,26 @@ func ruleKinds() []kind {
 			about: "An old secret signs beside the new one for seven days at most.",
 		},
 		{
+			slug: "too-many-endpoints", status: http.StatusConflict, title: "Too many endpoints",
+			about: "There are as many endpoints as there may be: most says how many. Delete one that is not needed.",
+		},
+		{
+			slug: "too-many-endpoints-at-host", status: http.StatusConflict, title: "Too many endpoints at one host",
+			about: "There are as many endpoints at this host as there may be: most says how many. Delete one, or ask for several event types at one endpoint.",
+		},
+		{
+			slug: "too-many-requests", status: http.StatusTooManyRequests, title: "Too many requests", retry: 10 * time.Second,
+			about: "This was asked for more often than it may be in a minute: most says how often. Send it again after Retry-After.",
+		},
+		{
+			slug: "delivery-not-found", status: http.StatusNotFound, title: "No such delivery",
+			about: "No message with this id was sent to the endpoint, or waits for it, as far as attempts are kept.",
+		},
+		{
+			slug: "from-invalid", status: http.StatusUnprocessableEntity, title: "Place in the log not valid",
+			about: "from is a cursor of a message, a time (RFC 3339), now, or beginning.",
+		},
+		{
 			slug: "too-many-secrets", status: http.StatusConflict, title: "Too many secrets",
 			about: "Five secrets of the endpoint sign already. Wait until one of them ends, or end them all at once with an overlap of 0.",
 		},

@@ -42,18 +42,22 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	catalogue := message.NewCatalogue(message.Kinds())
 	a.hooks = &hooks{endpoints: &webhooks.Endpoints{
 		Store: a.store, Ledger: book, Sealer: a.keys, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
-		MarkKey: a.keys.Derive("webhook credentials"),
+		MarkKey: a.keys.Derive("webhook credentials"), Bounds: a.webhookBounds(),
 	}, keys: &signingkey.Keys{Store: a.client, Sealer: a.keys, Random: randomReader{}, Now: a.now}}
 	a.hooks.dispatcher = &webhooks.Dispatcher{
 		Store: a.client, Ledger: book, Sealer: a.keys, Catalogue: catalogue,
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
+		End:    a.client.End,
 		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys,
-		Clients: func(extra *tls.Config) *resty.Client { return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra}) },
+		Clients: func(extra *tls.Config) *resty.Client {
+			return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra})
+		},
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
 		Random: rand.Float64, Around: tracing.Webhook(a.now),
 	}
 	if a.has(RoleWebhooks) {
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)
+		a.followPartners()
 	}
 	return nil
 }

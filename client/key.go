@@ -10,6 +10,8 @@ import (
 type NewKey struct {
 	Name   string   `json:"name"`
 	Scopes []string `json:"scopes"`
+	// PartnerID is whose key it is, empty the shop's own.
+	PartnerID string `json:"partner_id,omitempty"`
 }
 
 // Key is an API key that was issued. Key itself is shown this once.

@@ -94,6 +94,12 @@ type Webhooks struct {
 	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
 
+	MaxEndpoints        int `name:"max-endpoints" env:"MAX_ENDPOINTS" default:"1000" help:"Endpoints that the shop, or one partner, may have; 0 is any number."`
+	MaxEndpointsPerHost int `name:"max-endpoints-per-host" env:"MAX_ENDPOINTS_PER_HOST" default:"250" help:"Of these, endpoints at one target host; 0 is any number."`
+	CreatesPerMinute    int `name:"creates-per-minute" env:"CREATES_PER_MINUTE" default:"600" help:"Endpoints that the shop, or one partner, may create in a minute; 0 is any number."`
+	TestsPerMinute      int `name:"tests-per-minute" env:"TESTS_PER_MINUTE" default:"60" help:"Test messages that the shop, or one partner, may ask for in a minute; 0 is any number."`
+	ResendsPerMinute    int `name:"resends-per-minute" env:"RESENDS_PER_MINUTE" default:"600" help:"Messages that the shop, or one partner, may have sent again in a minute; 0 is any number."`
+
 	AllowedPorts   []uint16 `name:"allowed-ports" env:"ALLOWED_PORTS" help:"Ports that endpoints may have besides 443: 80, 8443 or 1024 and above."`
 	DeniedNetworks []string `name:"denied-networks" env:"DENIED_NETWORKS" help:"Networks (CIDR) that endpoints are never in, besides all that are not public: your own ingress, for example."`
 	EgressIPs      []string `name:"egress-ips" env:"EGRESS_IPS" help:"Addresses or networks (CIDR) that webhooks come from, as GET /v1/egress-ips tells partners for their firewalls."`
@@ -137,6 +143,18 @@ func (c Config) Validate() error {
 	}
 	if c.Webhooks.InFlight < 1 || c.Webhooks.InFlight > 64 {
 		bad("webhooks-in-flight", "%d is not between 1 and 64", c.Webhooks.InFlight)
+	}
+	for _, bound := range []struct {
+		name string
+		most int
+	}{
+		{"webhooks-max-endpoints", c.Webhooks.MaxEndpoints}, {"webhooks-max-endpoints-per-host", c.Webhooks.MaxEndpointsPerHost},
+		{"webhooks-creates-per-minute", c.Webhooks.CreatesPerMinute}, {"webhooks-tests-per-minute", c.Webhooks.TestsPerMinute},
+		{"webhooks-resends-per-minute", c.Webhooks.ResendsPerMinute},
+	} {
+		if bound.most < 0 {
+			bad(bound.name, "%d is less than nothing; write 0 for any number", bound.most)
+		}
 	}
 	if c.Webhooks.PerHost < 1 || c.Webhooks.PerProcess < 1 {
 		bad("webhooks-per-host", "%d and webhooks-per-process %d must be at least 1, or nothing is ever sent", c.Webhooks.PerHost, c.Webhooks.PerProcess)

@@ -43,6 +43,8 @@ type courier struct {
 	batches  chan batch
 	results  chan result
 	saved    chan bool
+	wishes   chan []ledger.Wish
+	granted  granted
 	pending  batch // taken from the source, not yet into the plan
 	unsaved  []ledger.Attempt
 	first    time.Time // when the oldest of unsaved came
@@ -75,6 +77,7 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 		results:  make(chan result, delivery.MostInFlight),
 		turn:     make(chan struct{}, 1),
 		saved:    make(chan bool, 1),
+		wishes:   make(chan []ledger.Wish, 1),
 		settling: nothingSettling,
 		position: lease.Through,
 	}
@@ -154,6 +157,8 @@ func (c *courier) wait(ctx context.Context, timer *time.Timer) error {
 	case r := <-c.results:
 		c.done(r)
 		c.doneMore()
+	case wishes := <-c.wishes:
+		c.grant(wishes, c.d.Now())
 	case <-c.turn:
 	case ours := <-c.saved:
 		return c.noteSaved(ours)
@@ -244,7 +249,7 @@ func (c *courier) done(r result) {
 		c.first = now
 	}
 	c.unsaved = append(c.unsaved, ledger.Attempt{
-		EndpointID: c.to.ID, RunID: c.lease.RunID, Position: r.job.Position, EventID: r.job.ID, EventType: r.EventType,
+		EndpointID: c.to.ID, RunID: c.lease.RunID, Position: r.job.Position, Lane: r.job.Lane, EventID: r.job.ID, EventType: r.EventType,
 		Attempt: r.job.Attempt, At: r.at, Status: r.Status, Class: class, Took: r.Took, TraceID: r.Metadata.TraceID, Response: r.Response,
 	})
 }
@@ -272,16 +277,18 @@ func (c *courier) settle(now time.Time) {
 
 func (c *courier) handOver(now time.Time) {
 	changes, changed := c.plan.Changes()
-	if !changed && len(c.unsaved) == 0 {
+	if !changed && len(c.unsaved) == 0 && len(c.granted.done) == 0 {
 		return
 	}
 	c.settling, c.settled, c.position, c.news = len(c.unsaved), now, changes.Through, changes.News
-	wish := settling{Settlement: ledger.Settlement{Lease: c.lease, Changes: changes, Attempts: c.unsaved}, saved: c.saved}
+	wish := settling{Settlement: ledger.Settlement{
+		Lease: c.lease, Changes: changes, Attempts: c.unsaved, Wishes: c.granted.done,
+	}, saved: c.saved}
 	select {
 	case c.d.settler.in <- wish:
 	case <-c.d.abandoned:
 	}
-	c.unsaved = nil
+	c.unsaved, c.granted.done = nil, nil
 }
 
 // settleAt returns when there is something to save; zero is not for now.
@@ -294,6 +301,8 @@ func (c *courier) settleAt() time.Time {
 	case len(c.unsaved) > 0:
 		// All couriers at the same time, so that one transaction does.
 		return c.first.Truncate(c.d.cfg.SettleAfter).Add(c.d.cfg.SettleAfter)
+	case len(c.granted.done) > 0:
+		return c.granted.since
 	case c.plan.Through() != c.position || c.plan.Told():
 		return c.settled.Truncate(idleSettle).Add(idleSettle)
 	}

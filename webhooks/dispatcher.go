@@ -48,7 +48,10 @@ type Dispatcher struct {
 	Sealer    Sealer
 	Catalogue *message.Catalogue
 	// Feed opens a feed of the log, as Client.Feed of package eventstore does.
-	Feed   func(eventstore.FeedConfig) Feed
+	Feed func(eventstore.FeedConfig) Feed
+	// End returns the position of the last event of the log, as Client.End of
+	// package eventstore does.
+	End    func(context.Context) (eventstore.Position, error)
 	Policy address.Policy
 	Client *resty.Client // of package guard
 	// Clients makes a client for endpoints with certificates of their own, of
@@ -64,6 +67,8 @@ type Dispatcher struct {
 	// the attempt's span. May be nil.
 	Around func(ctx context.Context, about Delivery, attempt func(context.Context) Result) Result
 
+	opening   sync.Once
+	opened    error
 	cfg       Config
 	cursors   *cursor.Codec
 	history   *history
@@ -81,7 +86,7 @@ const (
 
 // Run delivers until the context ends. It may be called once.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	if err := d.open(); err != nil {
+	if err := d.ready(); err != nil {
 		return err
 	}
 	err := d.run(ctx)
@@ -136,6 +141,12 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 		replays: newReplays(),
 	}).run(ctx, changed)
 	return nil
+}
+
+// ready prepares what delivering and answering questions need, once.
+func (d *Dispatcher) ready() error {
+	d.opening.Do(func() { d.opened = d.open() })
+	return d.opened
 }
 
 func (d *Dispatcher) open() (err error) {

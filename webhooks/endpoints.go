@@ -2,14 +2,14 @@ package webhooks
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/filter"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 	"github.com/waybill-dev/waybill/webhooks/signing"
@@ -22,31 +22,43 @@ type Endpoints struct {
 	Sealer    Sealer
 	Catalogue *message.Catalogue
 	Policy    address.Policy
+	Bounds    Bounds
 	Random    io.Reader // of secrets
 	MarkKey   []byte    // tells credentials apart; any secret bytes, the same for ever
 	Now       func() time.Time
+
+	limits limits
 }
 
-// Endpoint is an endpoint as its owner sees it: without its secret.
+// Endpoint is an endpoint as its owner sees it: without its secrets.
 type Endpoint struct {
-	ID             string
-	URL            string
-	EventTypes     []string
-	Description    string
+	ID       string
+	TenantID string   // the partner it belongs to, "" the shop itself
+	Channels []string // of the partner
+	endpoint.Settings
 	Status         endpoint.Status
 	DisabledReason string
+	Secrets        []LiveSecret // that sign, the newest first
 	CreatedAt      time.Time
 	Revision       eventstore.Revision
+}
+
+// LiveSecret is a secret that signs, and until when.
+type LiveSecret struct {
+	Version  int
+	NotAfter time.Time // zero while no other has followed it
 }
 
 // NewEndpoint describes an endpoint to create.
 type NewEndpoint struct {
 	// ID names the endpoint. Creating the same endpoint again under the same
 	// id is harmless and answers the same, its secret included.
-	ID          string
-	URL         string
-	EventTypes  []string
-	Description string
+	ID       string
+	TenantID string   // the partner it is for, "" the shop itself
+	Channels []string // of the partner
+	endpoint.Settings
+	// Credentials are what the endpoint wants to see of us; may be nil.
+	Credentials *credentials.Credentials
 }
 
 // CreatedEndpoint is the only place a secret is shown.
@@ -64,20 +76,50 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	sealed, err := seal(s.Sealer, fresh, "", n.ID, secretVersion)
+	sealed, err := seal(s.Sealer, fresh, n.TenantID, n.ID, secretVersion)
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	state, revision, err := s.handle(ctx, n.ID, meta, endpoint.Create{
-		EndpointID: n.ID, Settings: endpoint.Settings{URL: n.URL, EventTypes: n.EventTypes, Description: n.Description},
-		SealedSecret: sealed, SecretVersion: secretVersion, At: s.Now(),
-		Limits: endpoint.Limits{Policy: s.Policy, KnownTypes: s.Catalogue.Types()},
+	settings, limits, err := s.prove(n.Settings, n.TenantID, n.ID, n.Credentials)
+	if err != nil {
+		return CreatedEndpoint{}, err
+	}
+	create := endpoint.Create{
+		EndpointID: n.ID, TenantID: n.TenantID, Channels: n.Channels, Settings: settings,
+		SealedSecret: sealed, SecretVersion: secretVersion, At: s.Now(), Limits: limits,
+	}
+	done, err := s.change(ctx, Request{ID: n.ID, Meta: meta}, func(state endpoint.State) (endpoint.Command, error) {
+		if state.Status != "" {
+			return create, nil // a repeat uses up nothing
+		}
+		return create, s.mayCreate(ctx, n)
 	})
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	secret, err := open(s.Sealer, state.Secret().Sealed, state.TenantID, n.ID, state.Secret().Version)
-	return CreatedEndpoint{Endpoint: view(state, revision), Secret: secret}, err
+	first := done.state.Created
+	secret, err := open(s.Sealer, first.SealedSecret, n.TenantID, n.ID, first.SecretVersion)
+	return CreatedEndpoint{Endpoint: s.view(done.state, done.Revision), Secret: secret}, err
+}
+
+// prove puts credentials into settings, and says what both are judged by.
+// Without any the settings keep those they have.
+func (s *Endpoints) prove(
+	settings endpoint.Settings, tenantID, endpointID string, c *credentials.Credentials,
+) (endpoint.Settings, endpoint.Limits, error) {
+	limits := endpoint.Limits{Policy: s.Policy, KnownTypes: s.Catalogue.Types(), CheckFilter: filter.Check}
+	if c == nil {
+		return settings, limits, nil
+	}
+	for _, m := range s.CheckCredentials(*c) {
+		m.Pointer = "/credentials" + m.Pointer
+		limits.Further = append(limits.Further, m)
+	}
+	if len(limits.Further) > 0 {
+		return settings, limits, nil
+	}
+	settings, err := s.WithCredentials(settings, tenantID, endpointID, *c)
+	return settings, limits, err
 }
 
 // Get returns an endpoint as it is, [endpoint.ErrNotFound] if there is none.
@@ -89,7 +131,7 @@ func (s *Endpoints) Get(ctx context.Context, id string) (Endpoint, error) {
 	if !state.Exists() {
 		return Endpoint{}, endpoint.ErrNotFound
 	}
-	return view(state, revision), nil
+	return s.view(state, revision), nil
 }
 
 // List returns all endpoints, oldest first. The newest changes may be missing
@@ -102,75 +144,47 @@ func (s *Endpoints) List(ctx context.Context) ([]Endpoint, error) {
 	list := make([]Endpoint, 0, len(rows))
 	for _, row := range rows {
 		list = append(list, Endpoint{
-			ID: row.ID, URL: row.URL, EventTypes: row.EventTypes, Description: row.Description, Status: row.State,
-			DisabledReason: row.DisabledReason, CreatedAt: row.CreatedAt, Revision: row.Revision,
+			ID: row.ID, TenantID: row.TenantID, Channels: row.Channels, Settings: row.Settings, Status: row.State,
+			DisabledReason: row.DisabledReason, Secrets: s.live(row.Secrets), CreatedAt: row.CreatedAt, Revision: row.Revision,
 		})
 	}
 	return list, nil
 }
 
-// Delete stops deliveries to an endpoint for good.
-func (s *Endpoints) Delete(ctx context.Context, id string, meta eventstore.Metadata) error {
-	_, _, err := s.handle(ctx, id, meta, endpoint.Delete{At: s.Now()})
-	return err
-}
-
 // Disable stops deliveries to an endpoint; nothing is lost meanwhile.
 func (s *Endpoints) Disable(ctx context.Context, id, reason string, meta eventstore.Metadata) error {
-	_, _, err := s.handle(ctx, id, meta, endpoint.Disable{Reason: reason, At: s.Now()})
+	_, err := s.command(ctx, Request{ID: id, Meta: meta}, endpoint.Disable{Reason: reason, At: s.Now()})
 	return err
 }
 
-// Enable lets deliveries to an endpoint go on where they stopped.
+// Delete stops deliveries to an endpoint for good.
+func (s *Endpoints) Delete(ctx context.Context, id string, meta eventstore.Metadata) error {
+	return s.DeleteOwn(ctx, Request{ID: id, Meta: meta})
+}
+
+// Enable lets deliveries to a disabled endpoint go on where they stopped.
 func (s *Endpoints) Enable(ctx context.Context, id string, meta eventstore.Metadata) error {
-	_, _, err := s.handle(ctx, id, meta, endpoint.Enable{At: s.Now()})
+	_, err := s.Turn(ctx, Request{ID: id, Meta: meta}, true)
 	return err
 }
 
 // Test sends a message of type endpoint.test to an endpoint and returns the
 // message's id. The command's id names the test.
 func (s *Endpoints) Test(ctx context.Context, id string, meta eventstore.Metadata) (string, error) {
-	_, _, err := s.handle(ctx, id, meta, endpoint.Test{TestID: meta.CommandID, At: s.Now()})
-	return eventstore.EventID(endpoint.Decider.Stream(id), meta.CommandID, 0).String(), err
+	return s.TestOwn(ctx, Request{ID: id, Meta: meta})
 }
 
-// races is how often a change may meet another one at the same endpoint.
-const races = 8
-
-func (s *Endpoints) handle(ctx context.Context, id string, meta eventstore.Metadata, cmd endpoint.Command) (state endpoint.State, at eventstore.Revision, err error) {
-	for range races {
-		state, at, err = s.decide(ctx, id, meta, cmd)
-		if !errors.Is(err, eventstore.ErrConflict) {
-			break
-		}
-	}
-	return state, at, err
-}
-
-func (s *Endpoints) decide(ctx context.Context, id string, meta eventstore.Metadata, cmd endpoint.Command) (endpoint.State, eventstore.Revision, error) {
-	state, at, err := eventstore.Load(ctx, s.Store, endpoint.Decider, id)
-	if err != nil {
-		return state, at, err
-	}
-	events, err := endpoint.Decider.Decide(state, cmd)
-	if err != nil || len(events) == 0 {
-		return state, at, err
-	}
-	stream := endpoint.Decider.Stream(id)
-	appends := make([]eventstore.NewEvent, len(events))
-	for i, event := range events {
-		appends[i] = eventstore.NewEvent{ID: eventstore.EventID(stream, meta.CommandID, i), Event: event, Metadata: meta}
-	}
-	appended, err := s.Store.Append(ctx, stream, at, appends...)
-	if err != nil {
-		return state, at, fmt.Errorf("append to %s after %d: %w", stream, at, err)
-	}
-	return endpoint.Decider.Fold(state, events...), appended.Revision, nil
-}
-
-func view(s endpoint.State, at eventstore.Revision) Endpoint {
+func (s *Endpoints) view(e endpoint.State, at eventstore.Revision) Endpoint {
 	return Endpoint{
-		ID: s.ID, URL: s.URL, EventTypes: s.EventTypes, Description: s.Description, Status: s.Status,
-		DisabledReason: s.DisabledReason, CreatedAt: s.Created.CreatedAt, Revision: at,
+		ID: e.ID, TenantID: e.TenantID, Channels: e.Channels, Settings: e.Settings, Status: e.Status,
+		DisabledReason: e.DisabledReason, Secrets: s.live(e.Secrets), CreatedAt: e.Created.CreatedAt, Revision: at,
 	}
+}
+
+func (s *Endpoints) live(secrets []endpoint.Secret) []LiveSecret {
+	var list []LiveSecret
+	for _, secret := range endpoint.LiveSecrets(secrets, s.Now()) {
+		list = append(list, LiveSecret{Version: secret.Version, NotAfter: secret.NotAfter})
+	}
+	return list
 }

@@ -18,7 +18,9 @@ func TestCreatingAgainAnswersTheSame(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := p.start()
-	wish := webhooks.NewEndpoint{ID: "e-1", URL: "https://partner.example/hook", EventTypes: []string{"order.placed"}, Description: "d"}
+	wish := webhooks.NewEndpoint{ID: "e-1", Settings: endpoint.Settings{
+		URL: "https://partner.example/hook", EventTypes: []string{"order.placed"}, Description: "d",
+	}}
 	first, err := d.Endpoints.Create(t.Context(), wish, meta())
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func TestEndpointsAreRefusedWithEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	endpoints := p.endpoints(nil)
-	_, err := endpoints.Create(t.Context(), webhooks.NewEndpoint{ID: "e1", URL: "gopher://x/#f", EventTypes: []string{"endpoint.test"}}, meta())
+	_, err := endpoints.Create(t.Context(), webhooks.NewEndpoint{ID: "e1", Settings: endpoint.Settings{URL: "gopher://x/#f", EventTypes: []string{"endpoint.test"}}}, meta())
 	var refusal *domain.RuleError
 	if !errors.As(err, &refusal) || len(refusal.Mistakes) != 3 {
 		t.Errorf("%v: %+v", err, refusal)

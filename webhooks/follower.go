@@ -75,6 +75,8 @@ func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
 			continue
 		case isReplay(r.Type):
 			changesOf = f.replay
+		case isWish(r.Type):
+			changesOf = wishOf
 		case slices.Contains(seen, r.Stream):
 			continue
 		default:

@@ -194,7 +194,9 @@ func meta() eventstore.Metadata {
 
 func (p *platform) endpoint(url string, types ...string) webhooks.CreatedEndpoint {
 	p.tb.Helper()
-	created, err := p.endpoints(nil).Create(p.tb.Context(), webhooks.NewEndpoint{ID: uuid.NewString(), URL: url, EventTypes: types}, meta())
+	created, err := p.endpoints(nil).Create(p.tb.Context(), webhooks.NewEndpoint{
+		ID: uuid.NewString(), Settings: endpoint.Settings{URL: url, EventTypes: types},
+	}, meta())
 	if err != nil {
 		p.tb.Fatal(err)
 	}

@@ -90,6 +90,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 			r.stop()
 		}
 	}
+	s.grant(ctx)
 	s.replays.forget(runs)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/webhooks/address"
+	"github.com/waybill-dev/waybill/webhooks/signing"
 )
 
 // Limits is what settings are judged by.
@@ -16,6 +17,8 @@ type Limits struct {
 	KnownTypes []string       // the public types there are
 	// CheckFilter says what is wrong with a filter; nil takes none at all.
 	CheckFilter func(expression string) error
+	// Further are mistakes in what is sealed, found before it was.
+	Further []domain.Mistake
 }
 
 // What may be wrong with settings, besides the URL.
@@ -47,11 +50,16 @@ func (l Limits) mistakes(s Settings) []domain.Mistake {
 	mistakes = append(mistakes, tooLong("/description", s.Description, LongestDescription)...)
 	mistakes = append(mistakes, l.typeMistakes(s.EventTypes)...)
 	mistakes = append(mistakes, l.filterMistakes(s.Filter)...)
-	mistakes = append(mistakes, unknown("/order_mode", s.OrderMode, OrderByAggregate, OrderNone, OrderByEndpoint)...)
-	mistakes = append(mistakes, unknown("/on_exhausted", s.OnExhausted, ExhaustedSkip, ExhaustedBlock)...)
+	mistakes = append(mistakes, unknown("/order_mode", s.OrderMode, "aggregate", OrderNone, OrderByEndpoint)...)
+	mistakes = append(mistakes, unknown("/on_exhausted", s.OnExhausted, "skip", ExhaustedBlock)...)
 	mistakes = append(mistakes, outOfRange("/max_in_flight", s.MaxInFlight, 0, MostInFlight)...)
 	mistakes = append(mistakes, outOfRange("/rate_per_second", s.RatePerSecond, 0, MostPerSecond)...)
-	return append(mistakes, waitMistakes(s.Waits)...)
+	mistakes = append(mistakes, waitMistakes(s.Waits)...)
+	for _, m := range signing.CheckSchemes(s.Signatures) {
+		m.Pointer = "/signatures" + m.Pointer
+		mistakes = append(mistakes, m)
+	}
+	return append(mistakes, l.Further...)
 }
 
 func (l Limits) typeMistakes(types []string) []domain.Mistake {
@@ -102,11 +110,12 @@ func tooLong(pointer, text string, most int) []domain.Mistake {
 	return []domain.Mistake{{Pointer: pointer, Code: CodeTooLong, Detail: fmt.Sprintf("at most %d characters", most)}}
 }
 
-func unknown(pointer, value string, known ...string) []domain.Mistake {
-	if slices.Contains(known, value) {
+// unknown judges a value that has the zero value for what is usual.
+func unknown(pointer, value, usual string, others ...string) []domain.Mistake {
+	if value == "" || slices.Contains(others, value) {
 		return nil
 	}
-	detail := fmt.Sprintf("%q is none of %s", value, strings.Join(known[1:], ", "))
+	detail := fmt.Sprintf("%q is none of %s, %s", value, usual, strings.Join(others, ", "))
 	return []domain.Mistake{{Pointer: pointer, Code: CodeUnknown, Detail: detail}}
 }
 

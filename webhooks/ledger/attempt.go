@@ -18,6 +18,7 @@ type Attempt struct {
 	EndpointID string
 	RunID      string
 	Position   eventstore.Position
+	Lane       string // the event's stream
 	EventID    string
 	EventType  string
 	Attempt    int
@@ -45,6 +46,7 @@ const dayTable = `
 		endpoint_id TEXT   NOT NULL,
 		run_id      TEXT   NOT NULL,
 		commit_pos  BIGINT NOT NULL,
+		lane        TEXT   NOT NULL, -- the event's stream
 		event_id    TEXT   NOT NULL,
 		event_type  TEXT   NOT NULL,
 		attempt     BIGINT NOT NULL,
@@ -59,7 +61,7 @@ const dayTable = `
 
 const dayIndex = `CREATE INDEX IF NOT EXISTS %[1]s_endpoint ON %[1]s (endpoint_id, at)`
 
-const attemptColumns = `endpoint_id, run_id, commit_pos, event_id, event_type, attempt, at, status, class, micros, trace_id, resp_head, resp_body`
+const attemptColumns = `endpoint_id, run_id, commit_pos, lane, event_id, event_type, attempt, at, status, class, micros, trace_id, resp_head, resp_body`
 
 // day is a day of UTC as a number, 20260304.
 type day int64
@@ -129,10 +131,10 @@ func (t *tx) makeDay(ctx context.Context, of day) error {
 
 func (t *tx) insertInto(ctx context.Context, table string, attempts []Attempt) error {
 	return inChunks(attempts, func(attempts []Attempt) error {
-		const columns = 13
+		const columns = 14
 		args := make([]any, 0, len(attempts)*columns)
 		for _, a := range attempts {
-			args = append(args, a.EndpointID, a.RunID, fromPosition(a.Position), a.EventID, a.EventType, a.Attempt,
+			args = append(args, a.EndpointID, a.RunID, fromPosition(a.Position), a.Lane, a.EventID, a.EventType, a.Attempt,
 				a.At.UnixMicro(), a.Status, string(a.Class), a.Took.Microseconds(), a.TraceID, a.Head, a.Body)
 		}
 		_, err := t.exec(ctx, `INSERT INTO `+table+` (`+attemptColumns+`) VALUES `+values(len(attempts), columns), args...)
@@ -144,8 +146,10 @@ func (t *tx) insertInto(ctx context.Context, table string, attempts []Attempt) e
 type AttemptFilter struct {
 	EndpointID string
 	EventID    string         // empty is every one
+	Lane       string         // the event's stream; empty is every one
 	RunID      string         // empty is every one
 	Class      delivery.Class // empty is every one
+	From, To   time.Time      // made then or later, and earlier; zero is any time
 	Before     Attempt        // those older than it; the zero value is none
 	Limit      int
 }
@@ -168,7 +172,7 @@ func (l *Ledger) FindAttempts(ctx context.Context, f AttemptFilter) (list []Atte
 		return nil, err
 	}
 	for _, of := range all {
-		if !f.Before.At.IsZero() && of > dayOf(f.Before.At) {
+		if f.leavesOut(of) {
 			continue
 		}
 		if list, err = f.read(ctx, snapshot, of, list); err != nil {
@@ -201,12 +205,23 @@ func attemptDays(ctx context.Context, db interface {
 	return all, rows.Err()
 }
 
+// leavesOut says that nothing of a day is wanted.
+func (f AttemptFilter) leavesOut(of day) bool {
+	return (!f.Before.At.IsZero() && of > dayOf(f.Before.At)) || (!f.To.IsZero() && of > dayOf(f.To)) || (!f.From.IsZero() && of < dayOf(f.From))
+}
+
 func (f AttemptFilter) where() (condition string, args []any) {
 	condition, args = "endpoint_id = ?", []any{f.EndpointID}
-	for _, part := range []struct{ column, value string }{{"event_id", f.EventID}, {"run_id", f.RunID}, {"class", string(f.Class)}} {
+	for _, part := range []struct{ column, value string }{{"event_id", f.EventID}, {"lane", f.Lane}, {"run_id", f.RunID}, {"class", string(f.Class)}} {
 		if part.value != "" {
 			condition, args = condition+" AND "+part.column+" = ?", append(args, part.value)
 		}
+	}
+	if !f.From.IsZero() {
+		condition, args = condition+" AND at >= ?", append(args, f.From.UnixMicro())
+	}
+	if !f.To.IsZero() {
+		condition, args = condition+" AND at < ?", append(args, f.To.UnixMicro())
 	}
 	if !f.Before.At.IsZero() {
 		condition += " AND (at, commit_pos, attempt) < (?, ?, ?)"
@@ -236,7 +251,7 @@ func (f AttemptFilter) read(ctx context.Context, snapshot *sql.Tx, of day, list 
 func scanAttempt(rows *sql.Rows) (Attempt, error) {
 	var a Attempt
 	var position, at, micros int64
-	err := rows.Scan(&a.EndpointID, &a.RunID, &position, &a.EventID, &a.EventType, &a.Attempt, &at, &a.Status, &a.Class, &micros,
+	err := rows.Scan(&a.EndpointID, &a.RunID, &position, &a.Lane, &a.EventID, &a.EventType, &a.Attempt, &at, &a.Status, &a.Class, &micros,
 		&a.TraceID, &a.Head, &a.Body)
 	a.Position, a.At, a.Took = toPosition(position), time.UnixMicro(at).UTC(), time.Duration(micros)*time.Microsecond
 	return a, err

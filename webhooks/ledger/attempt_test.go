@@ -70,7 +70,7 @@ func TestAttemptsAreFoundNewestFirstAndPageByPage(t *testing.T) {
 		for i := range 50 {
 			a := attempt(i%3+1, noon.Add(time.Duration(i/3)*9*time.Hour)) // three at a time, over days
 			if i%2 == 0 {
-				a.Class, a.EventID, a.RunID = delivery.ClassOK, "id-2", "replay_1"
+				a.Class, a.EventID, a.RunID, a.Lane = delivery.ClassOK, "id-2", "replay_1", "order-2"
 			}
 			want = append([]ledger.Attempt{a}, want...)
 		}
@@ -92,8 +92,13 @@ func TestAttemptsAreFoundNewestFirstAndPageByPage(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("pages (-want +got):\n%s", diff)
 		}
+		from, to := noon.Add(45*time.Hour), noon.Add(90*time.Hour)
+		during, err := l.FindAttempts(t.Context(), ledger.AttemptFilter{EndpointID: "e1", From: from, To: to, Limit: 1000})
+		if err != nil || len(during) != 15 || !during[0].At.Before(to) || during[14].At.Before(from) {
+			t.Errorf("between two times: %d, %v", len(during), err)
+		}
 		for name, f := range map[string]ledger.AttemptFilter{
-			"class": {Class: delivery.ClassOK}, "event": {EventID: "id-2"}, "run": {RunID: "replay_1"},
+			"class": {Class: delivery.ClassOK}, "event": {EventID: "id-2"}, "lane": {Lane: "order-2"}, "run": {RunID: "replay_1"},
 			"all of them": {Class: delivery.ClassOK, EventID: "id-2", RunID: "replay_1"},
 		} {
 			f.EndpointID, f.Limit = "e1", 1000

@@ -33,12 +33,13 @@ type Endpoint struct {
 func (e Endpoint) Active() bool { return e.State == endpoint.StatusActive }
 
 // Change is what one event of an endpoint means for its rows: exactly one of
-// the first four is set.
+// the first five is set.
 type Change struct {
 	Endpoint *Endpoint // the row as it is from then on
 	Deleted  string    // the id of an endpoint that is gone
 	Started  *Run      // a replay
 	Ended    *Key      // a replay
+	Wish     *Wish     // of the owner
 	// Position is that of the event: a new endpoint starts there.
 	Position eventstore.Position
 	// Seeks counts how often the endpoint was told where to go on, and Seek is
@@ -91,6 +92,8 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 		return t.startRun(ctx, *change.Started)
 	case change.Ended != nil:
 		return t.endRun(ctx, *change.Ended)
+	case change.Wish != nil:
+		return t.want(ctx, *change.Wish)
 	case change.Endpoint == nil:
 		return t.deleteEndpoint(ctx, change.Deleted)
 	}
@@ -117,13 +120,13 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 // putCursor makes the live cursor of an endpoint that has none: at its
 // beginning, or where deliveries are known to have come.
 func (t *tx) putCursor(ctx context.Context, change Change) error {
-	position, seeks := change.Position, 0
-	if change.Known != nil {
-		position, seeks = *change.Known, change.Seeks
+	position, seeks, wishes := change.Position, 0, eventstore.Revision(0)
+	if change.Known != nil { // what was wanted until then was done, or is done by redelivery
+		position, seeks, wishes = *change.Known, change.Seeks, change.Endpoint.Revision
 	}
 	_, err := t.exec(ctx, `
-		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, seeks, starts, failing_since) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		change.Endpoint.ID, Live, fromPosition(position), fromPosition(position), seeks, change.Starts, millis(change.Endpoint.Failing))
+		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, seeks, wishes, starts, failing_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		change.Endpoint.ID, Live, fromPosition(position), fromPosition(position), seeks, int64(wishes), change.Starts, millis(change.Endpoint.Failing))
 	return err
 }
 
@@ -176,6 +179,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 		`DELETE FROM wh_cursor WHERE endpoint_id = ?`,
 		`DELETE FROM wh_parked WHERE endpoint_id = ?`,
 		`DELETE FROM wh_skipped WHERE endpoint_id = ?`,
+		`DELETE FROM wh_wish WHERE endpoint_id = ?`,
 	} {
 		if _, err := t.exec(ctx, query, id); err != nil {
 			return err

@@ -133,7 +133,7 @@ type Span struct{ From, Until eventstore.Position }
 // wait in it, in the order of the log and at most so many.
 func (l *Ledger) Undelivered(ctx context.Context, endpointID string, span Span, most int) (list []delivery.Parked, err error) {
 	rows, err := l.Read.QueryContext(ctx, `
-		SELECT commit_pos, revision, lane, event_id, attempt, dead, last_class FROM wh_parked
+		SELECT `+parkedColumns+` FROM wh_parked
 		WHERE endpoint_id = ? AND run_id = ? AND commit_pos > ? AND commit_pos <= ? ORDER BY commit_pos LIMIT ?`,
 		endpointID, Live, fromPosition(span.From), fromPosition(span.Until), most)
 	if err != nil {
@@ -141,12 +141,10 @@ func (l *Ledger) Undelivered(ctx context.Context, endpointID string, span Span, 
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var row delivery.Parked
-		var position int64
-		if err := rows.Scan(&position, &row.Revision, &row.Lane, &row.ID, &row.Attempts, &row.Dead, &row.Class); err != nil {
+		row, err := scanParked(rows)
+		if err != nil {
 			return nil, fmt.Errorf("read what %s did not get: %w", endpointID, err)
 		}
-		row.Position = toPosition(position)
 		list = append(list, row)
 	}
 	return list, rows.Err()

@@ -15,6 +15,8 @@ type Settlement struct {
 	Lease    Lease
 	Changes  delivery.Changes
 	Attempts []Attempt
+	// Wishes were done with these changes; they are named by their revisions.
+	Wishes []eventstore.Revision
 }
 
 // Settle saves several settlements in one transaction and says for each
@@ -42,6 +44,9 @@ func (l *Ledger) Settle(ctx context.Context, settlements []Settlement) (saved []
 				return err
 			}
 			if err := t.revive(ctx, s); err != nil {
+				return err
+			}
+			if err := t.fulfil(ctx, s.Lease.EndpointID, s.Wishes); err != nil {
 				return err
 			}
 		}

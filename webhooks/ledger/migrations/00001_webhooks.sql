@@ -31,6 +31,7 @@ CREATE TABLE wh_cursor (
     spec        TEXT    NOT NULL DEFAULT '',         -- what a replay sends, JSON
     delivered   INTEGER NOT NULL DEFAULT 0,          -- messages, since the row is there
     seeks       INTEGER NOT NULL DEFAULT 0,          -- how often its endpoint's owner moved it
+    wishes      INTEGER NOT NULL DEFAULT 0,          -- revision of the last wish that was noted
     owner       TEXT,
     epoch       INTEGER NOT NULL DEFAULT 0,
     lease_until INTEGER NOT NULL DEFAULT 0,
@@ -58,6 +59,18 @@ CREATE TABLE wh_parked (
     resent      INTEGER NOT NULL DEFAULT 0,          -- goes out beside its lane
     told        INTEGER NOT NULL DEFAULT 0,          -- its owner knows that it was given up
     PRIMARY KEY (endpoint_id, run_id, commit_pos)
+) WITHOUT ROWID;
+
+-- What owners want of single events, until it is done.
+CREATE TABLE wh_wish (
+    endpoint_id TEXT    NOT NULL,
+    wish        INTEGER NOT NULL,                    -- revision of the wish in the endpoint's stream
+    skip        INTEGER NOT NULL CHECK (skip IN (0, 1)),  -- give it up instead of sending it again
+    commit_pos  INTEGER NOT NULL,
+    lane        TEXT    NOT NULL,
+    revision    INTEGER NOT NULL,                    -- in the lane
+    event_id    TEXT    NOT NULL,
+    PRIMARY KEY (endpoint_id, wish)
 ) WITHOUT ROWID;
 
 -- What the live cursor passed over because it was told to go on elsewhere:

@@ -1,0 +1,167 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+)
+
+// Request is what all changes of an endpoint have in common.
+type Request struct {
+	ID string
+	// Tenant is whose endpoint it must be, nil whoever's: to everybody else
+	// there is no such endpoint.
+	Tenant *string
+	// Expected is the revision the change was decided on; nil takes any.
+	Expected *eventstore.Revision
+	// Meta names the command. With a fingerprint in it the command has a key of
+	// the caller's: it takes effect once and is answered the same for ever.
+	Meta eventstore.Metadata
+}
+
+// Changed is what there is after a change.
+type Changed struct {
+	Endpoint
+	Replayed bool // an earlier request did it
+	Position eventstore.Position
+}
+
+// Rules a request may be refused by, whatever it wants.
+var (
+	ErrReused   = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
+	ErrRevision = domain.Rule("revision-mismatch", "it was changed since it was read")
+)
+
+// changed is an endpoint after a command, and what the log says of it.
+type changed struct {
+	state    endpoint.State
+	Revision eventstore.Revision
+	position eventstore.Position
+	// done reports that the command was in the log: then the state is that
+	// right after it.
+	done        bool
+	fingerprint string
+}
+
+// races is how often a change may meet another one at the same endpoint.
+const races = 8
+
+// change reads an endpoint, lets it decide about the command that is made for
+// its state, and appends what it decided.
+func (s *Endpoints) change(
+	ctx context.Context, r Request, wish func(endpoint.State) (endpoint.Command, error),
+) (c changed, err error) {
+	for range races {
+		c, err = s.try(ctx, r, wish)
+		if !errors.Is(err, eventstore.ErrConflict) {
+			break
+		}
+	}
+	return c, err
+}
+
+func (s *Endpoints) try(
+	ctx context.Context, r Request, wish func(endpoint.State) (endpoint.Command, error),
+) (changed, error) {
+	now, err := s.read(ctx, r)
+	if err != nil || now.done {
+		return now, err
+	}
+	if r.Expected != nil && *r.Expected != now.Revision {
+		return now, ErrRevision.With("expected", int64(*r.Expected)).With("revision", int64(now.Revision))
+	}
+	command, err := wish(now.state)
+	if err != nil {
+		return now, err
+	}
+	events, err := endpoint.Decider.Decide(now.state, command)
+	if err != nil || len(events) == 0 {
+		return now, err
+	}
+	stream := endpoint.Decider.Stream(r.ID)
+	appends := []eventstore.NewEvent{}
+	for i, event := range events {
+		appends = append(appends, eventstore.NewEvent{ID: eventstore.EventID(stream, r.Meta.CommandID, i), Event: event, Metadata: r.Meta})
+	}
+	appended, err := s.Store.Append(ctx, stream, now.Revision, appends...)
+	if err != nil {
+		return now, fmt.Errorf("append to %s after %d: %w", stream, now.Revision, err)
+	}
+	return changed{state: endpoint.Decider.Fold(now.state, events...), Revision: appended.Revision, position: appended.Position}, nil
+}
+
+// read folds an endpoint. It ends after a command that a caller's key names, if
+// that is in the log: so what is answered the second time is what was answered
+// the first time.
+func (s *Endpoints) read(ctx context.Context, r Request) (changed, error) {
+	c := changed{Revision: eventstore.NoStream}
+	for recorded, err := range s.Store.ReadStream(ctx, endpoint.Decider.Stream(r.ID), 0) {
+		if err != nil {
+			return c, fmt.Errorf("read endpoint %s: %w", r.ID, err)
+		}
+		ended, err := c.take(recorded, r.Meta)
+		if err != nil {
+			return c, fmt.Errorf("read event %d of endpoint %s: %w", recorded.Revision, r.ID, err)
+		}
+		if ended {
+			break
+		}
+	}
+	switch {
+	case r.Tenant != nil && (c.state.Status == "" || c.state.TenantID != *r.Tenant):
+		return c, endpoint.ErrNotFound
+	case c.done && c.fingerprint != r.Meta.Fingerprint:
+		return c, ErrReused
+	}
+	return c, nil
+}
+
+// take folds one event, or says that it comes after the command that is looked
+// for.
+func (c *changed) take(r eventstore.Recorded, meta eventstore.Metadata) (ended bool, err error) {
+	if meta.Fingerprint != "" {
+		of, err := r.Metadata()
+		if err != nil {
+			return false, err
+		}
+		if ours := of.CommandID == meta.CommandID; ours {
+			c.done, c.fingerprint, c.position = true, of.Fingerprint, r.Position
+		} else if c.done {
+			return true, nil
+		}
+	}
+	event, err := r.Decode()
+	if err != nil {
+		return false, err
+	}
+	own, ok := event.(endpoint.Event)
+	if !ok {
+		return false, fmt.Errorf("%s is no event of an endpoint", r.Type)
+	}
+	c.state, c.Revision = endpoint.Decider.Evolve(c.state, own), r.Revision
+	return false, nil
+}
+
+// command is [Endpoints.change] for a command that does not depend on the
+// state.
+func (s *Endpoints) command(ctx context.Context, r Request, cmd endpoint.Command) (changed, error) {
+	return s.change(ctx, r, func(endpoint.State) (endpoint.Command, error) { return cmd, nil })
+}
+
+// result is what the caller gets to see of a change.
+func (s *Endpoints) result(c changed, err error) (Changed, error) {
+	if err != nil {
+		return Changed{}, err
+	}
+	return Changed{Endpoint: s.view(c.state, c.Revision), Replayed: c.done, Position: c.position}, nil
+}
+
+// handle is [Endpoints.change] for what the dispatcher itself wants.
+func (s *Endpoints) handle(ctx context.Context, id string, meta eventstore.Metadata, cmd endpoint.Command) (endpoint.State, eventstore.Revision, error) {
+	c, err := s.command(ctx, Request{ID: id, Meta: meta}, cmd)
+	return c.state, c.Revision, err
+}
