@@ -87,9 +87,9 @@ func (c *pgConn) send(ctx context.Context, statements together) (driver.Result, 
 		tag, err := results.Exec()
 		if err != nil {
 			_ = results.Close() // it is the same error
-			return nil, explained(ctx, err)
+			return nil, c.explained(ctx, err)
 		}
 		affected = tag.RowsAffected()
 	}
-	return driver.RowsAffected(affected), explained(ctx, results.Close())
+	return driver.RowsAffected(affected), c.explained(ctx, results.Close())
 }

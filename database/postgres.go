@@ -109,6 +109,14 @@ func (c *pgConn) CheckNamedValue(v *driver.NamedValue) (err error) {
 	return err
 }
 
+// explained marks whatever happens to a connection that is lost by it.
+func (c *pgConn) explained(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && sqlState(err) == "" && c.Conn.Conn().IsClosed() && !errors.Is(err, ErrUnavailable) {
+		return unavailable{err}
+	}
+	return explained(ctx, err)
+}
+
 // ExecContext implements [driver.ExecerContext].
 func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if err := c.see(ctx); err != nil {
@@ -121,14 +129,14 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 		return c.send(ctx, statements)
 	}
 	result, err := c.Conn.ExecContext(ctx, c.schema.text(query), args)
-	return result, explained(ctx, err)
+	return result, c.explained(ctx, err)
 }
 
 // script runs what has no arguments: it may be several statements, and is not
 // worth preparing.
 func (c *pgConn) script(ctx context.Context, query string) (driver.Result, error) {
 	tag, err := c.Conn.Conn().Exec(ctx, query, pgx.QueryExecModeSimpleProtocol)
-	return driver.RowsAffected(tag.RowsAffected()), explained(ctx, err)
+	return driver.RowsAffected(tag.RowsAffected()), c.explained(ctx, err)
 }
 
 // QueryContext implements [driver.QueryerContext].
@@ -138,7 +146,7 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	}
 	found, err := c.Conn.QueryContext(ctx, c.schema.text(query), args)
 	if err != nil {
-		return nil, explained(ctx, err)
+		return nil, c.explained(ctx, err)
 	}
 	return &pgRows{Rows: found.(*stdlib.Rows), ctx: ctx}, nil
 }
@@ -166,7 +174,7 @@ func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx,
 		text += fmt.Sprintf(`; SELECT pg_advisory_xact_lock(%d)`, c.schema.lock)
 	}
 	if _, err := conn.Exec(ctx, text).ReadAll(); err != nil {
-		return nil, explained(ctx, err)
+		return nil, c.explained(ctx, err)
 	}
 	inside := conn.CustomData()[seenSchema]
 	conn.CustomData()[seenSchema] = c.schema.name
@@ -203,7 +211,7 @@ func (t *pgTx) end(how string) (string, error) {
 	conn.CustomData()[seenSchema] = t.before
 	results, err := conn.Exec(t.ctx, how).ReadAll()
 	if err != nil || len(results) == 0 {
-		return "", explained(t.ctx, err)
+		return "", t.conn.explained(t.ctx, err)
 	}
 	return results[0].CommandTag.String(), nil
 }

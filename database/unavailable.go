@@ -107,7 +107,7 @@ func explained(ctx context.Context, err error) error {
 	case ctx.Err() != nil && !errors.As(err, &connect):
 		return err // whoever asked has given up
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.As(err, &network), errors.As(err, &connect), pgconn.Timeout(err):
+		errors.As(err, &network), errors.As(err, &connect), pgconn.Timeout(err), pgconn.SafeToRetry(err):
 		return unavailable{err}
 	}
 	return err

@@ -36,6 +36,11 @@ func TestPostgresIsKilledUnderTwoProcessesAndEverythingGoesOn(t *testing.T) {
 		}
 		p.start(ctx)
 		t.Cleanup(p.stop)
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("a platform's log:\n%s", p.output())
+			}
+		})
 		platforms = append(platforms, p)
 	}
 	partner := startPartner(t)
