@@ -62,6 +62,7 @@ type API struct {
 	// SigningKeys sign webhooks; Egress are the networks they come from.
 	SigningKeys SigningKeys
 	Egress      []string
+	Messages    *webhooks.Messages
 
 	Checks  []Check      // what /readyz looks at
 	Metrics http.Handler // of /metrics; nil has no such route
@@ -104,6 +105,8 @@ func (s *server) routes() {
 	s.endpointRoutes()
 	s.signingKeyRoutes()
 	s.egressRoutes()
+	s.eventTypeRoutes()
+	s.messageRoutes()
 	s.draftRoutes()
 	s.customerRoutes()
 	s.jobRoutes()

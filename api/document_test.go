@@ -230,6 +230,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"PUT /v1/stock/{location}/{sku}",
 		"POST /v1/stock/{location}/{sku}/adjust",
 		"POST /v1/stock/{location}/{sku}/receive",
+		"GET /v1/aggregates/{id}/events", "GET /v1/event-types", "GET /v1/event-types/{type}", "GET /v1/events/{id}", "POST /v1/endpoints/{id}/filter-preview",
 		"DELETE /v1/drafts/{id}", "DELETE /v1/drafts/{id}/lines/{sku}", "GET /v1/drafts", "GET /v1/drafts/{id}", "POST /v1/drafts",
 		"POST /v1/drafts/{id}/place", "PUT /v1/drafts/{id}/details", "PUT /v1/drafts/{id}/lines/{sku}",
 	}

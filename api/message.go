@@ -24,6 +24,12 @@ type messageBody struct {
 	Cursor    string        `json:"cursor" doc:"The place in the log."`
 }
 
+// thinBody stands for data that is too large to be sent.
+type thinBody struct {
+	Thin bool   `json:"thin" enum:"true" doc:"The data is too large to be sent."`
+	Href string `json:"href" doc:"Where the whole message is, below the address of the API." example:"/v1/events/0b9e6a3c-8d7a-5b1e-9f00-1234567890ab?aggregate=o1&sequence=1&type=order"`
+}
+
 type aggregateBody struct {
 	Type string `json:"type" example:"order"`
 	ID   string `json:"id"`
@@ -73,8 +79,8 @@ func (s *server) messageOperation(kind message.Kind, schema *huma.Schema) *huma.
 }
 
 // exampleOf returns a message as it would be sent.
-func exampleOf(kind message.Kind) any {
-	var example any
+func exampleOf(kind message.Kind) map[string]any {
+	var example map[string]any
 	if err := json.Unmarshal(kind.Example(), &example); err != nil {
 		panic(err) // a test reads them all
 	}

@@ -58,6 +58,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/callback"
+	"github.com/waybill-dev/waybill/webhooks/cursor"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/guard"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
@@ -169,6 +170,9 @@ func (p *platform) webhooks(a *api.API) {
 		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, End: p.store.End, Ledger: books, Sealer: keyring,
 		Catalogue: catalogue, Policy: policy, Client: client, Keys: keys, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
 		Random: mathrand.Float64, Config: webhooks.Config{Owner: "test", CursorKey: keyring.Derive("cursors")},
+	}
+	a.Messages = &webhooks.Messages{
+		Store: p.store, Feed: a.Deliveries.Feed, Catalogue: catalogue, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), End: p.store.End, Now: time.Now,
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)

@@ -14,6 +14,18 @@ func ruleKinds() []kind {
 			about: "Two signing keys sign side by side for 0 seconds to 90 days: send an overlap_seconds from 0 to 7776000.",
 		},
 		{
+			slug: "event-type-not-found", status: http.StatusNotFound, title: "No such event type",
+			about: "GET /v1/event-types lists those there are.",
+		},
+		{
+			slug: "aggregate-not-found", status: http.StatusNotFound, title: "Nothing of that id",
+			about: "There is nothing of that id, or nothing of it is for you. id and type are those of a message's aggregate.",
+		},
+		{
+			slug: "message-not-found", status: http.StatusNotFound, title: "No such message",
+			about: "There is no such message, or it is not for you. type, aggregate and sequence must be those of the message, as in the href of its thin form.",
+		},
+		{
 			slug: "cart-invalid", status: http.StatusUnprocessableEntity, title: "Cart not valid",
 			about: "errors lists every mistake of the cart with its place. The answer is kept under the Idempotency-Key: the corrected cart needs a new one.",
 		},

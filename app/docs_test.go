@@ -18,6 +18,7 @@ import (
 
 	"github.com/waybill-dev/waybill/api"
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/webhooks/filter"
 	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
@@ -34,6 +35,8 @@ func TestDocsSayWhatTheProgramDoes(t *testing.T) {
 	for path, want := range map[string]string{
 		"../docs/openapi.yaml": string(openapi),
 		"../docs/events.md":    catalogue(t),
+
+		"../docs/webhook-events.md": messages(t),
 	} {
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
@@ -76,7 +79,7 @@ func catalogue(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("# Events\n\nGenerated from the code by `./task generate`; do not edit.\n\n" +
 		"Stored events are facts: a name is kept for ever, and old schemas are read for ever. " +
-		"Public messages are a contract of their own: see the second part.\n\n## Stored events\n")
+		"Public messages are a contract of their own: see [webhook-events.md](webhook-events.md).\n\n## Stored events\n")
 	public := map[string]string{}
 	for _, kind := range message.Kinds() {
 		public[kind.Stored] = kind.Public
@@ -85,22 +88,51 @@ func catalogue(t *testing.T) string {
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n", event.Zero.EventName(), comment(t, event.Zero))
 		fmt.Fprintf(&b, "Schema %d.", event.Schema())
 		if name, ok := public[event.Zero.EventName()]; ok {
-			fmt.Fprintf(&b, " Partners get it as [`%s`](#%s).", name, strings.ReplaceAll(name, ".", ""))
+			fmt.Fprintf(&b, " Partners get it as [`%s`](webhook-events.md#%s).", name, strings.ReplaceAll(name, ".", ""))
 		} else {
 			fmt.Fprintf(&b, " Partners do not get it: %s.", message.Unpublished()[event.Zero.EventName()])
 		}
 		golden := filepath.Join(folder(event.Zero), "testdata", fmt.Sprintf("%s.v%d.json", event.Zero.EventName(), event.Schema()))
 		example(t, &b, golden)
 	}
-	b.WriteString("\n## Public messages\n\nAn endpoint asks for types by name, or for `*`. " +
-		"The envelope is the same for all: `id` is also the header `webhook-id`.\n")
+	return b.String()
+}
+
+// messages writes what partners get.
+func messages(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("# Messages to partners\n\nGenerated from the code by `./task generate`; do not edit.\n\n" +
+		"An endpoint asks for types by name, or for `*`. How messages are signed, numbered and tried again is in [webhooks.md](webhooks.md). " +
+		"`GET /v1/event-types` has the same for programs, with a JSON Schema of each.\n")
 	kinds := message.Kinds()
 	slices.SortFunc(kinds, func(a, b message.Kind) int { return strings.Compare(a.Public, b.Public) })
 	for _, kind := range kinds {
-		fmt.Fprintf(&b, "\n### %s\n\n%s %s\n\nVersion %d, about one %s, from `%s`.", kind.Public, kind.Sent, kind.Promise, kind.Version, kind.Aggregate, kind.Stored)
+		fmt.Fprintf(&b, "\n### %s\n\n%s %s\n\nVersion %d, about one %s. Sent to %s.", kind.Public, kind.Sent, kind.Promise, kind.Version, kind.Aggregate, audienceOf(kind))
+		if kind.Personal {
+			b.WriteString(" With `personal` where the endpoint gets personal data.")
+		}
 		example(t, &b, filepath.Join("../webhooks/message/testdata", fmt.Sprintf("%s.v%d.json", kind.Public, kind.Version)))
 	}
+	b.WriteString("\n## What filters may ask for\n\n| name | type | |\n|---|---|---|\n")
+	for _, v := range filter.Variables() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, v.Type, v.About)
+	}
 	return b.String()
+}
+
+func audienceOf(kind message.Kind) string {
+	switch {
+	case kind.Private:
+		return "the endpoint it is about"
+	case kind.Operational:
+		return "the other endpoints of whoever owns the endpoint it is about"
+	case kind.Shared:
+		return "the shop and all partners"
+	case kind.Aggregate == "order":
+		return "the shop and the partners of the order's sales channel"
+	}
+	return "the shop"
 }
 
 func example(t *testing.T, b *strings.Builder, path string) {

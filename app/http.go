@@ -71,6 +71,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		OpenList:   a.models.checkouts,
 		Endpoints:  a.hooks.endpoints,
 		Deliveries: a.hooks.dispatcher,
+		Messages:   a.hooks.messages,
 
 		SigningKeys: a.hooks.keys, Egress: a.egress(),
 

@@ -26,6 +26,7 @@ type hooks struct {
 	endpoints  *webhooks.Endpoints
 	dispatcher *webhooks.Dispatcher
 	keys       *signingkey.Keys
+	messages   *webhooks.Messages
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
@@ -48,12 +49,15 @@ func (a *App) startWebhooks(ctx context.Context) error {
 		Store: a.client, Ledger: book, Sealer: a.keys, Catalogue: catalogue,
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
 		End:    a.client.End,
-		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys,
+		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys, People: a.vault,
 		Clients: func(extra *tls.Config) *resty.Client {
 			return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra})
 		},
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
 		Random: rand.Float64, Around: tracing.Webhook(a.now),
+	}
+	if a.hooks.messages, err = a.newMessages(catalogue); err != nil {
+		return err
 	}
 	if a.has(RoleWebhooks) {
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)

@@ -248,6 +248,9 @@ func (c *courier) done(r result) {
 	if len(c.unsaved) == 0 {
 		c.first = now
 	}
+	if c.to.PersonalData {
+		r.Response = ledger.Response{} // it may repeat what it was sent
+	}
 	c.unsaved = append(c.unsaved, ledger.Attempt{
 		EndpointID: c.to.ID, RunID: c.lease.RunID, Position: r.job.Position, Lane: r.job.Lane, EventID: r.job.ID, EventType: r.EventType,
 		Attempt: r.job.Attempt, At: r.at, Status: r.Status, Class: class, Took: r.Took, TraceID: r.Metadata.TraceID, Response: r.Response,

@@ -59,6 +59,7 @@ type Dispatcher struct {
 	Clients   credentials.Clients
 	Keys      SigningKeys
 	Endpoints *Endpoints // which it disables when a receiver is gone
+	People    People     // whose data some endpoints get; nil is nobody's
 	Config    Config
 	Logger    *slog.Logger
 	Now       func() time.Time

@@ -21,8 +21,13 @@ func newLog(tb testing.TB) eventLog {
 
 func connect(tb testing.TB, to string) eventLog {
 	tb.Helper()
+	return connectWith(tb, to, codec(tb))
+}
+
+func connectWith(tb testing.TB, to string, codec *eventstore.Codec) eventLog {
+	tb.Helper()
 	client, err := eventstore.NewClient(eventstore.Config{
-		ConnectionString: to, Codec: codec(tb), Logger: slog.New(slog.DiscardHandler),
+		ConnectionString: to, Codec: codec, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		tb.Fatal(err)

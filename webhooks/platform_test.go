@@ -73,9 +73,12 @@ type platform struct {
 	dir    string
 	config webhooks.Config
 	guard  guard.Config
-	keys   *vault.Keyring
-	around func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
-	starts atomic.Int64
+
+	catalogue *message.Catalogue
+	people    webhooks.People
+	keys      *vault.Keyring
+	around    func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
+	starts    atomic.Int64
 }
 
 // eventLog is what the dispatcher needs of the event store.
@@ -93,7 +96,7 @@ func newPlatform(tb testing.TB) *platform {
 		tb.Fatal(err)
 	}
 	return &platform{
-		tb: tb, keys: keys, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
+		tb: tb, catalogue: catalogue(), keys: keys, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
 		config: webhooks.Config{
 			CursorKey:    bytes.Repeat([]byte{7}, 32),
 			Waits:        []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},
@@ -139,7 +142,7 @@ func (p *platform) start() *process {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: catalogue(), Policy: development,
+		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
 		Around: p.around,
 	}
@@ -184,7 +187,7 @@ func (p *platform) signingKeys() *signingkey.Keys {
 
 func (p *platform) endpoints(books *ledger.Ledger) *webhooks.Endpoints {
 	return &webhooks.Endpoints{
-		Store: p.log, Ledger: books, Sealer: p.keys, Catalogue: catalogue(), Policy: development, Random: rand.Reader, Now: time.Now,
+		Store: p.log, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, Policy: development, Random: rand.Reader, Now: time.Now,
 	}
 }
 

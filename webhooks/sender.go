@@ -59,15 +59,16 @@ type prepared struct {
 	signer signing.Signer
 }
 
-// prepare makes the message of a job. While the event store is away it waits:
+// prepare makes the message of a job. While the event store or
+// the vault is away it waits:
 // that is not the receiver's failure, so it must not use up an attempt.
 func (d *Dispatcher) prepare(ctx context.Context, to *target, job delivery.Job) (prepared, error) {
 	for {
 		p, err := d.prepareOnce(ctx, to, job)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, eventstore.ErrUnavailable) {
+		if err == nil || ctx.Err() != nil || !(errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, errPeople)) {
 			return p, err
 		}
-		d.Logger.WarnContext(ctx, "webhooks wait for the event store", "error", err)
+		d.Logger.WarnContext(ctx, "webhooks wait for what a message is made of", "error", err)
 		pause(ctx, time.Second)
 	}
 }
@@ -96,7 +97,12 @@ func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.J
 	if p.signer, err = d.signer(ctx, to); err != nil {
 		return p, err
 	}
-	p.body, err = msg.Body(place)
+	if msg.Personal, err = d.personalOf(ctx, to, it); err != nil {
+		return p, err
+	}
+	if p.body, err = msg.Body(place); len(p.body) > message.LargeBody {
+		d.Logger.WarnContext(ctx, "webhook message is large", "message", msg.ID, "type", msg.Public, "bytes", len(p.body))
+	}
 	return p, err
 }
 

@@ -62,6 +62,14 @@ func (l Limits) mistakes(s Settings) []domain.Mistake {
 	return append(mistakes, l.Further...)
 }
 
+// CheckWishes says what is wrong with types and a filter.
+func (l Limits) CheckWishes(types []string, filter string) error {
+	if mistakes := append(l.typeMistakes(types), l.filterMistakes(filter)...); len(mistakes) > 0 {
+		return ErrInvalid.Because(mistakes...)
+	}
+	return nil
+}
+
 func (l Limits) typeMistakes(types []string) []domain.Mistake {
 	if len(types) == 0 {
 		return []domain.Mistake{{Pointer: "/event_types", Code: CodeNoTypes, Detail: `name at least one event type, or "*" for all`}}

@@ -29,6 +29,8 @@ type Kind struct {
 	// Shared kinds belong to no sales channel and go to the endpoints of every
 	// tenant that asks for them.
 	Shared bool
+	// Personal kinds carry contact and addresses to endpoints that get them.
+	Personal bool
 	// Sent says when it is sent, Promise what a receiver may rely on: sentences
 	// for partners.
 	Sent, Promise string
@@ -99,6 +101,9 @@ type Message struct {
 	Time        time.Time
 	AggregateID string
 	Data        json.RawMessage
+	// Personal is what the vault holds, for endpoints that get it; nil for all
+	// others.
+	Personal json.RawMessage
 }
 
 // Build makes the message of a stored event of a known kind.

@@ -9,8 +9,12 @@ import (
 )
 
 // MaxBody is the most bytes a message may have. A larger one goes out in its
-// thin form, with an address instead of its data.
-const MaxBody = 256 << 10
+// thin form, with an address instead of its data. One above LargeBody is worth
+// a line in the log.
+const (
+	MaxBody   = 256 << 10
+	LargeBody = 20 << 10
+)
 
 // timeForm has milliseconds always, so that texts compare like times.
 const timeForm = "2006-01-02T15:04:05.000Z07:00"
@@ -36,6 +40,7 @@ type envelope struct {
 	Previous  *int            `json:"previous"`
 	Cursor    string          `json:"cursor"`
 	Data      json.RawMessage `json:"data"`
+	Personal  json.RawMessage `json:"personal,omitempty"`
 }
 
 type aggregate struct {
@@ -57,21 +62,27 @@ func (m Message) href(place Place) string {
 
 // Body returns the exact bytes to sign and to send.
 func (m Message) Body(place Place) ([]byte, error) {
+	body, err := m.Whole(place)
+	if err != nil || len(body) <= MaxBody {
+		return body, err
+	}
+	if m.Data, err = json.Marshal(thin{Thin: true, Href: m.href(place)}); err != nil {
+		return nil, fmt.Errorf("encode message %s: %w", m.ID, err)
+	}
+	return m.Whole(place)
+}
+
+// Whole returns a message however large it is.
+func (m Message) Whole(place Place) ([]byte, error) {
 	e := envelope{
 		ID: m.ID, Type: m.Public, Timestamp: m.Time.UTC().Truncate(time.Millisecond).Format(timeForm), Version: m.Version,
 		Aggregate: aggregate{Type: m.Aggregate, ID: m.AggregateID},
-		Sequence:  place.Sequence, Cursor: place.Cursor, Data: m.Data,
+		Sequence:  place.Sequence, Cursor: place.Cursor, Data: m.Data, Personal: m.Personal,
 	}
 	if place.Previous > 0 {
 		e.Previous = &place.Previous
 	}
 	body, err := json.Marshal(e)
-	if err == nil && len(body) > MaxBody {
-		e.Data, err = json.Marshal(thin{Thin: true, Href: m.href(place)})
-		if err == nil {
-			body, err = json.Marshal(e)
-		}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("encode message %s: %w", m.ID, err)
 	}

@@ -9,8 +9,9 @@ import (
 func orderKinds() []Kind {
 	return []Kind{
 		publish("order.placed", "order", orderPlaced, Kind{
-			Sent:    "Once, first of every order, when its stock is committed and its money authorised.",
-			Promise: "There is at least one line, every amount is in currency, and the totals are the sums of the lines and the shipping. Titles and prices are those of the checkout and are never looked up again.",
+			Personal: true,
+			Sent:     "Once, first of every order, when its stock is committed and its money authorised.",
+			Promise:  "There is at least one line, every amount is in currency, and the totals are the sums of the lines and the shipping. Titles and prices are those of the checkout and are never looked up again.",
 		}),
 		publish("order.held", "order", orderHeld, Kind{
 			Sent:    "When an order must not go on for the time being.",
@@ -25,20 +26,23 @@ func orderKinds() []Kind {
 			Promise: "totals are the sums of all lines after the change, delta is what the order costs more than before. A line with quantity_to 0 is taken out, one with quantity_from 0 is new.",
 		}),
 		publish("order.address_changed", "order", orderAddressChanged, Kind{
-			Sent:    "When what is yet to be shipped goes elsewhere.",
-			Promise: "Parcels that left before go where they went. The address itself is only in messages to endpoints that get personal data.",
+			Personal: true,
+			Sent:     "When what is yet to be shipped goes elsewhere.",
+			Promise:  "Parcels that left before go where they went. The address itself is only in messages to endpoints that get personal data.",
 		}),
 		publish("order.payment_updated", "order", orderPaymentUpdated, Kind{
 			Sent:    "When something happened to a payment of an order: kind says what, amount how much. An order is paid when what its payments captured is what it costs.",
 			Promise: "totals are the sums of this payment so far. Updates of one payment come in the order they happened in.",
 		}),
 		publish("order.fulfilment_requested", "order", orderFulfilmentRequested, Kind{
-			Sent:    "When a warehouse is to pick and ship units.",
-			Promise: "The same units are not asked for twice.",
+			Personal: true,
+			Sent:     "When a warehouse is to pick and ship units.",
+			Promise:  "The same units are not asked for twice.",
 		}),
 		publish("order.shipped", "order", orderShipped, Kind{
-			Sent:    "When a parcel has left. An order may go in several parcels, each is a message.",
-			Promise: "No unit is shipped twice, and none that was cancelled.",
+			Personal: true,
+			Sent:     "When a parcel has left. An order may go in several parcels, each is a message.",
+			Promise:  "No unit is shipped twice, and none that was cancelled.",
 		}),
 		publish("order.delivered", "order", orderDelivered, Kind{
 			Sent:    "Once for a parcel, when it has arrived.",

@@ -1,0 +1,200 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/cursor"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// Messages reads what partners get from the log itself: nothing of it is kept
+// anywhere else.
+type Messages struct {
+	Store     eventstore.Store
+	Catalogue *message.Catalogue
+	Cursors   *cursor.Codec
+	// Feed opens a feed of the log, as Client.Feed of package eventstore does.
+	Feed func(eventstore.FeedConfig) Feed
+	// End returns where the log ends by now.
+	End func(context.Context) (eventstore.Position, error)
+	Now func() time.Time
+}
+
+// Rules a reader of messages may be refused by.
+var (
+	ErrNoAggregate = domain.Rule("aggregate-not-found", "there is nothing of that id, or nothing of it is for you")
+	ErrNoMessage   = domain.Rule("message-not-found", "there is no such message, or it is not for you; its type, aggregate and sequence must be those of the message")
+)
+
+// Viewer is who looks at messages: the shop, which sees all of them, or a
+// partner, who sees what its endpoints may get.
+type Viewer struct {
+	TenantID string // "" is the shop
+	Channels []string
+}
+
+func (v Viewer) audience() *audience {
+	return &audience{tenantID: v.TenantID, channels: v.Channels, types: []string{endpoint.AllTypes}}
+}
+
+// Aggregate names what messages are about.
+type Aggregate struct {
+	Type string // may be empty: then the first that has such an id
+	ID   string
+}
+
+// Page is a part of an aggregate's messages.
+type Page struct {
+	Messages []json.RawMessage
+	// Next is the sequence to go on after; 0 when there is nothing more.
+	Next int
+}
+
+// Of returns messages of an aggregate that come after a sequence, at most so
+// many, word for word as webhooks have them. Their previous counts for the
+// endpoint where one is named, otherwise for everything the viewer may see.
+func (s *Messages) Of(ctx context.Context, about Aggregate, after, most int, viewer Viewer, endpointID string) (Page, error) {
+	audience := viewer.audience()
+	if endpointID != "" {
+		row, err := s.endpoint(ctx, endpointID, viewer)
+		if err != nil {
+			return Page{}, err
+		}
+		if audience, err = audienceOf(row); err != nil {
+			return Page{}, err
+		}
+	}
+	stream, err := s.stream(ctx, about)
+	if err != nil {
+		return Page{}, err
+	}
+	page, seen := Page{Messages: []json.RawMessage{}}, false
+	err = s.walk(ctx, stream, audience, func(r eventstore.Recorded, place message.Place) (bool, error) {
+		seen = true
+		if place.Sequence <= after {
+			return true, nil
+		}
+		if len(page.Messages) == most {
+			page.Next = after
+			return false, nil
+		}
+		body, err := s.body(r, place, message.Message.Body)
+		page.Messages, after = append(page.Messages, body), place.Sequence
+		return true, err
+	})
+	if err == nil && !seen {
+		err = ErrNoAggregate
+	}
+	return page, err
+}
+
+// One returns a message whole, however large it is.
+func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id string, viewer Viewer) (json.RawMessage, error) {
+	stream, err := s.stream(ctx, about)
+	if errors.Is(err, ErrNoAggregate) {
+		err = ErrNoMessage
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, _, _ = strings.Cut(id, ".") // a replay under other ids is of the same event
+	var found json.RawMessage
+	err = s.walk(ctx, stream, viewer.audience(), func(r eventstore.Recorded, place message.Place) (bool, error) {
+		if place.Sequence != sequence || r.ID.String() != id {
+			return place.Sequence < sequence, nil
+		}
+		var err error
+		found, err = s.body(r, place, message.Message.Whole)
+		return false, err
+	})
+	if err == nil && found == nil {
+		err = ErrNoMessage
+	}
+	return found, err
+}
+
+// stream finds the stream of an aggregate.
+func (s *Messages) stream(ctx context.Context, about Aggregate) (string, error) {
+	for _, prefix := range s.prefixes(about.Type) {
+		for _, err := range s.Store.ReadStream(ctx, prefix+about.ID, 0) {
+			return prefix + about.ID, err
+		}
+	}
+	return "", ErrNoAggregate
+}
+
+// prefixes has that of orders first: those are asked for most.
+func (s *Messages) prefixes(of string) []string {
+	prefixes := s.Catalogue.Prefixes()
+	if of != "" {
+		return slices.DeleteFunc(prefixes, func(p string) bool { return p != of+"-" })
+	}
+	slices.SortStableFunc(prefixes, func(a, b string) int {
+		if (a == "order-") == (b == "order-") {
+			return 0
+		}
+		if a == "order-" {
+			return -1
+		}
+		return 1
+	})
+	return prefixes
+}
+
+// walk goes through the messages of a stream that an audience wants, until it
+// is told to stop.
+func (s *Messages) walk(ctx context.Context, stream string, to *audience, visit func(eventstore.Recorded, message.Place) (bool, error)) error {
+	var p streamPast
+	h, err := newHistory(s.Store, s.Catalogue, 1)
+	if err != nil {
+		return err
+	}
+	previous := 0
+	for r, err := range s.Store.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", stream, err)
+		}
+		before := len(p.events)
+		p = h.extend(p, r, true)
+		if len(p.events) == before || !to.wants(message.AggregateID(stream), p.events[before]) {
+			continue
+		}
+		place := message.Place{Sequence: len(p.events), Previous: previous}
+		if r.Position > 0 { // a stream does not tell it everywhere
+			place.Cursor = s.Cursors.Encode(CursorScope, r.Position)
+		}
+		previous = len(p.events)
+		if on, err := visit(r, place); err != nil || !on {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Messages) body(r eventstore.Recorded, place message.Place, form func(message.Message, message.Place) ([]byte, error)) (json.RawMessage, error) {
+	msg, err := s.Catalogue.Build(r)
+	if err != nil {
+		return nil, err
+	}
+	return form(msg, place)
+}
+
+// endpoint returns what an endpoint asked for. To a viewer who does not own it
+// there is no such endpoint.
+func (s *Messages) endpoint(ctx context.Context, id string, viewer Viewer) (ledger.Endpoint, error) {
+	state, _, err := eventstore.Load(ctx, s.Store, endpoint.Decider, id)
+	if err == nil && (!state.Exists() || (viewer.TenantID != "" && state.TenantID != viewer.TenantID)) {
+		err = endpoint.ErrNotFound
+	}
+	return ledger.Endpoint{ID: state.ID, TenantID: state.TenantID, Channels: state.Channels, Settings: state.Settings}, err
+}
