@@ -1,0 +1,137 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/message"
+)
+
+// record writes an order as it might have gone.
+func (p *platform) record(id, channel string, total int64, titles int) []string {
+	p.t.Helper()
+	placed := order.OrderPlaced{
+		OrderID: id, Channel: channel, Currency: "EUR", Totals: order.Totals{Grand: domain.Money{Amount: total, Currency: "EUR"}},
+	}
+	for n := range titles {
+		placed.Lines = append(placed.Lines, order.Line{LineID: fmt.Sprint(n), SKU: "MUG-1", Title: strings.Repeat("x", 100), Quantity: 1})
+	}
+	events := []domain.Event{placed, order.OrderNoteAdded{OrderID: id}, order.OrderHeld{OrderID: id, Reason: order.HoldFraud}, order.OrderShipped{OrderID: id}}
+	var list []eventstore.NewEvent
+	var ids []string
+	for _, event := range events {
+		event := eventstore.NewEvent{ID: uuid.New(), Event: event}
+		list, ids = append(list, event), append(ids, event.ID.String())
+	}
+	if _, err := p.store.Append(p.t.Context(), "order-"+id, eventstore.NoStream, list...); err != nil {
+		p.t.Fatal(err)
+	}
+	return ids
+}
+
+// seen returns type, sequence and previous of listed messages.
+func (a answer) seen() string {
+	var list struct {
+		Items []struct {
+			Type     string
+			Sequence int
+			Previous *int
+		}
+	}
+	if err := json.Unmarshal(a.body, &list); err != nil {
+		a.t.Fatalf("%v: %s", err, a.body)
+	}
+	var texts []string
+	for _, m := range list.Items {
+		previous := "null"
+		if m.Previous != nil {
+			previous = fmt.Sprint(*m.Previous)
+		}
+		texts = append(texts, fmt.Sprintf("%s %d<%s", m.Type, m.Sequence, previous))
+	}
+	return strings.Join(texts, ", ")
+}
+
+func TestMessagesAreReadFromTheLog(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ids := p.record("o1", "web", 2000, 1)
+	p.record("o2", "shop", 10, 1)
+	large := p.record("o3", "web", 10, 2500)
+	p.post("/v1/partners", `{"id": "acme", "name": "Acme", "channels": ["web"]}`).expect(201)
+	partner := p.post("/v1/api-keys", `{"name": "acme", "scopes": ["webhooks:read", "webhooks:write"], "partner_id": "acme"}`).expect(201).text("key")
+	get := func(key, path string) answer { return p.do(request{method: "GET", path: path, key: key}) }
+
+	const all = "order.placed 1<null, order.held 2<1, order.shipped 3<2"
+	for _, key := range []string{"", partner} {
+		if got := get(key, "/v1/aggregates/o1/events").expect(200).seen(); got != all {
+			t.Errorf("messages %s", got)
+		}
+	}
+	if got := p.get("/v1/aggregates/o1/events?type=order&after=1&limit=1").expect(200); got.seen() != "order.held 2<1" || got.json()["next_after"] != 2.0 {
+		t.Errorf("a page: %s", got.body)
+	}
+	get(partner, "/v1/aggregates/o2/events").problem(404, "aggregate-not-found")
+	p.get("/v1/aggregates/none/events").problem(404, "aggregate-not-found")
+
+	some := p.post("/v1/endpoints", `{"url": "https://partner.example/", "event_types": ["order.placed", "order.shipped"]}`).expect(201).text("id")
+	if got := p.get("/v1/aggregates/o1/events?endpoint_id=" + some).expect(200).seen(); got != "order.placed 1<null, order.shipped 3<1" {
+		t.Errorf("as an endpoint has them: %s", got)
+	}
+	get(partner, "/v1/aggregates/o1/events?endpoint_id="+some).problem(404, "endpoint-not-found")
+
+	where := "?type=order&aggregate=o1&sequence=2"
+	if got := p.get("/v1/events/" + ids[2] + where).expect(200); got.text("type") != "order.held" || got.text("id") != ids[2] {
+		t.Errorf("one message: %s", got.body)
+	}
+	p.get("/v1/events/"+ids[0]+where).problem(404, "message-not-found")
+	get(partner, "/v1/events/"+ids[2]+"?type=order&aggregate=o2&sequence=2").problem(404, "message-not-found")
+
+	var thin struct {
+		Items []struct {
+			Data struct {
+				Thin bool
+				Href string
+			}
+		}
+	}
+	if err := json.Unmarshal(p.get("/v1/aggregates/o3/events").expect(200).body, &thin); err != nil || !thin.Items[0].Data.Thin {
+		t.Fatalf("%v: %+v", err, thin)
+	}
+	if got := p.get(thin.Items[0].Data.Href).expect(200); len(got.body) < message.MaxBody || got.text("id") != large[0] {
+		t.Errorf("the whole message has %d bytes", len(got.body))
+	}
+}
+
+func TestAFilterIsTriedOnHistory(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for n := range 30 {
+		p.record(fmt.Sprint("o", n), []string{"web", "shop"}[n%2], int64(n*100), 1)
+	}
+	id := p.post("/v1/endpoints", `{"url": "https://partner.example/", "event_types": ["order.placed"]}`).expect(201).text("id")
+	path := "/v1/endpoints/" + id + "/filter-preview"
+	got := p.post(path, `{"filter": "channel == \"web\" && total >= 1000", "examples": 3}`).expect(200).json()
+	if got["matched"] != 10.0 || got["of"] != 90.0 || got["complete"] != true || got["progress"] != 1.0 || len(got["examples"].([]any)) != 3 || got["failed"] != 0.0 {
+		t.Errorf("preview %v", got)
+	}
+	if last := got["examples"].([]any)[2].(map[string]any); last["aggregate"].(map[string]any)["id"] != "o28" {
+		t.Errorf("the last example is %v", last)
+	}
+	got = p.post(path, `{"event_types": ["order.placed", "order.shipped"], "filter": "100 / (total - 100) > 0 || total > 200"}`).expect(200).json()
+	if got["failed"] != 2.0 || !strings.Contains(got["failure"].(string), "division by zero") {
+		t.Errorf("preview %v", got)
+	}
+	if got = p.post(path, `{"since": "2099-01-01T00:00:00Z"}`).expect(200).json(); got["matched"] != 0.0 || got["of"] != 0.0 {
+		t.Errorf("preview of the future %v", got)
+	}
+	p.post(path, `{"filter": "chanel == 1", "event_types": ["order.eaten"]}`).problem(422, "invalid-endpoint")
+	p.post("/v1/endpoints/none/filter-preview", `{}`).problem(404, "endpoint-not-found")
+}

@@ -1,0 +1,118 @@
+package signing_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waybill-dev/waybill/webhooks/signing"
+)
+
+// snippet returns the program of the partners' document in a language.
+func snippet(t *testing.T, language string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := bytes.Cut(text, []byte("```"+language+"\n"))
+	program, _, closed := bytes.Cut(rest, []byte("```"))
+	if !found || !closed {
+		t.Fatalf("the document has no program in %s", language)
+	}
+	return program
+}
+
+func TestDocumentedGoCompiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(path, snippet(t, "go"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "receiver"), path)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestDocumentedJavaScriptVerifies(t *testing.T) {
+	t.Parallel()
+	dir := nodeWith(t, "standardwebhooks@1.1.1")
+	runDocumented(t, dir, "receiver.mjs", snippet(t, "js"), "node")
+}
+
+func TestDocumentedPythonVerifies(t *testing.T) {
+	t.Parallel()
+	if err := exec.CommandContext(t.Context(), "python3", "-c", "import standardwebhooks").Run(); err != nil {
+		t.Skip("skipping the Python verifier: python3 with the package standardwebhooks is not installed")
+	}
+	runDocumented(t, t.TempDir(), "receiver.py", snippet(t, "python"), "python3")
+}
+
+// runDocumented starts a documented receiver and sends it a signed message, and
+// one that was changed on the way.
+func runDocumented(t *testing.T, dir, file string, program []byte, with string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, file), program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var config net.ListenConfig
+	free, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	_ = free.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	s := secret(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	receiver := exec.CommandContext(ctx, with, file) //nolint:gosec // a program of our own document
+	receiver.Dir, receiver.Env = dir, append(os.Environ(), "WEBHOOK_SECRET="+s.Text(), "PORT="+port)
+	var out bytes.Buffer
+	receiver.Stdout, receiver.Stderr = &out, &out
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = receiver.Wait() })
+	body := `{"id":"m1","type":"order.placed","aggregate":{"type":"order","id":"o1"},"sequence":1,"previous":null,"data":{"title":"Tasse „blau“ ☕"}}`
+	for sent, want := range map[string]int{body: http.StatusNoContent, body + " ": http.StatusUnauthorized} {
+		if got := postSigned(t, "http://"+addr, s, body, sent); got != want {
+			t.Errorf("%s answers %d, want %d", file, got, want)
+		}
+	}
+}
+
+// postSigned signs one body and sends another.
+func postSigned(t *testing.T, url string, s signing.Secret, signed, sent string) int {
+	t.Helper()
+	var last error
+	for range 300 {
+		at := time.Now() //nolint:forbidigo // the library compares with the real time
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set(signing.HeaderID, "m1")
+		request.Header.Set(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
+		request.Header.Set(signing.HeaderSignature, s.Sign("m1", at, []byte(signed)))
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+			return response.StatusCode
+		}
+		last = err
+		time.Sleep(100 * time.Millisecond) // it is starting
+	}
+	t.Fatal(fmt.Errorf("the receiver did not start: %w", last))
+	return 0
+}
