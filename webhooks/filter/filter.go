@@ -93,7 +93,6 @@ type language struct {
 	byName map[string]func(*Event) any
 }
 
-//nolint:gochecknoglobals // made of constants, and too dear to be made for each expression
 var theLanguage = sync.OnceValues(func() (language, error) {
 	l := language{byName: map[string]func(*Event) any{}}
 	options := []cel.EnvOption{cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(MaxLength)}
