@@ -17,7 +17,7 @@ type EndpointSettings struct {
 	URL           string   `json:"url" doc:"Where messages are sent: https, without user name and fragment." example:"https://partner.example/waybill"`
 	EventTypes    []string `json:"event_types" nullable:"false" doc:"Which events are sent; * is every one." example:"[\"order.placed\"]"`
 	Description   string   `json:"description,omitempty" doc:"For people, at most 500 characters."`
-	Filter        string   `json:"filter,omitempty" doc:"An expression in CEL over the message: only those it is true for are sent. At most 4,000 characters." example:"data.totals.grand.amount >= 10000"`
+	Filter        string   `json:"filter,omitempty" doc:"An expression in CEL over what a message is about: only those it is true for are sent. At most 4,000 characters; GET /v1/event-types lists what it may ask for." example:"total >= 10000"`
 	OrderMode     string   `json:"order_mode,omitempty" doc:"What waits for a message that failed: those of the same aggregate (aggregate, usually), none, or everything (endpoint)." example:"aggregate"`
 	OnExhausted   string   `json:"on_exhausted,omitempty" doc:"When the attempts at a message are used up: those behind it go on (skip, usually), or wait until it is sent again (block)." example:"skip"`
 	MaxInFlight   int      `json:"max_in_flight,omitempty" doc:"The most attempts at once, 1 to 64; missing is the usual." example:"8"`
