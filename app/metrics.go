@@ -27,6 +27,8 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(newTaskGauges(a)),
 		registry.Register(newDatabaseGauges(a)),
 		registry.Register(newPaymentGauges(a)),
+		registry.Register(newWebhookGauges(a.hooks.dispatcher, a.now)),
+		a.hooks.meter.register(registry),
 		registry.Register(newWebhookStatements(a)),
 	)
 	if err != nil {

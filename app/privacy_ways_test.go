@@ -94,7 +94,7 @@ func TestPersonalDataDoesNotLeaveByTheWay(t *testing.T) { //nolint:paralleltest 
 	if err := flush(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"POST /v1/orders/bulk", "payment.authorise", "warehouse.submit", "task fulfil", "webhook deliver"} {
+	for _, name := range []string{"POST /v1/orders/bulk", "payment.authorise", "warehouse.submit", "task fulfil", "webhook.deliver"} {
 		if !bytes.Contains(spans.Bytes(), []byte(name)) {
 			t.Errorf("no span %q was exported", name)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/tracing"
+	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/guard"
@@ -27,6 +28,7 @@ type hooks struct {
 	dispatcher *webhooks.Dispatcher
 	keys       *signingkey.Keys
 	messages   *webhooks.Messages
+	meter      *webhookMeter
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
@@ -42,11 +44,13 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	}
 	catalogue := message.NewCatalogue(message.Kinds())
 	a.hooks = &hooks{endpoints: &webhooks.Endpoints{
-		Store: a.store, Ledger: book, Sealer: a.keys, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
+		Store: a.store, Ledger: book, Sealer: vault.Envelope{Keyring: a.keys}, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
 		MarkKey: a.keys.Derive("webhook credentials"), Bounds: a.webhookBounds(),
-	}, keys: &signingkey.Keys{Store: a.client, Sealer: a.keys, Random: randomReader{}, Now: a.now}}
+	}, keys: &signingkey.Keys{Store: a.client, Sealer: vault.Envelope{Keyring: a.keys}, Random: randomReader{}, Now: a.now}}
+	meter := newWebhookMeter(a.now)
+	a.hooks.meter = meter
 	a.hooks.dispatcher = &webhooks.Dispatcher{
-		Store: a.client, Ledger: book, Sealer: a.keys, Catalogue: catalogue,
+		Store: a.client, Ledger: book, Sealer: vault.Envelope{Keyring: a.keys}, Catalogue: catalogue,
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
 		End:    a.client.End,
 		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys, People: a.vault,
@@ -54,7 +58,8 @@ func (a *App) startWebhooks(ctx context.Context) error {
 			return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra})
 		},
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
-		Random: rand.Float64, Around: tracing.Webhook(a.now),
+		Random: rand.Float64, Around: meter.around(tracing.Webhook(a.now)),
+		Meter: webhooks.Meter{Settled: func(n int) { meter.settled.Observe(float64(n)) }, Fenced: meter.fenced.Inc},
 	}
 	if a.hooks.messages, err = a.newMessages(catalogue); err != nil {
 		return err

@@ -19,9 +19,9 @@ import (
 )
 
 // Webhook returns what [webhooks.Dispatcher] calls around each attempt. It
-// records a span "webhook deliver" in the trace of the command that caused the
-// event, also when the attempt is made hours later. An attempt of a replay is
-// a trace of its own, linked to that one.
+// records a span "webhook.deliver" in the trace of the command that caused the
+// event, also when the attempt is made hours later, linked to the attempt before
+// it. An attempt of a replay is a trace of its own, linked to that one.
 func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result {
 	if !enabled() {
 		return func(ctx context.Context, _ webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
@@ -30,7 +30,7 @@ func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func
 	}
 	return func(ctx context.Context, about webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
 		ctx, place := placeOf(ctx, about)
-		ctx, span := tracer().Start(ctx, "webhook deliver", append(place, trace.WithSpanKind(trace.SpanKindClient))...)
+		ctx, span := tracer().Start(ctx, "webhook.deliver", append(place, trace.WithSpanKind(trace.SpanKindClient))...)
 		defer span.End()
 		if !span.IsRecording() {
 			return attempt(ctx)
@@ -45,14 +45,17 @@ func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func
 // placeOf says where the span of an attempt belongs.
 func placeOf(ctx context.Context, about webhooks.Delivery) (context.Context, []trace.SpanStartOption) {
 	stored := parse(ctx, about.Metadata.TraceParent)
+	var links []trace.Link
+	if about.Previous.Span.IsValid() {
+		links = append(links, trace.Link{SpanContext: about.Previous.Span})
+	}
 	if about.Run == ledger.Live {
-		return trace.ContextWithRemoteSpanContext(ctx, stored), nil
+		return trace.ContextWithRemoteSpanContext(ctx, stored), []trace.SpanStartOption{trace.WithLinks(links...)}
 	}
-	place := []trace.SpanStartOption{trace.WithNewRoot()}
 	if stored.IsValid() {
-		place = append(place, trace.WithLinks(trace.Link{SpanContext: stored}))
+		links = append(links, trace.Link{SpanContext: stored})
 	}
-	return ctx, place
+	return ctx, []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(links...)}
 }
 
 func deliveryAttributes(about webhooks.Delivery, now time.Time) []attribute.KeyValue {

@@ -43,7 +43,7 @@ func TestAnAttemptIsASpanInTheTraceOfItsEvent(t *testing.T) {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 
-	span := only(t, appended.SpanContext().TraceID(), "webhook deliver")
+	span := only(t, appended.SpanContext().TraceID(), "webhook.deliver")
 	if span.SpanKind != trace.SpanKindClient || span.Parent.SpanID() != appended.SpanContext().SpanID() {
 		t.Errorf("kind %v, parent %v; want a client's span below the append", span.SpanKind, span.Parent.SpanID())
 	}
@@ -65,7 +65,7 @@ func TestAFailedAttemptSaysWhyWithoutTheURL(t *testing.T) {
 	tracing.Webhook(at(noon))(t.Context(), about, func(context.Context) webhooks.Result {
 		return webhooks.Result{Class: delivery.ClassConnect, Err: &url.Error{Op: "Post", URL: about.URL, Err: errors.New("connection refused")}}
 	})
-	span := only(t, appended.SpanContext().TraceID(), "webhook deliver")
+	span := only(t, appended.SpanContext().TraceID(), "webhook.deliver")
 	if span.Status.Code != codes.Error || span.Status.Description != "connection refused" {
 		t.Errorf("status is %+v, want the error connection refused", span.Status)
 	}
@@ -82,8 +82,30 @@ func TestAReplayedAttemptIsATraceOfItsOwnLinkedToTheFirst(t *testing.T) {
 		sent = trace.SpanContextFromContext(ctx)
 		return webhooks.Result{Status: 200, Class: delivery.ClassOK}
 	})
-	span := only(t, sent.TraceID(), "webhook deliver")
+	span := only(t, sent.TraceID(), "webhook.deliver")
 	if span.Parent.IsValid() || len(span.Links) != 1 || span.Links[0].SpanContext.SpanID() != appended.SpanContext().SpanID() {
 		t.Errorf("parent %v, links %v; want a root linked to the append", span.Parent, span.Links)
+	}
+}
+
+func TestAnAttemptIsLinkedToTheOneBefore(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]string{"live": ledger.Live, "replay": "replay_1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, appended := root(t)
+			_, before := root(t)
+			about := attemptOf(appended.SpanContext())
+			about.Run, about.Previous = run, webhooks.Previous{Class: delivery.ClassTimeout, Span: before.SpanContext()}
+			var sent trace.SpanContext
+			tracing.Webhook(at(noon))(t.Context(), about, func(ctx context.Context) webhooks.Result {
+				sent = trace.SpanContextFromContext(ctx)
+				return webhooks.Result{Status: 200, Class: delivery.ClassOK}
+			})
+			span := only(t, sent.TraceID(), "webhook.deliver")
+			if len(span.Links) == 0 || span.Links[0].SpanContext.SpanID() != before.SpanContext().SpanID() {
+				t.Errorf("links %v, want the attempt before", span.Links)
+			}
+		})
 	}
 }

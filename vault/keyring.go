@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 const keySize = 32
@@ -26,16 +25,18 @@ const keySize = 32
 // key, for another purpose, or it was changed.
 var ErrSealed = errors.New("cannot be opened with this key")
 
-// Keyring seals and opens with a master key: AES-256-GCM, with the key's id in
-// front of what was sealed, so that a later key can stand beside it.
+// Keyring seals and opens with master keys: AES-256-GCM, with the key's id in
+// front of what was sealed. The newest key seals, all of them open.
 type Keyring struct {
-	master []byte
-	id     byte
-	aead   cipher.AEAD
+	master []byte // the first: what is derived from it must stay the same for ever
+	newest byte
+	aeads  map[byte]cipher.AEAD
 }
 
-// OpenKeyring returns the keyring of a master key given in base64 or, when that
-// is empty, of the one kept in the folder, which is made at the first start.
+// OpenKeyring returns the keyring of the master keys given or, when that is
+// empty, of those kept in the folder, of which the first is made at the first
+// start. Keys stand in lines or between commas: the first one as base64, or as
+// 1:base64, those that followed it as 2:base64 and so on.
 func OpenKeyring(dir, master string) (*Keyring, error) {
 	if master == "" {
 		var err error
@@ -43,13 +44,16 @@ func OpenKeyring(dir, master string) (*Keyring, error) {
 			return nil, err
 		}
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(master))
-	if err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("the master key is not the base64 of %d bytes; make one with `head -c 32 /dev/urandom | base64`", keySize)
-	}
-	k := &Keyring{master: key, id: 1}
-	if k.aead, err = newAEAD(k.Derive("seal")); err != nil {
+	keys, err := masterKeys(master)
+	if err != nil {
 		return nil, err
+	}
+	k := &Keyring{master: keys[firstKey], aeads: map[byte]cipher.AEAD{}}
+	for id, key := range keys {
+		if k.aeads[id], err = newAEAD(derive(key, "seal")); err != nil {
+			return nil, err
+		}
+		k.newest = max(k.newest, id)
 	}
 	return k, k.prove(dir)
 }
@@ -77,7 +81,7 @@ func (k *Keyring) prove(dir string) error {
 }
 
 func (k *Keyring) leaveMark(dir, path string) error {
-	sealed, err := k.Seal([]byte("waybill"), []byte(path[len(dir):]))
+	sealed, err := k.sealWith(firstKey, []byte("waybill"), []byte(path[len(dir):]))
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
@@ -147,9 +151,11 @@ func syncFolder(path string) error {
 }
 
 // Derive returns 32 bytes that belong to a name: the same for ever under one
-// master key, and no hint at the key itself (HKDF, RFC 5869).
-func (k *Keyring) Derive(name string) []byte {
-	derived, err := hkdf.Key(sha256.New, k.master, nil, "waybill "+name, keySize)
+// first master key, and no hint at the key itself (HKDF, RFC 5869).
+func (k *Keyring) Derive(name string) []byte { return derive(k.master, name) }
+
+func derive(master []byte, name string) []byte {
+	derived, err := hkdf.Key(sha256.New, master, nil, "waybill "+name, keySize)
 	if err != nil {
 		panic(err) // only for lengths that no one asks for
 	}
@@ -157,16 +163,38 @@ func (k *Keyring) Derive(name string) []byte {
 }
 
 // Seal encrypts plain so that only the same additional data opens it.
-func (k *Keyring) Seal(plain, aad []byte) ([]byte, error) {
-	return append([]byte{k.id}, seal(k.aead, plain, aad)...), nil
+func (k *Keyring) Seal(plain, aad []byte) ([]byte, error) { return k.sealWith(k.newest, plain, aad) }
+
+func (k *Keyring) sealWith(id byte, plain, aad []byte) ([]byte, error) {
+	return append([]byte{id}, seal(k.aeads[id], plain, aad)...), nil
 }
 
-// Open decrypts what Seal made; the error is [ErrSealed].
+// Open decrypts what Seal made, of this keyring or of an [Envelope]; the error
+// is [ErrSealed].
 func (k *Keyring) Open(sealed, aad []byte) ([]byte, error) {
-	if len(sealed) == 0 || sealed[0] != k.id {
+	if len(sealed) == 0 {
 		return nil, ErrSealed
 	}
-	return open(k.aead, sealed[1:], aad)
+	if sealed[0] == enveloped {
+		return k.openEnvelope(sealed, aad)
+	}
+	aead := k.aeads[sealed[0]]
+	if aead == nil {
+		return nil, ErrSealed
+	}
+	return open(aead, sealed[1:], aad)
+}
+
+// Old says whether something was sealed with a key that another one followed.
+func (k *Keyring) Old(sealed []byte) bool {
+	return len(sealed) > 1 && keyOf(sealed) != k.newest
+}
+
+func keyOf(sealed []byte) byte {
+	if sealed[0] == enveloped {
+		return sealed[1]
+	}
+	return sealed[0]
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {

@@ -40,6 +40,7 @@ type courier struct {
 	turn    chan struct{} // told when a slot is set aside
 	waiting bool          // for a slot
 
+	previous lastAttempts
 	batches  chan batch
 	results  chan result
 	saved    chan bool
@@ -228,6 +229,7 @@ func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
 	if err != nil {
 		r.Result = Result{Class: delivery.ClassMessage, Err: err}
 	} else {
+		r.Previous = c.previous.get(r.MessageID)
 		r.Result = c.d.deliver(ctx, c.to, r.prepared)
 	}
 	r.dropped = ctx.Err() != nil && r.Status == 0
@@ -242,6 +244,7 @@ func (c *courier) done(r result) {
 		return
 	}
 	class := c.plan.Done(r.job, r.answer(), now)
+	c.previous.note(r.MessageID, Previous{Class: class, Span: r.Span})
 	if class != delivery.ClassOK {
 		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", withoutURL(r.Err))
 	}

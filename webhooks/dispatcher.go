@@ -35,6 +35,12 @@ type Feed interface {
 	Close()
 }
 
+// Meter is told what metrics are made of. Its functions may be nil.
+type Meter struct {
+	Settled func(attempts int) // a transaction saved so many
+	Fenced  func()             // a cursor went to another owner while it was served
+}
+
 // SigningKeys are the keys of each partner; [signingkey.Keys] is one.
 type SigningKeys interface {
 	Live(ctx context.Context, tenant string) ([]signing.LiveKey, error)
@@ -67,6 +73,8 @@ type Dispatcher struct {
 	// Around wraps each attempt, for tracing. The context it passes on carries
 	// the attempt's span. May be nil.
 	Around func(ctx context.Context, about Delivery, attempt func(context.Context) Result) Result
+
+	Meter Meter
 
 	opening   sync.Once
 	opened    error
@@ -159,7 +167,7 @@ func (d *Dispatcher) open() (err error) {
 		return err
 	}
 	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
-	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, in: make(chan settling, mostSettled)}
+	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, meter: d.Meter, in: make(chan settling, mostSettled)}
 	d.slots = newSlots(d.cfg.PerHost, d.cfg.PerProcess)
 	d.abandoned = make(chan struct{})
 	return err

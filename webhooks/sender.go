@@ -35,6 +35,7 @@ type Delivery struct {
 	Sequence   int // of the message, within its aggregate
 	Position   eventstore.Position
 	Recorded   time.Time // when the event was
+	Previous   Previous
 	// Metadata is that of the event: the trace it belongs to.
 	Metadata eventstore.Metadata
 }
@@ -48,6 +49,7 @@ type Result struct {
 	Took       time.Duration
 	// Response is what is kept of the answer.
 	Response ledger.Response
+	Span     trace.SpanContext // of the attempt
 	// Err is what went wrong, for our own logs and traces only.
 	Err error
 }
@@ -137,7 +139,7 @@ func (d *Dispatcher) deliver(ctx context.Context, to *target, p prepared) Result
 	post := func(ctx context.Context) Result {
 		started := d.Now()
 		result := d.post(ctx, to, p)
-		result.Took = d.Now().Sub(started)
+		result.Took, result.Span = d.Now().Sub(started), trace.SpanContextFromContext(ctx)
 		return result
 	}
 	if d.Around != nil {

@@ -20,6 +20,7 @@ type settling struct {
 type settler struct {
 	ledger *ledger.Ledger
 	logger *slog.Logger
+	meter  Meter
 	in     chan settling
 }
 
@@ -64,6 +65,7 @@ func (s *settler) save(ctx context.Context, all []settling) {
 	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		saved, err := s.ledger.Settle(ctx, settlements)
 		if err == nil {
+			s.note(settlements, saved)
 			for i, one := range all {
 				one.saved <- saved[i]
 			}
@@ -73,5 +75,17 @@ func (s *settler) save(ctx context.Context, all []settling) {
 			s.logger.ErrorContext(ctx, "webhooks cannot save results", "error", err, "wait", wait)
 		}
 		pause(ctx, wait)
+	}
+}
+
+func (s *settler) note(settlements []ledger.Settlement, saved []bool) {
+	attempts := 0
+	for i, ours := range saved {
+		if ours {
+			attempts += len(settlements[i].Attempts)
+		}
+	}
+	if s.meter.Settled != nil && attempts > 0 {
+		s.meter.Settled(attempts)
 	}
 }

@@ -169,6 +169,9 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.lease.Key) {
 		return
 	}
+	if errors.Is(r.err, errFenced) && s.d.Meter.Fenced != nil {
+		s.d.Meter.Fenced()
+	}
 	if errors.Is(r.err, errFenced) || errors.Is(r.err, errAbandoned) {
 		s.d.Logger.WarnContext(ctx, "webhooks stopped serving an endpoint", "endpoint", r.to.ID, "run", r.lease.RunID, "error", r.err)
 		return

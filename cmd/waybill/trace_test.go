@@ -54,7 +54,7 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	}
 	want := []string{
 		"POST /v1/orders", "checkout.validate", "stock.reserve", "payment.authorise", "streams.append",
-		"orders process", "timeline process", "webhook deliver",
+		"orders process", "timeline process", "webhook.deliver",
 	}
 	trace, err := jaeger.WaitFor(ctx, traceparent[1], func(trace jaegertest.Trace) bool {
 		return !slices.ContainsFunc(want, func(name string) bool { return len(trace.Named(name)) == 0 }) && len(orphans(trace)) == 1
@@ -68,7 +68,7 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 		t.Fatalf("%v; spans: %s; without a parent: %v", err, names(trace), orphans(trace))
 	}
 	checkParents(t, trace)
-	attempt := trace.Named("webhook deliver")[0]
+	attempt := trace.Named("webhook.deliver")[0]
 	if attempt.ID != traceparent[2] {
 		t.Errorf("the partner was told span %s, the attempt is %s", traceparent[2], attempt.ID)
 	}
@@ -91,7 +91,7 @@ func checkParents(t *testing.T, trace jaegertest.Trace) {
 		types, _ := span.Tags["event.type"].(string)
 		return strings.Contains(types, "OrderPlaced")
 	}
-	for _, name := range []string{"orders process", "webhook deliver"} {
+	for _, name := range []string{"orders process", "webhook.deliver"} {
 		below := false
 		for _, span := range trace.Named(name) {
 			parent, _ := trace.Parent(span)
