@@ -97,10 +97,10 @@ func TestASealedSecretIsBoundToItsEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := endpoint.Settings{URL: r.URL, EventTypes: []string{"*"}}
-	for id, bound := range map[string]string{"a": "|b|1", "b": "other|b|1", "c": "mine|c|2", "d": "endpoint-d#1", "e": "mine|e|headers 1"} {
-		p.record(id, "mine", settings, secret, bound)
+	for id, bound := range map[string]string{"a": "|b|1", "b": "other|b|1", "c": "|c|2", "d": "endpoint-e#1", "e": "|e|headers 1"} {
+		p.record(id, "", settings, secret, bound)
 	}
-	p.record("f", "mine", settings, secret, "mine|f|1")
+	p.record("f", "", settings, secret, "|f|1")
 	p.start()
 	p.append("o1", eventstore.NoStream, placed{})
 	eventually(t, "a delivery", func() bool { return r.count() == 1 })
@@ -121,11 +121,11 @@ func TestAnEndpointIsSignedForAsItChose(t *testing.T) {
 			t.Parallel()
 			p := newPlatform(t)
 			r := newReceiver(t, nil)
-			_, secret := p.describe(endpoint.Settings{URL: r.URL, EventTypes: []string{"*"}, Signatures: row.chosen}, "acme", credentials.Credentials{})
+			_, secret := p.describe(endpoint.Settings{URL: r.URL, EventTypes: []string{"*"}, Signatures: row.chosen}, "", credentials.Credentials{})
 			p.start()
 			p.append("o1", eventstore.NoStream, placed{})
 			eventually(t, "a delivery", func() bool { return r.count() == 1 })
-			verify(t, r.all()[0], row.want, secret, publicOf(t, p, "acme"))
+			verify(t, r.all()[0], row.want, secret, publicOf(t, p, ""))
 		})
 	}
 }
