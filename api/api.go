@@ -63,6 +63,7 @@ type API struct {
 	SigningKeys SigningKeys
 	Egress      []string
 	Messages    *webhooks.Messages
+	Replays     *webhooks.Replays
 
 	Checks  []Check      // what /readyz looks at
 	Metrics http.Handler // of /metrics; nil has no such route
@@ -71,9 +72,11 @@ type API struct {
 	CursorKey []byte
 	// TraceID names the trace of a request; nil leaves it out of problems.
 	TraceID func(context.Context) string
-	Logger  *slog.Logger
-	Now     func() time.Time
-	NewID   func() string
+	// Stopping ends when streams have to; nil is never.
+	Stopping context.Context //nolint:containedctx // it is a signal
+	Logger   *slog.Logger
+	Now      func() time.Time
+	NewID    func() string
 }
 
 // Handler returns the handler of every route. Call it once.
@@ -107,6 +110,8 @@ func (s *server) routes() {
 	s.egressRoutes()
 	s.eventTypeRoutes()
 	s.messageRoutes()
+	s.replayRoutes()
+	s.feedRoutes()
 	s.draftRoutes()
 	s.customerRoutes()
 	s.jobRoutes()

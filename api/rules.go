@@ -274,6 +274,18 @@ func ruleKinds() []kind {
 			about: "errors lists everything that is wrong with the endpoint as it was described.",
 		},
 		{
+			slug: "replay-not-found", status: http.StatusNotFound, title: "No such replay",
+			about: "The endpoint has no replay of this id.",
+		},
+		{
+			slug: "invalid-replay", status: http.StatusUnprocessableEntity, title: "Replay not valid",
+			about: "errors lists everything that is wrong with the replay as it was described.",
+		},
+		{
+			slug: "too-many-replays", status: http.StatusConflict, title: "Too many replays",
+			about: "As many replays of the endpoint are running as may at once. Wait until one is done, or cancel one.",
+		},
+		{
 			slug: "endpoint-disabled", status: http.StatusConflict, title: "Endpoint disabled",
 			about: "The endpoint is disabled and takes no messages. Enable it first.",
 		},

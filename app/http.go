@@ -28,6 +28,8 @@ func (a *App) startAPI(ctx context.Context) error {
 		return fmt.Errorf("listen at %s for the API: %w; name another address with --http-addr", a.cfg.HTTPAddr, err)
 	}
 	routes := a.routes(metrics)
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	routes.Stopping = stopping
 	server := api.NewServer(routes.Config, tracing.HTTP(routes.Handler()))
 	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
 	go func() {
@@ -35,6 +37,7 @@ func (a *App) startAPI(ctx context.Context) error {
 			a.life.fail(fmt.Errorf("serve the API: %w", err))
 		}
 	}()
+	server.RegisterOnShutdown(stop)
 	a.life.onStop("API", server.Shutdown)
 	if a.sandbox != nil && a.cfg.SandboxCallbacks != configs.SandboxTellsNone {
 		a.sandbox.TellAt("http://" + a.HTTPAddr() + "/v1/gateway-callbacks/" + configs.Sandbox)
@@ -76,6 +79,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		SigningKeys: a.hooks.keys, Egress: a.egress(),
 
 		Checks:    a.checks(),
+		Replays:   a.hooks.replays,
 		Metrics:   metrics,
 		CursorKey: a.keys.Derive("api cursors"),
 		TraceID:   traceID,

@@ -29,6 +29,7 @@ type hooks struct {
 	keys       *signingkey.Keys
 	messages   *webhooks.Messages
 	meter      *webhookMeter
+	replays    *webhooks.Replays
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
@@ -64,9 +65,14 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	if a.hooks.messages, err = a.newMessages(catalogue); err != nil {
 		return err
 	}
+	if a.hooks.replays, err = a.newReplays(book); err != nil {
+		return err
+	}
 	if a.has(RoleWebhooks) {
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)
 		a.followPartners()
+	} else if a.has(RoleAPI) {
+		a.life.run("webhook feed", a.hooks.dispatcher.Follow)
 	}
 	return nil
 }

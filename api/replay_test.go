@@ -1,0 +1,85 @@
+package api_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+func TestReplays(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	type got struct{ id, run, cursor string }
+	messages := make(chan got, 16)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var m struct {
+			Cursor string `json:"cursor"`
+		}
+		_ = json.Unmarshal(body, &m)
+		messages <- got{r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Run"), m.Cursor}
+	}))
+	t.Cleanup(receiver.Close)
+	next := func() got {
+		t.Helper()
+		select {
+		case m := <-messages:
+			return m
+		case <-time.After(20 * time.Second):
+			t.Fatal("no message came")
+			return got{}
+		}
+	}
+	post := func(path, body, key string) answer {
+		t.Helper()
+		r := request{method: http.MethodPost, path: path, body: body, header: map[string]string{}}
+		if key != "" {
+			r.header["Idempotency-Key"] = key
+		}
+		return p.do(r)
+	}
+	id := post("/v1/endpoints", `{"url": "`+receiver.URL+`", "event_types": ["*"]}`, "").expect(201).text("id")
+	replays := "/v1/endpoints/" + id + "/replays"
+	for range 2 {
+		post("/v1/endpoints/"+id+"/test", "", "").expect(202)
+	}
+	first, second := next(), next()
+
+	whole := post(replays, `{"from": "beginning", "rate": 50}`, "k1").expect(202)
+	run := whole.text("id")
+	if whole.header.Get("Location") != replays+"/"+run || whole.text("from") != "beginning" || whole.text("only") != "all" || whole.text("dedupe") != "same" {
+		t.Errorf("Location %q of %s", whole.header.Get("Location"), whole.body)
+	}
+	for _, want := range []got{first, second} {
+		if m := next(); m.id != want.id || m.run != run || m.cursor != want.cursor {
+			t.Errorf("replayed %+v, want %+v", m, want)
+		}
+	}
+	if again := post(replays, `{"from": "beginning", "rate": 50}`, "k1").expect(202); again.text("id") != run {
+		t.Errorf("the same key began another replay: %s", again.body)
+	}
+	eventually(t, "completed", func() bool {
+		r := p.get(replays + "/" + run).expect(200).json()
+		return r["state"] == "completed" && r["delivered"] == 2.0 && r["progress"] == 1.0 && r["ended_at"] != nil
+	})
+	rest := post(replays, `{"from": "`+first.cursor+`", "only": "all", "dedupe": "new"}`, "").expect(202).text("id")
+	if m := next(); m.run != rest || m.id == second.id || m.cursor != second.cursor {
+		t.Errorf("the rest %+v after %+v", m, second)
+	}
+	items := p.get(replays).expect(200).json()["items"].([]any)
+	if len(items) != 2 || items[0].(map[string]any)["id"] != rest {
+		t.Errorf("replays %v", items)
+	}
+
+	p.do(request{method: http.MethodDelete, path: replays + "/" + run}).expect(204)
+	p.do(request{method: http.MethodDelete, path: replays + "/none"}).problem(404, "replay-not-found")
+	p.get(replays+"/none").problem(404, "replay-not-found")
+	p.get("/v1/endpoints/none/replays").problem(404, "endpoint-not-found")
+	post(replays, `{"from": "tomorrow", "types": ["order.eaten"]}`, "").problem(422, "invalid-replay")
+	post(replays, `{"from": "beginning", "types": ["order.eaten"]}`, "").problem(422, "invalid-replay")
+	post(replays, `{"from": "beginning", "only": "some"}`, "").problem(422, "invalid-request")
+	post("/v1/endpoints/none/replays", `{"from": "beginning"}`, "").problem(404, "endpoint-not-found")
+}

@@ -1,0 +1,287 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
+)
+
+// Selection is what somebody reads of the public events.
+type Selection struct {
+	// EndpointID reads what an endpoint is sent, with the same numbers; the
+	// fields below are of no matter then.
+	EndpointID string
+	// EventTypes are public types; none is every one. Filter is an expression
+	// as an endpoint may have.
+	EventTypes []string
+	Filter     string
+}
+
+// Pulled is a piece of the public log.
+type Pulled struct {
+	// Messages are as they are sent to endpoints, byte for byte.
+	Messages []PulledMessage
+	// Through is the cursor to go on after, also where no message was.
+	Through string
+	// More says that the end of the log was not reached.
+	More bool
+}
+
+// PulledMessage is one message.
+type PulledMessage struct {
+	ID, Type, Cursor string
+	Body             []byte
+}
+
+// ErrNotReading says that this process has yet to begin to read the log.
+var ErrNotReading = fmt.Errorf("the public log is not read yet: %w", eventstore.ErrUnavailable)
+
+// Follow reads the end of the log for those who pull, in a process that
+// delivers nothing. It returns when the context ends.
+func (d *Dispatcher) Follow(ctx context.Context) error {
+	if err := d.open(); err != nil {
+		return err
+	}
+	start, err := d.Ledger.Furthest(ctx)
+	if err != nil {
+		return err
+	}
+	shared := newHub(d.cfg.Ring, d.cfg.RingBytes, start)
+	d.hub.Store(shared)
+	shared.run(ctx, d)
+	return nil
+}
+
+// Puller reads the public log for one reader, who need not be an endpoint. It
+// reads the log by itself while the reader is behind; who is up to date waits
+// for what is read for all.
+type Puller struct {
+	// Impatient lets Next return at the end of the log without a message.
+	Impatient bool
+
+	d    *Dispatcher
+	to   *target
+	at   eventstore.Position
+	feed Feed // while behind
+	left batch
+}
+
+// Pull begins to read after a cursor, a time, [Beginning], or [End]. Close it
+// after use.
+func (d *Dispatcher) Pull(ctx context.Context, from string, what Selection) (*Puller, error) {
+	if d.hub.Load() == nil {
+		return nil, ErrNotReading
+	}
+	to, err := d.selected(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	p := &Puller{d: d, to: to}
+	p.at, err = d.begin(ctx, from)
+	p.left.through = p.at
+	return p, err
+}
+
+// End stands for the place after the last event.
+const End = "now"
+
+// ErrPlace says that a text names no place in the log.
+var ErrPlace = errors.New(`no place in the log: give a cursor, a time such as 2026-08-01T00:00:00Z, "beginning" or "now"`)
+
+func (d *Dispatcher) begin(ctx context.Context, from string) (eventstore.Position, error) {
+	switch from {
+	case "", Beginning:
+		return 0, nil
+	case End:
+		return d.head(), nil
+	}
+	if at, err := time.Parse(time.RFC3339Nano, from); err == nil {
+		return d.positionAt(ctx, at)
+	}
+	position, err := d.cursors.Decode(CursorScope, from)
+	if err != nil {
+		return 0, ErrPlace
+	}
+	return position, nil
+}
+
+// positionAt finds the place before the first public event of a time or later:
+// in memory if it is recent, else by reading up to it.
+func (d *Dispatcher) positionAt(ctx context.Context, at time.Time) (eventstore.Position, error) {
+	shared := d.hub.Load()
+	if position, ok := shared.at(at); ok {
+		return position, nil
+	}
+	head := shared.position()
+	feed := d.feed(0)
+	defer feed.Close()
+	var before eventstore.Position
+	for {
+		page, err := feed.Next(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range page.Events {
+			if !r.Created.Before(at) {
+				return before, nil
+			}
+			before = r.Position
+		}
+		if before = max(before, page.Through); page.Live || before >= head {
+			return before, nil
+		}
+	}
+}
+
+// at is positionAt for what is in memory.
+func (h *hub) at(at time.Time) (eventstore.Position, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.items) == 0 || !h.items[0].Created.Before(at) {
+		return 0, false
+	}
+	before := h.items[0].Position
+	for _, it := range h.items[1:] {
+		if !it.Created.Before(at) {
+			return before, true
+		}
+		before = it.Position
+	}
+	return h.head, true
+}
+
+// selected makes an audience of a selection.
+func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, error) {
+	to := &target{}
+	if what.EndpointID == "" {
+		to.EventTypes, to.Filter = what.EventTypes, what.Filter
+		if len(to.EventTypes) == 0 {
+			to.EventTypes = []string{endpoint.AllTypes}
+		}
+	} else {
+		row, ok, err := d.Ledger.Endpoint(ctx, what.EndpointID)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, endpoint.ErrNotFound
+		}
+		to.Endpoint = row
+	}
+	var err error
+	if to.audience, err = audienceOf(to.Endpoint); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFilter, err)
+	}
+	return to, nil
+}
+
+// ErrFilter says that a filter cannot be read.
+var ErrFilter = errors.New("the filter cannot be read")
+
+// Close gives back what reading needed.
+func (p *Puller) Close() {
+	if p.feed != nil {
+		p.feed.Close()
+		p.feed = nil
+	}
+}
+
+// Cursor is where the reader is.
+func (p *Puller) Cursor() string { return p.d.cursors.Encode(CursorScope, p.at) }
+
+// Behind says that there is something to read at once.
+func (p *Puller) Behind() bool { return p.at < p.d.head() }
+
+// Next returns up to most messages, at least one of them unless the context
+// ends first: what was passed over until then is in Through, and there is no
+// error.
+func (p *Puller) Next(ctx context.Context, most int) (Pulled, error) {
+	var pulled Pulled
+	for len(pulled.Messages) < most {
+		if len(p.left.items) == 0 {
+			p.at = max(p.at, p.left.through)
+			if (len(pulled.Messages) > 0 || p.Impatient) && p.at >= p.d.head() {
+				break // who has something does not wait for more
+			}
+			next, err := p.read(ctx, most)
+			if err != nil {
+				if len(pulled.Messages) == 0 && ctx.Err() == nil {
+					return Pulled{}, err
+				}
+				break
+			}
+			p.left = next
+			continue
+		}
+		it := p.left.items[0]
+		m, wanted, err := p.message(ctx, it)
+		if err != nil {
+			if len(pulled.Messages) == 0 && ctx.Err() == nil {
+				return Pulled{}, err
+			}
+			break
+		}
+		p.left.items = p.left.items[1:]
+		p.at = it.Position
+		if wanted {
+			pulled.Messages = append(pulled.Messages, m)
+		}
+	}
+	if len(p.left.items) == 0 {
+		p.at = max(p.at, p.left.through)
+	}
+	pulled.Through, pulled.More = p.Cursor(), p.at < p.d.head()
+	return pulled, nil
+}
+
+func (p *Puller) message(ctx context.Context, it *item) (PulledMessage, bool, error) {
+	wanted, err := p.d.history.wanted(ctx, it.Recorded, p.to.audience)
+	if err != nil || !wanted {
+		return PulledMessage{}, false, err
+	}
+	msg, err := it.message(p.d.Catalogue)
+	if err != nil {
+		return PulledMessage{}, false, err
+	}
+	place, err := p.d.place(ctx, p.to, it)
+	if err != nil {
+		return PulledMessage{}, false, err
+	}
+	body, err := msg.Body(place)
+	return PulledMessage{ID: msg.ID, Type: msg.Public, Cursor: place.Cursor, Body: body}, true, err
+}
+
+// read waits for a piece of the log: of what is read for all, or of its own
+// feed while it is behind that.
+func (p *Puller) read(ctx context.Context, most int) (batch, error) {
+	for ctx.Err() == nil {
+		next, changed, ok := p.d.hub.Load().after(p.at, most)
+		if !ok {
+			return p.readBehind(ctx)
+		}
+		p.Close()
+		if next.through > p.at {
+			return next, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return batch{}, ctx.Err()
+}
+
+func (p *Puller) readBehind(ctx context.Context) (batch, error) {
+	if p.feed == nil {
+		p.feed = p.d.feed(p.at)
+	}
+	page, err := p.feed.Next(ctx)
+	if err != nil {
+		return batch{}, err
+	}
+	return batch{items: itemsOf(p.d.Catalogue, page.Events), through: page.Through}, nil
+}
