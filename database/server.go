@@ -38,6 +38,9 @@ type Server struct {
 const (
 	connectTimeout = 5 * time.Second
 	keepAlive      = 7 * time.Second
+	// idleInTransaction frees what a process has locked that is stopped, or
+	// that the network has lost, in milliseconds.
+	idleInTransaction = "10000"
 	// idleFor is how long a connection nobody needs is kept.
 	idleFor = 5 * time.Minute
 	// keptTexts is how many statements a connection keeps prepared.
@@ -58,6 +61,9 @@ func Connect(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3}}).DialContext
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "waybill"
+	}
+	if c.RuntimeParams["idle_in_transaction_session_timeout"] == "" {
+		c.RuntimeParams["idle_in_transaction_session_timeout"] = idleInTransaction
 	}
 	c.StatementCacheCapacity = max(c.StatementCacheCapacity, keptTexts)
 	pool.MaxConns, pool.MaxConnIdleTime = DefaultConnections, idleFor

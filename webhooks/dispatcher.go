@@ -146,7 +146,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	})
 	defer stopAbandon()
 	(&supervisor{
-		d: d, couriers: map[ledger.Key]*running{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{},
+		d: d, couriers: map[ledger.Key]*running{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{}, recorded: make(chan stopped),
 		replays: newReplays(),
 	}).run(ctx, changed)
 	return nil

@@ -78,6 +78,8 @@ type platform struct {
 	people    webhooks.People
 	keys      *vault.Keyring
 	around    func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
+	random    func() float64
+	client    *resty.Client // nil is one of package guard
 	starts    atomic.Int64
 }
 
@@ -91,12 +93,17 @@ var development = address.Policy{AllowPrivate: true}
 
 func newPlatform(tb testing.TB) *platform {
 	tb.Helper()
+	return platformOf(tb, newLog(tb))
+}
+
+func platformOf(tb testing.TB, log eventLog) *platform {
+	tb.Helper()
 	keys, err := vault.OpenKeyring(tb.TempDir(), "")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return &platform{
-		tb: tb, catalogue: catalogue(), keys: keys, log: newLog(tb), dir: tb.TempDir(), guard: guard.Config{Policy: development},
+		tb: tb, catalogue: catalogue(), keys: keys, random: mathrand.Float64, log: log, dir: tb.TempDir(), guard: guard.Config{Policy: development},
 		config: webhooks.Config{
 			CursorKey:    bytes.Repeat([]byte{7}, 32),
 			Waits:        []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},
@@ -105,6 +112,15 @@ func newPlatform(tb testing.TB) *platform {
 			Lease:        3 * time.Second,
 			Drain:        200 * time.Millisecond,
 		},
+	}
+}
+
+// useKeys takes the keys of a folder, which a process of its own may open, too.
+func (p *platform) useKeys(dir string) {
+	p.tb.Helper()
+	var err error
+	if p.keys, err = vault.OpenKeyring(dir, ""); err != nil {
+		p.tb.Fatal(err)
 	}
 }
 
@@ -136,14 +152,17 @@ func (p *platform) start() *process {
 	p.tb.Helper()
 	db := p.database()
 	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
-	client := guard.NewClient(p.guard)
+	client := p.client
+	if client == nil {
+		client = guard.NewClient(p.guard)
+	}
 	cfg := p.config
 	if cfg.Owner == "" {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
-		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: mathrand.Float64,
+		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: p.random,
 		Around: p.around,
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))

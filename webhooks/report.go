@@ -109,24 +109,27 @@ func (r *reporter) exhausted(ctx context.Context, news []delivery.News) {
 				})
 			}
 		}
-		if len(cmd.Events) > 0 && !r.s.record(ctx, r.key.EndpointID, eventstore.DeriveID("delivery-exhausted", ids...), cmd) {
-			return
+		if len(cmd.Events) > 0 {
+			if _, ok := r.s.record(ctx, r.key.EndpointID, eventstore.DeriveID("delivery-exhausted", ids...), cmd); !ok {
+				return
+			}
 		}
 		r.s.complain(ctx, "webhooks cannot note what was told", r.s.d.Ledger.Tell(ctx, r.key, positions))
 	}
 }
 
 // record appends what follows from a command to an endpoint, however often
-// that takes, and says whether it was done or has become pointless.
-func (s *supervisor) record(ctx context.Context, id, commandID string, cmd endpoint.Command) bool {
+// that takes. It returns the endpoint's revision by then, and says whether it
+// was done or has become pointless.
+func (s *supervisor) record(ctx context.Context, id, commandID string, cmd endpoint.Command) (eventstore.Revision, bool) {
 	meta := eventstore.Metadata{CommandID: commandID, Actor: eventstore.Actor{Type: "system", ID: "webhooks"}}
 	for ctx.Err() == nil {
-		_, _, err := s.d.Endpoints.handle(ctx, id, meta, cmd)
+		_, at, err := s.d.Endpoints.handle(ctx, id, meta, cmd)
 		if err == nil || errors.Is(err, endpoint.ErrNotFound) {
-			return true
+			return at, true
 		}
 		s.complain(ctx, "webhooks cannot record what happened to an endpoint", err)
 		pause(ctx, retryAfter)
 	}
-	return false
+	return 0, false
 }

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,9 +28,10 @@ type supervisor struct {
 	d        *Dispatcher
 	couriers map[ledger.Key]*running
 	gone     chan *running
-	// unwanted are endpoints whose receiver asked for silence, with the
-	// revision they had then: until it changes, the log has yet to say so.
+	// unwanted are endpoints that get nothing any more, with the revision that
+	// says so: until their rows are that far, they are not served.
 	unwanted map[string]eventstore.Revision
+	recorded chan stopped
 	replays  replays
 	beside   sync.WaitGroup
 }
@@ -46,6 +48,8 @@ func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
 			s.renew(ctx)
 		case r := <-s.gone:
 			s.home(ctx, r)
+		case one := <-s.recorded:
+			s.unwanted[one.id] = one.at
 		case <-ctx.Done():
 			continue
 		}
@@ -98,7 +102,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 func (s *supervisor) active(rows []ledger.Endpoint) map[string]ledger.Endpoint {
 	active := map[string]ledger.Endpoint{}
 	for _, row := range rows {
-		if revision, ok := s.unwanted[row.ID]; ok && revision != row.Revision {
+		if revision, ok := s.unwanted[row.ID]; ok && row.Revision >= revision {
 			delete(s.unwanted, row.ID)
 		}
 		if _, unwanted := s.unwanted[row.ID]; row.Active() && !unwanted {
@@ -184,7 +188,7 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 		s.beside.Go(func() { s.complete(ctx, r) })
 	}
 	if errors.Is(r.err, errUnwanted) {
-		s.unwanted[r.to.ID] = r.to.Revision
+		s.unwanted[r.to.ID] = math.MaxInt64 // until it is known
 		s.beside.Go(func() { s.disable(ctx, r) })
 	}
 }
@@ -203,9 +207,22 @@ func (s *supervisor) disable(ctx context.Context, r *running) {
 		cmd = endpoint.Disable{Reason: endpoint.ReasonFailing, At: s.d.Now()}
 	}
 	revision := strconv.FormatInt(int64(r.to.Revision), 10)
-	if s.record(ctx, r.to.ID, eventstore.DeriveID("endpoint-stopped", r.to.ID, revision), cmd) {
-		s.d.Logger.InfoContext(ctx, "webhook endpoint disabled", "endpoint", r.to.ID, "reason", string(r.plan.Stopped()))
+	at, ok := s.record(ctx, r.to.ID, eventstore.DeriveID("endpoint-stopped", r.to.ID, revision), cmd)
+	if !ok {
+		return
 	}
+	s.d.Logger.InfoContext(ctx, "webhook endpoint disabled", "endpoint", r.to.ID, "reason", string(r.plan.Stopped()))
+	select {
+	case s.recorded <- stopped{r.to.ID, at}:
+	case <-ctx.Done():
+	}
+}
+
+// stopped is an endpoint that gets nothing any more, and the revision that
+// says so.
+type stopped struct {
+	id string
+	at eventstore.Revision
 }
 
 // renew prolongs the leases and stops couriers whose cursor went elsewhere.
