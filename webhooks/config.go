@@ -61,6 +61,9 @@ type Config struct {
 	Drain time.Duration
 	// KeepAttempts is how long attempts are kept. Default 30 days.
 	KeepAttempts time.Duration
+	// CheckpointEvery is how often the log is told how far deliveries are, for
+	// the day the ledger is lost. Default 1 min.
+	CheckpointEvery time.Duration
 	// Ring is how many events are kept in memory for endpoints that are up to
 	// date, and RingBytes how much of their stored data. Default 8,192 and
 	// 8 MiB.
@@ -83,6 +86,7 @@ func (c *Config) setDefaults() error {
 	or(&c.SettleAfter, 250*time.Millisecond)
 	or(&c.SettleAt, 64)
 	or(&c.Drain, time.Second)
+	or(&c.CheckpointEvery, time.Minute)
 	or(&c.Ring, 8192)
 	or(&c.RingBytes, 8<<20)
 	or(&c.KeepAttempts, 30*24*time.Hour)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
 func TestCrashesLoseNothingAndKeepTheOrder(t *testing.T) {
@@ -74,15 +75,7 @@ func TestADeletedDatabaseYieldsTheSameMessages(t *testing.T) {
 	eventually(t, "all deliveries", func() bool { return r.count() == 15 })
 	first.stop()
 	before := len(r.all())
-	files, err := filepath.Glob(filepath.Join(p.dir, "webhooks.db*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if err := os.Remove(file); err != nil {
-			t.Fatal(err)
-		}
-	}
+	p.loseDatabase()
 	p.start()
 	eventually(t, "all deliveries again", func() bool { return len(r.all()) == before+15 })
 	bodies := map[string]string{}
@@ -94,6 +87,76 @@ func TestADeletedDatabaseYieldsTheSameMessages(t *testing.T) {
 	}
 	if len(bodies) != 15 {
 		t.Errorf("%d ids", len(bodies))
+	}
+}
+
+// loseDatabase deletes everything the dispatcher keeps besides the log.
+func (p *platform) loseDatabase() {
+	p.tb.Helper()
+	files, err := filepath.Glob(filepath.Join(p.dir, "webhooks.db*"))
+	if err != nil || len(files) == 0 {
+		p.tb.Fatal(files, err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			p.tb.Fatal(err)
+		}
+	}
+}
+
+func TestADeletedDatabaseGoesOnFromTheLastCheckpoint(t *testing.T) {
+	t.Parallel()
+	stubborn := true
+	r := newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, m received) int {
+		if stubborn && m.Aggregate.ID == "o9" {
+			return 500
+		}
+		return 200
+	})
+	p := newPlatform(t)
+	p.config.CheckpointEvery = 20 * time.Millisecond
+	p.config.Waits = []time.Duration{time.Hour}
+	created := p.endpoint(r.URL, "*")
+	first := p.start()
+	for i := range 10 { // o9 is the last, and fails
+		p.append(fmt.Sprint("o", i), eventstore.NoStream, placed{}, noted{i})
+	}
+	waiting := p.append("p", eventstore.NoStream, placed{}) // passes o9, which waits
+	eventually(t, "all deliveries but those of o9", func() bool { return r.count() == 19 })
+	eventually(t, "a checkpoint before what waits", func() bool {
+		var last endpoint.Checkpointed
+		for r, err := range p.log.ReadStream(t.Context(), endpoint.CheckpointStream(created.ID), 0) {
+			event, decodeErr := r.Decode()
+			if err != nil || decodeErr != nil {
+				t.Fatal(err, decodeErr)
+			}
+			last, _ = event.(endpoint.Checkpointed)
+		}
+		status, err := first.Status(t.Context(), created.ID)
+		return err == nil && status.CaughtUp() && status.Parked == 2 && last.Through > 0 && eventstore.Position(last.Through) < status.Through
+	})
+	time.Sleep(50 * time.Millisecond) // one more round
+	first.stop()
+	before := len(r.all())
+	stubborn = false
+	p.loseDatabase()
+	p.append("q", eventstore.NoStream, placed{}, noted{1})
+	p.start()
+	eventually(t, "what had waited and what is new", func() bool { return r.count() == 23 })
+	again := map[string]bool{}
+	for _, m := range r.all()[before:] {
+		again[m.Aggregate.ID] = true
+	}
+	// What came after the event that waited is sent again, and nothing before.
+	if diff := cmp.Diff(map[string]bool{"o9": true, "p": true, "q": true}, again); diff != "" {
+		t.Errorf("sent after the database was lost (-want +got):\n%s", diff)
+	}
+	ids := map[string]bool{}
+	for _, m := range r.all() {
+		ids[m.ID] = true
+	}
+	if len(ids) != 23 || !ids[waiting[0]] {
+		t.Errorf("%d ids", len(ids))
 	}
 }
 

@@ -57,7 +57,9 @@ type Dispatcher struct {
 	Feed func(eventstore.FeedConfig) Feed
 	// End returns the position of the last event of the log, as Client.End of
 	// package eventstore does.
-	End    func(context.Context) (eventstore.Position, error)
+	End func(context.Context) (eventstore.Position, error)
+	// Retain lets a stream keep its last events only. May be nil.
+	Retain func(ctx context.Context, stream string, count int) error
 	Policy address.Policy
 	Client *resty.Client // of package guard
 	// Clients makes a client for endpoints with certificates of their own, of
@@ -135,6 +137,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	var beside sync.WaitGroup
 	beside.Go(func() { shared.run(ctx, d) })
 	beside.Go(func() { d.forgetAttempts(ctx) })
+	beside.Go(func() { (&checkpointer{d: d, written: map[string]ledger.Reached{}}).run(ctx) })
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
 	beside.Go(func() { d.settler.run(saving) })
 	defer beside.Wait()

@@ -142,7 +142,12 @@ func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	if !s.Exists() {
 		return ledger.Change{Deleted: id}, nil
 	}
+	known, err := f.d.known(ctx, id, s.Seeks)
+	if err != nil {
+		return ledger.Change{}, err
+	}
 	return ledger.Change{
+		Known: known,
 		Endpoint: &ledger.Endpoint{
 			ID: s.ID, TenantID: s.TenantID, Channels: s.Channels, State: s.Status, DisabledReason: s.DisabledReason,
 			Settings: s.Settings, Secrets: s.Secrets, Failing: s.Operation.FailingSince, CreatedAt: s.Created.CreatedAt, Revision: revision,

@@ -34,7 +34,7 @@ func newMemoryLog(tb testing.TB) *memoryLog {
 func (l *memoryLog) Append(_ context.Context, stream string, expected eventstore.Revision, events ...eventstore.NewEvent) (eventstore.Appended, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if eventstore.Revision(len(l.streams[stream]))-1 != expected {
+	if expected != eventstore.Any && eventstore.Revision(len(l.streams[stream]))-1 != expected {
 		return eventstore.Appended{}, eventstore.ErrConflict
 	}
 	var last eventstore.Recorded

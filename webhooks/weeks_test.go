@@ -87,6 +87,7 @@ func longer(t *testing.T, answer func(time.Duration, string) reply) (*platform, 
 	t.Helper()
 	p := platformOf(t, newMemoryLog(t))
 	p.config.Waits, p.config.BreakerWaits, p.config.Timeout, p.config.Lease = nil, nil, 0, 6*time.Hour
+	p.config.CheckpointEvery = 24 * time.Hour
 	p.random = func() float64 { return 0.5 } // no jitter
 	receiver := &distant{began: time.Now(), answer: answer}
 	p.client = resty.NewWithClient(&http.Client{

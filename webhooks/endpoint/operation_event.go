@@ -101,5 +101,5 @@ func (DeliveryResent) EventName() string { return "EndpointDeliveryResent" }
 func (DeliverySkipped) EventName() string { return "EndpointDeliverySkipped" }
 
 func operationEvents() []domain.EventType {
-	return domain.EventTypes(Failing{}, Recovered{}, Gone{}, DeliveryExhausted{}, DeliveryResent{}, DeliverySkipped{})
+	return domain.EventTypes(Failing{}, Recovered{}, Gone{}, DeliveryExhausted{}, DeliveryResent{}, DeliverySkipped{}, Checkpointed{})
 }

@@ -49,6 +49,7 @@ func Unpublished() map[string]string {
 		"EndpointVerified":                     "whoever created it sees it",
 		"EndpointSecretsResealed":              "nothing changed but how secrets are stored",
 		"SigningKeyRotated":                    "GET /v1/keys shows the keys, the old one with its end",
+		endpoint.Checkpointed{}.EventName():    "how far deliveries are is what the API's status shows",
 	}
 	for reason, islands := range map[string][][]domain.EventType{
 		"a payment's steps at its gateway; what they mean for an order is order.payment_updated":                             {payment.EventTypes()},
