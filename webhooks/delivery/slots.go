@@ -22,7 +22,7 @@ type hostSlots struct {
 
 // share is how many times what is free of a host one claimant may hold: alone
 // it gets four fifths, and whoever comes second is never too late.
-const share = 4
+const share = 8
 
 // Claim is one endpoint's part in the slots.
 type Claim struct {

@@ -73,7 +73,7 @@ func (c *court) check(when string) {
 	}
 	for i, one := range c.all {
 		free := c.perHost - hosts[one.host]
-		if one.waits && one.woken == 0 && used < c.inAll && free > 0 && one.held < 4*free {
+		if one.waits && one.woken == 0 && used < c.inAll && free > 0 && one.held < 8*free {
 			c.t.Fatalf("%s: claimant %d waits while %d slots are free", when, i, free)
 		}
 	}
