@@ -64,10 +64,10 @@ func (c *checkpointer) append(ctx context.Context, r ledger.Reached) error {
 	return nil
 }
 
-// known returns how far deliveries to an endpoint are known to have come, if
+// checkpointed returns how far deliveries to an endpoint are known to have come, if
 // this ledger has nothing of it: by the last checkpoint, unless the endpoint
 // was told to go on elsewhere after it.
-func (d *Dispatcher) known(ctx context.Context, id string, seeks int) (*eventstore.Position, error) {
+func (d *Dispatcher) checkpointed(ctx context.Context, id string, seeks int) (*eventstore.Position, error) {
 	_, ok, err := d.Ledger.Endpoint(ctx, id)
 	if err != nil || ok {
 		return nil, err

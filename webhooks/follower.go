@@ -142,7 +142,7 @@ func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	if !s.Exists() {
 		return ledger.Change{Deleted: id}, nil
 	}
-	known, err := f.d.known(ctx, id, s.Seeks)
+	known, err := f.d.checkpointed(ctx, id, s.Seeks)
 	if err != nil {
 		return ledger.Change{}, err
 	}
