@@ -56,7 +56,6 @@ func (a *App) startWebhooks(ctx context.Context) error {
 		End:    a.client.End,
 		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys, People: a.vault,
 		Retain: a.client.Retain,
-		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys,
 		Clients: func(extra *tls.Config) *resty.Client {
 			return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra})
 		},
