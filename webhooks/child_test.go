@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	// The Postgres of the tests ends with this process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/waybill-dev/waybill/database/databasetest.(*Process).launch.func1"))
 }
 
 // childConfig is what a dispatcher of its own needs to know.
