@@ -86,6 +86,8 @@ func (s *server) puller(ctx context.Context, after string, what webhooks.Selecti
 		}
 		what.EventTypes = nil
 	}
+	caller := callOf(ctx).credential
+	what.TenantID, what.Channels = caller.PartnerID, caller.Channels
 	puller, err := s.api.Deliveries.Pull(ctx, after, what)
 	if errors.Is(err, webhooks.ErrPlace) {
 		return nil, s.refuse(kindBadCursor, err.Error())

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestFeed(t *testing.T) {
@@ -88,4 +90,49 @@ func (p *platform) streamed(query, resume string) (id, data string) {
 	}
 	p.t.Fatal("the stream ended")
 	return "", ""
+}
+
+func TestPartnersPullAndReplayTheirOwnOnly(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.post("/v1/partners", `{"id": "one", "name": "One", "channels": ["web"]}`).expect(201)
+	p.post("/v1/partners", `{"id": "other", "name": "Other", "channels": []}`).expect(201)
+	key := func(partner string) string {
+		return p.post("/v1/api-keys", `{"name": "k", "scopes": ["webhooks:read", "webhooks:write"], "partner_id": "`+partner+`"}`).expect(201).text("key")
+	}
+	one, other := key("one"), key("other")
+	p.record("o1", "web", 10, 1)
+	p.record("o2", "shop", 10, 1)
+	orders := func(key string) []string {
+		a := p.do(request{method: http.MethodGet, path: "/v1/feed?types=order.placed", key: key})
+		if a.status != http.StatusOK {
+			return nil
+		}
+		ids := []string{}
+		for _, item := range a.json()["items"].([]any) {
+			ids = append(ids, item.(map[string]any)["aggregate"].(map[string]any)["id"].(string))
+		}
+		return ids
+	}
+	eventually(t, "the shop's feed", func() bool { return len(orders("")) == 2 })
+	if diff := cmp.Diff([]string{"o1"}, orders(one)); diff != "" {
+		t.Errorf("of the channel web (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{}, orders(other)); diff != "" {
+		t.Errorf("of no channel (-want +got):\n%s", diff)
+	}
+	id := p.do(request{method: http.MethodPost, path: "/v1/endpoints", body: `{"url": "http://127.0.0.1:1/", "event_types": ["*"]}`, key: one}).expect(201).text("id")
+	replays := "/v1/endpoints/" + id + "/replays"
+	run := p.do(request{method: http.MethodPost, path: replays, body: `{"from": "beginning"}`, key: one}).expect(202).text("id")
+	for _, r := range []request{
+		{method: http.MethodPost, path: replays, body: `{"from": "beginning"}`},
+		{method: http.MethodGet, path: replays},
+		{method: http.MethodGet, path: replays + "/" + run},
+		{method: http.MethodDelete, path: replays + "/" + run},
+		{method: http.MethodGet, path: "/v1/feed?endpoint=" + id},
+		{method: http.MethodGet, path: "/v1/feed/stream?endpoint=" + id},
+	} {
+		r.key = other
+		p.do(r).problem(404, "endpoint-not-found")
+	}
 }

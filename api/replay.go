@@ -193,6 +193,6 @@ func (s *server) cancelReplay(ctx context.Context, in *replayRequest) (*struct{}
 
 // mayTouch says that an endpoint exists and is the caller's.
 func (s *server) mayTouch(ctx context.Context, endpointID string) error {
-	_, err := s.api.Endpoints.Get(ctx, endpointID)
+	_, err := s.api.Endpoints.Own(ctx, endpointID, tenancy(ctx))
 	return err
 }

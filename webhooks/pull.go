@@ -19,6 +19,10 @@ type Selection struct {
 	// as an endpoint may have.
 	EventTypes []string
 	Filter     string
+	// TenantID is the partner who reads, "" the shop itself. A partner reads of
+	// the orders of its sales channels only.
+	TenantID string
+	Channels []string
 }
 
 // Pulled is a piece of the public log.
@@ -159,6 +163,7 @@ func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, err
 	to := &target{}
 	if what.EndpointID == "" {
 		to.EventTypes, to.Filter = what.EventTypes, what.Filter
+		to.TenantID, to.Channels = what.TenantID, what.Channels
 		if len(to.EventTypes) == 0 {
 			to.EventTypes = []string{endpoint.AllTypes}
 		}
