@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"iter"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,14 +25,6 @@ type call func(ctx context.Context, c *client.Client) error
 var elsewhere = map[string]string{
 	"/healthz":                        "machines that watch ask it, without a client",
 	"/v1/gateway-callbacks/{gateway}": "gateways call it",
-	"/v1/endpoints":                   "its methods come with the command line of webhooks",
-	"/v1/egress-ips":                  "as above",
-	"/v1/keys":                        "as above",
-	"/v1/partners":                    "as above",
-	"/v1/feed":                        "as above",
-	"/v1/replays":                     "as above",
-	"/v1/event":                       "as above",
-	"/v1/webhook":                     "as above",
 }
 
 // only is for methods that answer with more than an error.
@@ -131,6 +124,7 @@ func calls() map[string]call {
 			return only(c.ReceiveItem(ctx, "l", "s", change, 1, "r"))
 		},
 	}
+	maps.Copy(all, webhookCalls())
 	for id, do := range changes() {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(do(ctx, c, change)) }
 	}
@@ -141,6 +135,70 @@ func calls() map[string]call {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(c.OrderPart(ctx, "i", kind, "p")) }
 	}
 	return all
+}
+
+// webhookCalls are the routes of partners.
+func webhookCalls() map[string]call {
+	how := client.EndpointChange{IdempotencyKey: "k"}
+	about := client.Aggregate{Type: "order", ID: "i"}
+	return map[string]call{
+		"listPartners": func(ctx context.Context, c *client.Client) error { return only(c.Partners(ctx)) },
+		"registerPartner": func(ctx context.Context, c *client.Client) error {
+			return only(c.RegisterPartner(ctx, client.Partner{}))
+		},
+		"changePartner": func(ctx context.Context, c *client.Client) error {
+			return only(c.ChangePartner(ctx, client.Partner{ID: "i"}))
+		},
+		"listEndpoints": func(ctx context.Context, c *client.Client) error { return only(c.Endpoints(ctx)) },
+		"createEndpoint": func(ctx context.Context, c *client.Client) error {
+			return only(c.CreateEndpoint(ctx, client.CreateEndpoint{}))
+		},
+		"getEndpoint":          func(ctx context.Context, c *client.Client) error { return only(c.Endpoint(ctx, "i")) },
+		"patchEndpoint":        func(ctx context.Context, c *client.Client) error { return only(c.ChangeEndpoint(ctx, "i", how, nil)) },
+		"deleteEndpoint":       func(ctx context.Context, c *client.Client) error { return c.DeleteEndpoint(ctx, "i") },
+		"pauseEndpoint":        func(ctx context.Context, c *client.Client) error { return only(c.PauseEndpoint(ctx, "i", how)) },
+		"resumeEndpoint":       func(ctx context.Context, c *client.Client) error { return only(c.ResumeEndpoint(ctx, "i", "now", how)) },
+		"enableEndpoint":       func(ctx context.Context, c *client.Client) error { return only(c.EnableEndpoint(ctx, "i", how)) },
+		"disableEndpoint":      func(ctx context.Context, c *client.Client) error { return only(c.DisableEndpoint(ctx, "i", how)) },
+		"rotateEndpointSecret": func(ctx context.Context, c *client.Client) error { return only(c.RotateSecret(ctx, "i", 0, "k")) },
+		"testEndpoint":         func(ctx context.Context, c *client.Client) error { return only(c.TestEndpoint(ctx, "i", "k")) },
+		"listEndpointHistory":  func(ctx context.Context, c *client.Client) error { return only(c.EndpointHistory(ctx, "i", -1)) },
+		"getEndpointStatus":    func(ctx context.Context, c *client.Client) error { return only(c.EndpointStatus(ctx, "i")) },
+		"getStatement":         func(ctx context.Context, c *client.Client) error { return only(c.Statement(ctx, "i")) },
+		"getDelivery":          func(ctx context.Context, c *client.Client) error { return only(c.Delivery(ctx, "i", "m")) },
+		"resendDelivery":       func(ctx context.Context, c *client.Client) error { return only(c.Resend(ctx, "i", "m", "k")) },
+		"skipDelivery":         func(ctx context.Context, c *client.Client) error { return c.Skip(ctx, "i", "m", "k") },
+		"listAttempts": func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.Attempts(ctx, "i", client.AttemptQuery{})
+			return err
+		},
+		"listUndelivered": func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.Undelivered(ctx, "i", "")
+			return err
+		},
+		"createReplay": func(ctx context.Context, c *client.Client) error {
+			return only(c.CreateReplay(ctx, "i", "k", client.NewReplay{}))
+		},
+		"listReplays":  func(ctx context.Context, c *client.Client) error { return only(c.Replays(ctx, "i")) },
+		"getReplay":    func(ctx context.Context, c *client.Client) error { return only(c.Replay(ctx, "i", "r")) },
+		"cancelReplay": func(ctx context.Context, c *client.Client) error { return c.CancelReplay(ctx, "i", "r") },
+		"pullFeed":     func(ctx context.Context, c *client.Client) error { return only(c.Feed(ctx, client.FeedQuery{})) },
+		"streamFeed": func(ctx context.Context, c *client.Client) error {
+			return only(c.StreamFeed(ctx, client.FeedQuery{}, func(client.Message) error { return nil }))
+		},
+		"listEventTypes": func(ctx context.Context, c *client.Client) error { return only(c.EventTypes(ctx)) },
+		"getEventType":   func(ctx context.Context, c *client.Client) error { return only(c.EventType(ctx, "t")) },
+		"previewFilter": func(ctx context.Context, c *client.Client) error {
+			return only(c.PreviewFilter(ctx, "i", client.PreviewFilter{}))
+		},
+		"listAggregateEvents": func(ctx context.Context, c *client.Client) error { return only(c.AggregateEvents(ctx, about, 0, "")) },
+		"getEvent":            func(ctx context.Context, c *client.Client) error { return only(c.Event(ctx, "m", about, 1)) },
+		"listSigningKeys":     func(ctx context.Context, c *client.Client) error { return only(c.SigningKeys(ctx)) },
+		"rotateSigningKey": func(ctx context.Context, c *client.Client) error {
+			return only(c.RotateSigningKey(ctx, time.Hour, "k"))
+		},
+		"listEgressAddresses": func(ctx context.Context, c *client.Client) error { return only(c.EgressAddresses(ctx)) },
+	}
 }
 
 // changes are the routes that change an order.
