@@ -48,14 +48,14 @@ type EndpointSettings struct {
 // Endpoint is a partner's receiver. Secret is given at creation only.
 type Endpoint struct {
 	ID       string   `json:"id"`
-	TenantID string   `json:"tenant_id"`
-	Channels []string `json:"channels"`
+	TenantID string   `json:"tenant_id,omitempty"`
+	Channels []string `json:"channels,omitempty"`
 	EndpointSettings
 	Status         string         `json:"status"`
-	DisabledReason string         `json:"disabled_reason"`
-	Credentials    map[string]any `json:"credentials"` // what may be told of them
+	DisabledReason string         `json:"disabled_reason,omitempty"`
+	Credentials    map[string]any `json:"credentials,omitempty"` // what may be told of them
 	CreatedAt      time.Time      `json:"created_at"`
-	Secret         string         `json:"secret"`
+	Secret         string         `json:"secret,omitempty"`
 	ETag           string         `json:"-"`
 }
 
@@ -218,9 +218,9 @@ type EndpointStatus struct {
 	Blocked          int       `json:"blocked"`
 	GivenUp          int       `json:"given_up"`
 	Breaker          string    `json:"breaker"`
-	FailingSince     time.Time `json:"failing_since"`
-	NextTryAt        time.Time `json:"next_try_at"`
-	PausedUntil      time.Time `json:"paused_until"`
+	FailingSince     time.Time `json:"failing_since,omitzero"`
+	NextTryAt        time.Time `json:"next_try_at,omitzero"`
+	PausedUntil      time.Time `json:"paused_until,omitzero"`
 }
 
 // EndpointStatus says where deliveries to an endpoint stand.
@@ -293,7 +293,7 @@ type Undelivered struct {
 	State      string    `json:"state"` // due, behind, blocking or given_up
 	Attempts   int       `json:"attempts"`
 	Result     string    `json:"result"`
-	NextTryAt  time.Time `json:"next_try_at"`
+	NextTryAt  time.Time `json:"next_try_at,omitzero"`
 }
 
 // Undelivered lists what an endpoint did not get, in the order of the log, and

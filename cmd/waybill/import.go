@@ -87,16 +87,24 @@ func readRetail(path string, limit int) ([]retail.Invoice, error) {
 	return invoices, nil
 }
 
-// connect makes a client of the running platform, with the admin key of the
-// settings or else the one that `waybill up` left in the data folder.
+// connect makes a client of the running platform for the platform's owner.
 func connect(inv *invocation, server string) (*client.Client, error) {
+	return dial(inv, server, "", "--server")
+}
+
+// dial makes a client of the running platform that the flag names. Without a
+// key it has the admin key of the settings or else the one that `waybill up`
+// left in the data folder.
+func dial(inv *invocation, server, key, flag string) (*client.Client, error) {
 	if server == "" {
 		server = "http://" + inv.config.HTTPAddr
 	}
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
-	key := inv.config.AdminKey
+	if key == "" {
+		key = inv.config.AdminKey
+	}
 	if key == "" {
 		path := filepath.Join(inv.config.DataDir, app.AdminKeyFile)
 		stored, err := os.ReadFile(path)
@@ -108,7 +116,7 @@ func connect(inv *invocation, server string) (*client.Client, error) {
 	api := client.New(server, key)
 	if err := api.Ready(inv.ctx); err != nil {
 		api.Close()
-		return nil, fmt.Errorf("no platform answers at %s: %w; start one with `waybill up` or `waybill serve`, or name it with --server", server, err)
+		return nil, fmt.Errorf("no platform answers at %s: %w; start one with `waybill up` or `waybill serve`, or name it with %s", server, err, flag)
 	}
 	return api, nil
 }

@@ -54,6 +54,9 @@ func (p *progress) advance(stage string, done, of int) {
 	}
 	switch p.mode {
 	case progressBar:
+		if p.bar.GetMax() != of {
+			p.bar.ChangeMax(of)
+		}
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 	case progressLines:
 		p.line(done, of)
