@@ -26,7 +26,8 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/signing"
 )
 
-// CursorScope is the scope of the cursors in messages.
+// CursorScope is the scope of the cursors that the shop itself gets: see
+// [ScopeOf].
 const CursorScope = "public"
 
 // Feed yields pages of the log; [eventstore.Feed] is one.

@@ -171,7 +171,7 @@ func (s *Messages) walk(ctx context.Context, stream string, to *audience, visit 
 		}
 		place := message.Place{Sequence: len(p.events), Previous: previous}
 		if r.Position > 0 { // a stream does not tell it everywhere
-			place.Cursor = s.Cursors.Encode(CursorScope, r.Position)
+			place.Cursor = s.Cursors.Encode(ScopeOf(to.tenantID), r.Position)
 		}
 		previous = len(p.events)
 		if on, err := visit(r, place); err != nil || !on {

@@ -108,7 +108,7 @@ func (p *preview) read(ctx context.Context) error {
 				break
 			}
 			p.h.observe(r)
-			p.ReadUntil, p.Cursor = r.Created, p.s.Cursors.Encode(CursorScope, r.Position)
+			p.ReadUntil, p.Cursor = r.Created, p.s.Cursors.Encode(ScopeOf(p.to.tenantID), r.Position)
 			p.Progress = float64(r.Position) / float64(p.end)
 			if r.Created.Before(p.ask.Since) {
 				continue

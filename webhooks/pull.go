@@ -85,7 +85,7 @@ func (d *Dispatcher) Pull(ctx context.Context, from string, what Selection) (*Pu
 		return nil, err
 	}
 	p := &Puller{d: d, to: to}
-	p.at, err = d.begin(ctx, from)
+	p.at, err = d.begin(ctx, to.TenantID, from)
 	p.left.through = p.at
 	return p, err
 }
@@ -96,7 +96,7 @@ const End = "now"
 // ErrPlace says that a text names no place in the log.
 var ErrPlace = errors.New(`no place in the log: give a cursor, a time such as 2026-08-01T00:00:00Z, "beginning" or "now"`)
 
-func (d *Dispatcher) begin(ctx context.Context, from string) (eventstore.Position, error) {
+func (d *Dispatcher) begin(ctx context.Context, tenantID, from string) (eventstore.Position, error) {
 	switch from {
 	case "", Beginning:
 		return 0, nil
@@ -106,7 +106,7 @@ func (d *Dispatcher) begin(ctx context.Context, from string) (eventstore.Positio
 	if at, err := time.Parse(time.RFC3339Nano, from); err == nil {
 		return d.positionAt(ctx, at)
 	}
-	position, err := d.cursors.Decode(CursorScope, from)
+	position, err := d.cursors.Decode(ScopeOf(tenantID), from)
 	if err != nil {
 		return 0, ErrPlace
 	}
@@ -196,7 +196,7 @@ func (p *Puller) Close() {
 }
 
 // Cursor is where the reader is.
-func (p *Puller) Cursor() string { return p.d.cursors.Encode(CursorScope, p.at) }
+func (p *Puller) Cursor() string { return p.d.cursors.Encode(ScopeOf(p.to.TenantID), p.at) }
 
 // Behind says that there is something to read at once.
 func (p *Puller) Behind() bool { return p.at < p.d.head() }

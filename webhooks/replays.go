@@ -79,10 +79,14 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 		ReplayID: n.ID, KnownTypes: s.Endpoints.Catalogue.Types(), At: s.Now(),
 		ReplaySpec: endpoint.ReplaySpec{Types: n.Types, Aggregate: n.Aggregate, Only: n.Only, Dedupe: n.Dedupe, Rate: float64(n.Rate)},
 	}
-	if err := s.places(&cmd.ReplaySpec, n); err != nil {
+	state, err := s.load(ctx, endpointID)
+	if err != nil {
 		return Replay{}, err
 	}
-	state, _, err := s.Endpoints.handle(ctx, endpointID, meta, cmd)
+	if err := s.places(&cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
+		return Replay{}, err
+	}
+	state, _, err = s.Endpoints.handle(ctx, endpointID, meta, cmd)
 	if err != nil {
 		return Replay{}, err
 	}
@@ -90,16 +94,16 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	return s.view(ctx, state, replay)
 }
 
-// places reads where a replay begins and ends.
-func (s *Replays) places(spec *endpoint.ReplaySpec, n NewReplay) error {
+// places reads where a replay begins and ends. Cursors are those of a scope.
+func (s *Replays) places(spec *endpoint.ReplaySpec, n NewReplay, scope string) error {
 	var mistakes []domain.Mistake
-	from, err := s.place(n.From)
+	from, err := s.place(scope, n.From)
 	if err != nil || n.From == "" {
 		mistakes = append(mistakes, domain.Mistake{
 			Pointer: "/from", Code: CodePlace, Detail: `must be "beginning", a time such as 2026-08-01T00:00:00Z, or the cursor of a message`,
 		})
 	}
-	to, err := s.place(n.To)
+	to, err := s.place(scope, n.To)
 	if err != nil || n.To == Beginning {
 		mistakes = append(mistakes, domain.Mistake{
 			Pointer: "/to", Code: CodePlace, Detail: "must be a time such as 2026-08-20T00:00:00Z, or the cursor of a message",
@@ -118,14 +122,14 @@ type place struct {
 	time     time.Time
 }
 
-func (s *Replays) place(text string) (place, error) {
+func (s *Replays) place(scope, text string) (place, error) {
 	if text == "" || text == Beginning {
 		return place{}, nil
 	}
 	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return place{time: at.UTC()}, nil
 	}
-	position, err := s.Cursors.Decode(CursorScope, text)
+	position, err := s.Cursors.Decode(scope, text)
 	return place{position: position}, err
 }
 
@@ -185,7 +189,8 @@ func (s *Replays) load(ctx context.Context, endpointID string) (endpoint.State, 
 // view adds to what the log says of a replay what the ledger knows.
 func (s *Replays) view(ctx context.Context, state endpoint.State, replay endpoint.Replay) (Replay, error) {
 	v := Replay{Replay: replay}
-	v.Cursors.From, v.Cursors.To = s.cursor(replay.From), s.cursor(replay.To)
+	scope := ScopeOf(state.TenantID)
+	v.Cursors.From, v.Cursors.To = s.cursor(scope, replay.From), s.cursor(scope, replay.To)
 	switch replay.Status {
 	case endpoint.StatusReplayCompleted:
 		v.State, v.Progress = ReplayCompleted, 1
@@ -203,7 +208,7 @@ func (s *Replays) view(ctx context.Context, state endpoint.State, replay endpoin
 	if ok {
 		v.State = ReplayRunning
 		v.measure(status, s.Now())
-		v.Cursors.Through, v.Cursors.To = s.cursor(v.Through), s.cursor(uint64(status.Until))
+		v.Cursors.Through, v.Cursors.To = s.cursor(scope, v.Through), s.cursor(scope, uint64(status.Until))
 	}
 	if state.Status != endpoint.StatusActive {
 		v.State = ReplayPaused
@@ -211,11 +216,11 @@ func (s *Replays) view(ctx context.Context, state endpoint.State, replay endpoin
 	return v, nil
 }
 
-func (s *Replays) cursor(position uint64) string {
+func (s *Replays) cursor(scope string, position uint64) string {
 	if position == 0 {
 		return ""
 	}
-	return s.Cursors.Encode(CursorScope, eventstore.Position(position))
+	return s.Cursors.Encode(scope, eventstore.Position(position))
 }
 
 // measure says how far a running replay is, and how fast.
