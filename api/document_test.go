@@ -153,6 +153,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	want := []string{
 		"GET /healthz",
 		"GET /readyz",
+		"GET /v1/aggregates/{id}/events",
 		"GET /v1/analytics/sales",
 		"GET /v1/api-keys",
 		"POST /v1/api-keys",
@@ -166,18 +167,51 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/customers/{id}/erase",
 		"POST /v1/customers/{id}/export",
 		"GET /v1/customers/{id}/exports/{export_id}",
+		"GET /v1/drafts",
+		"POST /v1/drafts",
+		"DELETE /v1/drafts/{id}",
+		"GET /v1/drafts/{id}",
+		"PUT /v1/drafts/{id}/details",
+		"DELETE /v1/drafts/{id}/lines/{sku}",
+		"PUT /v1/drafts/{id}/lines/{sku}",
+		"POST /v1/drafts/{id}/place",
+		"GET /v1/egress-ips",
 		"GET /v1/endpoints",
 		"POST /v1/endpoints",
 		"DELETE /v1/endpoints/{id}",
 		"GET /v1/endpoints/{id}",
+		"PATCH /v1/endpoints/{id}",
 		"GET /v1/endpoints/{id}/attempts",
+		"GET /v1/endpoints/{id}/deliveries/{message_id}",
+		"POST /v1/endpoints/{id}/deliveries/{message_id}/resend",
+		"POST /v1/endpoints/{id}/deliveries/{message_id}/skip",
+		"POST /v1/endpoints/{id}/disable",
+		"POST /v1/endpoints/{id}/enable",
+		"POST /v1/endpoints/{id}/filter-preview",
+		"GET /v1/endpoints/{id}/history",
+		"POST /v1/endpoints/{id}/pause",
+		"GET /v1/endpoints/{id}/replays",
+		"POST /v1/endpoints/{id}/replays",
+		"DELETE /v1/endpoints/{id}/replays/{run}",
+		"GET /v1/endpoints/{id}/replays/{run}",
+		"POST /v1/endpoints/{id}/resume",
+		"POST /v1/endpoints/{id}/rotate-secret",
+		"GET /v1/endpoints/{id}/statement",
 		"GET /v1/endpoints/{id}/status",
 		"POST /v1/endpoints/{id}/test",
+		"GET /v1/endpoints/{id}/undelivered",
+		"GET /v1/event-types",
+		"GET /v1/event-types/{type}",
+		"GET /v1/events/{id}",
+		"GET /v1/feed",
+		"GET /v1/feed/stream",
 		"GET /v1/gateway-callbacks",
 		"POST /v1/gateway-callbacks/{gateway}",
 		"GET /v1/jobs",
 		"GET /v1/jobs/{id}",
 		"POST /v1/jobs/{id}/cancel",
+		"GET /v1/keys",
+		"POST /v1/keys/rotate",
 		"GET /v1/orders",
 		"POST /v1/orders",
 		"POST /v1/orders/bulk",
@@ -216,6 +250,9 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/orders/{id}/tasks/{task}/abandon",
 		"POST /v1/orders/{id}/tasks/{task}/retry",
 		"GET /v1/orders/{id}/timeline",
+		"GET /v1/partners",
+		"POST /v1/partners",
+		"PUT /v1/partners/{id}",
 		"GET /v1/payments/{id}",
 		"GET /v1/products",
 		"POST /v1/products",
@@ -230,9 +267,6 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"PUT /v1/stock/{location}/{sku}",
 		"POST /v1/stock/{location}/{sku}/adjust",
 		"POST /v1/stock/{location}/{sku}/receive",
-		"GET /v1/aggregates/{id}/events", "GET /v1/event-types", "GET /v1/event-types/{type}", "GET /v1/events/{id}", "POST /v1/endpoints/{id}/filter-preview",
-		"DELETE /v1/drafts/{id}", "DELETE /v1/drafts/{id}/lines/{sku}", "GET /v1/drafts", "GET /v1/drafts/{id}", "POST /v1/drafts",
-		"POST /v1/drafts/{id}/place", "PUT /v1/drafts/{id}/details", "PUT /v1/drafts/{id}/lines/{sku}",
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -249,6 +283,9 @@ func TestEveryRouteAnswers(t *testing.T) {
 	for path, item := range description(t)["paths"].(map[string]any) {
 		for method, operation := range item.(map[string]any) {
 			path := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "x")
+			if path == "/v1/feed/stream" {
+				path += "?after=x" // without a mistake its answer has no end
+			}
 			got := p.do(request{method: strings.ToUpper(method), path: path, body: `{}`})
 			documented := keys(operation.(map[string]any)["responses"].(map[string]any))
 			if got.status >= 500 || got.status == 405 || !slices.Contains(documented, fmt.Sprint(got.status)) {

@@ -53,9 +53,11 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// The good answer of a stream has no end.
+		document.Operations = slices.DeleteFunc(document.Operations, func(o *apifuzz.Operation) bool { return o.ID == "streamFeed" })
 		options := apifuzz.Options{
 			BaseURL: p.url, Client: p.http, Keys: []apifuzz.Key{{Text: fuzzAdminKey, All: true}}, Words: p.words(t),
-			Rarely: []string{"createEndpoint", "issueAPIKey", "testEndpoint"}, Often: []string{"placeOrder", "shipOrder", "requestReturn"}, Huge: fuzzBody, Now: time.Now,
+			Rarely: []string{"createEndpoint", "issueAPIKey", "testEndpoint", "pullFeed"}, Often: []string{"placeOrder", "shipOrder", "requestReturn"}, Huge: fuzzBody, Now: time.Now,
 			Seed: setting(t, fuzzSeedEnv, 1), Requests: int(setting(t, fuzzRequestsEnv, 2_500)), Length: fuzzLength, Workers: 4,
 		}
 		if os.Getenv(fuzzSeedEnv) != "" && os.Getenv(fuzzRequestsEnv) == "" {
