@@ -44,10 +44,23 @@ func (p tenants) create(key, body string) string {
 
 // routesOfEndpoints are all that name an endpoint, with a body that fits.
 var routesOfEndpoints = []struct{ method, path, body string }{
-	{"GET", "", ""}, {"GET", "/history", ""}, {"GET", "/status", ""}, {"GET", "/attempts", ""},
-	{"PATCH", "", `{"description": "x"}`}, {"POST", "/pause", ""}, {"POST", "/resume", `{"from": "now"}`}, {"POST", "/disable", ""}, {"POST", "/enable", ""},
-	{"POST", "/rotate-secret", ""}, {"POST", "/test", ""}, {"DELETE", "", ""}, {"GET", "/undelivered", ""}, {"GET", "/statement", ""},
-	{"GET", "/deliveries/m", ""}, {"POST", "/deliveries/m/resend", ""}, {"POST", "/deliveries/m/skip", ""},
+	{"GET", "", ""},
+	{"GET", "/history", ""},
+	{"GET", "/status", ""},
+	{"GET", "/attempts", ""},
+	{"PATCH", "", `{"description": "x"}`},
+	{"POST", "/pause", ""},
+	{"POST", "/resume", `{"from": "now"}`},
+	{"POST", "/disable", ""},
+	{"POST", "/enable", ""},
+	{"POST", "/rotate-secret", ""},
+	{"POST", "/test", ""},
+	{"DELETE", "", ""},
+	{"GET", "/undelivered", ""},
+	{"GET", "/statement", ""},
+	{"GET", "/deliveries/m", ""},
+	{"POST", "/deliveries/m/resend", ""},
+	{"POST", "/deliveries/m/skip", ""},
 }
 
 func TestEndpointsOfOthersAreNotThere(t *testing.T) {

@@ -54,7 +54,7 @@ type eventTypeRequest struct {
 
 // errNoEventType is answered for a type that no message has.
 //
-//nolint:gochecknoglobals // a rule is declared once and compared
+
 var errNoEventType = domain.Rule("event-type-not-found", "there is no event type of that name")
 
 func (s *server) eventTypeRoutes() {
@@ -83,7 +83,7 @@ func (s *server) eventTypeRoutes() {
 
 // eventTypes has every public type, sorted. It is made once, of the code.
 //
-//nolint:gochecknoglobals // made of constants
+
 var eventTypes = sync.OnceValue(func() []eventTypeBody {
 	var types []eventTypeBody
 	for _, kind := range message.Kinds() {

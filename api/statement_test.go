@@ -18,7 +18,7 @@ func (p *platform) verified(statement answer) bool {
 	signed := statement.header.Get("webhook-id") + "." + statement.header.Get("webhook-timestamp") + "." + string(statement.body)
 	for _, key := range p.get("/v1/keys").expect(200).json()["keys"].([]any) {
 		public := must(signing.ParsePublic(key.(map[string]any)["public_key"].(string)))(p.t)
-		for _, one := range strings.Fields(statement.header.Get("webhook-signature")) {
+		for one := range strings.FieldsSeq(statement.header.Get("webhook-signature")) {
 			signature := must(base64.StdEncoding.DecodeString(strings.TrimPrefix(one, "v1a,")))(p.t)
 			if ed25519.Verify(public, []byte(signed), signature) {
 				return true

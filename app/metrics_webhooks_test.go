@@ -28,8 +28,12 @@ func TestAttemptsAreCounted(t *testing.T) {
 		run           string
 		class, before delivery.Class
 	}{
-		{ledger.Live, delivery.ClassOK, ""}, {ledger.Live, delivery.ClassTimeout, ""}, {ledger.Live, delivery.ClassOK, delivery.ClassTimeout},
-		{ledger.Live, delivery.ClassOK, delivery.ClassServerError}, {"replay_1", delivery.ClassOK, ""}, {ledger.Live, delivery.ClassBlocked, ""},
+		{ledger.Live, delivery.ClassOK, ""},
+		{ledger.Live, delivery.ClassTimeout, ""},
+		{ledger.Live, delivery.ClassOK, delivery.ClassTimeout},
+		{ledger.Live, delivery.ClassOK, delivery.ClassServerError},
+		{"replay_1", delivery.ClassOK, ""},
+		{ledger.Live, delivery.ClassBlocked, ""},
 	} {
 		about := webhooks.Delivery{Run: row.run, Recorded: noon.Add(-time.Second), Previous: webhooks.Previous{Class: row.before}}
 		around(t.Context(), about, func(context.Context) webhooks.Result {

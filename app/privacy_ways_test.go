@@ -35,8 +35,10 @@ func listener(t *testing.T, into *whole, status int, echo bool) string {
 	return s.URL
 }
 
-const person = `{"email": "zebediah.quux@privacy.example", "name": "Zebediah Quuxington", "phone": "+49-555-0199-777"}`
-const home = `{"name": "Zebediah", "line1": "Xylophone Alley 99", "city": "Oldenfjord", "country": "DE"}`
+const (
+	person = `{"email": "zebediah.quux@privacy.example", "name": "Zebediah Quuxington", "phone": "+49-555-0199-777"}`
+	home   = `{"name": "Zebediah", "line1": "Xylophone Alley 99", "city": "Oldenfjord", "country": "DE"}`
+)
 
 // send posts a body of another kind, and returns the answer.
 func (p *private) send(path, body string, header map[string]string) (status int, raw string) {
@@ -65,7 +67,7 @@ func (p *private) send(path, body string, header map[string]string) (status int,
 // answers, with the end of a job, and with what is kept of a stream that waits
 // for a repair. Spans are exported by the process as a whole: this test is
 // alone.
-func TestPersonalDataDoesNotLeaveByTheWay(t *testing.T) { //nolint:paralleltest // see above
+func TestPersonalDataDoesNotLeaveByTheWay(t *testing.T) {
 	t.Cleanup(func() { _, _ = tracing.Setup(context.Background(), tracing.Config{}) })
 	var spans, picked whole
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listener(t, &spans, http.StatusOK, false))

@@ -103,7 +103,7 @@ func (c *Client) StreamFeed(ctx context.Context, q FeedQuery, got func(Message) 
 		return next, fmt.Errorf("GET /v1/feed/stream: %w", err)
 	}
 	body := response.RawBody()
-	defer body.Close() //nolint:errcheck // it was only read
+	defer body.Close()
 	if response.StatusCode() != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(body, longestMessage))
 		return next, problemOf(response.SetBody(text))

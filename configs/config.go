@@ -148,8 +148,10 @@ func (c Config) Validate() error {
 		name string
 		most int
 	}{
-		{"webhooks-max-endpoints", c.Webhooks.MaxEndpoints}, {"webhooks-max-endpoints-per-host", c.Webhooks.MaxEndpointsPerHost},
-		{"webhooks-creates-per-minute", c.Webhooks.CreatesPerMinute}, {"webhooks-tests-per-minute", c.Webhooks.TestsPerMinute},
+		{"webhooks-max-endpoints", c.Webhooks.MaxEndpoints},
+		{"webhooks-max-endpoints-per-host", c.Webhooks.MaxEndpointsPerHost},
+		{"webhooks-creates-per-minute", c.Webhooks.CreatesPerMinute},
+		{"webhooks-tests-per-minute", c.Webhooks.TestsPerMinute},
 		{"webhooks-resends-per-minute", c.Webhooks.ResendsPerMinute},
 	} {
 		if bound.most < 0 {

@@ -80,8 +80,10 @@ func (p picker) Resume(ctx context.Context, requestID string, revision int) erro
 }
 
 func startJob(ctx context.Context, name, requestID string) (context.Context, trace.Span) {
-	return tracer().Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
+	//nolint:spancheck // its callers end it
+	ctx, span := tracer().Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(attribute.String("warehouse.request_id", requestID)))
+	return ctx, span //nolint:spancheck // its callers end it
 }
 
 func concluded(span trace.Span, err error) error {

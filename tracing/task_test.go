@@ -105,7 +105,7 @@ func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 				t.Errorf("%s: status %v after %v", name, span.Status, err)
 			}
 			for _, kv := range span.Attributes {
-				if kv.Value.Emit() == "Ada Example" {
+				if kv.Value.String() == "Ada Example" {
 					t.Errorf("%s tells who gets the parcel", name)
 				}
 			}

@@ -84,8 +84,12 @@ func randomEvent(random *rand.Rand, s *streams) (string, domain.Event) {
 			}
 		}
 		return stream, []domain.Event{
-			order.OrderNoteAdded{}, order.OrderTagged{}, order.OrderShipped{}, order.OrderAddressChanged{ShipToRef: "r", ShipToCountry: "FR"},
-			order.OrderPaymentUpdated{Kind: order.PaymentCaptured}, order.OrderPaymentUpdated{Kind: order.PaymentRefunded},
+			order.OrderNoteAdded{},
+			order.OrderTagged{},
+			order.OrderShipped{},
+			order.OrderAddressChanged{ShipToRef: "r", ShipToCountry: "FR"},
+			order.OrderPaymentUpdated{Kind: order.PaymentCaptured},
+			order.OrderPaymentUpdated{Kind: order.PaymentRefunded},
 			order.OrderEdited{Totals: order.Totals{Grand: eur(random.IntN(2000))}, Changes: []order.Change{
 				{LineID: "1", SKU: "A", QuantityFrom: 1, QuantityTo: random.IntN(2)}, {LineID: "3", SKU: "C", QuantityTo: 1 + random.IntN(2)},
 			}},

@@ -150,7 +150,7 @@ func (d *Dispatcher) Lag(ctx context.Context, endpointID string, through eventst
 	c := &counter{d: d, to: to}
 	if shared := d.hub.Load(); shared != nil {
 		if next, _, near := shared.after(through, mostCounted); near {
-			c.Lag.More = next.through < shared.position()
+			c.More = next.through < shared.position()
 			return c.end(c.count(ctx, next.items))
 		}
 	}

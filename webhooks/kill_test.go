@@ -225,6 +225,7 @@ func (f *field) ownedBy(owner string) bool {
 func TestKilledDispatchersLoseNothing(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		processes, length, every := 1, 4*time.Second, time.Second
 		if e.Server != nil {
 			processes = 2
@@ -255,6 +256,7 @@ func TestKilledDispatchersLoseNothing(t *testing.T) {
 func TestAProcessThatWakesAfterItsLeaseChangesNothing(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		f := newField(t, e, 2, 2, 600*time.Millisecond)
 		stops := 0
 		for i := range 2 {

@@ -184,7 +184,7 @@ func TestErasureReachesWhatWasNotDeliveredYet(t *testing.T) {
 	eventually(t, "the attempts", func() bool {
 		attempts, err := d.Attempts(t.Context(), id, 10)
 		for _, a := range attempts {
-			if a.Response.Body != "" || a.Response.Head != "" {
+			if a.Body != "" || a.Head != "" {
 				t.Errorf("an answer is kept that may repeat what was sent: %+v", a.Response)
 			}
 		}

@@ -3,6 +3,7 @@ package webhooks_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -97,9 +98,7 @@ func TestAReplaySendsHistoryBesideLiveDeliveries(t *testing.T) {
 	d := p.start()
 	eventually(t, "what was live once", func() bool { return known.count() == 60 })
 	replay := p.replay(d, created.ID, webhooks.NewReplay{From: webhooks.Beginning})
-	for order, ids := range p.history("new", 20) {
-		want[order] = ids
-	}
+	maps.Copy(want, p.history("new", 20))
 	done := p.completes(d, replay)
 	eventually(t, "everything", func() bool { return fresh.count() == 120 && known.count() == 120 })
 	if diff := cmp.Diff(want, fresh.accepted()); diff != "" {
@@ -382,9 +381,7 @@ func TestAReplaySurvivesCrashes(t *testing.T) {
 			d := p.start()
 			replay := p.replay(d, created.ID, webhooks.NewReplay{From: webhooks.Beginning})
 			for crash := range crashes {
-				for order, ids := range p.history(fmt.Sprint("new", crash, "-"), 2) {
-					want[order] = ids
-				}
+				maps.Copy(want, p.history(fmt.Sprint("new", crash, "-"), 2))
 				time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) //nolint:gosec // chance, no secret
 				d.crash()
 				between(t, p)

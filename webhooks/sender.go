@@ -67,7 +67,7 @@ type prepared struct {
 func (d *Dispatcher) prepare(ctx context.Context, to *target, job delivery.Job) (prepared, error) {
 	for {
 		p, err := d.prepareOnce(ctx, to, job)
-		if err == nil || ctx.Err() != nil || !(errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, errPeople)) {
+		if err == nil || ctx.Err() != nil || (!errors.Is(err, eventstore.ErrUnavailable) && !errors.Is(err, errPeople)) {
 			return p, err
 		}
 		d.Logger.WarnContext(ctx, "webhooks wait for what a message is made of", "error", err)

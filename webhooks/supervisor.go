@@ -114,7 +114,7 @@ func (s *supervisor) active(rows []ledger.Endpoint) map[string]ledger.Endpoint {
 
 // same says whether a courier may go on as it is.
 func same(a, b ledger.Endpoint) bool {
-	return a.Settings.Equal(b.Settings) && slices.Equal(a.Channels, b.Channels) &&
+	return a.Equal(b.Settings) && slices.Equal(a.Channels, b.Channels) &&
 		slices.EqualFunc(a.Secrets, b.Secrets, func(a, b endpoint.Secret) bool {
 			return a.Version == b.Version && a.NotAfter.Equal(b.NotAfter) && slices.Equal(a.Sealed, b.Sealed)
 		})

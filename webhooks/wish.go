@@ -20,6 +20,7 @@ func (s *Endpoints) Resend(ctx context.Context, r Request, event endpoint.Chosen
 			return nil, endpoint.ErrPaused
 		case endpoint.StatusDisabled:
 			return nil, endpoint.ErrDisabled
+		case endpoint.StatusActive, endpoint.StatusDeleted: // the command judges
 		}
 		return endpoint.Resend{Chosen: event, At: s.Now()}, s.limits.take(s.Bounds.Resends, "resends "+state.TenantID, s.Now())
 	}))

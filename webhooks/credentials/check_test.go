@@ -32,7 +32,7 @@ func TestHeadersThatAreNotForPartnersToSet(t *testing.T) {
 		"Trailer", "Upgrade", "Expect", "User-Agent", "Accept-Encoding", "Cookie", "Forwarded", "Via", "X-Forwarded-For",
 		"x-forwarded-host", "X-Forwarded-Whatever", "traceparent", "Tracestate", "BAGGAGE", "webhook-id", "Webhook-Signature",
 		"webhook-timestamp", "Webhook-Anything", "X-Amz-Date", "x-aws-ec2-metadata-token", "X-Aws-Anything", "X-Goog-User-Project",
-		"Metadata", "Metadata-Flavor", "X-Ms-Version", "X-Azure-Ref", "Proxy-Authorization", "HTTP2-Settings",
+		"Metadata", "Metadata-Flavour", "X-Ms-Version", "X-Azure-Ref", "Proxy-Authorization", "HTTP2-Settings",
 	} {
 		c := credentials.Credentials{Headers: map[string]string{name: "v"}}
 		if diff := cmp.Diff([]string{"/headers/" + name + " " + credentials.CodeHeaderReserved}, mistakesOf(c)); diff != "" {

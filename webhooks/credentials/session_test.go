@@ -92,7 +92,7 @@ func TestHeadersAndBasicAuthentication(t *testing.T) {
 	}
 }
 
-// tokenServer hands out the tokens t1, t2, …
+// tokenServer hands out the tokens t1, t2, ….
 type tokenServer struct {
 	*httptest.Server
 	mu     sync.Mutex

@@ -106,7 +106,7 @@ func decideCreate(s State, c Create) ([]Event, error) {
 // repetition is another one and does not count.
 func repeated(s State, c Create) error {
 	switch {
-	case s.TenantID != c.TenantID || !s.Created.Settings.Equal(c.Settings):
+	case s.TenantID != c.TenantID || !s.Created.Equal(c.Settings):
 		return ErrExists
 	case !s.Exists():
 		return ErrDeleted
@@ -118,7 +118,7 @@ func decideChange(s State, c Change) ([]Event, error) {
 	if mistakes := c.Limits.mistakes(c.Settings); len(mistakes) > 0 {
 		return nil, ErrInvalidChange.Because(mistakes...)
 	}
-	if s.Settings.Equal(c.Settings) {
+	if s.Equal(c.Settings) {
 		return nil, nil
 	}
 	return []Event{Changed{EndpointID: s.ID, Settings: c.Settings, ChangedAt: c.At}}, nil
@@ -137,6 +137,7 @@ func decidePause(s State, c Pause) ([]Event, error) {
 		return nil, nil
 	case StatusDisabled:
 		return nil, ErrDisabled
+	case StatusActive, StatusDeleted: // what is deleted does not come here
 	}
 	return []Event{Paused{EndpointID: s.ID, PausedAt: c.At}}, nil
 }
@@ -179,6 +180,7 @@ func decideEnable(s State, c Enable) ([]Event, error) {
 		return nil, nil
 	case StatusPaused:
 		return nil, ErrPaused
+	case StatusDisabled, StatusDeleted: // what is deleted does not come here
 	}
 	return []Event{Enabled{EndpointID: s.ID, EnabledAt: c.At}}, nil
 }

@@ -119,7 +119,7 @@ func decide(s State, c Command) ([]Event, error) {
 }
 
 func evolve(s State, e Event) State {
-	switch e := e.(type) {
+	switch e := e.(type) { //nolint:gochecksumtype // a Replay embeds an event and is none
 	case Created:
 		s = State{
 			Status: StatusActive, ID: e.EndpointID, TenantID: e.TenantID, Channels: e.Channels, Settings: e.Settings,

@@ -31,18 +31,18 @@ type ReportExhausted struct {
 	At     time.Time
 }
 
-// Resend wants an event sent again, Skip wants it given up. Their events are
-// recorded each time: what they mean depends on where the event is by then.
-type (
-	Resend struct {
-		Chosen
-		At time.Time
-	}
-	Skip struct {
-		Chosen
-		At time.Time
-	}
-)
+// Resend wants an event sent again. It is recorded each time: what it means
+// depends on where the event is by then.
+type Resend struct {
+	Chosen
+	At time.Time
+}
+
+// Skip wants an event given up. It is recorded each time, as [Resend] is.
+type Skip struct {
+	Chosen
+	At time.Time
+}
 
 func (ReportFailing) command()   {}
 func (ReportRecovered) command() {}
@@ -64,7 +64,7 @@ type Operation struct {
 }
 
 func decideOperation(s State, c Command) []Event {
-	switch c := c.(type) {
+	switch c := c.(type) { //nolint:gochecksumtype // decide sends these alone
 	case ReportFailing:
 		return decideFailing(s, c)
 	case ReportRecovered:
@@ -108,7 +108,7 @@ func decideExhausted(s State, c ReportExhausted) []Event {
 }
 
 func evolveOperation(o Operation, e Event) Operation {
-	switch e := e.(type) {
+	switch e := e.(type) { //nolint:gochecksumtype // evolve has a case for each event
 	case Failing:
 		o.FailingSince, o.FailingAfter = e.Since, time.Duration(e.AfterMillis)*time.Millisecond
 	case Recovered:

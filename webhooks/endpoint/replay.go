@@ -123,7 +123,7 @@ func (s State) Replay(id string) (Replay, bool) {
 }
 
 func decideReplay(s State, c Command) ([]Event, error) {
-	switch c := c.(type) {
+	switch c := c.(type) { //nolint:gochecksumtype // decide sends these alone
 	case RequestReplay:
 		return decideRequestReplay(s, c)
 	case ProgressReplay:

@@ -2,6 +2,7 @@ package endpoint_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func TestReplay(t *testing.T) {
 		{Name: "a disabled endpoint is not replayed to", Given: given(disabled), When: request(nil), Refused: endpoint.ErrDisabled},
 		{Name: "too many replays at once are refused", Given: many, When: request(nil), Refused: endpoint.ErrReplays},
 		{
-			Name: "one that ended makes room", Given: append(many[:len(many):len(many)], endpoint.ReplayCancelled{EndpointID: "e1", ReplayID: "m0"}),
+			Name: "one that ended makes room", Given: append(slices.Clip(many), endpoint.ReplayCancelled{EndpointID: "e1", ReplayID: "m0"}),
 			When: request(nil), Then: []endpoint.Event{requested},
 		},
 		{

@@ -232,6 +232,7 @@ func (f AttemptFilter) where() (condition string, args []any) {
 
 func (f AttemptFilter) read(ctx context.Context, snapshot *sql.Tx, of day, list []Attempt) (_ []Attempt, err error) {
 	condition, args := f.where()
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
 	rows, err := snapshot.QueryContext(ctx, `SELECT `+attemptColumns+` FROM `+of.table()+` WHERE `+condition+
 		` ORDER BY at DESC, commit_pos DESC, attempt DESC LIMIT ?`, append(args, f.Limit-len(list))...)
 	if err != nil {

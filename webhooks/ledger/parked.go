@@ -42,6 +42,7 @@ func (l *Ledger) Tell(ctx context.Context, key Key, positions []eventstore.Posit
 			args = append(args, fromPosition(p))
 		}
 		l.statements.Add(1)
+		//nolint:gosec // the parts are constants, what comes from outside are arguments
 		_, err := l.Write.ExecContext(ctx, `
 			UPDATE wh_parked SET told = 1 WHERE endpoint_id = ? AND run_id = ? AND (dead = 1 OR blocked = 1) AND commit_pos IN `+values(1, len(positions)), args...)
 		if err != nil {
@@ -52,6 +53,7 @@ func (l *Ledger) Tell(ctx context.Context, key Key, positions []eventstore.Posit
 }
 
 func (l *Ledger) parked(ctx context.Context, key Key, which string, args ...any) (list []delivery.Parked, err error) {
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
 	rows, err := l.Read.QueryContext(ctx, `SELECT `+parkedColumns+` FROM wh_parked
 		WHERE endpoint_id = ? AND run_id = ? `+which+` ORDER BY commit_pos`, append([]any{key.EndpointID, key.RunID}, args...)...)
 	if err != nil {

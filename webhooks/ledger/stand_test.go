@@ -13,6 +13,7 @@ import (
 func TestWhereEverythingStands(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		l := withEndpoint(t, e)
 		if parked, err := l.CountParked(t.Context()); err != nil || parked != (ledger.ParkedCount{}) {
 			t.Errorf("of nothing: %+v, %v", parked, err)
