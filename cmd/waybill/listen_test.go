@@ -44,9 +44,11 @@ type forwarded struct {
 	body   []byte
 }
 
-// developed is a receiver under development: it refuses every third request.
+// developed is a receiver under development: it refuses every third request,
+// and those after a limit.
 type developed struct {
 	server   *httptest.Server
+	limit    int // of what it accepts; 0 is none
 	mu       sync.Mutex
 	requests int
 	accepted []forwarded
@@ -59,7 +61,7 @@ func develop(t *testing.T) *developed {
 		body, err := io.ReadAll(r.Body)
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if d.requests++; err != nil || d.requests%3 == 0 {
+		if d.requests++; err != nil || d.requests%3 == 0 || (d.limit > 0 && len(d.accepted) == d.limit) {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
@@ -153,6 +155,34 @@ func TestListenForwardsEveryMessageOnceInOrder(t *testing.T) {
 		if strings.Count(printed+again, want.ID+"  ") != 1 {
 			t.Errorf("message %s has not one line:\n%s%s", want.ID, printed, again)
 		}
+	}
+}
+
+// TestListenGoesOnAfterWhatWasAccepted stops while a message is refused, with
+// others behind it.
+func TestListenGoesOnAfterWhatWasAccepted(t *testing.T) {
+	t.Parallel()
+	platform, receiver := startShop(t), develop(t)
+	receiver.limit = 1
+	placeOrders(t, platform.api(), "k", 3)
+	var page client.FeedPage
+	eventually(t.Context(), t, time.Minute, func() (err error) {
+		page, err = platform.api().Feed(t.Context(), client.FeedQuery{Types: []string{"order.placed"}})
+		if err == nil && len(page.Messages) != 3 {
+			return fmt.Errorf("%d orders in the feed", len(page.Messages))
+		}
+		return err
+	})
+	printed := listen(t, func() error {
+		receiver.mu.Lock()
+		defer receiver.mu.Unlock()
+		if receiver.requests < 3 {
+			return fmt.Errorf("%d requests", receiver.requests)
+		}
+		return nil
+	}, "--forward", receiver.server.URL, "--types", "order.placed", "--from", "beginning", "--url", platform.addr, "--api-key", bench.AdminKey)
+	if cursor := found(t, `go on with --from (\S+)\n`, printed); cursor != page.Messages[0].Cursor {
+		t.Errorf("goes on at %s, want %s:\n%s", cursor, page.Messages[0].Cursor, printed)
 	}
 }
 
