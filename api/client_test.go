@@ -107,3 +107,36 @@ func TestClientChangesOrders(t *testing.T) {
 		t.Errorf("cancel: %+v, %v", changed, err)
 	}
 }
+
+// A checkout has an id and a number. Whoever took them for those of an order
+// would wait for one that may never come.
+func TestClientTellsACheckoutFromAnOrder(t *testing.T) {
+	t.Parallel()
+	p := shop(t, 10)
+	c := client.New(p.url, adminKey)
+	t.Cleanup(c.Close)
+	lost := client.Payment{Method: "sandbox:error"}
+	open := func(placed client.Placed, err error) {
+		t.Helper()
+		if err != nil || placed.CheckoutURL == "" || placed.ID != "" || placed.Status != "" {
+			t.Errorf("a payment whose outcome is not known yet: %+v, %v", placed, err)
+		}
+	}
+	ada := client.Customer{Email: "ada@example.com", Name: "Ada"}
+	order := client.PlaceOrder{
+		Customer: &ada, Currency: "EUR", Lines: []client.OrderLine{{SKU: "MUG-1", Quantity: 1}}, Payment: lost,
+	}
+	open(c.PlaceOrder(t.Context(), "order", order))
+
+	declined := p.place("declined", cart(1, "declined")).problem(402, "payment-declined").text("checkout_id")
+	open(c.PayCheckout(t.Context(), declined, "pay", lost))
+
+	draft, err := c.OpenDraft(t.Context(), "open", client.OpenDraft{Currency: "EUR", Lines: []client.DraftLine{{SKU: "MUG-1", Quantity: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.SetDraftDetails(t.Context(), draft.ID, client.Change{}, client.DraftDetails{Customer: &ada, PaymentMethod: lost.Method}); err != nil {
+		t.Fatal(err)
+	}
+	open(c.PlaceDraft(t.Context(), draft.ID, client.Change{Key: "place"}, nil))
+}

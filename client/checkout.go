@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -43,16 +42,7 @@ func (c *Client) Checkout(ctx context.Context, id string) (Checkout, error) {
 
 // PayCheckout tries another payment after one was declined.
 func (c *Client) PayCheckout(ctx context.Context, id, key string, in Payment) (Placed, error) {
-	var placed Placed
-	response, err := c.do(ctx, http.MethodPost, "/v1/checkouts/"+url.PathEscape(id)+"/payments", key, in, &placed.Order)
-	if response != nil {
-		placed.Position, _ = strconv.ParseUint(response.Header().Get("X-Write-Position"), 10, 64)
-		placed.Replayed = response.Header().Get("Idempotency-Replayed") == "true"
-		if response.StatusCode() == http.StatusAccepted {
-			placed.CheckoutURL = response.Header().Get("Location")
-		}
-	}
-	return placed, err
+	return c.place(ctx, c.http.R(), "/v1/checkouts/"+url.PathEscape(id)+"/payments", key, in)
 }
 
 // CheckoutPage is one page of a list of checkouts, of which not everything is

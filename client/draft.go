@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -94,21 +93,11 @@ func (c *Client) SetDraftDetails(ctx context.Context, id string, how Change, in 
 // PlaceDraft places a draft as an order, once. Without a method it is paid as
 // the draft says.
 func (c *Client) PlaceDraft(ctx context.Context, id string, how Change, payment *Payment) (Placed, error) {
-	var placed Placed
 	var body struct {
 		Payment *Payment `json:"payment,omitempty"`
 	}
 	body.Payment = payment
-	request := c.http.R().SetHeader("If-Match", how.match())
-	response, err := c.send(ctx, request, http.MethodPost, draftPath(id)+"/place", how.Key, body, &placed.Order)
-	if response != nil {
-		placed.Position, _ = strconv.ParseUint(response.Header().Get("X-Write-Position"), 10, 64)
-		placed.Replayed = response.Header().Get("Idempotency-Replayed") == "true"
-		if response.StatusCode() == http.StatusAccepted {
-			placed.CheckoutURL = response.Header().Get("Location")
-		}
-	}
-	return placed, err
+	return c.place(ctx, c.http.R().SetHeader("If-Match", how.match()), draftPath(id)+"/place", how.Key, body)
 }
 
 // DraftPage is one page of a list of drafts, of which not everything is told.

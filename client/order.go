@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/go-resty/resty/v2"
 )
 
 // Money is an amount in minor units (pence, cents) of an ISO 4217 currency.
@@ -116,13 +118,19 @@ type Placed struct {
 
 // PlaceOrder places an order. The key makes a repeat harmless.
 func (c *Client) PlaceOrder(ctx context.Context, key string, in PlaceOrder) (Placed, error) {
+	return c.place(ctx, c.http.R(), "/v1/orders", key, in)
+}
+
+// place sends a request whose answer is an order or, where the payment's
+// outcome is not known yet, a checkout: that has an id, too, which is no order's.
+func (c *Client) place(ctx context.Context, request *resty.Request, path, key string, in any) (Placed, error) {
 	var placed Placed
-	response, err := c.do(ctx, http.MethodPost, "/v1/orders", key, in, &placed.Order)
+	response, err := c.send(ctx, request, http.MethodPost, path, key, in, &placed.Order)
 	if response != nil {
 		placed.Position, _ = strconv.ParseUint(response.Header().Get("X-Write-Position"), 10, 64)
 		placed.Replayed = response.Header().Get("Idempotency-Replayed") == "true"
 		if response.StatusCode() == http.StatusAccepted {
-			placed.CheckoutURL = response.Header().Get("Location")
+			placed.Order, placed.CheckoutURL = Order{}, response.Header().Get("Location")
 		}
 	}
 	return placed, err

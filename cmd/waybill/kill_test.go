@@ -179,6 +179,20 @@ func (a *acks) add(invoice string, order client.Order) {
 	a.orders[invoice] = order
 }
 
+// missing names some of the orders that are not listed, by their invoices.
+func (a *acks) missing(listed map[string]string) map[string]string {
+	const enough = 5
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	missing := map[string]string{}
+	for invoice, order := range a.orders {
+		if _, ok := listed[order.ID]; !ok && len(missing) < enough {
+			missing[invoice] = order.ID
+		}
+	}
+	return missing
+}
+
 // checkOrders compares the list of orders with what was acknowledged.
 func checkOrders(ctx context.Context, t *testing.T, api *client.Client, acknowledged *acks, report retail.Report) {
 	t.Helper()
@@ -200,7 +214,7 @@ func checkOrders(ctx context.Context, t *testing.T, api *client.Client, acknowle
 			query.Set("cursor", page.Next)
 		}
 		if len(listed) < report.Orders {
-			return fmt.Errorf("%d orders listed, %d placed", len(listed), report.Orders)
+			return fmt.Errorf("%d orders listed, %d placed; missing: %v", len(listed), report.Orders, acknowledged.missing(listed))
 		}
 		return nil
 	})

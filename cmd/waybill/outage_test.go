@@ -36,9 +36,9 @@ func TestWhileTheEventStoreIsAwayCommandsAnswer503AndThenEverythingGoesOn(t *tes
 	}
 	acknowledged := &acks{orders: map[string]client.Order{}}
 	place := func(key string) error {
-		order, err := api.PlaceOrder(ctx, key, benchOrder())
+		order, err := placeOrder(ctx, api, key)
 		if err == nil {
-			acknowledged.add(key, order.Order)
+			acknowledged.add(key, order)
 		}
 		return err
 	}
@@ -73,6 +73,19 @@ func benchOrder() client.PlaceOrder {
 		Customer: &client.Customer{Email: "a@example.com", Name: "A"}, Currency: "EUR",
 		Lines: []client.OrderLine{{SKU: "BENCH-1", Quantity: 1}}, Payment: client.Payment{Method: "sandbox:approved"},
 	}
+}
+
+// errUndecided says that a payment's outcome is not known yet: there may be an
+// order later, or none.
+var errUndecided = errors.New("the payment's outcome is not known yet")
+
+// placeOrder places an order; without an error there is one.
+func placeOrder(ctx context.Context, api *client.Client, key string) (client.Order, error) {
+	placed, err := api.PlaceOrder(ctx, key, benchOrder())
+	if err == nil && placed.CheckoutURL != "" {
+		err = errUndecided
+	}
+	return placed.Order, err
 }
 
 func expectUnavailable(t *testing.T, err error) {

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,7 +52,7 @@ func TestPostgresIsKilledUnderTwoProcessesAndEverythingGoesOn(t *testing.T) {
 	if err := bench.Stock(ctx, platforms[0].api()); err != nil {
 		t.Fatal(err)
 	}
-	shop := &shoppers{t: t, platforms: platforms, placed: &acks{orders: map[string]client.Order{}}}
+	shop := &shoppers{t: t, platforms: platforms, placed: &acks{orders: map[string]client.Order{}}, asked: map[string]bool{}}
 	shop.place(ctx, "before", 10)
 
 	away := outage(t, 4*time.Second)
@@ -61,9 +65,10 @@ func TestPostgresIsKilledUnderTwoProcessesAndEverythingGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	shop.place(ctx, "after", 10)
-	refused := stop()
-	// Whoever was refused comes again with the same key.
-	for _, key := range refused {
+	refused, undecided := stop()
+	// Whoever got no order comes again with the same key. What becomes of a
+	// payment whose outcome was lost takes some seconds to be found out.
+	for _, key := range slices.Concat(refused, undecided) {
 		shop.place(ctx, key, 1)
 	}
 	if len(refused) == 0 {
@@ -80,8 +85,8 @@ func TestPostgresIsKilledUnderTwoProcessesAndEverythingGoesOn(t *testing.T) {
 	shop.platforms = platforms
 	shop.place(ctx, "again", 4)
 	shop.check(ctx, partner)
-	t.Logf("Postgres away for %s: %d requests refused with 503; %d orders placed and delivered, %d twice",
-		away, len(refused), len(shop.placed.orders), partner.duplicates())
+	t.Logf("Postgres away for %s: %d requests refused with 503, %d with a payment not known yet, of which came nothing: %v; %d orders placed and delivered, %d twice",
+		away, len(refused), len(undecided), shop.nothing, len(shop.placed.orders), partner.duplicates())
 }
 
 func outage(t *testing.T, otherwise time.Duration) time.Duration {
@@ -102,12 +107,22 @@ type shoppers struct {
 	t         *testing.T
 	platforms []*restarting
 	placed    *acks
+
+	mu      sync.Mutex
+	asked   map[string]bool // keys whose first request got neither an order nor a refusal
+	nothing []string        // of these, what was refused in the end
 }
 
 func (s *shoppers) try(ctx context.Context, key string, n int) error {
-	order, err := s.platforms[n%len(s.platforms)].api().PlaceOrder(ctx, key, benchOrder())
-	if err == nil && order.ID != "" {
-		s.placed.add(key, order.Order)
+	order, err := placeOrder(ctx, s.platforms[n%len(s.platforms)].api(), key)
+	var problem *client.Problem
+	switch {
+	case err == nil:
+		s.placed.add(key, order)
+	case errors.Is(err, errUndecided), errors.As(err, &problem) && problem.Status == http.StatusServiceUnavailable:
+		s.mu.Lock()
+		s.asked[key] = true
+		s.mu.Unlock()
 	}
 	return err
 }
@@ -120,39 +135,70 @@ func (s *shoppers) place(ctx context.Context, key string, orders int) {
 		if orders > 1 {
 			one = fmt.Sprintf("%s-%d", key, n)
 		}
-		eventually(ctx, s.t, time.Minute, func() error { return s.try(ctx, one, n) })
+		eventually(ctx, s.t, time.Minute, func() error {
+			err := s.try(ctx, one, n)
+			if s.refused(one, err) {
+				return nil
+			}
+			return err
+		})
 	}
 }
 
+// refused tells whether an order was refused for good that was interrupted: its
+// payment never reached the gateway, or it was left alone for too long. A
+// request that nothing came between is not refused.
+func (s *shoppers) refused(key string, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var problem *client.Problem
+	if !s.asked[key] || !errors.As(err, &problem) || !slices.Contains([]string{
+		"payment-declined", "payment-unresolved", "checkout-abandoned",
+	}, path.Base(problem.Type)) {
+		return false
+	}
+	s.nothing = append(s.nothing, key+": "+problem.Error())
+	return true
+}
+
 // keepPlacing places orders until it is stopped, and returns the keys of those
-// that were refused. Nothing but 503 with Retry-After is a refusal.
-func (s *shoppers) keepPlacing(ctx context.Context) (stop func() (refused []string)) {
+// that were refused, and of those of which nobody knows yet. Nothing but 503
+// with Retry-After is a refusal.
+func (s *shoppers) keepPlacing(ctx context.Context) (stop func() (refused, undecided []string)) {
 	stopping := make(chan struct{})
 	var mu sync.Mutex
-	var refused []string
+	var refused, undecided []string
 	var group sync.WaitGroup
 	for caller := range 4 {
 		group.Go(func() {
+			wait := 20 * time.Millisecond
 			for n := 0; ; n++ {
 				select {
 				case <-stopping:
 					return
-				case <-time.After(20 * time.Millisecond):
+				case <-time.After(wait):
 				}
 				key := fmt.Sprintf("meanwhile-%d-%d", caller, n)
-				if err := s.try(ctx, key, caller); err != nil {
-					expectUnavailable(s.t, err)
-					mu.Lock()
-					refused = append(refused, key)
-					mu.Unlock()
+				err := s.try(ctx, key, caller)
+				if wait = 20 * time.Millisecond; err == nil {
+					continue
 				}
+				wait = 100 * time.Millisecond // all of these come again later
+				mu.Lock()
+				if errors.Is(err, errUndecided) {
+					undecided = append(undecided, key)
+				} else {
+					expectUnavailable(s.t, err)
+					refused = append(refused, key)
+				}
+				mu.Unlock()
 			}
 		})
 	}
-	return func() []string {
+	return func() (_, _ []string) {
 		close(stopping)
 		group.Wait()
-		return refused
+		return refused, undecided
 	}
 }
 
