@@ -29,13 +29,15 @@ func (f *follower) replay(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 		return ledger.Change{}, err
 	}
 	endpointID := message.AggregateID(r.Stream)
-	requested, ok := event.(endpoint.ReplayRequested)
-	if !ok {
-		return ledger.Change{Ended: &ledger.Key{EndpointID: endpointID, RunID: endedReplay(event)}}, nil
-	}
 	s, _, err := eventstore.Load(ctx, f.d.Store, endpoint.Decider, endpointID)
 	if err != nil {
 		return ledger.Change{}, fmt.Errorf("load endpoint %s: %w", endpointID, err)
+	}
+	requested, ok := event.(endpoint.ReplayRequested)
+	if !ok {
+		id := endedReplay(event)
+		ended, _ := s.Replay(id)
+		return ledger.Change{Ended: &ledger.Key{EndpointID: endpointID, RunID: id}, Repeated: repeated(ended)}, nil
 	}
 	key := ledger.Key{EndpointID: endpointID, RunID: requested.ReplayID}
 	replay, _ := s.Replay(requested.ReplayID)
@@ -54,6 +56,13 @@ func (f *follower) replay(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 		Key: key, From: eventstore.Position(requested.From), Until: until, Spec: string(spec),
 		Through: eventstore.Position(replay.Through), Delivered: replay.Delivered,
 	}}, nil
+}
+
+// repeated says whether a replay has sent everything that was not delivered
+// between its bounds.
+func repeated(r endpoint.Replay) bool {
+	return r.Status == endpoint.StatusReplayCompleted && r.Only == endpoint.OnlyUndelivered &&
+		len(r.Types) == 0 && r.Aggregate == "" && r.FromTime.IsZero() && r.ToTime.IsZero()
 }
 
 func endedReplay(event any) string {

@@ -39,7 +39,10 @@ type Change struct {
 	Deleted  string    // the id of an endpoint that is gone
 	Started  *Run      // a replay
 	Ended    *Key      // a replay
-	Wish     *Wish     // of the owner
+	// Repeated says that what ended has sent everything that was passed over
+	// within its bounds.
+	Repeated bool
+	Wish     *Wish // of the owner
 	// Position is that of the event: a new endpoint starts there.
 	Position eventstore.Position
 	// Seeks counts how often the endpoint was told where to go on, and Seek is
@@ -91,6 +94,11 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 	case change.Started != nil:
 		return t.startRun(ctx, *change.Started)
 	case change.Ended != nil:
+		if change.Repeated {
+			if err := t.clearSkipped(ctx, *change.Ended); err != nil {
+				return err
+			}
+		}
 		return t.endRun(ctx, *change.Ended)
 	case change.Wish != nil:
 		return t.want(ctx, *change.Wish)

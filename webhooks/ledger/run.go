@@ -61,10 +61,47 @@ func (l *Ledger) runs(ctx context.Context, query string, args ...any) (list []Ru
 // startRun adds a replay's cursor. One that is there stays where it is.
 func (t *tx) startRun(ctx context.Context, run Run) error {
 	_, err := t.exec(ctx, `
-		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, until_pos, spec, delivered) VALUES (?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO wh_cursor (endpoint_id, run_id, pos, from_pos, until_pos, spec, delivered, seeks)
+		VALUES (?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seeks FROM wh_cursor WHERE endpoint_id = ? AND run_id = ?), 0))
 		ON CONFLICT DO NOTHING`,
-		run.EndpointID, run.RunID, fromPosition(run.Through), fromPosition(run.From), fromPosition(run.Until), run.Spec, run.Delivered)
+		run.EndpointID, run.RunID, fromPosition(run.Through), fromPosition(run.From), fromPosition(run.Until), run.Spec, run.Delivered,
+		run.EndpointID, Live)
 	return err
+}
+
+// clearSkipped takes what a replay has sent off what was passed over; what it
+// gave up is given up by the live run, too. After a seek that came meanwhile
+// nothing is known of what it has sent of the new passages.
+func (t *tx) clearSkipped(ctx context.Context, key Key) error {
+	var from, until int64
+	t.count.Add(1)
+	err := t.QueryRowContext(ctx, `
+		SELECT r.from_pos, r.until_pos FROM wh_cursor r JOIN wh_cursor c ON c.endpoint_id = r.endpoint_id AND c.run_id = ? AND c.seeks = r.seeks
+		WHERE r.endpoint_id = ? AND r.run_id = ?`, Live, key.EndpointID, key.RunID).Scan(&from, &until)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read what %s has sent: %w", key.RunID, err)
+	}
+	for _, step := range []struct {
+		query string
+		args  []any
+	}{
+		{`INSERT INTO wh_parked (endpoint_id, run_id, commit_pos, lane, revision, event_id, attempt, dead, last_class, told)
+			SELECT endpoint_id, CAST(? AS TEXT), commit_pos, lane, revision, event_id, attempt, dead, last_class, 1 FROM wh_parked
+			WHERE endpoint_id = ? AND run_id = ? AND dead = 1 ON CONFLICT DO NOTHING`, []any{Live, key.EndpointID, key.RunID}},
+		{`INSERT INTO wh_skipped (endpoint_id, from_pos, until_pos)
+			SELECT endpoint_id, CAST(? AS BIGINT), until_pos FROM wh_skipped WHERE endpoint_id = ? AND from_pos < ? AND until_pos > ?
+			ON CONFLICT DO NOTHING`, []any{until, key.EndpointID, until, until}},
+		{`DELETE FROM wh_skipped WHERE endpoint_id = ? AND from_pos >= ? AND from_pos < ?`, []any{key.EndpointID, from, until}},
+		{`UPDATE wh_skipped SET until_pos = ? WHERE endpoint_id = ? AND from_pos < ? AND until_pos > ?`, []any{from, key.EndpointID, from, from}},
+	} {
+		if _, err := t.exec(ctx, step.query, step.args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endRun deletes a replay's rows. Its attempts are kept: they are history.

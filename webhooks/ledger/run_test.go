@@ -113,6 +113,41 @@ func TestWhatWasNotDelivered(t *testing.T) {
 	})
 }
 
+func TestAReplayClearsWhatWasPassedOver(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		run      ledger.Run
+		seeks    int // to 190 while it runs
+		repeated bool
+		want     []ledger.Span
+	}{
+		"whole":          {ledger.Run{Until: 170}, 0, true, nil},
+		"a part":         {ledger.Run{From: 110, Until: 120}, 0, true, []ledger.Span{{From: 100, Until: 110}, {From: 120, Until: 150}}},
+		"the beginning":  {ledger.Run{Until: 120}, 0, true, []ledger.Span{{From: 120, Until: 150}}},
+		"the end":        {ledger.Run{From: 120, Until: 200}, 0, true, []ledger.Span{{From: 100, Until: 120}}},
+		"not everything": {ledger.Run{Until: 170}, 0, false, []ledger.Span{{From: 100, Until: 150}}},
+		"another seek":   {ledger.Run{Until: 170}, 2, true, []ledger.Span{{From: 100, Until: 150}, {From: 150, Until: 190}}},
+	} {
+		databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+			t.Helper()
+			l := withEndpoint(t, e)
+			row.run.Key = replayKey
+			changes := []ledger.Change{{Endpoint: described(), Seeks: 1, Seek: 150}, {Started: &row.run}}
+			if row.seeks > 0 {
+				changes = append(changes, ledger.Change{Endpoint: described(), Seeks: row.seeks, Seek: 190})
+			}
+			changes = append(changes, ledger.Change{Ended: &replayKey, Repeated: row.repeated})
+			if err := l.Apply(t.Context(), changes, 200); err != nil {
+				t.Fatal(err)
+			}
+			got, err := l.Skipped(t.Context(), "e1", ledger.Span{Until: 1000})
+			if diff := cmp.Diff(row.want, got); diff != "" || err != nil {
+				t.Errorf("%s: %v, (-want +got):\n%s", name, err, diff)
+			}
+		})
+	}
+}
+
 func TestWhatASeekPassesOver(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
