@@ -97,7 +97,7 @@ func (s *server) endpointStatus(ctx context.Context, in *endpointRequest) (*endp
 		return nil, err
 	}
 	body := endpointStatusBody{
-		Status: string(found.Status), CaughtUp: status.CaughtUp(), LagEvents: lag.Events, LagMore: lag.More,
+		Status: string(found.Status), CaughtUp: lag.Events == 0 && !lag.More, LagEvents: lag.Events, LagMore: lag.More,
 		Parked: status.Parked, Blocked: status.Blocked, GivenUp: status.Dead, Breaker: status.Breaker.String(),
 		FailingSince: timeOrNil(status.Failing), NextTryAt: timeOrNil(status.NextDue), PausedTill: timeOrNil(status.GateUntil),
 	}

@@ -161,7 +161,7 @@ func (p *platform) start() *process {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
+		Store: p.log, Feed: p.log.open, End: p.end, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: p.random,
 		Around: p.around,
 	}
@@ -192,6 +192,17 @@ func (p *platform) start() *process {
 	run := &process{Dispatcher: d, stop: end(func() bool { return false }, closeDB), crash: end(func() bool { closeDB(); return true }, func() {})}
 	p.tb.Cleanup(run.stop)
 	return run
+}
+
+// end reads the log to its end.
+func (p *platform) end(ctx context.Context) (eventstore.Position, error) {
+	feed := p.log.open(eventstore.FeedConfig{Prefixes: p.catalogue.Prefixes()})
+	defer feed.Close()
+	for {
+		if page, err := feed.Next(ctx); err != nil || page.Live {
+			return page.Through, err
+		}
+	}
 }
 
 func (p *platform) clients(extra *tls.Config) *resty.Client {

@@ -253,10 +253,10 @@ func (s *supervisor) complain(ctx context.Context, what string, err error) {
 // Status is where deliveries to an endpoint stand.
 type Status struct {
 	ledger.Status
-	Head eventstore.Position // of the log, as far as this process knows
+	Head eventstore.Position // of the log; of what this process has read, if it delivers
 }
 
-// CaughtUp says that everything known is delivered or parked.
+// CaughtUp says that everything up to the head is delivered or parked.
 func (s Status) CaughtUp() bool { return s.Through >= s.Head }
 
 // Status returns where deliveries to an endpoint stand, or
@@ -266,7 +266,19 @@ func (d *Dispatcher) Status(ctx context.Context, endpointID string) (Status, err
 	if err == nil && !ok {
 		err = endpoint.ErrNotFound
 	}
-	return Status{Status: status, Head: d.head()}, err
+	if err != nil {
+		return Status{Status: status, Head: d.head()}, err
+	}
+	head, err := d.headOrEnd(ctx)
+	return Status{Status: status, Head: head}, err
+}
+
+// headOrEnd asks the log itself where this process does not read it.
+func (d *Dispatcher) headOrEnd(ctx context.Context) (eventstore.Position, error) {
+	if head := d.head(); head > 0 {
+		return head, nil
+	}
+	return d.End(ctx)
 }
 
 // Attempts returns the last attempts at an endpoint, newest first.
