@@ -267,7 +267,7 @@ func (h *hook) next(t *testing.T) received {
 	select {
 	case got := <-h.got:
 		return got
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing arrived")
 		return received{}
 	}

@@ -71,7 +71,7 @@ func (p *platform) streamed(query, resume string) (id, data string) {
 	}
 	r.Header.Set("Authorization", "Bearer "+adminKey)
 	r.Header.Set("Last-Event-Id", resume)
-	response, err := (&http.Client{Timeout: 20 * time.Second}).Do(r)
+	response, err := (&http.Client{Timeout: time.Minute}).Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}

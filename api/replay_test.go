@@ -28,7 +28,7 @@ func TestReplays(t *testing.T) {
 		select {
 		case m := <-messages:
 			return m
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no message came")
 			return got{}
 		}

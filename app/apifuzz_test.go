@@ -163,7 +163,7 @@ func startFuzzed(t *testing.T, settings ...string) *fuzzed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := errors.Join(a.Stop(ctx), flush(ctx)); err != nil {
 			t.Errorf("stop: %v", err)

@@ -77,7 +77,7 @@ func startPrivate(t *testing.T, settings ...string) *private {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = p.app.Stop(ctx)
 	})

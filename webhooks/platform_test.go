@@ -254,7 +254,7 @@ func (p *platform) append(order string, after eventstore.Revision, events ...dom
 // eventually waits for something that is about to happen.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited in vain: %s", what)
 		}

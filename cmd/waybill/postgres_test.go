@@ -135,7 +135,7 @@ func (s *shoppers) place(ctx context.Context, key string, orders int) {
 		if orders > 1 {
 			one = fmt.Sprintf("%s-%d", key, n)
 		}
-		eventually(ctx, s.t, time.Minute, func() error {
+		eventually(ctx, s.t, 3*time.Minute, func() error {
 			err := s.try(ctx, one, n)
 			if s.refused(one, err) {
 				return nil
@@ -220,7 +220,7 @@ func TestADatabaseThatCannotBeUsedIsExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			binary, err := os.Executable()
 			if err != nil {

@@ -43,7 +43,7 @@ func TestWhatAnOrderNeedsLaterStandsInItsTrace(t *testing.T) {
 		"lines": [{"sku": "BENCH-1", "quantity": 2}], "payment": {"method": "sandbox:approved"},
 		"ship_to": {"name": "A", "line1": "1 High Street", "city": "Leeds", "postal_code": "LS1", "country": "GB"}}`)
 	shop.post(ctx, "/v1/orders/"+order+"/fulfilments", `{}`)
-	eventually(ctx, t, 20*time.Second, func() error {
+	eventually(ctx, t, time.Minute, func() error {
 		jobs, err := warehouse.Jobs(ctx)
 		if err != nil || len(jobs) != 1 {
 			return fmt.Errorf("the warehouse has %d jobs, %w", len(jobs), err)
@@ -51,7 +51,7 @@ func TestWhatAnOrderNeedsLaterStandsInItsTrace(t *testing.T) {
 		return nil
 	})
 	shop.post(ctx, "/v1/orders/"+order+"/shipments", `{}`)
-	eventually(ctx, t, 20*time.Second, func() error {
+	eventually(ctx, t, time.Minute, func() error {
 		payments, err := platform.api().OrderPayments(ctx, order)
 		if err != nil || len(payments) != 1 || payments[0].Amounts.Captured.Amount == 0 {
 			return fmt.Errorf("nothing is captured: %+v, %w", payments, err)
