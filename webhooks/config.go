@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -74,7 +75,7 @@ func (c *Config) setDefaults() error {
 	if c.Owner == "" || len(c.CursorKey) == 0 {
 		return errors.New("the dispatcher needs an owner and a cursor key")
 	}
-	orText(&c.UserAgent, "Waybill-Webhooks/1")
+	c.UserAgent = cmp.Or(c.UserAgent, "Waybill-Webhooks/1")
 	or(&c.Timeout, 20*time.Second)
 	or(&c.InFlight, 8)
 	or(&c.PerHost, 32)
@@ -104,12 +105,6 @@ func (c *Config) setDefaults() error {
 
 func or[T int | time.Duration](value *T, otherwise T) {
 	if *value <= 0 {
-		*value = otherwise
-	}
-}
-
-func orText(value *string, otherwise string) {
-	if *value == "" {
 		*value = otherwise
 	}
 }
