@@ -30,6 +30,7 @@ func TestFailuresHaveAClassThatTellsNothingAboutUs(t *testing.T) {
 		{dial(&net.DNSError{Err: "no such host", Name: "partner.example", IsNotFound: true}), delivery.ClassDNS},
 		{dial(&net.DNSError{Err: "timeout", Name: "partner.example", IsTimeout: true}), delivery.ClassDNS},
 		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), delivery.ClassConnect},
+		{dial(os.NewSyscallError("connect", syscall.ECONNRESET)), delivery.ClassReset},
 		{dial(os.ErrDeadlineExceeded), delivery.ClassConnect},
 		{within(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), delivery.ClassTLS},
 		{within(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), delivery.ClassTLS},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -230,6 +231,8 @@ func Classify(err error) delivery.Class {
 		return delivery.ClassDNS
 	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch), handshake(err):
 		return delivery.ClassTLS
+	case errors.Is(err, syscall.ECONNRESET): // even while dialling: whoever resets was reached
+		return delivery.ClassReset
 	case errors.As(err, &op) && op.Op == "dial":
 		return delivery.ClassConnect
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
