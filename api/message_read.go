@@ -54,8 +54,8 @@ func (s *server) messageRoutes() {
 	register(s, route{
 		id: "previewFilter", method: http.MethodPost, path: "/v1/endpoints/{id}/filter-preview", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Try a filter on what happened",
-		about:   "Reads history from the first event, for five seconds at most, and says how far it came. Nothing is sent.",
-		refuses: []string{endpoint.ErrNotFound.Code, endpoint.ErrInvalid.Code},
+		about:   "Reads history from the first event, or from since on, for five seconds at most, and says how far it came. Nothing is sent.",
+		refuses: []string{endpoint.ErrNotFound.Code, webhooks.ErrPreview.Code},
 		example: map[string]any{"filter": `channel == "web" && total >= 10000`, "event_types": []string{"order.placed"}, "since": "2026-08-01T00:00:00Z"},
 	}, s.previewFilter)
 }
@@ -111,7 +111,7 @@ type previewBody struct {
 	Failed    int               `json:"failed" doc:"Messages that go through because the filter cannot be evaluated for them."`
 	Failure   string            `json:"failure,omitempty" doc:"Why, for the last of them."`
 	Complete  bool              `json:"complete" doc:"All of history was read. Otherwise the numbers are of what happened up to read_until."`
-	Progress  float64           `json:"progress" doc:"The share of the log that was read, from 0 to 1." example:"1"`
+	Progress  float64           `json:"progress" doc:"The share of the log since then that was read, from 0 to 1." example:"1"`
 	ReadUntil *time.Time        `json:"read_until,omitempty" doc:"When the last event happened that was read; missing if there was none."`
 	Cursor    string            `json:"cursor,omitempty" doc:"Its place in the log."`
 	TookMS    int64             `json:"took_ms"`

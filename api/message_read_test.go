@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -132,6 +133,16 @@ func TestAFilterIsTriedOnHistory(t *testing.T) {
 	if got = p.post(path, `{"since": "2099-01-01T00:00:00Z"}`).expect(200).json(); got["matched"] != 0.0 || got["of"] != 0.0 {
 		t.Errorf("preview of the future %v", got)
 	}
-	p.post(path, `{"filter": "chanel == 1", "event_types": ["order.eaten"]}`).problem(422, "invalid-endpoint")
+	time.Sleep(2 * time.Millisecond) // the log's clock
+	since := time.Now()
+	time.Sleep(2 * time.Millisecond)
+	for n := range 4 {
+		p.record(fmt.Sprint("later", n), "web", 100, 1)
+	}
+	got = p.post(path, `{"since": "`+since.UTC().Format(time.RFC3339Nano)+`"}`).expect(200).json()
+	if got["matched"] != 4.0 || got["of"] != 12.0 || got["complete"] != true || got["progress"] != 1.0 {
+		t.Errorf("preview of the last orders %v", got)
+	}
+	p.post(path, `{"filter": "chanel == 1", "event_types": ["order.eaten"]}`).problem(422, "invalid-preview")
 	p.post("/v1/endpoints/none/filter-preview", `{}`).problem(404, "endpoint-not-found")
 }

@@ -167,12 +167,12 @@ func (p *platform) webhooks(a *api.API) {
 	keys := &signingkey.Keys{Store: p.store, Sealer: keyring, Random: rand.Reader, Now: time.Now}
 	a.SigningKeys, a.Egress = keys, []string{"203.0.113.7/32"}
 	a.Deliveries = &webhooks.Dispatcher{
-		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, End: p.store.End, Ledger: books, Sealer: keyring,
+		Store: p.store, Feed: func(c eventstore.FeedConfig) webhooks.Feed { return p.store.Feed(c) }, End: p.store.End, Before: p.store.Before, Ledger: books, Sealer: keyring,
 		Catalogue: catalogue, Policy: policy, Client: client, Keys: keys, Endpoints: a.Endpoints, Logger: p.logger, Now: time.Now,
 		Random: mathrand.Float64, Config: webhooks.Config{Owner: "test", CursorKey: keyring.Derive("cursors")},
 	}
 	a.Messages = &webhooks.Messages{
-		Store: p.store, Feed: a.Deliveries.Feed, Catalogue: catalogue, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), End: p.store.End, Now: time.Now,
+		Store: p.store, Feed: a.Deliveries.Feed, Catalogue: catalogue, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), End: p.store.End, Before: p.store.Before, Now: time.Now,
 	}
 	a.Replays = &webhooks.Replays{Endpoints: a.Endpoints, Ledger: books, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), Now: time.Now}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))

@@ -274,6 +274,10 @@ func ruleKinds() []kind {
 			about: "errors lists everything that is wrong with the endpoint as it was described.",
 		},
 		{
+			slug: "invalid-preview", status: http.StatusUnprocessableEntity, title: "Preview not valid",
+			about: "errors lists everything that is wrong with the event types and the filter that were to be tried.",
+		},
+		{
 			slug: "replay-not-found", status: http.StatusNotFound, title: "No such replay",
 			about: "The endpoint has no replay of this id.",
 		},

@@ -54,6 +54,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 		Store: a.client, Ledger: book, Sealer: vault.Envelope{Keyring: a.keys}, Catalogue: catalogue,
 		Feed:   func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
 		End:    a.client.End,
+		Before: a.client.Before,
 		Policy: policy, Client: guard.NewClient(guard.Config{Policy: policy}), Endpoints: a.hooks.endpoints, Keys: a.hooks.keys, People: a.vault,
 		Retain: a.client.Retain,
 		Clients: func(extra *tls.Config) *resty.Client {

@@ -19,6 +19,7 @@ type Client struct {
 	lane   *lane
 	feeds  pool // for feeds, so that catching up never delays an append
 	tails  tails
+	spots  spots // that Before has come by
 }
 
 // NewClient returns a client. It does not connect before the first call.

@@ -1,5 +1,10 @@
 package eventstore
 
+import (
+	"context"
+	"time"
+)
+
 // LaneOpen reports whether appends go over a call of their own.
 func (c *Client) LaneOpen() bool {
 	c.lane.mu.Lock()
@@ -25,3 +30,13 @@ func (c *Client) LaneUseless() bool {
 	defer c.lane.mu.Unlock()
 	return c.lane.state == laneUseless
 }
+
+// BeforeByReading is Before where a server refuses positions between events.
+func (c *Client) BeforeByReading(ctx context.Context, at time.Time) (Position, error) {
+	s := search{client: c, at: at}
+	low, found := c.spots.before(at)
+	return s.scan(ctx, low, found)
+}
+
+// Spots is how many places of the log the client remembers.
+func (c *Client) Spots() int { return len(c.spots.list) }

@@ -59,6 +59,9 @@ type Dispatcher struct {
 	// End returns the position of the last event of the log, as Client.End of
 	// package eventstore does.
 	End func(context.Context) (eventstore.Position, error)
+	// Before returns a position after which everything is that was recorded at
+	// a time or later, as Client.Before of package eventstore does.
+	Before func(context.Context, time.Time) (eventstore.Position, error)
 	// Retain lets a stream keep its last events only. May be nil.
 	Retain func(ctx context.Context, stream string, count int) error
 	Policy address.Policy

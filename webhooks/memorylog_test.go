@@ -79,6 +79,18 @@ func (l *memoryLog) ReadStream(_ context.Context, stream string, from eventstore
 	}
 }
 
+// Before is that of eventstore.Client.
+func (l *memoryLog) Before(_ context.Context, at time.Time) (before eventstore.Position, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.all {
+		if r.Created.Before(at) {
+			before = r.Position
+		}
+	}
+	return before, nil
+}
+
 func (l *memoryLog) open(cfg eventstore.FeedConfig) webhooks.Feed {
 	return &memoryFeed{log: l, cfg: cfg, at: cfg.From}
 }

@@ -27,7 +27,10 @@ type Messages struct {
 	Feed func(eventstore.FeedConfig) Feed
 	// End returns where the log ends by now.
 	End func(context.Context) (eventstore.Position, error)
-	Now func() time.Time
+	// Before returns a position after which everything is that was recorded at
+	// a time or later, as Client.Before of package eventstore does.
+	Before func(context.Context, time.Time) (eventstore.Position, error)
+	Now    func() time.Time
 }
 
 // Rules a reader of messages may be refused by.

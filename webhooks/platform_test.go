@@ -87,6 +87,7 @@ type platform struct {
 type eventLog interface {
 	eventstore.Store
 	open(cfg eventstore.FeedConfig) webhooks.Feed
+	Before(ctx context.Context, at time.Time) (eventstore.Position, error)
 }
 
 var development = address.Policy{AllowPrivate: true}
@@ -161,7 +162,7 @@ func (p *platform) start() *process {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, End: p.end, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
+		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: p.random,
 		Around: p.around,
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/filter"
@@ -22,6 +23,9 @@ type PreviewRequest struct {
 	Within     time.Duration // how long the answer may take
 }
 
+// ErrPreview says that there can be no such endpoint.
+var ErrPreview = domain.Rule("invalid-preview", "these event types or this filter cannot be tried: an endpoint cannot have them")
+
 // Preview is how far history was read, and what would have been sent of it.
 type Preview struct {
 	Matched, Public int // messages that would have been sent, and all since then
@@ -34,7 +38,7 @@ type Preview struct {
 	Complete  bool
 	ReadUntil time.Time
 	Cursor    string
-	// Progress is the share of the log that was read, from 0 to 1.
+	// Progress is the share of the log since then that was read, from 0 to 1.
 	Progress float64
 	Took     time.Duration
 }
@@ -52,8 +56,8 @@ func (s *Messages) Preview(ctx context.Context, ask PreviewRequest) (Preview, er
 		row.EventTypes = ask.EventTypes
 	}
 	limits := endpoint.Limits{KnownTypes: s.Catalogue.Types(), CheckFilter: filter.Check}
-	if err := limits.CheckWishes(row.EventTypes, row.Filter); err != nil {
-		return Preview{}, err
+	if mistakes := limits.CheckWishes(row.EventTypes, row.Filter); len(mistakes) > 0 {
+		return Preview{}, ErrPreview.Because(mistakes...)
 	}
 	to, err := audienceOf(row)
 	if err != nil {
@@ -71,7 +75,13 @@ func (s *Messages) Preview(ctx context.Context, ask PreviewRequest) (Preview, er
 	}
 	reading, stop := context.WithTimeout(ctx, ask.Within)
 	defer stop()
-	p := &preview{s: s, h: h, to: to, ask: ask, end: end, Preview: Preview{ByType: map[string]int{}, Complete: end == 0}}
+	p := &preview{s: s, h: h, to: to, ask: ask, end: end, Preview: Preview{ByType: map[string]int{}}}
+	if !ask.Since.IsZero() {
+		if p.begin, err = s.Before(ctx, ask.Since); err != nil {
+			return Preview{}, err
+		}
+	}
+	p.Complete = p.begin >= end
 	err = p.read(reading)
 	if ctx.Err() == nil && reading.Err() != nil {
 		err = nil // the time is up
@@ -82,12 +92,13 @@ func (s *Messages) Preview(ctx context.Context, ask PreviewRequest) (Preview, er
 
 type preview struct {
 	Preview
-	s    *Messages
-	h    *history
-	to   *audience
-	ask  PreviewRequest
-	end  eventstore.Position
-	last []shown // the last that match
+	s   *Messages
+	h   *history
+	to  *audience
+	ask PreviewRequest
+	// It reads what comes after begin, up to and with end.
+	begin, end eventstore.Position
+	last       []shown // the last that match
 }
 
 type shown struct {
@@ -96,7 +107,7 @@ type shown struct {
 }
 
 func (p *preview) read(ctx context.Context) error {
-	feed := p.s.Feed(eventstore.FeedConfig{Prefixes: p.s.Catalogue.Prefixes()})
+	feed := p.s.Feed(eventstore.FeedConfig{Prefixes: p.s.Catalogue.Prefixes(), From: p.begin})
 	defer feed.Close()
 	for !p.Complete {
 		page, err := feed.Next(ctx)
@@ -109,7 +120,7 @@ func (p *preview) read(ctx context.Context) error {
 			}
 			p.h.observe(r)
 			p.ReadUntil, p.Cursor = r.Created, p.s.Cursors.Encode(ScopeOf(p.to.tenantID), r.Position)
-			p.Progress = float64(r.Position) / float64(p.end)
+			p.Progress = float64(r.Position-p.begin) / float64(p.end-p.begin)
 			if r.Created.Before(p.ask.Since) {
 				continue
 			}

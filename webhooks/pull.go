@@ -114,31 +114,12 @@ func (d *Dispatcher) begin(ctx context.Context, tenantID, from string) (eventsto
 }
 
 // positionAt finds the place before the first public event of a time or later:
-// in memory if it is recent, else by reading up to it.
+// in memory if it is recent.
 func (d *Dispatcher) positionAt(ctx context.Context, at time.Time) (eventstore.Position, error) {
-	shared := d.hub.Load()
-	if position, ok := shared.at(at); ok {
+	if position, ok := d.hub.Load().at(at); ok {
 		return position, nil
 	}
-	head := shared.position()
-	feed := d.feed(0)
-	defer feed.Close()
-	var before eventstore.Position
-	for {
-		page, err := feed.Next(ctx)
-		if err != nil {
-			return 0, err
-		}
-		for _, r := range page.Events {
-			if !r.Created.Before(at) {
-				return before, nil
-			}
-			before = r.Position
-		}
-		if before = max(before, page.Through); page.Live || before >= head {
-			return before, nil
-		}
-	}
+	return d.Before(ctx, at)
 }
 
 // at is positionAt for what is in memory.

@@ -52,9 +52,16 @@ func (f *follower) replay(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	if requested.To > 0 {
 		until = min(until, eventstore.Position(requested.To))
 	}
+	from := eventstore.Position(requested.From)
+	if !requested.FromTime.IsZero() {
+		if from, err = f.d.Before(ctx, requested.FromTime); err != nil {
+			return ledger.Change{}, err
+		}
+		from = min(from, until)
+	}
 	return ledger.Change{Started: &ledger.Run{
-		Key: key, From: eventstore.Position(requested.From), Until: until, Spec: string(spec),
-		Through: eventstore.Position(replay.Through), Delivered: replay.Delivered,
+		Key: key, From: from, Until: until, Spec: string(spec),
+		Through: max(from, eventstore.Position(replay.Through)), Delivered: replay.Delivered,
 	}}, nil
 }
 

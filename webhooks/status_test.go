@@ -29,7 +29,7 @@ func TestTheHeadIsThatOfTheLogWhoeverIsAsked(t *testing.T) {
 	cfg := p.config
 	cfg.Owner = "idle"
 	idle := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, End: p.end, Ledger: &ledger.Ledger{Write: db.Write, Read: db.Read}, Catalogue: p.catalogue, Config: cfg, Logger: p.logger(), Now: time.Now,
+		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: &ledger.Ledger{Write: db.Write, Read: db.Read}, Catalogue: p.catalogue, Config: cfg, Logger: p.logger(), Now: time.Now,
 	}
 	status, err := idle.Status(t.Context(), created.ID)
 	if err != nil || status.CaughtUp() || status.Head <= status.Through {

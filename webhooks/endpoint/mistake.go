@@ -63,11 +63,8 @@ func (l Limits) mistakes(s Settings) []domain.Mistake {
 }
 
 // CheckWishes says what is wrong with types and a filter.
-func (l Limits) CheckWishes(types []string, filter string) error {
-	if mistakes := append(l.typeMistakes(types), l.filterMistakes(filter)...); len(mistakes) > 0 {
-		return ErrInvalid.Because(mistakes...)
-	}
-	return nil
+func (l Limits) CheckWishes(types []string, filter string) []domain.Mistake {
+	return append(l.typeMistakes(types), l.filterMistakes(filter)...)
 }
 
 func (l Limits) typeMistakes(types []string) []domain.Mistake {
