@@ -69,7 +69,7 @@ func (g *gauges) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, label string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, label)
 	}
-	for _, r := range g.app.models.runners {
+	for _, r := range g.app.models.set.Models() {
 		gauge(g.projectionPosition, float64(r.Position()), r.Name())
 		if applied := r.Applied(); !applied.IsZero() {
 			gauge(g.projectionApplied, float64(applied.UnixMilli())/1000, r.Name())

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -16,9 +18,9 @@ import (
 	"github.com/waybill-dev/waybill/tracing"
 )
 
-// readModels are the runners of all projections, and what reads them.
+// readModels are all read models, and what reads them.
 type readModels struct {
-	runners   []*projections.Runner
+	set       *projections.Set
 	orders    projections.OrderQueries
 	timeline  projections.TimelineQueries
 	stock     projections.StockQueries
@@ -32,25 +34,9 @@ type readModels struct {
 	callbacks projections.GatewayCallbackQueries
 }
 
-// startReadModels opens every read model, for its queries, and brings them
-// forward if this process has the role.
-func (a *App) startReadModels(ctx context.Context) error {
-	a.models = &readModels{}
-	queries := map[string]func(*projections.Runner){
-		projections.Orders{}.Name():    func(r *projections.Runner) { a.models.orders.DB = r.Read() },
-		projections.Timeline{}.Name():  func(r *projections.Runner) { a.models.timeline.DB = r.Read() },
-		projections.Stock{}.Name():     func(r *projections.Runner) { a.models.stock.DB = r.Read() },
-		projections.Products{}.Name():  func(r *projections.Runner) { a.models.products.DB = r.Read() },
-		projections.Checkouts{}.Name(): func(r *projections.Runner) { a.models.checkouts.DB = r.Read() },
-		projections.Jobs{}.Name():      func(r *projections.Runner) { a.models.jobs.DB = r.Read() },
-		projections.Tasks{}.Name():     func(r *projections.Runner) { a.models.tasks.DB = r.Read() },
-		projections.Customers{}.Name(): func(r *projections.Runner) { a.models.customers.DB = r.Read() },
-		projections.Drafts{}.Name():    func(r *projections.Runner) { a.models.drafts.DB = r.Read() },
-
-		projections.Sales{}.Name():            func(r *projections.Runner) { a.models.sales.DB = r.Read() },
-		projections.GatewayCallbacks{}.Name(): func(r *projections.Runner) { a.models.callbacks.DB = r.Read() },
-	}
-	for _, p := range []projections.Projection{
+// projections lists the code of every read model.
+func (a *App) projections() []projections.Projection {
+	return []projections.Projection{
 		projections.Orders{},
 		projections.Timeline{},
 		projections.Stock{},
@@ -62,37 +48,49 @@ func (a *App) startReadModels(ctx context.Context) error {
 		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
 		projections.GatewayCallbacks{},
 		projections.Sales{},
-	} {
-		r, err := projections.Open(ctx, p, projections.Config{
-			Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
-			Server: a.server(), Owner: a.owner,
-		})
-		if err != nil {
-			return err
-		}
-		a.life.onStop("read model "+p.Name(), func(context.Context) error { return r.Close() })
-		a.models.runners = append(a.models.runners, r)
-		queries[p.Name()](r)
+	}
+}
+
+// startReadModels opens every read model, for its queries, and brings them
+// forward if this process has the role.
+func (a *App) startReadModels(ctx context.Context) (err error) {
+	a.models = &readModels{}
+	a.models.set, err = projections.OpenSet(ctx, projections.Config{
+		Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
+		Server: a.server(), Owner: a.owner,
+	}, a.client, a.projections()...)
+	if err != nil {
+		return err
+	}
+	a.life.onStop("read models", func(context.Context) error { return a.models.set.Close() })
+	queries := map[string]**sql.DB{
+		projections.Orders{}.Name():    &a.models.orders.DB,
+		projections.Timeline{}.Name():  &a.models.timeline.DB,
+		projections.Stock{}.Name():     &a.models.stock.DB,
+		projections.Products{}.Name():  &a.models.products.DB,
+		projections.Checkouts{}.Name(): &a.models.checkouts.DB,
+		projections.Jobs{}.Name():      &a.models.jobs.DB,
+		projections.Tasks{}.Name():     &a.models.tasks.DB,
+		projections.Customers{}.Name(): &a.models.customers.DB,
+		projections.Drafts{}.Name():    &a.models.drafts.DB,
+
+		projections.Sales{}.Name():            &a.models.sales.DB,
+		projections.GatewayCallbacks{}.Name(): &a.models.callbacks.DB,
+	}
+	for _, m := range a.models.set.Models() {
+		*queries[m.Name()] = m.Read()
 	}
 	if !a.has(RoleProjections) {
-		a.watchReadModels()
+		// Other processes bring them forward.
+		a.life.run("read models", func(ctx context.Context) error {
+			return a.models.set.Run(ctx, func(ctx context.Context, r *projections.Runner) error { return r.Watch(ctx) })
+		})
 		return nil
 	}
 	return a.startRouter()
 }
 
-// watchReadModels follows how far other processes bring the read models. Files
-// have no other process.
-func (a *App) watchReadModels() {
-	if !a.shared() {
-		return
-	}
-	for _, r := range a.models.runners {
-		a.life.run("position of "+r.Name(), r.Watch)
-	}
-}
-
-// startRouter subscribes each projection by itself: one that is slow or fails
+// startRouter subscribes each read model by itself: one that is slow or fails
 // holds up no other.
 func (a *App) startRouter() error {
 	// What the router does every time is of interest to nobody.
@@ -104,14 +102,36 @@ func (a *App) startRouter() error {
 	// The first is the outermost, so a panic is retried like an error. The
 	// subscriber hands a refused page over again.
 	router.AddMiddleware(paced(a.now), retry(logger), middleware.Recoverer)
-	for _, r := range a.models.runners {
+	var adding sync.Mutex // the router starts whatever was added, with one context
+	subscribe := func(ctx context.Context, r *projections.Runner) (stopped <-chan struct{}, err error) {
+		adding.Lock()
+		defer adding.Unlock()
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize, Shared: true,
 		})
-		handler := router.AddConsumerHandler(r.Name(), r.Name(), subscriber, r.Handle)
+		handler := router.AddConsumerHandler(r.Name()+" "+r.Version().String(), r.Name(), subscriber, r.Handle)
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
-		a.life.run("retries of "+r.Name(), r.Run)
+		if err := router.RunHandlers(ctx); err != nil {
+			return nil, err
+		}
+		return handler.Stopped(), nil
 	}
+	a.life.run("read models", func(ctx context.Context) error {
+		select {
+		case <-router.Running():
+		case <-ctx.Done():
+			return nil
+		}
+		return a.models.set.Run(ctx, func(ctx context.Context, r *projections.Runner) error {
+			stopped, err := subscribe(ctx, r)
+			if err != nil {
+				return fmt.Errorf("subscribe: %w", err)
+			}
+			err = r.Run(ctx)
+			<-stopped
+			return err
+		})
+	})
 	a.life.run("router", router.Run)
 	a.life.onStop("router's handlers", func(context.Context) error { return router.Close() })
 	return nil

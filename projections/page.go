@@ -42,7 +42,7 @@ func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
 	if len(events) > 0 {
 		applied = events[len(events)-1].Created
 	}
-	r.advance(max(page.Through, r.Position()), applied)
+	r.advance(max(page.Through, r.Position()), applied, r.Events()+int64(len(events)))
 	return nil
 }
 
@@ -90,8 +90,8 @@ func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []ev
 		if len(events) == 0 {
 			return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END`, through, through)
 		}
-		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END, applied = ?`,
-			through, through, millis(events[len(events)-1].Created))
+		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END, applied = ?, events = events + ?`,
+			through, through, millis(events[len(events)-1].Created), len(events))
 	})
 	return blocked, err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,9 +26,13 @@ type Config struct {
 	Server *database.Server
 	// Owner is the name of this process among all that use the Server.
 	Owner string
+	// Build is which of the databases of the same code it is; the first is 0.
+	Build int
 	// Lease is how long after the end of a process another one takes over; 0
 	// means [database.DefaultLease].
 	Lease time.Duration
+
+	catalogue *Catalogue // knows the repairs; nil has none
 }
 
 // Runner brings one read model forward. One process runs it at a time: of a
@@ -45,6 +48,7 @@ type Runner struct {
 
 	mu       sync.Mutex // guards what follows
 	position eventstore.Position
+	events   int64         // applied since the first
 	applied  time.Time     // when the last applied event was recorded
 	moved    chan struct{} // closed when position grows
 }
@@ -55,9 +59,10 @@ const bookkeeping = `
 CREATE TABLE IF NOT EXISTS checkpoint (
   id       INTEGER PRIMARY KEY CHECK (id = 1),
   position INTEGER NOT NULL,
-  applied  INTEGER NOT NULL -- milliseconds since 1970, of the last event's record
+  applied  INTEGER NOT NULL, -- milliseconds since 1970, of the last event's record
+  events   INTEGER NOT NULL  -- that were applied
 );
-INSERT INTO checkpoint VALUES (1, 0, 0) ON CONFLICT DO NOTHING;
+INSERT INTO checkpoint VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS blocked_streams (
   stream   TEXT PRIMARY KEY,
   revision INTEGER NOT NULL, -- of the event that cannot be applied
@@ -69,7 +74,7 @@ CREATE TABLE IF NOT EXISTS blocked_streams (
 
 // Open opens a projection's file, migrates it and reads its checkpoint.
 func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
-	path := filepath.Join(cfg.Dir, fmt.Sprintf("%s-v%d.db", p.Name(), p.Version()))
+	path := storePath(cfg.Dir, p.Name(), p.Version(), cfg.Build)
 	db, err := database.Open(ctx, database.Config{Path: path, Server: cfg.Server, Migrations: p.Migrations()})
 	if err != nil {
 		return nil, fmt.Errorf("open read model %s: %w", p.Name(), err)
@@ -113,9 +118,9 @@ func (r *Runner) begin(ctx context.Context) error {
 
 // remember reads what is kept beside the rows.
 func (r *Runner) remember(ctx context.Context) error {
-	var position, applied int64
-	row := r.db.Write.QueryRowContext(ctx, `SELECT position, applied FROM checkpoint`)
-	if err := row.Scan(&position, &applied); err != nil {
+	var position, applied, events int64
+	row := r.db.Write.QueryRowContext(ctx, `SELECT position, applied, events FROM checkpoint`)
+	if err := row.Scan(&position, &applied, &events); err != nil {
 		return err
 	}
 	blocked, err := r.Blocked(ctx)
@@ -126,7 +131,7 @@ func (r *Runner) remember(ctx context.Context) error {
 	for _, b := range blocked {
 		r.blocked[b.Stream] = true
 	}
-	r.advance(eventstore.Position(position), fromMillis(applied)) //nolint:gosec // written from a Position
+	r.advance(eventstore.Position(position), fromMillis(applied), events) //nolint:gosec // written from a Position
 	return nil
 }
 
@@ -172,6 +177,16 @@ func (r *Runner) Position() eventstore.Position {
 	return r.position
 }
 
+// Events returns how many events were applied since the first.
+func (r *Runner) Events() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.events
+}
+
+// Version is which of the read model's databases this is.
+func (r *Runner) Version() Version { return Version{Code: r.projection.Version(), Build: r.cfg.Build} }
+
 // Applied returns when the last event that was applied had been recorded: how
 // far the read model is in time.
 func (r *Runner) Applied() time.Time {
@@ -197,10 +212,10 @@ func (r *Runner) WaitFor(ctx context.Context, position eventstore.Position) erro
 	}
 }
 
-func (r *Runner) advance(position eventstore.Position, applied time.Time) {
+func (r *Runner) advance(position eventstore.Position, applied time.Time, events int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position = position
+	r.position, r.events = position, events
 	if !applied.IsZero() {
 		r.applied = applied
 	}
