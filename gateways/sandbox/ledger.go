@@ -20,8 +20,9 @@ var migrations embed.FS
 // ledger is the gateway's own book: a row per key, and one per capture or
 // refund.
 type ledger struct {
-	db  *database.DB
-	now func() time.Time
+	db      *database.DB
+	entries database.Group // of requests that come at once
+	now     func() time.Time
 	// url is where callbacks are sent; while it is empty none are kept.
 	url     atomic.Pointer[string]
 	tellAll bool
@@ -73,7 +74,7 @@ func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{db: db, now: cfg.Now, tellAll: cfg.TellAll}
+	l := &ledger{db: db, entries: database.Group{DB: db}, now: cfg.Now, tellAll: cfg.TellAll}
 	l.url.Store(&cfg.CallbackURL)
 	return l, nil
 }
@@ -94,16 +95,20 @@ const insertEntry = `
 // time or was told already.
 func (l *ledger) enter(ctx context.Context, e Entry) (Entry, error) {
 	args := []any{e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.ReturnURL}
-	if l.callbackURL() == "" || comesFirst(e.Method) || !l.tellAll && !late(e.Method) {
-		return l.scan(l.db.Write.QueryRowContext(ctx, insertEntry, args...))
-	}
-	err := l.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		if e, err = l.scan(tx.QueryRowContext(ctx, insertEntry, args...)); err != nil || e.Asked > 1 {
+	written := e
+	err := l.entries.Do(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		if written, err = l.scan(tx.QueryRowContext(ctx, insertEntry, args...)); err != nil || written.Asked > 1 || !l.tellsLater(e.Method) {
 			return err
 		}
-		return l.tell(ctx, tx, aboutEntry(e))
+		return l.tell(ctx, tx, aboutEntry(written))
 	})
-	return e, err
+	return written, err
+}
+
+// tellsLater reports whether a callback about a new entry is kept, to be sent
+// after the answer.
+func (l *ledger) tellsLater(method string) bool {
+	return l.callbackURL() != "" && !comesFirst(method) && (l.tellAll || late(method))
 }
 
 func (l *ledger) find(ctx context.Context, key string) (Entry, error) {

@@ -157,7 +157,9 @@ func (s *Server) authorise(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, "the key was used for another amount")
 		return
 	}
-	s.sender.nudge()
+	if s.ledger.tellsLater(written.Method) {
+		s.sender.nudge()
+	}
 	if comesFirst(written.Method) && written.Asked == 1 && s.ledger.callbackURL() != "" {
 		if err := s.sender.first(r.Context(), written); err != nil {
 			refuse(w, http.StatusInternalServerError, err.Error())
@@ -172,7 +174,7 @@ func (s *Server) authorise(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) entry(key string, body authorisation) (entry Entry, known bool) {
 	entry = Entry{
-		Key: key, Ref: "sbx_" + uuid.NewSHA1(uuid.NameSpaceOID, []byte(key)).String(), Status: authorised,
+		Key: key, Ref: "sbx_" + uuid.Must(uuid.NewV7()).String(), Status: authorised,
 		Amount: body.Amount, Currency: body.Currency, Method: body.Method, ExpiresAt: s.cfg.Now().Add(s.cfg.Expiry),
 		ReturnURL: body.ReturnURL,
 	}

@@ -1,0 +1,88 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// maxShared is how many share a transaction at most.
+const maxShared = 256
+
+// Group lets callers that come at the same time share a transaction: its begin,
+// its commit and its wait for the disk cost as much for one as for all of them.
+// Whoever comes alone waits for nobody.
+type Group struct {
+	DB *DB
+
+	mu      sync.Mutex
+	waiting []*shared
+	busy    bool // somebody runs what is waiting
+}
+
+type shared struct {
+	do   func(context.Context, *sql.Tx) error
+	err  error
+	done chan struct{}
+}
+
+// Do runs do in a transaction, perhaps with those of others. Where one of them
+// fails all of it is undone, and each runs again in a transaction of its own, so
+// do may be called twice. It is done even when the caller's context ends: that
+// of do does not.
+func (g *Group) Do(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	mine := &shared{do: do, done: make(chan struct{})}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, mine)
+	leads := !g.busy
+	g.busy = true
+	g.mu.Unlock()
+	if leads {
+		g.work(context.WithoutCancel(ctx), mine.done)
+	}
+	<-mine.done
+	return mine.err
+}
+
+// work runs what is waiting until the leader's own is done, and leaves the rest
+// to a goroutine: nobody works for others for long.
+func (g *Group) work(ctx context.Context, own <-chan struct{}) {
+	for group := g.next(); len(group) > 0; group = g.next() {
+		g.run(ctx, group)
+		select {
+		case <-own:
+			go g.work(ctx, nil)
+			return
+		default:
+		}
+	}
+}
+
+// next is whoever is waiting. Where that is nobody, whoever comes next leads.
+func (g *Group) next() []*shared {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), maxShared)
+	group := g.waiting[:n:n]
+	g.waiting = g.waiting[n:]
+	g.busy = n > 0
+	return group
+}
+
+func (g *Group) run(ctx context.Context, group []*shared) {
+	err := g.DB.Tx(ctx, func(tx *sql.Tx) error {
+		for _, s := range group {
+			if err := s.do(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, s := range group {
+		s.err = err
+		if err != nil && len(group) > 1 {
+			s.err = g.DB.Tx(ctx, func(tx *sql.Tx) error { return s.do(ctx, tx) })
+		}
+		close(s.done)
+	}
+}
