@@ -34,6 +34,9 @@ type Vault struct {
 	puts chan *put
 	done chan struct{}
 
+	idKey  []byte   // what ids of people are made with
+	erased sync.Map // subjects, where no other process erases any
+
 	closing sync.RWMutex // held for writing to close puts, for reading to send
 	closed  bool
 }
@@ -64,7 +67,10 @@ func openIn(ctx context.Context, cfg database.Config, keys *Keyring) (*Vault, er
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{keys: keys, db: db, puts: make(chan *put, maxGroup), done: make(chan struct{})}
+	v := &Vault{keys: keys, db: db, puts: make(chan *put, maxGroup), done: make(chan struct{}), idKey: keys.Derive("subject")}
+	if err := v.rememberErased(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	go v.write(context.WithoutCancel(ctx))
 	return v, nil
 }
@@ -86,7 +92,7 @@ func (v *Vault) Subject(email string) string { return v.subject(email, 0) }
 
 // subject is the id of a person who was forgotten so many times.
 func (v *Vault) subject(email string, generation int) string {
-	mac := hmac.New(sha256.New, v.keys.Derive("subject"))
+	mac := hmac.New(sha256.New, v.idKey)
 	mac.Write([]byte(strings.ToLower(strings.TrimSpace(email))))
 	if generation > 0 {
 		_, _ = fmt.Fprintf(mac, "\x00%d", generation) // a hash takes everything
@@ -154,6 +160,7 @@ func (v *Vault) Erase(ctx context.Context, subject string) error {
 	if err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}
+	v.erased.Store(subject, true)
 	if err := v.db.Forget(ctx); err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}

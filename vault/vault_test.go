@@ -262,6 +262,26 @@ func TestSomebodyWhoComesBackAfterBeingForgottenIsSomebodyElse(t *testing.T) {
 	})
 }
 
+func TestWhoWasForgottenIsKnownAfterARestart(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		before := openOn(t, e)
+		first := before.Subject("ada@example.com")
+		if err := before.Erase(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		after := openOn(t, e)
+		defer func() { _ = after.Close() }()
+		if subject, err := after.Current(t.Context(), "ada@example.com"); err != nil || subject == first {
+			t.Errorf("she is %s again, %v", subject, err)
+		}
+	})
+}
+
 func TestWhatIsRetiredIsReadButNotAddedTo(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
