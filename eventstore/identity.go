@@ -2,7 +2,9 @@ package eventstore
 
 import (
 	"crypto/sha1" //nolint:gosec // what UUIDs of version 5 are made of
+	"encoding/binary"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -19,6 +21,30 @@ func EventID(stream, commandID string, index int) uuid.UUID {
 // never do.
 func DeriveID(kind string, parts ...string) string {
 	return derive(kind, parts...).String()
+}
+
+// DeriveIDAt is DeriveID of something that begins at a time. Its ids are in the
+// order of time, as UUIDs of version 7 are, so that what is kept by them lies
+// side by side: a table by ids without any order is read and written a page for
+// each row. The same time is to be given again for the same id.
+func DeriveIDAt(at time.Time, kind string, parts ...string) string {
+	id := derive(kind, parts...)
+	var moment [8]byte
+	binary.BigEndian.PutUint64(moment[:], uint64(max(at.UnixMilli(), 0))) //nolint:gosec // not negative
+	copy(id[:6], moment[2:])
+	id[6] = id[6]&0x0f | 0x70
+	return id.String()
+}
+
+// DeriveIDBeside is DeriveID of something that belongs to another one, whose
+// place in the order of time it shares. Where that has none, it has none.
+func DeriveIDBeside(other, kind string, parts ...string) string {
+	id := derive(kind, append([]string{other}, parts...)...)
+	if of, err := uuid.Parse(other); err == nil && of.Version() == 7 {
+		copy(id[:6], of[:6])
+		id[6] = id[6]&0x0f | 0x70
+	}
+	return id.String()
 }
 
 // derive gives each part its length, so that no two lists of parts read the

@@ -2,8 +2,10 @@ package eventstore_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -63,5 +65,34 @@ func TestIdentitiesAreUnambiguous(t *testing.T) {
 	a, b := eventstore.EventID("order-1", "c1", 1), eventstore.EventID("order-1", "c1", 11)
 	if a == b {
 		t.Error("two events of a command have the same id")
+	}
+}
+
+func TestIDsOfWhatBeginsAtATimeAreInItsOrder(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	if got := eventstore.DeriveIDAt(noon, "order", "a", "b"); got != "019ca945-0a00-754b-8a84-8fd59adef513" {
+		t.Errorf("the id is %s: it can never change", got)
+	}
+	last := ""
+	for n := range 50 {
+		id := eventstore.DeriveIDAt(noon.Add(time.Duration(n)*time.Millisecond), "order", strconv.Itoa(n))
+		beside := eventstore.DeriveIDBeside(id, "payment", "1")
+		if parsed, err := uuid.Parse(beside); err != nil || parsed.Version() != 7 || beside == id || beside[:13] != id[:13] {
+			t.Errorf("beside %s is %s, %v", id, beside, err)
+		}
+		if id <= last || beside <= last {
+			t.Errorf("%s and %s are not behind %s", id, beside, last)
+		}
+		last = max(id, beside)
+	}
+}
+
+func TestWhatBelongsToSomethingOutsideOfTimeIsToo(t *testing.T) {
+	t.Parallel()
+	for _, other := range []string{"", "o", eventstore.DeriveID("order", "a")} {
+		if got, want := eventstore.DeriveIDBeside(other, "payment", "1"), eventstore.DeriveID("payment", other, "1"); got != want {
+			t.Errorf("beside %q is %s, want %s", other, got, want)
+		}
 	}
 }

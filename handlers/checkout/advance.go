@@ -55,7 +55,7 @@ func (r *run) meta(step string) eventstore.Metadata {
 }
 
 func (r *run) paymentID(attempt int) string {
-	return eventstore.DeriveID("payment", r.checkout.state.OrderID, strconv.Itoa(attempt))
+	return eventstore.DeriveIDBeside(r.checkout.state.OrderID, "payment", strconv.Itoa(attempt))
 }
 
 // record appends to the checkout.

@@ -189,7 +189,7 @@ func (x *interruption) excused(what string, err error) {
 }
 
 func (x *interruption) key(attempt int) string {
-	return eventstore.DeriveID("payment", eventstore.DeriveID("order", x.id), fmt.Sprint(attempt))
+	return paymentOf(x.t, x.store, x.id, attempt)
 }
 
 // happen is what may happen after the first process was killed.
@@ -329,7 +329,7 @@ func (x *interruption) quiet(p *process, ids []string) bool {
 
 // held reports whether the gateway holds money, or may come to, for no order.
 func (x *interruption) held() bool {
-	o := fold(x, domainorder.Decider, eventstore.DeriveID("order", x.id))
+	o := fold(x, domainorder.Decider, orderOf(x.t, x.store, x.id))
 	for attempt := 1; attempt <= domaincheckout.MaxPayments; attempt++ {
 		answer, err := x.gateway.Provider.Find(x.t.Context(), x.key(attempt))
 		if errors.Is(err, payment.ErrNotFound) {
@@ -413,7 +413,7 @@ func (x *interruption) get(id string) domaincheckout.State {
 // units.
 func (x *interruption) order(id string, units map[string]int) domainorder.State {
 	x.t.Helper()
-	orderID := eventstore.DeriveID("order", id)
+	orderID := orderOf(x.t, x.store, id)
 	o, c := fold(x, domainorder.Decider, orderID), x.get(id)
 	if placed := o.Status == domainorder.StatusPlaced; c.Step.Open() || placed != (c.Step == domaincheckout.Completed) {
 		x.t.Errorf("checkout %q, order %q", c.Step, o.Status)

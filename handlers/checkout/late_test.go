@@ -117,7 +117,7 @@ func TestMoneyThatIsHeldAfterARefusalWasToldIsLetGo(t *testing.T) {
 	told := handlers.CommandHandler[domainpayment.State, domainpayment.Command, domainpayment.Event]{Store: p.Store, Decider: domainpayment.Decider}
 	p.wrap(t, func(g payment.Provider) payment.Provider {
 		return &delayedGateway{Provider: g, meanwhile: func() {
-			id := eventstore.DeriveID("payment", eventstore.DeriveID("order", checkout.ID(request.Credential, request.Key)), "1")
+			id := paymentOf(t, p.Store, checkout.ID(request.Credential, request.Key), 1)
 			refused := domainpayment.Decline{Code: "insufficient-funds", Message: "there is not enough money"}
 			if _, err := told.Handle(t.Context(), id, eventstore.Metadata{CommandID: "callback"}, refused); err != nil {
 				t.Error(err)

@@ -153,9 +153,10 @@ func (s *Service) again(ctx context.Context, r *run, interrupted bool) (Outcome,
 // is one already. The command's id is new each time: a repeated request must
 // not pass for the first one.
 func (s *Service) start(ctx context.Context, r *run, request Place) (bool, error) {
+	now := s.Now()
 	command := checkout.Start{
-		CheckoutID: r.id, OrderID: eventstore.DeriveID("order", r.id), Fingerprint: request.Fingerprint,
-		Request: request.Cart, At: s.Now(),
+		CheckoutID: r.id, OrderID: eventstore.DeriveIDAt(now, "order", r.id), Fingerprint: request.Fingerprint,
+		Request: request.Cart, At: now,
 	}
 	priced, err := s.Pricer.Price(ctx, request.Cart)
 	switch {
@@ -233,7 +234,7 @@ func (s *Service) putAway(ctx context.Context, command *checkout.Start, request 
 		if part.data == nil {
 			continue
 		}
-		ref := eventstore.DeriveID(part.kind, command.CheckoutID, request.Fingerprint)
+		ref := eventstore.DeriveIDBeside(command.OrderID, part.kind, request.Fingerprint)
 		*part.ref = ref
 		group.Go(func() error { return s.Contacts.Put(ctx, subject, ref, part.data) })
 	}

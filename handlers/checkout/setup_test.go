@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -254,4 +255,21 @@ func (o *open) Due(ctx context.Context, _ time.Time) ([]checkout.Open, error) {
 
 func (p *process) recovery(ids ...string) *checkout.Recovery {
 	return &checkout.Recovery{Service: p.Service, Open: &open{store: p.Store, ids: ids}}
+}
+
+// orderOf is the id of a checkout's order, which may not be there yet; empty
+// before the checkout is there.
+func orderOf(t *testing.T, store eventstore.Store, id string) string {
+	t.Helper()
+	state, _, err := eventstore.Load(t.Context(), store, domaincheckout.Decider, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.OrderID
+}
+
+// paymentOf is the id of a payment that a checkout may come to.
+func paymentOf(t *testing.T, store eventstore.Store, id string, attempt int) string {
+	t.Helper()
+	return eventstore.DeriveIDBeside(orderOf(t, store, id), "payment", strconv.Itoa(attempt))
 }

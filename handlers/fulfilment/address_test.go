@@ -12,9 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	domainorder "github.com/waybill-dev/waybill/domain/order"
-	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
-	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/vault"
@@ -134,7 +132,7 @@ func TestAReplacementIsOfTheSamePersonAndGoesToTheSamePlace(t *testing.T) {
 		s.comeBack(t, id, "b", domainorder.ForExchange, 2, 0)
 		s.Replacements = fulfilment.Exchanges{Checkout: s.checkouts(t, "o-0", "o-1")}
 		s.must(t, id, process.Return, "b")
-		o := s.order(t, eventstore.DeriveID("order", checkout.ID("exchange", id+"/b/1")))
+		o := s.order(t, s.replacement(t, id+"/b/1"))
 		if o.CustomerID != want || o.ContactRef != "contact.1" || o.ShipToRef != "elsewhere" {
 			t.Errorf("guest %t: the replacement is of %q, reached at %q, and goes to %q", guest, o.CustomerID, o.ContactRef, o.ShipToRef)
 		}

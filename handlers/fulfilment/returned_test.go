@@ -9,7 +9,6 @@ import (
 	domaincatalog "github.com/waybill-dev/waybill/domain/catalog"
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
-	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/catalog"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
@@ -186,7 +185,7 @@ func TestAnExchange(t *testing.T) {
 	s.Fault = nil
 	s.must(t, "o", process.Return, "b")
 	s.must(t, "o", process.Return, "b")
-	id := eventstore.DeriveID("order", checkout.ID("exchange", "o/b/2"))
+	id := s.replacement(t, "o/b/2")
 	o := s.order(t, id)
 	if o.External.Source != "exchange" || o.External.Ref != "b" || o.Totals.Grand != eur(0) || len(o.Lines) != 1 || o.Lines[0].Quantity != 2 || o.ShipToRef != "elsewhere" {
 		t.Errorf("the replacement is %+v", o)

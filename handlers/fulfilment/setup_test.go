@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-dev/waybill/domain"
+	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainpayment "github.com/waybill-dev/waybill/domain/payment"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
@@ -22,6 +23,7 @@ import (
 	"github.com/waybill-dev/waybill/gateways/sandbox"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/handlers/process"
@@ -220,6 +222,16 @@ func (s *shop) order(tb testing.TB, id string) domainorder.State {
 		tb.Fatal(err)
 	}
 	return state
+}
+
+// replacement is the id of the order that a return was exchanged for.
+func (s *shop) replacement(tb testing.TB, key string) string {
+	tb.Helper()
+	state, _, err := eventstore.Load(tb.Context(), s.Store, domaincheckout.Decider, checkout.ID("exchange", key))
+	if err != nil || state.OrderID == "" {
+		tb.Fatalf("exchange %s has order %q: %v", key, state.OrderID, err)
+	}
+	return state.OrderID
 }
 
 func (s *shop) payment(tb testing.TB, id string) domainpayment.State {
