@@ -30,6 +30,7 @@ type courier struct {
 	to    *target
 	lease ledger.Lease
 	plan  *delivery.Plan
+	share *delivery.Share
 
 	// ownedUntil is moved on by whoever renews the lease.
 	ownedUntil atomic.Int64
@@ -37,7 +38,7 @@ type courier struct {
 	loseOnce   sync.Once
 
 	claim   *delivery.Claim
-	turn    chan struct{} // told when a slot is set aside
+	turn    chan struct{} // told when a slot is set aside, or it may send again
 	waiting bool          // for a slot
 
 	previous lastAttempts
@@ -72,7 +73,6 @@ const (
 func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery.Parked, until time.Time) *courier {
 	c := &courier{
 		d: d, to: to, lease: lease,
-		plan:     delivery.NewPlan(to.replay.plan(d.cfg.plan(to, d.Random)), lease.Through, parked),
 		lost:     make(chan struct{}),
 		batches:  make(chan batch, 1),
 		results:  make(chan result, delivery.MostInFlight),
@@ -83,6 +83,10 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 		position: lease.Through,
 	}
 	c.claim = d.slots.claim(to.URL, c.turn)
+	c.share = c.shareOf(to.budget)
+	cfg := d.cfg.plan(to, d.Random)
+	cfg.Share = c.share
+	c.plan = delivery.NewPlan(cfg, lease.Through, parked)
 	c.plan.Gate(lease.Gate)
 	if !lease.Failing.IsZero() {
 		c.plan.Fail(lease.Failing)
@@ -112,6 +116,7 @@ func (c *courier) run(ctx context.Context) error {
 
 	err := c.serve(ctx, attempts)
 	c.step()
+	defer c.share.Leave()
 	if errors.Is(err, errFenced) {
 		cutOff()
 		c.forget()
@@ -189,10 +194,10 @@ func (c *courier) take() {
 }
 
 func (c *courier) send(attempts context.Context, now time.Time) {
-	defer c.tell(now)
-	for c.unsettled() < c.d.cfg.Window && c.mayGo(now) && c.plan.Sendable(now) {
+	for c.mayGo(now) && c.plan.Sendable(now) {
 		if !c.d.slots.take(c.claim) {
 			c.waiting = true
+			c.yield(now)
 			return
 		}
 		c.waiting = false
@@ -201,7 +206,6 @@ func (c *courier) send(attempts context.Context, now time.Time) {
 			c.d.slots.give(c.claim)
 			return
 		}
-		c.went()
 		go func() {
 			r := c.attempt(attempts, job)
 			c.d.slots.give(c.claim)
@@ -209,6 +213,15 @@ func (c *courier) send(attempts context.Context, now time.Time) {
 		}()
 	}
 	c.step()
+}
+
+// mayGo says whether another attempt could be saved in time.
+func (c *courier) mayGo(now time.Time) bool {
+	if c.unsettled() < c.d.cfg.Window {
+		return true
+	}
+	c.share.Pause(now)
+	return false
 }
 
 // step leaves the line for a slot, if the courier stands in it.
@@ -239,7 +252,6 @@ func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
 // done tells the plan, and notes the attempt for the ledger.
 func (c *courier) done(r result) {
 	now := c.d.Now()
-	c.came()
 	if r.dropped {
 		return
 	}
@@ -340,7 +352,7 @@ func (c *courier) sleep(now time.Time) time.Duration {
 	if (c.waiting || c.unsettled() < c.d.cfg.Window) && !at.IsZero() && at.Before(until) {
 		until = at
 	}
-	return c.yielding(max(until.Sub(now), 0), now)
+	return max(until.Sub(now), 0)
 }
 
 // drain waits for attempts under way, cuts off those that take too long, and

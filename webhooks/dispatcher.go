@@ -21,6 +21,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/cursor"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 	"github.com/waybill-dev/waybill/webhooks/signing"
@@ -153,7 +154,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	})
 	defer stopAbandon()
 	(&supervisor{
-		d: d, couriers: map[ledger.Key]*running{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{}, recorded: make(chan stopped),
+		d: d, couriers: map[ledger.Key]*running{}, budgets: map[string]*delivery.Budget{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{}, recorded: make(chan stopped),
 		replays: newReplays(),
 	}).run(ctx, changed)
 	return nil

@@ -13,16 +13,9 @@ const spillAfter = 250 * time.Millisecond
 
 // plan is how deliveries to an endpoint are planned.
 func (c *Config) plan(to *target, random func() float64) delivery.Config {
-	breaker := delivery.DefaultBreaker()
-	if len(c.BreakerWaits) > 0 {
-		breaker.Waits = c.BreakerWaits
-	}
 	cfg := delivery.Config{
 		Schedule:     delivery.Schedule{Waits: c.Waits, Random: random},
-		Breaker:      breaker,
-		InFlight:     c.InFlight,
-		MostInFlight: delivery.MostInFlight,
-		Rate:         to.RatePerSecond,
+		BudgetConfig: c.budget(to),
 		Order:        delivery.Order(to.OrderMode),
 		Block:        to.OnExhausted == endpoint.ExhaustedBlock,
 		Window:       c.Window,
@@ -32,11 +25,24 @@ func (c *Config) plan(to *target, random func() float64) delivery.Config {
 	if waits := to.Schedule(); len(waits) > 0 {
 		cfg.Schedule.Waits = waits
 	}
-	if to.MaxInFlight > 0 {
-		cfg.InFlight, cfg.MostInFlight = min(c.InFlight, to.MaxInFlight), to.MaxInFlight
-	}
 	if to.run.RunID == ledger.Live { // how an endpoint is shows in what goes on now
 		cfg.Health = delivery.HealthConfig{Warn: c.Warn, GiveUp: c.GiveUp}
+	} else {
+		cfg.Block = false // a replay is never held up for good by one message
+	}
+	return cfg
+}
+
+// budget is what an endpoint takes of all its runs together.
+func (c *Config) budget(to *target) delivery.BudgetConfig {
+	cfg := delivery.BudgetConfig{
+		Breaker: delivery.DefaultBreaker(), InFlight: c.InFlight, MostInFlight: delivery.MostInFlight, Rate: to.RatePerSecond,
+	}
+	if len(c.BreakerWaits) > 0 {
+		cfg.Breaker.Waits = c.BreakerWaits
+	}
+	if to.MaxInFlight > 0 {
+		cfg.InFlight, cfg.MostInFlight = min(c.InFlight, to.MaxInFlight), to.MaxInFlight
 	}
 	return cfg
 }

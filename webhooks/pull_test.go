@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -179,12 +180,14 @@ func TestPullingGoesOnAfterDisconnects(t *testing.T) {
 	d := p.started()
 	const orders = 150
 	want := map[string][]string{}
-	go func() {
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() {
 		for i := range orders {
 			order := fmt.Sprint("o", i)
 			p.append(order, eventstore.NoStream, placed{}, hidden{}, noted{1})
 		}
-	}()
+	})
 	for i := range orders {
 		stream := fmt.Sprint("order-o", i)
 		want[fmt.Sprint("o", i)] = []string{eventstore.EventID(stream, "test", 0).String(), eventstore.EventID(stream, "test", 2).String()}

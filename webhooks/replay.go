@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
@@ -57,21 +56,6 @@ func (r *replay) messageID(id string) string {
 // replayPrefix begins the names of runs that are replays.
 const replayPrefix = "replay_"
 
-// plan makes of an endpoint's patience that of a replay: half as busy, never
-// held up for good by one message, and with no say in how the endpoint is.
-func (r *replay) plan(cfg delivery.Config) delivery.Config {
-	if r == nil {
-		return cfg
-	}
-	cfg.InFlight, cfg.MostInFlight = half(cfg.InFlight), half(cfg.MostInFlight)
-	if cfg.Rate > 0 {
-		cfg.Rate = half(cfg.Rate)
-	}
-	if wish := int(math.Ceil(r.Rate)); wish > 0 && (cfg.Rate == 0 || wish < cfg.Rate) {
-		cfg.Rate = wish
-	}
-	cfg.Block, cfg.Health = false, delivery.HealthConfig{}
-	return cfg
-}
-
-func half(n int) int { return max(n/2, 1) }
+// rate is how many attempts a replay may begin in a second; 0 is what the
+// endpoint leaves.
+func (r *replay) rate() int { return int(math.Ceil(r.Rate)) }

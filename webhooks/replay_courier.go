@@ -3,30 +3,15 @@ package webhooks
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
 // errCompleted says that a replay has sent everything.
 var errCompleted = errors.New("the replay is complete")
-
-// traffic is what the live run of an endpoint and its replays know of each
-// other: replays take what the live run leaves.
-type traffic struct {
-	live    atomic.Int32 // attempts of the live run under way
-	replays atomic.Int32 // attempts of replays under way
-	most    atomic.Int32 // attempts the endpoint takes at once; 0 is not known
-	waiting atomic.Bool  // the live run has more to send than it may
-	gate    atomic.Int64 // before it nobody sends; Unix nanoseconds
-	charged atomic.Int32 // attempts of replays the live run has yet to count
-}
-
-// yieldFor is how long a replay waits before it looks again whether the live
-// run is done.
-const yieldFor = 10 * time.Millisecond
 
 // reader hands over pieces of the log until its context ends.
 type reader interface {
@@ -50,52 +35,25 @@ func (c *courier) completed() bool {
 		c.plan.InFlight() == 0 && c.plan.ParkedCount() == 0
 }
 
-// mayGo says whether another attempt may be made beside what the other runs of
-// the endpoint do.
-func (c *courier) mayGo(now time.Time) bool {
-	t := c.to.traffic
+// shareOf is a courier's part in what its endpoint takes.
+func (c *courier) shareOf(budget *delivery.Budget) *delivery.Share {
 	if c.to.replay == nil {
-		return true
+		return budget.Live(c.poke)
 	}
-	if t.waiting.Load() || now.UnixNano() < t.gate.Load() {
-		return false
-	}
-	most := t.most.Load()
-	if most == 0 {
-		return true
-	}
-	replays := t.replays.Load()
-	return replays == 0 && t.live.Load() < most || replays < most/2 && t.live.Load()+replays < most
+	return budget.Replay(c.to.replay.rate(), c.poke)
 }
 
-func (c *courier) went() {
-	if c.to.replay == nil {
-		c.to.traffic.live.Add(1)
-		return
-	}
-	c.to.traffic.replays.Add(1)
-	c.to.traffic.charged.Add(1)
-}
-
-func (c *courier) came() {
-	if c.to.replay == nil {
-		c.to.traffic.live.Add(-1)
-		return
-	}
-	c.to.traffic.replays.Add(-1)
-}
-
-// tell lets the other runs know what this one has to send.
-func (c *courier) tell(now time.Time) {
-	if c.to.replay == nil {
-		c.to.traffic.waiting.Store(c.plan.Backlog(now))
+// poke lets the courier look again whether it may send.
+func (c *courier) poke() {
+	select {
+	case c.turn <- struct{}{}:
+	default: // it has yet to look
 	}
 }
 
-// yielding shortens a sleep of a replay that only waits for others.
-func (c *courier) yielding(sleep time.Duration, now time.Time) time.Duration {
-	if c.to.replay != nil && !c.mayGo(now) {
-		return min(max(sleep, yieldFor), yieldFor)
+// yield lets other replays go while this one waits for something else.
+func (c *courier) yield(now time.Time) {
+	if c.to.replay != nil {
+		c.share.Pause(now)
 	}
-	return sleep
 }

@@ -12,7 +12,6 @@ import (
 
 // replays is what a supervisor knows of the replays beside the live runs.
 type replays struct {
-	traffic   map[string]*traffic // by endpoint
 	completed map[ledger.Key]bool // until the log has said so
 	notes     map[ledger.Key]note
 }
@@ -29,21 +28,14 @@ const (
 )
 
 func newReplays() replays {
-	return replays{traffic: map[string]*traffic{}, completed: map[ledger.Key]bool{}, notes: map[ledger.Key]note{}}
+	return replays{completed: map[ledger.Key]bool{}, notes: map[ledger.Key]note{}}
 }
 
-func (r *replays) trafficOf(endpointID string) *traffic {
-	if r.traffic[endpointID] == nil {
-		r.traffic[endpointID] = &traffic{}
-	}
-	return r.traffic[endpointID]
-}
-
-// forget drops what is known of runs and endpoints that are gone.
+// forget drops what is known of runs that are gone.
 func (r *replays) forget(runs []ledger.Run) {
-	keys, endpoints := map[ledger.Key]bool{}, map[string]bool{}
+	keys := map[ledger.Key]bool{}
 	for _, run := range runs {
-		keys[run.Key], endpoints[run.EndpointID] = true, true
+		keys[run.Key] = true
 	}
 	for key := range r.completed {
 		if !keys[key] {
@@ -53,11 +45,6 @@ func (r *replays) forget(runs []ledger.Run) {
 	for key := range r.notes {
 		if !keys[key] {
 			delete(r.notes, key)
-		}
-	}
-	for id := range r.traffic {
-		if !endpoints[id] {
-			delete(r.traffic, id)
 		}
 	}
 }

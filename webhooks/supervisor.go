@@ -27,6 +27,7 @@ type running struct {
 type supervisor struct {
 	d        *Dispatcher
 	couriers map[ledger.Key]*running
+	budgets  map[string]*delivery.Budget // by endpoint, while it has couriers
 	gone     chan *running
 	// unwanted are endpoints that get nothing any more, with the revision that
 	// says so: until their rows are that far, they are not served.
@@ -77,7 +78,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 	wanted := map[ledger.Key]bool{}
 	for _, run := range runs {
 		row, ok := active[run.EndpointID]
-		if wanted[run.Key] = ok; !ok {
+		if wanted[run.Key] = ok && s.mayServe(run.Key); !wanted[run.Key] {
 			continue
 		}
 		if s.replays.completed[run.Key] {
@@ -96,6 +97,39 @@ func (s *supervisor) reconcile(ctx context.Context) {
 	}
 	s.grant(ctx)
 	s.replays.forget(runs)
+}
+
+// mayServe says whether a run may be served here: a replay only where the live
+// run is, so that one process knows all that its endpoint is sent.
+func (s *supervisor) mayServe(key ledger.Key) bool {
+	if key.RunID == ledger.Live {
+		return true
+	}
+	_, live := s.couriers[ledger.Key{EndpointID: key.EndpointID, RunID: ledger.Live}]
+	return live
+}
+
+// budgetOf returns the budget of an endpoint, as it is by now.
+func (s *supervisor) budgetOf(to *target) *delivery.Budget {
+	cfg := s.d.cfg.budget(to)
+	budget := s.budgets[to.ID]
+	if budget == nil {
+		budget = delivery.NewBudget(cfg)
+		s.budgets[to.ID] = budget
+		return budget
+	}
+	budget.Change(cfg)
+	return budget
+}
+
+// forgetBudget drops the budget of an endpoint that has no courier any more.
+func (s *supervisor) forgetBudget(endpointID string) {
+	for key := range s.couriers {
+		if key.EndpointID == endpointID {
+			return
+		}
+	}
+	delete(s.budgets, endpointID)
 }
 
 // active returns the endpoints to serve by their ids.
@@ -144,7 +178,7 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot read what is parked", err)
 		return
 	}
-	to.replay, to.traffic = again, s.replays.trafficOf(row.ID)
+	to.replay, to.budget = again, s.budgetOf(to)
 	if to.audience, err = audienceOf(row); err != nil { // it was checked when it was saved
 		s.complain(ctx, "webhooks cannot read a filter, everything goes through", err)
 	}
@@ -169,6 +203,7 @@ func (s *supervisor) launch(ctx context.Context, c *courier) {
 // home receives a courier that ended.
 func (s *supervisor) home(ctx context.Context, r *running) {
 	delete(s.couriers, r.lease.Key)
+	s.forgetBudget(r.to.ID)
 	r.to.session.Close()
 	if errors.Is(r.err, errFenced) && s.deleted(ctx, r.lease.Key) {
 		return

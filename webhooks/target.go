@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/waybill-dev/waybill/webhooks/credentials"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/signing"
 )
@@ -15,7 +16,7 @@ type target struct {
 	run      ledger.Run
 	audience *audience
 	replay   *replay // nil for the live run
-	traffic  *traffic
+	budget   *delivery.Budget
 	secrets  []signing.LiveSecret // none where the endpoint wants keys only
 	keys     bool                 // sign with the tenant's keys
 	session  *credentials.Session

@@ -37,6 +37,7 @@ type distant struct {
 	mu     sync.Mutex
 	began  time.Time
 	answer func(age time.Duration, id string) reply
+	byRun  func(run string, age time.Duration) reply // if set, instead
 	calls  []call
 }
 
@@ -45,6 +46,7 @@ type call struct {
 	ID      string
 	Attempt int
 	Status  int
+	Run     string
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -52,8 +54,11 @@ func (d *distant) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	attempt, _ := strconv.Atoi(r.Header.Get("Webhook-Attempt"))
-	c := call{Age: time.Since(d.began), ID: r.Header.Get("Webhook-Id"), Attempt: attempt}
+	c := call{Age: time.Since(d.began), ID: r.Header.Get("Webhook-Id"), Attempt: attempt, Run: r.Header.Get("Webhook-Run")}
 	how := d.answer(c.Age, c.ID)
+	if d.byRun != nil {
+		how = d.byRun(c.Run, c.Age)
+	}
 	c.Status = how.status
 	d.calls = append(d.calls, c)
 	if how.err != nil {

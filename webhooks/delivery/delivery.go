@@ -75,13 +75,11 @@ type Changes struct {
 // Config is how patient and how busy a plan is.
 type Config struct {
 	Schedule Schedule
-	Breaker  BreakerConfig
 	Health   HealthConfig
-	// InFlight is how many attempts may be under way at once in the beginning,
-	// MostInFlight how many that may become while the endpoint answers well.
-	InFlight, MostInFlight int
-	// Rate is how many attempts may begin in a second; 0 is any number.
-	Rate int
+	// BudgetConfig is of no matter where there is a Share, which is of the
+	// budget of all runs of the endpoint.
+	BudgetConfig
+	Share *Share
 	// Order says what waits for an event that failed.
 	Order Order
 	// Block holds a lane whose event is exhausted until somebody decides;

@@ -33,9 +33,15 @@ func newLimit(start, most int) limit {
 // slots returns how many attempts may be under way.
 func (l *limit) slots() int { return int(l.size) }
 
-// sent notes how many attempts are under way.
-func (l *limit) sent(underWay int, now time.Time) {
-	if underWay >= l.slots() {
+// bound sets how many slots there may be at most.
+func (l *limit) bound(most int) {
+	l.most = float64(min(max(most, 1), MostInFlight))
+	l.size = min(l.size, l.most)
+}
+
+// sent notes whether all slots are in use that whoever sends may have.
+func (l *limit) sent(full bool, now time.Time) {
+	if full {
 		l.fullAt = now
 	}
 }

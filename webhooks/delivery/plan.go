@@ -11,12 +11,10 @@ import (
 // Plan is the state of one endpoint's deliveries. It is not safe for
 // concurrent use: one goroutine owns it.
 type Plan struct {
-	cfg     Config
-	breaker breaker
-	health  health
-	limit   limit
-	rate    rate
-	news    []News
+	cfg    Config
+	share  *Share
+	health health
+	news   []News
 
 	through eventstore.Position // the last event that was taken or passed by
 	window  []*entry            // taken, in order; the first is not settled
@@ -27,7 +25,6 @@ type Plan struct {
 	parked  int
 
 	inFlight int
-	gate     time.Time
 	stopped  Stopped
 	fromDue  bool // whose turn it is when both a due and a live event could go
 
@@ -81,15 +78,16 @@ const mostLimited = 3
 func NewPlan(cfg Config, through eventstore.Position, parked []Parked) *Plan {
 	p := &Plan{
 		cfg:     cfg,
-		breaker: breaker{BreakerConfig: cfg.Breaker},
+		share:   cfg.Share,
 		health:  health{HealthConfig: cfg.Health},
-		limit:   newLimit(cfg.InFlight, cfg.MostInFlight),
-		rate:    newRate(cfg.Rate),
 		through: through,
 		saved:   through,
 		lanes:   map[string]*lane{},
 		dead:    map[eventstore.Position]bool{},
 		changed: map[eventstore.Position]*Parked{},
+	}
+	if p.share == nil {
+		p.share = NewBudget(cfg.BudgetConfig).Live(func() {})
 	}
 	for _, row := range parked {
 		p.restore(row)
@@ -137,11 +135,7 @@ func (p *Plan) restore(row Parked) {
 }
 
 // Gate lets no attempt be made before a time.
-func (p *Plan) Gate(until time.Time) {
-	if until.After(p.gate) {
-		p.gate = until
-	}
-}
+func (p *Plan) Gate(until time.Time) { p.share.hold(until) }
 
 // Fail restores since when nothing succeeded.
 func (p *Plan) Fail(since time.Time) {
@@ -191,34 +185,33 @@ func (p *Plan) Take(e Event) {
 	p.queue(l)
 }
 
-// Sendable says whether Next would return an attempt.
+// Sendable says whether Next would return an attempt, unless another run of
+// the endpoint is faster.
 func (p *Plan) Sendable(now time.Time) bool {
-	if p.stopped != "" || p.inFlight >= p.limit.slots() || now.Before(p.gate) || !p.rate.allows(now) {
+	if !p.ripe(now) {
+		p.share.Pause(now)
 		return false
 	}
-	if allowed, _ := p.breaker.allow(now); !allowed {
-		return false
-	}
-	return len(p.ready) > 0 || (len(p.due) > 0 && !p.due[0].due.After(now))
+	return p.share.ask(now)
+}
+
+// ripe says that there is something to send.
+func (p *Plan) ripe(now time.Time) bool {
+	return p.stopped == "" && (len(p.ready) > 0 || (len(p.due) > 0 && !p.due[0].due.After(now)))
 }
 
 // Next returns an attempt to make now, if there is one.
 func (p *Plan) Next(now time.Time) (Job, bool) {
-	if !p.Sendable(now) {
+	if !p.ripe(now) {
 		return Job{}, false
 	}
-	_, probe := p.breaker.allow(now)
+	probe, ok := p.share.take(now)
+	if !ok {
+		return Job{}, false
+	}
 	e := p.pick(now, probe)
-	if e == nil {
-		return Job{}, false
-	}
-	if probe {
-		p.breaker.state = HalfOpen
-	}
 	e.sending, e.probe, e.sentAt = true, probe, now
 	p.inFlight++
-	p.limit.sent(p.inFlight, now)
-	p.rate.take(now)
 	return Job{Event: e.Event, Attempt: e.attempts + 1, beside: e.resent}, true
 }
 
@@ -253,7 +246,7 @@ func (p *Plan) pickDue(now time.Time) *entry {
 // nothing is taken or done until then; zero means never.
 func (p *Plan) Wake() time.Time {
 	var at time.Time
-	if p.inFlight < p.limit.slots() && p.stopped == "" && p.breaker.state != HalfOpen {
+	if p.stopped == "" {
 		at = p.nextSend()
 	}
 	if p.spillable() {
@@ -275,11 +268,11 @@ func (p *Plan) nextSend() time.Time {
 	default:
 		return at
 	}
-	at = later(later(at, p.gate), p.rate.next())
-	if p.breaker.state == Open {
-		at = later(at, p.breaker.until)
+	allowed, waits := p.share.when()
+	if waits {
+		return time.Time{}
 	}
-	return at
+	return later(at, allowed)
 }
 
 // spillable says whether the oldest event holds up others that need not wait
@@ -303,7 +296,8 @@ func (p *Plan) Spill(now time.Time) {
 // Changes returns what must be saved since the last call, and whether there is
 // anything.
 func (p *Plan) Changes() (Changes, bool) {
-	c := Changes{Through: p.Through(), Gate: p.gate, Breaker: p.breaker.state, Failing: p.health.since, News: p.news}
+	gate, state, _ := p.share.stand()
+	c := Changes{Through: p.Through(), Gate: gate, Breaker: state, Failing: p.health.since, News: p.news}
 	how := breakerAndGate{c.Breaker, c.Gate, c.Failing}
 	if c.Through == p.saved && how == p.savedHow && len(p.changed) == 0 && len(p.news) == 0 {
 		return c, false
@@ -332,8 +326,14 @@ func (p *Plan) ParkedCount() int { return p.parked }
 // InFlight returns how many attempts are under way.
 func (p *Plan) InFlight() int { return p.inFlight }
 
-// Limit returns how many attempts may be under way.
-func (p *Plan) Limit() int { return p.limit.slots() }
+// Limit returns how many attempts may be under way, of all runs.
+func (p *Plan) Limit() int {
+	_, _, slots := p.share.stand()
+	return slots
+}
 
 // Breaker returns whether the endpoint is believed to be up.
-func (p *Plan) Breaker() BreakerState { return p.breaker.state }
+func (p *Plan) Breaker() BreakerState {
+	_, state, _ := p.share.stand()
+	return state
+}

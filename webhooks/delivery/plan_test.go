@@ -13,12 +13,11 @@ var noon = time.Date(2026, 8, 21, 12, 0, 0, 0, time.UTC)
 
 func config() delivery.Config {
 	return delivery.Config{
-		Schedule:   delivery.Schedule{Waits: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute}},
-		Breaker:    delivery.DefaultBreaker(),
-		InFlight:   8,
-		Window:     32,
-		MaxParked:  10_000,
-		SpillAfter: time.Second,
+		Schedule:     delivery.Schedule{Waits: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute}},
+		BudgetConfig: delivery.BudgetConfig{Breaker: delivery.DefaultBreaker(), InFlight: 8},
+		Window:       32,
+		MaxParked:    10_000,
+		SpillAfter:   time.Second,
 	}
 }
 

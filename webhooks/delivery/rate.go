@@ -20,6 +20,14 @@ func newRate(perSecond int) rate {
 	return rate{every: every, burst: every * time.Duration(max(perSecond/10, 1)-1)}
 }
 
+// pace makes a bucket of another, without giving back what was taken.
+func (r *rate) pace(other rate) { r.every, r.burst = other.every, other.burst }
+
+// halved is a bucket of half as many tokens.
+func (r rate) halved() rate {
+	return rate{every: 2 * r.every, burst: max(r.burst-r.every, 0)}
+}
+
 // next returns when a token is there; zero is now.
 func (r *rate) next() time.Time {
 	if r.every == 0 || r.full.IsZero() {
@@ -27,8 +35,6 @@ func (r *rate) next() time.Time {
 	}
 	return r.full.Add(-r.burst)
 }
-
-func (r *rate) allows(now time.Time) bool { return !now.Before(r.next()) }
 
 func (r *rate) take(now time.Time) {
 	if r.every > 0 {

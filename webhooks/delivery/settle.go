@@ -15,9 +15,10 @@ func (p *Plan) Done(job Job, answer Answer, now time.Time) Class {
 	e.sending, l.busy = false, false
 	verdict, class := Judge(answer)
 	e.class = class
-	p.adapt(e, verdict, class, now)
+	p.share.learn(e, verdict, class, now)
+	p.adapt(verdict, class, now)
 	p.inFlight--
-	p.judgeEndpoint(e, verdict, class, now)
+	p.share.end(now)
 	switch verdict {
 	case Delivered:
 		p.delivered(l, e)
@@ -30,7 +31,7 @@ func (p *Plan) Done(job Job, answer Answer, now time.Time) Class {
 	case Limited:
 		p.limited(l, e, answer.RetryAfter, now)
 	case Retry:
-		if class.unreachable() && p.breaker.state != Closed {
+		if class.unreachable() && p.Breaker() != Closed {
 			p.again(l)
 			break
 		}
@@ -47,40 +48,16 @@ func (p *Plan) laneOf(job Job) *lane {
 	return p.lanes[p.key(job.Event)]
 }
 
-// adapt learns from an attempt how many may be under way, and how the endpoint
-// is.
-func (p *Plan) adapt(e *entry, verdict Verdict, class Class, now time.Time) {
+// adapt learns from an attempt how the endpoint is.
+func (p *Plan) adapt(verdict Verdict, class Class, now time.Time) {
 	switch {
-	case class == ClassMessage:
-		return // nothing was sent
+	case class == ClassMessage: // nothing was sent
 	case verdict == Delivered:
-		p.limit.answered(e.sentAt, now)
 		if since, recovered := p.health.succeeded(now); recovered {
 			p.news = append(p.news, News{Recovered: true, Since: since, At: now})
 		}
-		return
-	case class.congested():
-		p.limit.overloaded(e.sentAt, now)
-	}
-	p.health.failed(now)
-}
-
-// judgeEndpoint tells the breaker. A wish to wait is an answer of a receiver
-// that is up, so it counts neither way, except that it ends a probe.
-func (p *Plan) judgeEndpoint(e *entry, verdict Verdict, class Class, now time.Time) {
-	probe := e.probe
-	e.probe = false
-	ok := verdict == Delivered || verdict == Limited || verdict == Abort
-	switch {
-	case class == ClassMessage:
-		// Nothing was sent: it says nothing of the receiver, good or bad.
-		if probe {
-			p.breaker.unproved(now)
-		}
-	case probe:
-		p.breaker.probed(now, ok)
-	case verdict != Limited:
-		p.breaker.record(now, ok, class.unreachable())
+	default:
+		p.health.failed(now)
 	}
 }
 
