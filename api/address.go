@@ -11,10 +11,12 @@ type contact struct {
 	Name    string   `json:"name,omitempty" maxLength:"200" example:"A"`
 	Phone   string   `json:"phone,omitempty" maxLength:"64" example:"+44 20 7946 0000"`
 	Address *address `json:"address,omitempty"`
+
+	Language string `json:"language,omitempty" maxLength:"35" pattern:"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$" doc:"The language of mails and documents to the customer, BCP 47; en and de have texts. Missing: that of the country." example:"de-AT"`
 }
 
 func (c contact) kept() vault.Contact {
-	return vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone, Address: (*vault.Address)(c.Address)}
+	return vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone, Address: (*vault.Address)(c.Address), Language: c.Language}
 }
 
 // address is where post and parcels go. But for the country it is personal

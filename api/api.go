@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
+	"github.com/waybill-dev/waybill/handlers/effects/receipt"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -38,6 +39,7 @@ type API struct {
 	CreditNotes creditnotes.Recorder
 	Checkouts   *checkout.Service
 	Changes     *orders.Service
+	Documents   *receipt.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
 	Customers   *customers.Service
 	Drafts      *drafts.Service
@@ -90,6 +92,7 @@ func (s *server) routes() {
 	s.placeRoutes()
 	s.bulkRoutes()
 	s.orderReadRoutes()
+	s.orderDocumentRoutes()
 	s.orderEventRoutes()
 	s.orderPartRoutes()
 	s.orderLifeRoutes()

@@ -49,6 +49,8 @@ type draftCustomerBody struct {
 	Email string `json:"email" doc:"Kept encrypted, apart from the draft." maxLength:"320" example:"a@example.com"`
 	Name  string `json:"name,omitempty" doc:"Kept encrypted, apart from the draft." maxLength:"200" example:"A"`
 	Phone string `json:"phone,omitempty" doc:"Kept encrypted, apart from the draft." maxLength:"64"`
+
+	Language string `json:"language,omitempty" maxLength:"35" pattern:"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$" doc:"As in POST /v1/orders." example:"de-AT"`
 }
 
 // DraftHeaders is exported because huma looks into nothing else.
@@ -181,7 +183,7 @@ func (s *server) draftDetails(ctx context.Context, body DraftDetailsBody) (draft
 	if data.Subject, err = s.api.Vault.Current(ctx, c.Email); err != nil {
 		return details, data, err
 	}
-	data.Contact = vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone}
+	data.Contact = vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone, Language: c.Language}
 	if body.ShipTo != nil {
 		data.ShipTo, details.ShipToCountry = vault.Address(*body.ShipTo), body.ShipTo.Country
 	}

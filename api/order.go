@@ -180,6 +180,8 @@ type customerBody struct {
 	Email string `json:"email,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"320" example:"a@example.com"`
 	Name  string `json:"name,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"200" example:"A"`
 	Phone string `json:"phone,omitempty" doc:"Kept encrypted, apart from the order." maxLength:"64" example:"+44 20 7946 0000"`
+
+	Language string `json:"language,omitempty" maxLength:"35" pattern:"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$" doc:"The language of mails and documents to the customer, BCP 47; en and de have texts. Missing: that of the country." example:"de-AT"`
 }
 
 type cartLineBody struct {

@@ -111,7 +111,7 @@ func (s *server) person(ctx context.Context, place *checkouts.Place, body placeO
 		}
 		place.Cart.CustomerID = place.Subject
 		if c.Email+c.Name+c.Phone != "" {
-			place.Contact = vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone}
+			place.Contact = vault.Contact{Email: c.Email, Name: c.Name, Phone: c.Phone, Language: c.Language}
 		}
 	}
 	if body.ShipTo != nil && body.ShipTo.whole() {

@@ -47,6 +47,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
+	"github.com/waybill-dev/waybill/handlers/effects/receipt"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
@@ -227,6 +228,7 @@ func (p *platform) checkouts(a *api.API) {
 	a.Vault = must(vault.Open(p.t.Context(), filepath.Join(dir, "vault.db"), keyring))(p.t)
 	p.t.Cleanup(func() { _ = a.Vault.Close() })
 	p.vault = a.Vault
+	a.Documents = &receipt.Service{Store: p.store, Vault: a.Vault}
 	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Now: time.Now}
 	a.Checkouts = &checkouts.Service{
 		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateways: registry.New(map[string]gateways.Provider{"sandbox": client}), Contacts: a.Vault,

@@ -110,6 +110,10 @@ func ruleKinds() []kind {
 			about: "The order has no line, shipment, return, refund or capture with this id.",
 		},
 		{
+			slug: "shipment-unknown", status: http.StatusNotFound, title: "The order has no such shipment",
+			about: "The order has no shipment with this id, or had none at the revision asked for.",
+		},
+		{
 			slug: "order-on-hold", status: http.StatusConflict, title: "Order on hold",
 			about: "An order on hold is neither shipped nor captured. Release it first.",
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
+	"github.com/waybill-dev/waybill/handlers/effects/receipt"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
@@ -34,6 +35,7 @@ type commands struct {
 	gateways    *registry.Registry
 	checkout    *checkout.Service
 	customers   *customers.Service
+	documents   *receipt.Service
 	drafts      *drafts.Service
 	jobs        *jobs.Service
 	callbacks   *callback.Sender
@@ -62,6 +64,9 @@ func (a *App) startCommands(ctx context.Context) (err error) {
 		Store: a.store, Texts: a.vault, Pricer: tracing.Pricer(checkout.Prices{Products: c.catalogue}), Stock: tracing.Stock(c.stock), Now: a.now,
 	}
 	a.commands = c
+	if c.documents, err = a.newDocuments(); err != nil {
+		return err
+	}
 	a.life.run("caches", a.observe)
 	return a.startCheckout(ctx)
 }

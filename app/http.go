@@ -55,6 +55,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Checkouts:   a.commands.checkout,
 		Changes:     a.commands.changes,
 		Vault:       a.vault,
+		Documents:   a.commands.documents,
 		CreditNotes: a.commands.creditNotes,
 		Customers:   a.commands.customers,
 		Drafts:      a.commands.drafts,

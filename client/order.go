@@ -33,6 +33,8 @@ type Customer struct {
 	Email string `json:"email,omitempty"`
 	Name  string `json:"name,omitempty"`
 	Phone string `json:"phone,omitempty"`
+
+	Language string `json:"language,omitempty"` // of mails and documents, BCP 47
 }
 
 // OrderLine is one line of a cart.

@@ -45,6 +45,8 @@ type Config struct {
 	Gateways []string `name:"gateways" env:"WAYBILL_GATEWAYS" default:"sandbox" help:"Payment gateways that are on: sandbox, stripe. A payment method begins with the name of its gateway, as in stripe:pm_card_visa."`
 	Gateway  Gateway  `embed:"" prefix:"gateway-" envprefix:"WAYBILL_GATEWAY_"`
 	Stripe   Stripe   `embed:"" prefix:"stripe-" envprefix:"WAYBILL_STRIPE_"`
+
+	Shop Shop `embed:"" prefix:"shop-" envprefix:"WAYBILL_SHOP_"`
 }
 
 // Node is how the embedded node is reached when it runs alone.
@@ -168,6 +170,7 @@ func (c Config) Validate() error {
 		bad("checkout-recover-after", "%s is not longer than a request may work, %s; a checkout would be recovered under its feet", c.Checkout.RecoverAfter, budget)
 	}
 	c.validateGateways(bad)
+	c.Shop.validate(bad)
 	c.Webhooks.validateNetwork(bad)
 	for _, d := range c.durations() {
 		if d.value <= 0 {

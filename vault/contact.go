@@ -6,6 +6,8 @@ type Contact struct {
 	Name    string   `json:"name,omitempty"`
 	Phone   string   `json:"phone,omitempty"`
 	Address *Address `json:"address,omitempty"`
+	// Language is the one somebody wants to be written to in, a BCP 47 tag.
+	Language string `json:"language,omitempty"`
 }
 
 // Address is where post and parcels go, in the form that is kept.
