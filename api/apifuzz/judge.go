@@ -89,6 +89,9 @@ func (d *Document) judgeBody(o *Operation, response *Response, a *answer) *compl
 	if media == mediaLines {
 		return d.judgeLines(schema, a)
 	}
+	if media == "application/pdf" {
+		return judgePDF(a)
+	}
 	if a.value, err = jsonschema.UnmarshalJSON(bytes.NewReader(a.body)); err != nil {
 		return complain("no json", "%d is not JSON: %v: %s", a.status, err, a.body)
 	}
@@ -103,6 +106,13 @@ func (d *Document) judgeBody(o *Operation, response *Response, a *answer) *compl
 		return complain("problem "+slug, "%s does not document the problem %q with %d: %s", o.ID, slug, a.status, a.body)
 	}
 	return wrong
+}
+
+func judgePDF(a *answer) *complaint {
+	if !bytes.HasPrefix(a.body, []byte("%PDF-")) {
+		return complain("pdf", "%d is no PDF: %.20q", a.status, a.body)
+	}
+	return nil
 }
 
 // judgeLines wants each line to be as described, and what is refused to be
