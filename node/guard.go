@@ -51,7 +51,11 @@ func (g *guardFS) file(name string, f vfs.File, err error) (vfs.File, error) {
 	if err := g.check(err); err != nil {
 		return nil, err
 	}
-	return &guardFile{File: f, guard: g}, nil
+	roomy, err := newRoomyFile(f)
+	if err := g.check(err); err != nil {
+		return nil, err
+	}
+	return &guardFile{File: roomy, guard: g}, nil
 }
 
 func (g *guardFS) check(err error) error {

@@ -1,0 +1,54 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// room is how much longer a write-ahead log is made at a time: some hundreds of
+// appends.
+const room = 256 << 10
+
+var nothing [room]byte
+
+// A roomyFile is longer than what was written to it. A write within the length
+// changes nothing but data, and syncing that is one write to the disk. A write
+// that makes the file longer makes the file system keep a record of that too,
+// which is a second one, and waits for whatever else it has to record.
+//
+// What follows the last record is zeros, or what the file held before: the
+// library knows the end of its log by neither.
+type roomyFile struct {
+	vfs.File
+	written, length int64
+	narrow          bool // there is no more room
+}
+
+// newRoomyFile is for a file that is written from its beginning.
+func newRoomyFile(f vfs.File) (*roomyFile, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at a write-ahead log: %w", err)
+	}
+	return &roomyFile{File: f, length: info.Size()}, nil
+}
+
+// Write implements [vfs.File].
+func (f *roomyFile) Write(p []byte) (int, error) {
+	for f.written+int64(len(p)) > f.length && !f.narrow {
+		f.lengthen()
+	}
+	n, err := f.File.Write(p)
+	f.written += int64(n)
+	f.length = max(f.length, f.written)
+	return n, err
+}
+
+// lengthen fails without a word: whether the disk is full or broken shows in the
+// write that wants the room.
+func (f *roomyFile) lengthen() {
+	n, err := f.WriteAt(nothing[:], f.length)
+	f.length += int64(n)
+	f.narrow = err != nil
+}
