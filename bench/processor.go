@@ -21,6 +21,12 @@ func (p *Process) processorTimes() (t processorTimes, err error) {
 	return t, err
 }
 
+// Processor is the processor time that the process and this one have used so far.
+func (p *Process) Processor() (process, load time.Duration, err error) {
+	t, err := p.processorTimes()
+	return t.platform, t.load, err
+}
+
 // processorTime reads from /proc, where there is one, what a process has used
 // in user and system mode.
 func processorTime(pid string) (time.Duration, error) {

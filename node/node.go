@@ -36,7 +36,7 @@ type Config struct {
 	MinFreeBytes   uint64 // appends are refused when the disk has less; default 256 MiB
 	CacheBytes     int64  // of blocks read from the disk; default 64 MiB
 	MemTableBytes  uint64 // of writes before they are sorted into files; default 32 MiB
-	TailBytes      int64  // of the newest events kept decoded for readers; default 16 MiB
+	TailBytes      int64  // of the newest events kept decoded for readers, and as much again written for subscribers; default 16 MiB
 	WindowEvents   int    // whose ids are remembered for appends without a revision; default 100,000
 	Streams        int    // whose heads are remembered; default 200,000
 
@@ -104,7 +104,7 @@ type Node struct {
 	closing chan struct{}
 
 	end     atomic.Uint64 // where the next record will be; all below it is synced
-	changed signal        // end has grown, or the node is closed
+	changed bell          // end has grown, or the node is closed
 	queue   chan *request
 	gate    sync.RWMutex // held to read while a request is put into queue
 	shut    bool         // no more requests; guarded by gate

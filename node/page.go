@@ -19,6 +19,8 @@ type Page struct {
 	End bool
 	// Missed says that the page is not in memory and nothing was read.
 	Missed bool
+	// Shared says that other readers are given the same records.
+	Shared bool
 
 	Considered int    // records looked at
 	Last       uint64 // position of the last one of them, in a read of the log

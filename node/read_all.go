@@ -40,6 +40,7 @@ func (n *Node) ReadAll(r AllRead) (Page, error) {
 	}
 	if records, whole, ok := n.tail.from(r.From, r.window()); ok {
 		p := r.scanTail(records)
+		p.Shared = true
 		n.metrics.count("memory", &p)
 		if whole && p.Considered == len(records) {
 			p.Next, p.End = max(p.Next, end), true
@@ -188,10 +189,9 @@ func (n *Node) Wait(ctx context.Context, end uint64) error {
 		if n.end.Load() > end {
 			return nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
+		n.changed.wait(changed, ctx.Done())
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 )
@@ -21,6 +22,10 @@ type Record struct {
 	Created  int64 // 100 ns ticks since the Unix epoch, as the protocol counts
 	Data     []byte
 	Metadata []byte
+
+	// Kept is for readers who share the record, to keep what they made of it. The
+	// node does not look at it.
+	Kept atomic.Value
 
 	streamID uint64
 	flags    byte

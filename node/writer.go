@@ -105,6 +105,7 @@ func (w *writer) commit(requests []*request) {
 		w.node.budget.give(req.footprint)
 		close(req.done)
 	}
+	w.node.changed.ring() // whoever appends is not to wait for those who follow
 }
 
 func outcome(req *request) string {
@@ -202,5 +203,4 @@ func (n *Node) publish(records []*Record, end uint64) {
 	n.tail.add(records)
 	n.heads.set(nil)
 	n.end.Store(end)
-	n.changed.wake()
 }

@@ -36,7 +36,7 @@ type checkpoints struct {
 func (c *checkpoints) page(p *node.Page) error {
 	sent := 0
 	for _, m := range p.Marks {
-		if err := c.send(p.Records[sent:m.After]); err != nil {
+		if err := c.send(p.Records[sent:m.After], p.Shared); err != nil {
 			return err
 		}
 		sent = m.After
@@ -47,7 +47,7 @@ func (c *checkpoints) page(p *node.Page) error {
 	if p.Considered > 0 {
 		c.considered = p.Last
 	}
-	return c.send(p.Records[sent:])
+	return c.send(p.Records[sent:], p.Shared)
 }
 
 func (c *checkpoints) last() error {

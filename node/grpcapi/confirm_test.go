@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/waybill-dev/waybill/node"
 )
@@ -21,7 +22,7 @@ type quickReader struct {
 	grpc.ServerStream
 	ctx   context.Context //nolint:containedctx // of the call
 	write func() error
-	got   chan *eventAnswer
+	got   chan *streams.ReadResp
 }
 
 // Context implements [grpc.ServerStream].
@@ -37,8 +38,16 @@ func (r *quickReader) Send(m *streams.ReadResp) error {
 
 // SendMsg implements [grpc.ServerStream].
 func (r *quickReader) SendMsg(m any) error {
-	if e, ok := m.(*eventAnswer); ok {
-		r.got <- e
+	b, err := newCodec().Marshal(m)
+	if err != nil {
+		return err
+	}
+	var resp streams.ReadResp
+	if err := proto.Unmarshal(b.Materialize(), &resp); err != nil {
+		return err
+	}
+	if resp.GetEvent() != nil {
+		r.got <- &resp
 	}
 	return nil
 }
@@ -63,14 +72,14 @@ func TestSubscriptionFromTheEndShowsWhatIsWrittenAfterItsConfirmation(t *testing
 	if err := write(); err != nil {
 		t.Fatal(err)
 	}
-	reader := &quickReader{ctx: ctx, write: write, got: make(chan *eventAnswer, 1)}
+	reader := &quickReader{ctx: ctx, write: write, got: make(chan *streams.ReadResp, 1)}
 	s := &service{node: n, stopping: make(chan struct{}), census: &census{node: n, all: map[*subscription]string{}}}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Read(fromTheEnd("s"), reader) }()
 	select {
 	case e := <-reader.got:
-		if e.event.record.Revision != 1 {
-			t.Errorf("got revision %d, want 1", e.event.record.Revision)
+		if revision := e.GetEvent().GetEvent().GetStreamRevision(); revision != 1 {
+			t.Errorf("got revision %d, want 1", revision)
 		}
 	case <-ctx.Done():
 		t.Error("the event was not shown")

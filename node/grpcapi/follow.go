@@ -74,7 +74,7 @@ func (f *streamFollower) catchUp() error {
 		if len(page.Records) > behind {
 			f.live = false
 		}
-		if err := f.send(page.Records); err != nil {
+		if err := f.send(page.Records, false); err != nil {
 			return err
 		}
 		f.next = page.Next
@@ -136,17 +136,16 @@ func (f *streamFollower) wait() error {
 // deliver leaves out what the index has already shown. It ends with the event
 // that says that the stream is deleted for ever.
 func (f *streamFollower) deliver(records []*node.Record) error {
-	for _, r := range records {
-		if r.Revision < f.next {
-			continue
-		}
-		if err := f.send([]*node.Record{r}); err != nil {
-			return err
-		}
-		if r.Type == node.TypeTombstone {
-			return &node.StreamDeletedError{Stream: f.name}
-		}
-		f.next = r.Revision + 1
+	for len(records) > 0 && records[0].Revision < f.next {
+		records = records[1:]
 	}
+	if err := f.send(records, true); err != nil || len(records) == 0 {
+		return err
+	}
+	last := records[len(records)-1]
+	if last.Type == node.TypeTombstone {
+		return &node.StreamDeletedError{Stream: f.name}
+	}
+	f.next = last.Revision + 1
 	return nil
 }

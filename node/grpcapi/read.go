@@ -68,7 +68,7 @@ func (s *service) readStream(o *streams.ReadReq_Options, from *streams.ReadReq_O
 		if err := bounds.before(&r, &page); err != nil {
 			return err
 		}
-		if err := to.send(page.Records); err != nil {
+		if err := to.send(page.Records, false); err != nil {
 			return err
 		}
 		left -= uint64(len(page.Records))
@@ -106,7 +106,7 @@ func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Opti
 		if err != nil {
 			return err
 		}
-		if err := to.send(page.Records); err != nil {
+		if err := to.send(page.Records, false); err != nil {
 			return err
 		}
 		left -= uint64(len(page.Records))

@@ -35,8 +35,9 @@ func (s *service) sender(o *streams.ReadReq_Options, out streams.Streams_ReadSer
 }
 
 // send is called for each page, also for one without records: whoever has gone
-// is searched for no longer.
-func (s *sender) send(records []*node.Record) error {
+// is searched for no longer. Records are shared when other readers are given the
+// same.
+func (s *sender) send(records []*node.Record, shared bool) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (s *sender) send(records []*node.Record) error {
 		return err
 	}
 	for _, r := range records {
-		answer, err := s.answer(r)
+		answer, err := s.answer(r, shared)
 		if err != nil {
 			return err
 		}
@@ -57,8 +58,11 @@ func (s *sender) send(records []*node.Record) error {
 
 // answer is the event itself, or a link and what it points at, or the link
 // alone when that is gone, or is nothing for this reader.
-func (s *sender) answer(r *node.Record) (*eventAnswer, error) {
+func (s *sender) answer(r *node.Record, shared bool) (any, error) {
 	if _, _, link := r.Link(); !link || !s.resolve {
+		if shared && !s.textIDs {
+			return keptFor(r), nil
+		}
 		return newEventAnswer(r, nil, s.textIDs), nil
 	}
 	target, err := s.node.Resolve(r)

@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -91,5 +92,24 @@ func generatedRecord(r *node.Record, text bool) *streams.ReadResp_ReadEvent_Reco
 			metaType: r.Type, metaContentType: contentType(r), metaCreated: strconv.FormatInt(r.Created, 10),
 		},
 		CustomMetadata: r.Metadata, Data: r.Data,
+	}
+}
+
+func TestAKeptAnswerIsThatOfEverybody(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		r := randomRecord(rng)
+		want := newEventAnswer(r, nil, false).appendTo(nil)
+		for range 2 {
+			got, err := newCodec().Marshal(keptFor(r))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(want, got.Materialize()) {
+				t.Fatal("the kept answer is not the event's")
+			}
+			got.Free()
+		}
 	}
 }

@@ -24,6 +24,7 @@ type Appends struct {
 	P50, P99             time.Duration
 	Group                float64       // appends synced together, on average
 	Sync                 time.Duration // to write and sync a group, on average
+	Processor            Processor
 	// Raw is what the storage engine alone did, appends per second in groups of
 	// that size.
 	Raw float64
@@ -63,7 +64,11 @@ func (o *Options) appends(ctx context.Context, a *Appends) error {
 			return err
 		}
 		defer closeAll(clients)
-		if err := o.call(ctx, clients, a); err != nil {
+		a.Processor, err = processor(n, func() (int64, error) {
+			err := o.call(ctx, clients, a)
+			return a.Events, err
+		})
+		if err != nil {
 			return err
 		}
 		return a.groups(ctx, n)

@@ -13,15 +13,22 @@ func (r Report) Print(w io.Writer) error {
 	for _, a := range r.Appends {
 		fmt.Fprintf(t, "appends of %d B, %d callers on %d connections\t%.0f/s, p50 %s, p99 %s; %.1f in a group, %s to sync it\n",
 			eventBytes, a.Callers, a.Connections, a.PerSecond, ms(a.P50), ms(a.P99), a.Group, ms(a.Sync))
+		fmt.Fprintf(t, "  processor time of an append\t%s\n", a.Processor)
 		fmt.Fprintf(t, "  storage engine alone, the same groups\t%.0f/s; through the node %.0f %% of it\n", a.Raw, 100*a.PerSecond/a.Raw)
 	}
 	s := r.Subscribers
 	fmt.Fprintf(t, "%d subscribers, %d appends/s\tappend to receipt p50 %s, p95 %s, p99 %s (%d received)\n",
 		s.Subscribers, s.Rate, ms(s.P50), ms(s.P95), ms(s.P99), s.Received)
+	fmt.Fprintf(t, "  processor time of a receipt\t%s\n", s.Processor)
 	for _, s := range r.Stores {
 		s.print(t)
 	}
 	return t.Flush()
+}
+
+func (p Processor) String() string {
+	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+	return fmt.Sprintf("node %.1f µs, load with its clients %.1f µs", us(p.Node), us(p.Load))
 }
 
 func (s Store) print(w io.Writer) {

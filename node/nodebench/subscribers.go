@@ -20,6 +20,7 @@ type Subscribers struct {
 	Appended                 int
 	Received                 int64
 	P50, P95, P99            time.Duration // from before the append to the receipt
+	Processor                Processor     // of a receipt, its part of the append included
 }
 
 const (
@@ -40,7 +41,11 @@ func (o *Options) subscribers(ctx context.Context) (s Subscribers, err error) {
 		defer closeAll(clients)
 		ctx, cancel := context.WithTimeout(ctx, o.Duration+time.Minute)
 		defer cancel()
-		return o.follow(ctx, clients, &s)
+		s.Processor, err = processor(n, func() (int64, error) {
+			err := o.follow(ctx, clients, &s)
+			return s.Received, err
+		})
+		return err
 	})
 	return s, errors.Join(err, o.remove("subscribers"))
 }
