@@ -116,6 +116,7 @@ func (a *App) startRouter() error {
 		}
 		return handler.Stopped(), nil
 	}
+	a.life.run("rebuilds of read models", a.models.set.Work)
 	a.life.run("read models", func(ctx context.Context) error {
 		select {
 		case <-router.Running():

@@ -58,6 +58,13 @@ type Recorded struct {
 	once  *decoding
 }
 
+// WithData returns the event with another payload, in the schema that the
+// metadata names.
+func (r Recorded) WithData(data []byte) Recorded {
+	r.Data, r.once = data, &decoding{}
+	return r
+}
+
 // size is that of the payload.
 func (r Recorded) size() int { return len(r.Data) + len(r.RawMetadata) }
 

@@ -72,8 +72,13 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 		return err
 	}
 	defer r.unlock()
+	repairs, err := r.readRepairs(ctx) // somebody may have decided about the event
+	if err != nil {
+		return err
+	}
+	r.repairs = repairs
 	failed, failure := b, error(nil)
-	err := r.db.Tx(ctx, func(raw *sql.Tx) error {
+	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
 		tx := r.tx(raw)
 		for e, err := range r.cfg.Store.ReadStream(ctx, b.Stream, b.Revision) {
 			if err != nil {
@@ -82,7 +87,7 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 			if e.Position > r.Position() {
 				break // a page will bring it
 			}
-			if failure, err = r.applyOne(ctx, tx, e); err != nil {
+			if failure, err = r.applyRepaired(ctx, tx, e, repairs); err != nil {
 				return err
 			}
 			if failure != nil {
@@ -138,6 +143,7 @@ func (r *Runner) retries(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-r.woken:
 		}
 		if err := r.Retry(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.WarnContext(ctx, "blocked streams could not be tried again", "error", err)

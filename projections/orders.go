@@ -24,6 +24,9 @@ func (Orders) Migrations() fs.FS { return schema("orders") }
 // Prefixes implements [Projection].
 func (Orders) Prefixes() []string { return []string{order.Decider.Category + "-"} }
 
+// LateIndexes implements [LateIndexes].
+func (Orders) LateIndexes() []string { return []string{"orders", "order_lines"} }
+
 // Apply implements [Projection].
 func (Orders) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	event, err := r.Decode()

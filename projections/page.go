@@ -22,7 +22,7 @@ func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
 		return err
 	}
 	defer r.unlock()
-	events := r.unseen(page)
+	events := r.repaired(r.unseen(page))
 	if page.Through <= r.Position() && len(events) == 0 {
 		return nil
 	}

@@ -42,8 +42,10 @@ type Runner struct {
 	cfg        Config
 	db         *database.DB
 
-	writing sync.Mutex // one page or retry at a time; guards blocked
+	writing sync.Mutex // one page or retry at a time; guards blocked and repairs
 	blocked map[string]bool
+	repairs map[eventPlace]Repair
+	woken   chan struct{} // holds one token when blocked streams may be due
 	owner   ownership
 
 	mu       sync.Mutex // guards what follows
@@ -81,7 +83,7 @@ func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
 	}
 	r := &Runner{
 		projection: p, cfg: cfg, db: db,
-		blocked: map[string]bool{}, moved: make(chan struct{}),
+		blocked: map[string]bool{}, moved: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	if err := r.restore(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open read model %s: %w", p.Name(), err), db.Close())
@@ -125,6 +127,9 @@ func (r *Runner) remember(ctx context.Context) error {
 	}
 	blocked, err := r.Blocked(ctx)
 	if err != nil {
+		return err
+	}
+	if r.repairs, err = r.readRepairs(ctx); err != nil {
 		return err
 	}
 	clear(r.blocked)

@@ -17,6 +17,7 @@ type Set struct {
 	catalogue *Catalogue
 	models    []*Model
 	log       Log
+	news      chan struct{} // holds one token when there may be a rebuild to do
 }
 
 // Log is where a rebuild reads events from: [eventstore.Client].
@@ -31,7 +32,7 @@ func OpenSet(ctx context.Context, cfg Config, log Log, all ...Projection) (*Set,
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{cfg: cfg, catalogue: catalogue, log: log}
+	s := &Set{cfg: cfg, catalogue: catalogue, log: log, news: make(chan struct{}, 1)}
 	for _, p := range all {
 		m, err := openModel(ctx, s, p)
 		if err != nil {
@@ -158,4 +159,12 @@ func (m *Model) change(ctx context.Context, from *Runner, build int) error {
 	}
 	m.adopt(next)
 	return nil
+}
+
+// Versions lists the databases of a read model, the newest first.
+func (s *Set) Versions(ctx context.Context, name string) ([]Version, error) {
+	if _, err := s.Model(name); err != nil {
+		return nil, err
+	}
+	return s.catalogue.Versions(ctx, name)
 }

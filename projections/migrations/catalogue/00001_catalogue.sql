@@ -43,6 +43,7 @@ CREATE TABLE repairs (
   projection TEXT NOT NULL,
   stream     TEXT NOT NULL,
   revision   INTEGER NOT NULL,
+  number     INTEGER NOT NULL, -- from 1; of several decisions about an event the last one counts
   kind       TEXT NOT NULL, -- edit, skip
   data       TEXT NOT NULL, -- the payload of the copy, JSON; empty where it is skipped
   event_id   TEXT NOT NULL,
@@ -50,5 +51,5 @@ CREATE TABLE repairs (
   reason     TEXT NOT NULL,
   made_by    TEXT NOT NULL,
   made_at    INTEGER NOT NULL,
-  PRIMARY KEY (projection, stream, revision)
+  PRIMARY KEY (projection, stream, revision, number)
 ) WITHOUT ROWID;

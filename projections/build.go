@@ -1,0 +1,99 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+)
+
+// LateIndexes is a projection whose Apply does without the indexes of some
+// tables, other than those of keys: a rebuild makes them when all rows are
+// there, which is far less work than to keep them up to date.
+type LateIndexes interface{ LateIndexes() (tables []string) }
+
+const lateIndexes = `
+CREATE TABLE IF NOT EXISTS late_indexes (
+  name TEXT PRIMARY KEY,
+  text TEXT NOT NULL -- the statement that makes it
+)`
+
+// putIndexesOff drops indexes of a version that is empty until
+// [Runner.makeIndexes]. They are remembered beside the rows. An index that
+// keeps rows apart stays: without it an event would be applied that the live
+// version refuses.
+func (r *Runner) putIndexesOff(ctx context.Context) error {
+	late, ok := r.projection.(LateIndexes)
+	if !ok || r.Position() > 0 {
+		return nil
+	}
+	if err := r.db.Script(ctx, lateIndexes); err != nil {
+		return err
+	}
+	return r.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, table := range late.LateIndexes() {
+			indexes, err := r.db.Indexes(ctx, tx, table)
+			if err != nil {
+				return err
+			}
+			for _, index := range indexes {
+				if strings.HasPrefix(index.SQL, "CREATE UNIQUE") {
+					continue
+				}
+				if _, err := tx.ExecContext(ctx, `INSERT INTO late_indexes (name, text) VALUES (?, ?)`, index.Name, index.SQL); err != nil {
+					return err
+				}
+				if _, err := tx.ExecContext(ctx, `DROP INDEX `+index.Name); err != nil {
+					return fmt.Errorf("put index %s off: %w", index.Name, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// makeIndexes makes the indexes that were put off, each at once or not at all.
+func (r *Runner) makeIndexes(ctx context.Context) error {
+	if _, ok := r.projection.(LateIndexes); !ok {
+		return nil
+	}
+	if err := r.db.Script(ctx, lateIndexes); err != nil {
+		return err
+	}
+	rows, err := r.db.Read.QueryContext(ctx, `SELECT name, text FROM late_indexes ORDER BY name`)
+	list, err := rowsOf(rows, err, func(rows *sql.Rows) (index [2]string, err error) { return index, rows.Scan(&index[0], &index[1]) })
+	if err != nil {
+		return err
+	}
+	for _, index := range list {
+		err := r.db.Tx(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, index[1]); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `DELETE FROM late_indexes WHERE name = ?`, index[0])
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("make index %s: %w", index[0], err)
+		}
+	}
+	return nil
+}
+
+// freeze lets nobody bring a version forward until it is thawed: whoever does
+// finds, as after the end of a lease, that it is not theirs.
+func (r *Runner) freeze(ctx context.Context) (thaw func(), err error) {
+	if r.owner.lease == nil {
+		r.writing.Lock()
+		return r.writing.Unlock, nil
+	}
+	epoch, err := r.owner.lease.Seize(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if err := r.owner.lease.Release(context.WithoutCancel(ctx), epoch); err != nil {
+			r.cfg.Logger.WarnContext(ctx, "cannot give a lease back, it runs out by itself", "projection", r.Name(), "error", err)
+		}
+	}, nil
+}
