@@ -90,7 +90,7 @@ type Webhooks struct {
 	Schedule     []time.Duration `name:"schedule" env:"SCHEDULE" default:"5s,30s,2m,10m,30m,2h,5h,10h,14h,20h,24h" help:"Waits between the attempts of one delivery."`
 	BreakerWaits []time.Duration `name:"breaker-waits" env:"BREAKER_WAITS" default:"5s,30s,2m,10m" help:"Waits before an endpoint that is down is tried again; the last one repeats."`
 	InFlight     int             `name:"in-flight" env:"IN_FLIGHT" default:"8" help:"Attempts under way at once for one endpoint in the beginning, 1 to 64; it adapts to what the endpoint takes."`
-	PerHost      int             `name:"per-host" env:"PER_HOST" default:"32" help:"Attempts under way at once at one target host, whatever endpoints it has."`
+	PerHost      int             `name:"per-host" env:"PER_HOST" default:"64" help:"Attempts under way at once at one target host, whatever endpoints it has."`
 	PerProcess   int             `name:"per-process" env:"PER_PROCESS" default:"2048" help:"Attempts under way at once in all."`
 	WarnAfter    []time.Duration `name:"warn-after" env:"WARN_AFTER" default:"1h,24h,72h" help:"Times without one success after which the owner of an endpoint is told that it fails."`
 	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`

@@ -35,7 +35,7 @@ type Config struct {
 	// beginning, 1 to 64; it adapts from there. Default 8.
 	InFlight int
 	// PerHost and PerProcess are how many may be under way at one target host
-	// and in all. Default 32 and 2,048.
+	// and in all. Default 64, as at one endpoint, and 2,048.
 	PerHost, PerProcess int
 	// Warn are the times without one success after which an endpoint's owner
 	// is told that it fails. Default 1 h, 24 h and 72 h.
@@ -53,8 +53,8 @@ type Config struct {
 	// renewed three times in that time. Default 15 s.
 	Lease time.Duration
 	// SettleAfter and SettleAt say when results are saved: at most that long
-	// after the first, or when there are so many of one endpoint. Default
-	// 250 ms and 64.
+	// after the first, and in a quarter of that when nothing was saved for a
+	// while, or when there are so many of one endpoint. Default 1 s and 64.
 	SettleAfter time.Duration
 	SettleAt    int
 	// Drain is how long attempts under way may take when deliveries stop, and
@@ -78,13 +78,13 @@ func (c *Config) setDefaults() error {
 	c.UserAgent = cmp.Or(c.UserAgent, "Waybill-Webhooks/1")
 	or(&c.Timeout, 20*time.Second)
 	or(&c.InFlight, 8)
-	or(&c.PerHost, 32)
+	or(&c.PerHost, delivery.MostInFlight)
 	or(&c.PerProcess, 2048)
 	or(&c.GiveUp, delivery.DefaultHealth().GiveUp)
 	or(&c.Window, 256)
 	or(&c.MaxParked, 10_000)
 	or(&c.Lease, 15*time.Second)
-	or(&c.SettleAfter, 250*time.Millisecond)
+	or(&c.SettleAfter, time.Second)
 	or(&c.SettleAt, 64)
 	or(&c.Drain, time.Second)
 	or(&c.CheckpointEvery, time.Minute)

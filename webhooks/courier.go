@@ -317,8 +317,7 @@ func (c *courier) settleAt() time.Time {
 	case len(c.unsaved) >= c.d.cfg.SettleAt:
 		return c.first
 	case len(c.unsaved) > 0:
-		// All couriers at the same time, so that one transaction does.
-		return c.first.Truncate(c.d.cfg.SettleAfter).Add(c.d.cfg.SettleAfter)
+		return c.d.settler.due(c.first, c.d.cfg.SettleAfter)
 	case len(c.granted.done) > 0:
 		return c.granted.since
 	case c.plan.Through() != c.position || c.plan.Told():

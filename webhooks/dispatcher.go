@@ -175,7 +175,7 @@ func (d *Dispatcher) open() (err error) {
 		return err
 	}
 	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
-	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, meter: d.Meter, in: make(chan settling, mostSettled)}
+	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, meter: d.Meter, now: d.Now, in: make(chan settling, mostSettled)}
 	d.slots = newSlots(d.cfg.PerHost, d.cfg.PerProcess)
 	d.abandoned = make(chan struct{})
 	return err

@@ -22,6 +22,9 @@ type follower struct {
 	saved   time.Time
 }
 
+// idleCheckpoint is how often it is saved that nothing of endpoints came.
+const idleCheckpoint = 10 * time.Second
+
 // run returns when the context ends.
 func (f *follower) run(ctx context.Context, from eventstore.Position) {
 	for err := f.readAgain(ctx, from); err != nil && ctx.Err() == nil; err = f.readAgain(ctx, from) {
@@ -38,7 +41,7 @@ func (f *follower) run(ctx context.Context, from eventstore.Position) {
 func (f *follower) page(ctx context.Context, page eventstore.Page) {
 	now := f.d.Now()
 	first := page.Live && !f.live
-	if len(page.Events) == 0 && !first && now.Sub(f.saved) < idleSettle {
+	if len(page.Events) == 0 && !first && now.Sub(f.saved) < idleCheckpoint {
 		return // a checkpoint that is a little old only costs reading
 	}
 	f.saved, f.live = now, f.live || page.Live

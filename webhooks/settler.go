@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-dev/waybill/webhooks/ledger"
@@ -21,7 +22,24 @@ type settler struct {
 	ledger *ledger.Ledger
 	logger *slog.Logger
 	meter  Meter
+	now    func() time.Time
 	in     chan settling
+	last   atomic.Int64 // when it saved last, Unix nanoseconds
+}
+
+// due returns when something is to be saved that came first at a time: soon
+// after a time of rest, else together with what comes until a moment that is
+// the same for all, at most so much later.
+func (s *settler) due(first time.Time, most time.Duration) time.Time {
+	const soon = 4 // times sooner than most
+	at := first.Truncate(most / soon).Add(most / soon)
+	if rested := time.Unix(0, s.last.Load()).Add(most); rested.After(at) {
+		at = rested
+	}
+	if last := first.Truncate(most).Add(most); at.After(last) {
+		return last
+	}
+	return at
 }
 
 const (
@@ -34,6 +52,7 @@ func (s *settler) run(ctx context.Context) {
 	for {
 		select {
 		case first := <-s.in:
+			s.last.Store(s.now().UnixNano())
 			pause(ctx, together)
 			s.save(ctx, s.gather(first))
 		case <-ctx.Done():
