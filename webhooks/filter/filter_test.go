@@ -131,13 +131,39 @@ func TestVariablesAreDescribed(t *testing.T) {
 	}
 }
 
+// TestWhatWouldTakeLongIsRefused: each of these took between half a second and
+// three, to compile or for every message.
+func TestWhatWouldTakeLongIsRefused(t *testing.T) {
+	t.Parallel()
+	for expression, cause := range map[string]string{
+		`type.matches("` + strings.Repeat("a{1000}", 550) + `")`:                    "256 are the most",
+		`type.matches("` + strings.Repeat("a{1000}", 36) + `")`:                     "too much work",
+		`matches(type, "^((.?){999})$")`:                                            "too much work",
+		`skus.exists(s, s.matches("(` + strings.Repeat("a{0,1000}|", 20) + `)*$"))`: "too much work",
+		`skus.exists(s, type.matches(s))`:                                           "stands there as it is",
+		`type.matches("a" + "b")`:                                                   "stands there as it is",
+		`type.matches("(")`:                                                         "cannot be read",
+	} {
+		if err := filter.Check(expression); err == nil || !strings.Contains(err.Error(), cause) {
+			t.Errorf("%.60s: %v, want %q", expression, err, cause)
+		}
+	}
+	for _, expression := range []string{
+		`type.matches("^order\\.(placed|shipped)$")`, `skus.exists(s, s.matches("^MUG-[0-9]{1,20}$"))`, `!matches(number, r"^W-\d+$")`,
+	} {
+		if err := filter.Check(expression); err != nil {
+			t.Errorf("%s: %v", expression, err)
+		}
+	}
+}
+
 // FuzzCompile wants an answer or an error for whatever somebody writes, and
 // the same answer each time.
 func FuzzCompile(f *testing.F) {
 	for _, seed := range []string{
 		`channel == "web"`, `skus.exists(s, s == "MUG-1")`, `total / 0 == 1`, `[1,2,3].map(x, x * total).exists(y, y > 3)`,
 		`{"a": total}["b"] > 1`, `type.matches("(a+)+$")`, `timestamp("2026-01-01T00:00:00Z") < timestamp("x")`, "\x00", `a.b.c`, `has(channel.x)`,
-		`skus.map(s, skus.map(t, s + t)).size() > 3`, `"" in skus ? true : dyn(total)`,
+		`skus.map(s, skus.map(t, s + t)).size() > 3`, `type.matches("(.?){999}")`, `skus.exists(s, s.matches("a{1000}" + s))`, `"" in skus ? true : dyn(total)`,
 	} {
 		f.Add(seed)
 	}
