@@ -294,6 +294,41 @@ func TestAnUnknownOutcomeIsFoundOut(t *testing.T) {
 	}
 }
 
+// A round that meets a checkout somebody is working on has asked nobody: the
+// next one does not wait for the poll after.
+func TestAPollIsNotUsedUpByWorkInProgress(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	w.patient = impatient
+	p := w.process(t, &c)
+	p.offer(t, "A", 5)
+	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
+	if must(t, o, err); o.Checkout.Step != domaincheckout.Unknown {
+		t.Fatalf("step %s", o.Checkout.Step)
+	}
+	id := o.Checkout.CheckoutID
+	recovery := p.recovery(id)
+	c.advance(3 * time.Second) // the first poll is due, the second is not
+	for _, row := range []struct {
+		working bool
+		want    domaincheckout.Step
+	}{{true, domaincheckout.Unknown}, {false, domaincheckout.Completed}} {
+		done := func() {}
+		if row.working {
+			done = p.Service.Work(id)
+		}
+		if err := recovery.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		done()
+		o, err := p.Get(t.Context(), id)
+		if must(t, o, err); o.Checkout.Step != row.want {
+			t.Errorf("step %s, want %s", o.Checkout.Step, row.want)
+		}
+	}
+}
+
 func TestStockThatIsLostVoidsThePayment(t *testing.T) {
 	t.Parallel()
 	var c clock

@@ -78,7 +78,10 @@ func (r *Recovery) Round(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		_, err := r.Service.Recover(ctx, o.CheckoutID)
+		outcome, err := r.Service.Recover(ctx, o.CheckoutID)
+		if outcome.Refused == nil || !errors.Is(outcome.Refused, ErrInProgress) { // else nobody asked the gateway: it stays due
+			r.polled(o.CheckoutID, now)
+		}
 		r.note(ctx, o.CheckoutID, err)
 		return err
 	})
@@ -107,14 +110,17 @@ func (r *Recovery) due(o Open, now time.Time) bool {
 	default:
 		return now.Sub(o.LastAt) >= config.Patience
 	}
-	if now.Before(config.poll(o.LastAt, r.polls[o.CheckoutID], every)) {
-		return false
-	}
+	return !now.Before(config.poll(o.LastAt, r.polls[o.CheckoutID], every))
+}
+
+// polled notes when an outcome was asked for.
+func (r *Recovery) polled(id string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.polls == nil {
 		r.polls = map[string]time.Time{}
 	}
-	r.polls[o.CheckoutID] = now
-	return true
+	r.polls[id] = now
 }
 
 // poll returns when to ask for an outcome that was lost at a time and last
