@@ -28,9 +28,9 @@ type aggregateEventsAnswer struct {
 
 type eventRequest struct {
 	ID        string `path:"id" doc:"The webhook-id." maxLength:"200"`
-	Type      string `query:"type" required:"true" doc:"aggregate.type of the message." enum:"order,product,customer,creditnote,endpoint"`
+	Type      string `query:"type" doc:"aggregate.type of the message; missing is the first that has such an id, orders first." enum:"order,product,customer,creditnote,endpoint"`
 	Aggregate string `query:"aggregate" required:"true" doc:"aggregate.id of the message." maxLength:"200"`
-	Sequence  int    `query:"sequence" required:"true" minimum:"1" doc:"sequence of the message."`
+	Sequence  int    `query:"sequence" minimum:"1" doc:"sequence of the message; missing is whichever has the id."`
 }
 
 type eventAnswer struct {
@@ -48,7 +48,7 @@ func (s *server) messageRoutes() {
 	register(s, route{
 		id: "getEvent", method: http.MethodGet, path: "/v1/events/{id}", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Show a message whole",
-		about:   "What the href of a message leads to whose data is too large to be sent.",
+		about:   "What the href of a message leads to whose data is too large to be sent. Test messages are shown to whoever owns the endpoint.",
 		refuses: []string{webhooks.ErrNoMessage.Code},
 	}, s.event)
 	register(s, route{

@@ -111,6 +111,49 @@ func TestMessagesAreReadFromTheLog(t *testing.T) {
 	}
 }
 
+// TestEveryMessageLeadsToItself: the link that a thin message has works for
+// messages about whatever there is, and for a test message, which is nobody's
+// but its endpoint's owner's.
+func TestEveryMessageLeadsToItself(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.post("/v1/partners", `{"id": "acme", "name": "Acme", "channels": ["web"]}`).expect(201)
+	p.post("/v1/partners", `{"id": "other", "name": "Other", "channels": ["web"]}`).expect(201)
+	key := func(partner string) string {
+		return p.post("/v1/api-keys", `{"name": "k", "scopes": ["webhooks:read", "webhooks:write"], "partner_id": "`+partner+`"}`).expect(201).text("key")
+	}
+	acme, other := key("acme"), key("other")
+	h := newHook(t, nil)
+	id := p.do(request{method: "POST", path: "/v1/endpoints", key: acme, body: h.endpoint(`["order.placed", "product.registered"]`)}).expect(201).text("id")
+	p.record("o1", "web", 2000, 1)
+	p.post("/v1/products", `{"sku": "MUG-1", "title": "Mug", "prices": [{"amount": 1250, "currency": "EUR"}]}`)
+	p.do(request{method: "POST", path: "/v1/endpoints/" + id + "/test", key: acme}).expect(202)
+	for seen := false; !seen; {
+		pushed := h.next(t)
+		seen = pushed.text("type") == "endpoint.test"
+		var m struct {
+			ID, Type  string
+			Sequence  int
+			Aggregate struct{ Type, ID string }
+		}
+		if err := json.Unmarshal(pushed.body, &m); err != nil {
+			t.Fatal(err)
+		}
+		get := func(key, query string) answer {
+			return p.do(request{method: "GET", path: "/v1/events/" + m.ID + "?aggregate=" + m.Aggregate.ID + query, key: key})
+		}
+		for _, query := range []string{fmt.Sprintf("&type=%s&sequence=%d", m.Aggregate.Type, m.Sequence), ""} {
+			if got := get(acme, query).expect(200).body; seen && strings.TrimSpace(string(got)) != string(pushed.body) || !strings.Contains(string(got), m.ID) {
+				t.Errorf("%s with %q is\n%s\npushed was\n%s", m.Type, query, got, pushed.body)
+			}
+			if seen {
+				get(other, query).problem(404, "message-not-found")
+			}
+		}
+		get(acme, "&sequence=99").problem(404, "message-not-found")
+	}
+}
+
 func TestAFilterIsTriedOnHistory(t *testing.T) {
 	t.Parallel()
 	p := start(t)

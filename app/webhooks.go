@@ -61,7 +61,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 			return guard.NewClient(guard.Config{Policy: policy, TLSConfig: extra})
 		},
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
-		Random: rand.Float64, Around: meter.around(tracing.Webhook(a.now)),
+		Random: rand.Float64, Around: meter.around(tracing.Webhook(a.now, a.cfg.Webhooks.ReplayTrace == "continue")),
 		Meter: webhooks.Meter{Settled: func(n int) { meter.settled.Observe(float64(n)) }, Fenced: meter.fenced.Inc},
 	}
 	if a.hooks.messages, err = a.newMessages(catalogue); err != nil {

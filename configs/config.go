@@ -94,6 +94,7 @@ type Webhooks struct {
 	PerProcess   int             `name:"per-process" env:"PER_PROCESS" default:"2048" help:"Attempts under way at once in all."`
 	WarnAfter    []time.Duration `name:"warn-after" env:"WARN_AFTER" default:"1h,24h,72h" help:"Times without one success after which the owner of an endpoint is told that it fails."`
 	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`
+	ReplayTrace  string          `name:"replay-trace" env:"REPLAY_TRACE" default:"new" enum:"new,continue" help:"Where the spans of replayed attempts are: in a new trace that is linked to the first one, or continue that."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
 
 	MaxEndpoints        int `name:"max-endpoints" env:"MAX_ENDPOINTS" default:"1000" help:"Endpoints that the shop, or one partner, may have; 0 is any number."`

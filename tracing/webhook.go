@@ -21,15 +21,16 @@ import (
 // Webhook returns what [webhooks.Dispatcher] calls around each attempt. It
 // records a span "webhook.deliver" in the trace of the command that caused the
 // event, also when the attempt is made hours later, linked to the attempt before
-// it. An attempt of a replay is a trace of its own, linked to that one.
-func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result {
+// it. An attempt of a replay is a trace of its own, linked to that one, unless
+// replays are to continue it.
+func Webhook(now func() time.Time, continueReplays bool) func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result {
 	if !enabled() {
 		return func(ctx context.Context, _ webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
 			return attempt(ctx)
 		}
 	}
 	return func(ctx context.Context, about webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
-		ctx, place := placeOf(ctx, about)
+		ctx, place := placeOf(ctx, about, continueReplays)
 		ctx, span := tracer().Start(ctx, "webhook.deliver", append(place, trace.WithSpanKind(trace.SpanKindClient))...)
 		defer span.End()
 		if !span.IsRecording() {
@@ -43,13 +44,13 @@ func Webhook(now func() time.Time) func(context.Context, webhooks.Delivery, func
 }
 
 // placeOf says where the span of an attempt belongs.
-func placeOf(ctx context.Context, about webhooks.Delivery) (context.Context, []trace.SpanStartOption) {
+func placeOf(ctx context.Context, about webhooks.Delivery, continueReplays bool) (context.Context, []trace.SpanStartOption) {
 	stored := parse(ctx, about.Metadata.TraceParent)
 	var links []trace.Link
 	if about.Previous.Span.IsValid() {
 		links = append(links, trace.Link{SpanContext: about.Previous.Span})
 	}
-	if about.Run == ledger.Live {
+	if about.Run == ledger.Live || continueReplays {
 		return trace.ContextWithRemoteSpanContext(ctx, stored), []trace.SpanStartOption{trace.WithLinks(links...)}
 	}
 	if stored.IsValid() {

@@ -35,7 +35,7 @@ func TestAnAttemptIsASpanInTheTraceOfItsEvent(t *testing.T) {
 	_, appended := root(t)
 	var sent trace.SpanContext
 	want := webhooks.Result{Status: 204, Class: delivery.ClassOK}
-	got := tracing.Webhook(at(noon))(t.Context(), attemptOf(appended.SpanContext()), func(ctx context.Context) webhooks.Result {
+	got := tracing.Webhook(at(noon), false)(t.Context(), attemptOf(appended.SpanContext()), func(ctx context.Context) webhooks.Result {
 		sent = trace.SpanContextFromContext(ctx)
 		return want
 	})
@@ -62,7 +62,7 @@ func TestAFailedAttemptSaysWhyWithoutTheURL(t *testing.T) {
 	t.Parallel()
 	_, appended := root(t)
 	about := attemptOf(appended.SpanContext())
-	tracing.Webhook(at(noon))(t.Context(), about, func(context.Context) webhooks.Result {
+	tracing.Webhook(at(noon), false)(t.Context(), about, func(context.Context) webhooks.Result {
 		return webhooks.Result{Class: delivery.ClassConnect, Err: &url.Error{Op: "Post", URL: about.URL, Err: errors.New("connection refused")}}
 	})
 	span := only(t, appended.SpanContext().TraceID(), "webhook.deliver")
@@ -78,13 +78,27 @@ func TestAReplayedAttemptIsATraceOfItsOwnLinkedToTheFirst(t *testing.T) {
 	about := attemptOf(appended.SpanContext())
 	about.Run = "replay_1"
 	var sent trace.SpanContext
-	tracing.Webhook(at(noon))(t.Context(), about, func(ctx context.Context) webhooks.Result {
+	tracing.Webhook(at(noon), false)(t.Context(), about, func(ctx context.Context) webhooks.Result {
 		sent = trace.SpanContextFromContext(ctx)
 		return webhooks.Result{Status: 200, Class: delivery.ClassOK}
 	})
 	span := only(t, sent.TraceID(), "webhook.deliver")
 	if span.Parent.IsValid() || len(span.Links) != 1 || span.Links[0].SpanContext.SpanID() != appended.SpanContext().SpanID() {
 		t.Errorf("parent %v, links %v; want a root linked to the append", span.Parent, span.Links)
+	}
+}
+
+func TestAReplayedAttemptMayContinueTheTraceOfItsEvent(t *testing.T) {
+	t.Parallel()
+	_, appended := root(t)
+	about := attemptOf(appended.SpanContext())
+	about.Run = "replay_1"
+	tracing.Webhook(at(noon), true)(t.Context(), about, func(context.Context) webhooks.Result {
+		return webhooks.Result{Status: 200, Class: delivery.ClassOK}
+	})
+	span := only(t, appended.SpanContext().TraceID(), "webhook.deliver")
+	if span.Parent.SpanID() != appended.SpanContext().SpanID() {
+		t.Errorf("parent %v, want the append", span.Parent)
 	}
 }
 
@@ -98,7 +112,7 @@ func TestAnAttemptIsLinkedToTheOneBefore(t *testing.T) {
 			about := attemptOf(appended.SpanContext())
 			about.Run, about.Previous = run, webhooks.Previous{Class: delivery.ClassTimeout, Span: before.SpanContext()}
 			var sent trace.SpanContext
-			tracing.Webhook(at(noon))(t.Context(), about, func(ctx context.Context) webhooks.Result {
+			tracing.Webhook(at(noon), false)(t.Context(), about, func(ctx context.Context) webhooks.Result {
 				sent = trace.SpanContextFromContext(ctx)
 				return webhooks.Result{Status: 200, Class: delivery.ClassOK}
 			})
