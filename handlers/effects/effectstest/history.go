@@ -138,9 +138,10 @@ func NewHistory(tb testing.TB) (*Town, []eventstore.Recorded) {
 	units := func(first, second int) []order.Units {
 		return []order.Units{{LineID: "1", Quantity: first}, {LineID: "2", Quantity: second}}
 	}
+	item := stock.Decider.Stream(stock.ID("main", "MUG-1"))
 	w.Record("product-MUG-1", catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug, blue", Prices: []catalog.Price{{Money: eur(1000)}}, RegisteredAt: Noon()},
 		catalog.PriceChanged{SKU: "MUG-1", Price: catalog.Price{Money: eur(1100)}, ChangedAt: Noon()})
-	w.Record("stock-main-MUG-1", stock.StockItemRegistered{SKU: "MUG-1", Location: "main"}, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 10, Ref: "d1"})
+	w.Record(item, stock.StockItemRegistered{SKU: "MUG-1", Location: "main"}, stock.StockReceived{SKU: "MUG-1", Location: "main", Quantity: 10, Ref: "d1"})
 	w.Record("order-o1", Placed("o1", "100001", "ada"),
 		order.OrderShipped{OrderID: "o1", ShipmentID: "s1", Lines: units(3, 2), Carrier: "Royal Mail", Tracking: "RM 1234", ShippedAt: Noon()},
 		order.OrderRefundRequested{OrderID: "o1", RefundID: "f1", Amount: eur(1000), Reason: "broken", Lines: units(1, 0)},
@@ -169,7 +170,7 @@ func NewHistory(tb testing.TB) (*Town, []eventstore.Recorded) {
 	w.Record("checkout-k1", checkout.CheckoutPaymentUnknown{CheckoutID: "k1", PaymentID: "p-k1", At: Noon()},
 		checkout.CheckoutFailed{CheckoutID: "k1", Reason: "payment-unresolved", Message: "the payment's outcome was never known", At: Noon()})
 	w.Record("checkout-k2", checkout.CheckoutPaymentDeclined{CheckoutID: "k2", PaymentID: "p-k2", Code: "declined", RetryUntil: Noon(), At: Noon()})
-	return w, w.Events("product-MUG-1", "stock-main-MUG-1", "order-o1", "order-o2", "order-o3", "order-o4", "order-o5", "checkout-k1", "checkout-k2")
+	return w, w.Events("product-MUG-1", item, "order-o1", "order-o2", "order-o3", "order-o4", "order-o5", "checkout-k1", "checkout-k2")
 }
 
 // Residents puts the personal data of a history into a vault.
