@@ -3,6 +3,8 @@ package eventstore
 import (
 	"context"
 	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
 
 // LaneOpen reports whether appends go over a call of their own.
@@ -40,3 +42,13 @@ func (c *Client) BeforeByReading(ctx context.Context, at time.Time) (Position, e
 
 // Spots is how many places of the log the client remembers.
 func (c *Client) Spots() int { return len(c.spots.list) }
+
+// GroupInfo is what the store tells of a group; nil when there is none.
+func GroupInfo(ctx context.Context, c *Client, stream, name string) (*esdb.PersistentSubscriptionInfo, error) {
+	g := &group{GroupConfig: GroupConfig{Client: c, Name: name}, source: stream}
+	info, err := g.info(ctx)
+	if missing(err) {
+		return nil, nil
+	}
+	return info, err
+}
