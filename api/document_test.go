@@ -187,6 +187,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/endpoints/{id}/deliveries/{message_id}/skip",
 		"POST /v1/endpoints/{id}/disable",
 		"POST /v1/endpoints/{id}/enable",
+		"POST /v1/endpoints/{id}/verify",
 		"POST /v1/endpoints/{id}/filter-preview",
 		"GET /v1/endpoints/{id}/history",
 		"POST /v1/endpoints/{id}/pause",

@@ -46,6 +46,7 @@ type EndpointBody struct {
 	EndpointSettings
 	Credentials    *credentials.Summary `json:"credentials,omitempty" doc:"What may be told of what we show it."`
 	Status         string               `json:"status" enum:"active,paused,disabled"`
+	Verification   *verificationBody    `json:"verification,omitempty" doc:"Whether the receiver has shown that it wants to be called; missing where it was never asked."`
 	DisabledReason string               `json:"disabled_reason,omitempty" doc:"requested by its owner, gone: the receiver answered 410 or asked for it, or why else."`
 	Secrets        []liveSecretBody     `json:"secrets" nullable:"false" doc:"That sign, the newest first."`
 	CreatedAt      time.Time            `json:"created_at"`
@@ -59,7 +60,7 @@ type liveSecretBody struct {
 func endpointBodyOf(e webhooks.Endpoint) EndpointBody {
 	body := EndpointBody{
 		ID: e.ID, TenantID: e.TenantID, Channels: e.Channels, EndpointSettings: settingsBodyOf(e.Settings), Credentials: shownCredentials(e.Settings),
-		Status: string(e.Status), DisabledReason: e.DisabledReason, CreatedAt: e.CreatedAt,
+		Status: string(e.Status), Verification: verificationBodyOf(e.Verification), DisabledReason: e.DisabledReason, CreatedAt: e.CreatedAt,
 	}
 	body.Secrets = each(e.Secrets, func(secret webhooks.LiveSecret) liveSecretBody {
 		return liveSecretBody{Version: secret.Version, NotAfter: timeOrNil(secret.NotAfter)}
@@ -87,7 +88,7 @@ func (s *server) endpointRoutes() {
 	missing := []string{endpoint.ErrNotFound.Code}
 	register(s, route{
 		id: "createEndpoint", method: http.MethodPost, path: "/v1/endpoints", tag: "webhooks", scopes: write, status: http.StatusCreated,
-		summary: "Create a webhook endpoint", about: "What happens from now on is sent to it, signed with the secret of the answer. It belongs to the partner whose key asks.",
+		summary: "Create a webhook endpoint", about: "What happens from now on is sent to it, signed with the secret of the answer. It belongs to the partner whose key asks. Where verification says pending, the receiver has to answer endpoint.ping first.",
 		refuses: []string{
 			endpoint.ErrInvalid.Code, endpoint.ErrExists.Code, endpoint.ErrDeleted.Code, kindKeyInvalid,
 			webhooks.ErrTooManyEndpoints.Code, webhooks.ErrTooManyAtHost.Code, webhooks.ErrTooOften.Code,

@@ -77,7 +77,8 @@ func (s *server) endpointChangeRoutes(write []apikey.Scope) {
 		}
 	}
 	patch := change("patchEndpoint", http.MethodPatch, "", "Change the settings of a webhook endpoint",
-		"A JSON merge patch: members that are missing stay, null is what is usual. If-Match is required.", http.StatusOK, endpoint.ErrInvalid.Code, kindPrecondition)
+		"A JSON merge patch: members that are missing stay, null is what is usual. If-Match is required.", http.StatusOK, endpoint.ErrInvalid.Code, kindPrecondition,
+		webhooks.ErrTooManyAtHost.Code, webhooks.ErrTooOften.Code)
 	patch.example = map[string]any{"rate_per_second": 50, "filter": nil}
 	register(s, patch, s.patchEndpoint)
 	register(s, change("deleteEndpoint", http.MethodDelete, "", "Delete a webhook endpoint",
@@ -92,6 +93,7 @@ func (s *server) endpointChangeRoutes(write []apikey.Scope) {
 		"Nothing is sent until it is enabled, and nothing is lost.", http.StatusOK), s.disableEndpoint)
 	register(s, change("enableEndpoint", http.MethodPost, "/enable", "Enable a webhook endpoint",
 		"Deliveries of a disabled endpoint go on where they stopped.", http.StatusOK, endpoint.ErrPaused.Code), s.enableEndpoint)
+	s.verificationRoutes(change)
 	rotate := change("rotateEndpointSecret", http.MethodPost, "/rotate-secret", "Replace the secret of a webhook endpoint",
 		"Messages are signed with both secrets until the old one ends: v1,<new> v1,<old>. At most five sign at once.", http.StatusOK,
 		endpoint.ErrOverlap.Code, endpoint.ErrTooManySecrets.Code)
@@ -99,7 +101,7 @@ func (s *server) endpointChangeRoutes(write []apikey.Scope) {
 	register(s, rotate, s.rotateSecret)
 	register(s, change("testEndpoint", http.MethodPost, "/test", "Send a test message",
 		"A signed message of type endpoint.test goes to this endpoint only.", http.StatusAccepted,
-		endpoint.ErrDisabled.Code, endpoint.ErrPaused.Code, webhooks.ErrTooOften.Code), s.testEndpoint)
+		endpoint.ErrDisabled.Code, endpoint.ErrPaused.Code, endpoint.ErrUnverified.Code, webhooks.ErrTooOften.Code), s.testEndpoint)
 }
 
 // endpointWish is what requests to change an endpoint have in common.

@@ -53,6 +53,7 @@ var routesOfEndpoints = []struct{ method, path, body string }{
 	{"POST", "/resume", `{"from": "now"}`},
 	{"POST", "/disable", ""},
 	{"POST", "/enable", ""},
+	{"POST", "/verify", ""},
 	{"POST", "/rotate-secret", ""},
 	{"POST", "/test", ""},
 	{"DELETE", "", ""},
@@ -347,8 +348,13 @@ func TestEndpointsAreBounded(t *testing.T) {
 		p.post("/v1/endpoints", `{"url": "https://PARTNER.example/other", "event_types": ["*"]}`).expect(201)
 		count(2)
 		p.post("/v1/endpoints", quiet).problem(409, "too-many-endpoints-at-host")
-		p.post("/v1/endpoints", `{"url": "https://b.example", "event_types": ["*"]}`).expect(201)
+		elsewhere := p.post("/v1/endpoints", `{"url": "https://b.example", "event_types": ["*"]}`).expect(201).text("id")
 		count(3)
+		move := request{method: http.MethodPatch, path: "/v1/endpoints/" + elsewhere, header: map[string]string{"If-Match": "*"}}
+		move.body = `{"url": "https://partner.example/third"}`
+		p.do(move).problem(409, "too-many-endpoints-at-host")
+		move.body = `{"url": "https://b.example/third"}`
+		p.do(move).expect(200)
 		p.post("/v1/endpoints", `{"url": "https://c.example", "event_types": ["*"]}`).problem(409, "too-many-endpoints")
 	})
 	t.Run("per minute", func(t *testing.T) {
@@ -364,5 +370,8 @@ func TestEndpointsAreBounded(t *testing.T) {
 		p.do(test).expect(202)
 		p.do(test).expect(202)
 		p.post("/v1/endpoints/"+id+"/test", "").problem(429, "too-many-requests")
+		p.do(request{
+			method: http.MethodPatch, path: "/v1/endpoints/" + id, body: `{"url": "https://partner.example/again"}`, header: map[string]string{"If-Match": "*"},
+		}).problem(429, "too-many-requests")
 	})
 }

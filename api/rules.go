@@ -302,6 +302,10 @@ func ruleKinds() []kind {
 			about: "The endpoint is paused by its owner and takes no messages. Resume it first.",
 		},
 		{
+			slug: "endpoint-unverified", status: http.StatusConflict, title: "Endpoint not verified",
+			about: "The endpoint gets nothing until it has taken endpoint.ping and refused one with a wrong signature. verification of GET /v1/endpoints/{id} says how it stands, POST /v1/endpoints/{id}/verify asks it again.",
+		},
+		{
 			slug: "endpoint-active", status: http.StatusConflict, title: "Endpoint at work",
 			about: "Deliveries are going on, and cannot be told to go on elsewhere. Pause the endpoint first.",
 		},

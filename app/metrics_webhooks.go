@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
@@ -19,6 +20,7 @@ import (
 // endpoint: there may be thousands. The trace of an attempt is its exemplar.
 type webhookMeter struct {
 	attempts, duplicates        *prometheus.CounterVec
+	verifications               *prometheus.CounterVec
 	blocked, fenced             prometheus.Counter
 	duration, endToEnd, settled prometheus.Histogram
 	now                         func() time.Time
@@ -34,6 +36,9 @@ func newWebhookMeter(now func() time.Time) *webhookMeter {
 		duplicates: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "webhook_duplicates_total", Help: "Messages that a receiver took and may have taken before, with the same id: after an attempt that was not answered, or by a replay.",
 		}, []string{"cause"}),
+		verifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "webhook_verifications_total", Help: "Pings by which endpoints had to show that they want to be called, by what came of them: verified, expired, given_up.",
+		}, []string{"result"}),
 		blocked:  prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_blocked_dial_total", Help: "Attempts that led to an address, a port or a URL that is not allowed."}),
 		fenced:   prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_fenced_total", Help: "Cursors that were lost to another process while they were served."}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "webhook_attempt_duration_seconds", Help: "How long an attempt took.", Buckets: seconds}),
@@ -47,7 +52,7 @@ func newWebhookMeter(now func() time.Time) *webhookMeter {
 
 func (m *webhookMeter) register(with prometheus.Registerer) error {
 	var errs []error
-	for _, collector := range []prometheus.Collector{m.attempts, m.duplicates, m.blocked, m.fenced, m.duration, m.endToEnd, m.settled} {
+	for _, collector := range []prometheus.Collector{m.attempts, m.duplicates, m.verifications, m.blocked, m.fenced, m.duration, m.endToEnd, m.settled} {
 		errs = append(errs, with.Register(collector))
 	}
 	return errors.Join(errs...)
@@ -68,7 +73,7 @@ func (m *webhookMeter) around(outer func(context.Context, webhooks.Delivery, fun
 func (m *webhookMeter) count(ctx context.Context, about webhooks.Delivery, result webhooks.Result) {
 	m.attempts.WithLabelValues(string(result.Class)).Inc()
 	observe(ctx, m.duration, result.Took)
-	replay := about.Run != ledger.Live
+	replay := about.Run != ledger.Live && !webhooks.IsPing(about.Run)
 	switch {
 	case result.Class == delivery.ClassBlocked:
 		m.blocked.Inc()
@@ -77,9 +82,14 @@ func (m *webhookMeter) count(ctx context.Context, about webhooks.Delivery, resul
 	case result.Class == delivery.ClassOK && about.Previous.Unanswered():
 		m.duplicates.WithLabelValues("unanswered").Inc()
 	}
-	if result.Class == delivery.ClassOK && !replay {
+	if result.Class == delivery.ClassOK && about.Run == ledger.Live {
 		observe(ctx, m.endToEnd, m.now().Sub(about.Recorded))
 	}
+}
+
+// verify counts what came of a ping: why it failed, if it did.
+func (m *webhookMeter) verify(failed string) {
+	m.verifications.WithLabelValues(cmp.Or(failed, "verified")).Inc()
 }
 
 // observe adds the trace as an exemplar where it is sampled.
@@ -98,6 +108,7 @@ type webhookGauges struct {
 	dispatcher                              *webhooks.Dispatcher
 	now                                     func() time.Time
 	lagEvents, lagSeconds, parked, breakers *prometheus.Desc
+	unverified                              *prometheus.Desc
 }
 
 // mostLagging is how many endpoints are named: those furthest behind.
@@ -109,13 +120,14 @@ func newWebhookGauges(d *webhooks.Dispatcher, now func() time.Time) *webhookGaug
 		lagEvents:  prometheus.NewDesc("webhook_endpoint_lag_events", "Public events after an endpoint's cursor, wanted or not, as far as they are in memory; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		lagSeconds: prometheus.NewDesc("webhook_endpoint_lag_seconds", "Age of the first public event after an endpoint's cursor, as far as it is in memory; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		parked:     prometheus.NewDesc("webhook_parked", "Messages that are parked: waiting for another attempt, behind one that does, or dead.", []string{"state"}, nil),
+		unverified: prometheus.NewDesc("webhook_endpoints_unverified", "Endpoints that get nothing because they have yet to show that they want to be called, by what became of the last ping.", []string{"status"}, nil),
 		breakers:   prometheus.NewDesc("webhook_breaker_state", "Endpoints by what they are believed to be: closed is up.", []string{"state"}, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (g *webhookGauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{g.lagEvents, g.lagSeconds, g.parked, g.breakers} {
+	for _, desc := range []*prometheus.Desc{g.lagEvents, g.lagSeconds, g.parked, g.breakers, g.unverified} {
 		descs <- desc
 	}
 }
@@ -150,6 +162,24 @@ func (g *webhookGauges) Collect(metrics chan<- prometheus.Metric) {
 		gauge(g.lagSeconds, age.Seconds(), lag.EndpointID)
 	}
 	g.collectParked(ctx, metrics, gauge)
+	g.collectUnverified(ctx, metrics, gauge)
+}
+
+func (g *webhookGauges) collectUnverified(ctx context.Context, metrics chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, string)) {
+	list, err := g.dispatcher.Endpoints.List(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(g.unverified, err)
+		return
+	}
+	counts := map[endpoint.VerificationStatus]int{endpoint.VerificationPending: 0, endpoint.VerificationFailed: 0}
+	for _, e := range list {
+		if g.dispatcher.Endpoints.Verify.Of(e.TenantID) && e.Verification.Unverified() {
+			counts[e.Verification.Status]++
+		}
+	}
+	for status, count := range counts {
+		gauge(g.unverified, float64(count), string(status))
+	}
 }
 
 func (g *webhookGauges) collectParked(ctx context.Context, metrics chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, string)) {

@@ -29,3 +29,15 @@ func (a *App) webhookBounds() webhooks.Bounds {
 		Creates: cfg.CreatesPerMinute, Tests: cfg.TestsPerMinute, Resends: cfg.ResendsPerMinute,
 	}
 }
+
+// webhookVerify says whose endpoints have to show that they want to be called.
+// In development, where receivers are one's own, nobody's.
+func (a *App) webhookVerify() webhooks.Verify {
+	switch cfg := a.cfg.Webhooks; {
+	case cfg.Verify == "all":
+		return webhooks.VerifyEverybody
+	case cfg.Verify == "partners", cfg.Verify == "" && !cfg.AllowPrivate:
+		return webhooks.VerifyPartners
+	}
+	return webhooks.VerifyNobody
+}

@@ -46,7 +46,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	catalogue := message.NewCatalogue(message.Kinds())
 	a.hooks = &hooks{endpoints: &webhooks.Endpoints{
 		Store: a.store, Ledger: book, Sealer: vault.Envelope{Keyring: a.keys}, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
-		MarkKey: a.keys.Derive("webhook credentials"), Bounds: a.webhookBounds(),
+		MarkKey: a.keys.Derive("webhook credentials"), Bounds: a.webhookBounds(), Verify: a.webhookVerify(),
 	}, keys: &signingkey.Keys{Store: a.client, Sealer: vault.Envelope{Keyring: a.keys}, Random: randomReader{}, Now: a.now}}
 	meter := newWebhookMeter(a.now)
 	a.hooks.meter = meter
@@ -62,7 +62,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 		},
 		Config: a.webhooksConfig(), Logger: a.logger, Now: a.now,
 		Random: rand.Float64, Around: meter.around(tracing.Webhook(a.now, a.cfg.Webhooks.ReplayTrace == "continue")),
-		Meter: webhooks.Meter{Settled: func(n int) { meter.settled.Observe(float64(n)) }, Fenced: meter.fenced.Inc},
+		Meter: webhooks.Meter{Settled: func(n int) { meter.settled.Observe(float64(n)) }, Fenced: meter.fenced.Inc, Verified: meter.verify},
 	}
 	if a.hooks.messages, err = a.newMessages(catalogue); err != nil {
 		return err

@@ -53,10 +53,21 @@ type Endpoint struct {
 	EndpointSettings
 	Status         string         `json:"status"`
 	DisabledReason string         `json:"disabled_reason,omitempty"`
-	Credentials    map[string]any `json:"credentials,omitempty"` // what may be told of them
+	Verification   *Verification  `json:"verification,omitempty"` // nil where it was never asked
+	Credentials    map[string]any `json:"credentials,omitempty"`  // what may be told of them
 	CreatedAt      time.Time      `json:"created_at"`
 	Secret         string         `json:"secret,omitempty"`
 	ETag           string         `json:"-"`
+}
+
+// Verification is whether a receiver has shown that it wants to be called.
+type Verification struct {
+	Status      string    `json:"status"`           // pending, verified or failed
+	Reason      string    `json:"reason,omitempty"` // why it failed
+	Run         string    `json:"run"`              // of the ping
+	RequestedAt time.Time `json:"requested_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
 }
 
 // EndpointChange is how an endpoint is changed: on what it was, and under which
@@ -113,6 +124,11 @@ func (c *Client) ResumeEndpoint(ctx context.Context, id, from string, change End
 // EnableEndpoint lets deliveries of a disabled endpoint go on.
 func (c *Client) EnableEndpoint(ctx context.Context, id string, change EndpointChange) (Endpoint, error) {
 	return c.endpoint(ctx, http.MethodPost, id, "/enable", change, nil)
+}
+
+// VerifyEndpoint asks a receiver to show that it wants to be called.
+func (c *Client) VerifyEndpoint(ctx context.Context, id string, change EndpointChange) (Endpoint, error) {
+	return c.endpoint(ctx, http.MethodPost, id, "/verify", change, nil)
 }
 
 // DisableEndpoint stops deliveries until they are enabled.

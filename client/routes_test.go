@@ -161,6 +161,7 @@ func webhookCalls() map[string]call {
 		"pauseEndpoint":        func(ctx context.Context, c *client.Client) error { return only(c.PauseEndpoint(ctx, "i", how)) },
 		"resumeEndpoint":       func(ctx context.Context, c *client.Client) error { return only(c.ResumeEndpoint(ctx, "i", "now", how)) },
 		"enableEndpoint":       func(ctx context.Context, c *client.Client) error { return only(c.EnableEndpoint(ctx, "i", how)) },
+		"verifyEndpoint":       func(ctx context.Context, c *client.Client) error { return only(c.VerifyEndpoint(ctx, "i", how)) },
 		"disableEndpoint":      func(ctx context.Context, c *client.Client) error { return only(c.DisableEndpoint(ctx, "i", how)) },
 		"rotateEndpointSecret": func(ctx context.Context, c *client.Client) error { return only(c.RotateSecret(ctx, "i", 0, "k")) },
 		"testEndpoint":         func(ctx context.Context, c *client.Client) error { return only(c.TestEndpoint(ctx, "i", "k")) },

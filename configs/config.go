@@ -97,6 +97,8 @@ type Webhooks struct {
 	ReplayTrace  string          `name:"replay-trace" env:"REPLAY_TRACE" default:"new" enum:"new,continue" help:"Where the spans of replayed attempts are: in a new trace that is linked to the first one, or continue that."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
 
+	Verify string `name:"verify" env:"VERIFY" default:"" enum:",none,partners,all" help:"Whose endpoints get nothing but endpoint.ping until they have shown that they verify signatures: none, partners or all; empty is partners, and none where private addresses are allowed."`
+
 	MaxEndpoints        int `name:"max-endpoints" env:"MAX_ENDPOINTS" default:"1000" help:"Endpoints that the shop, or one partner, may have; 0 is any number."`
 	MaxEndpointsPerHost int `name:"max-endpoints-per-host" env:"MAX_ENDPOINTS_PER_HOST" default:"250" help:"Of these, endpoints at one target host; 0 is any number."`
 	CreatesPerMinute    int `name:"creates-per-minute" env:"CREATES_PER_MINUTE" default:"600" help:"Endpoints that the shop, or one partner, may create in a minute; 0 is any number."`

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
 // Bounds keep tenants from making a weapon of the dispatcher. The zero value
@@ -37,27 +38,49 @@ func (s *Endpoints) mayCreate(ctx context.Context, n NewEndpoint) error {
 	return s.limits.take(s.Bounds.Creates, "creates "+n.TenantID, s.Now())
 }
 
+// mayMove keeps a URL that is changed within the bounds of a new one's: the
+// host, and how often.
+func (s *Endpoints) mayMove(ctx context.Context, state endpoint.State, url string) error {
+	if url == state.URL {
+		return nil
+	}
+	if s.Bounds.PerHost > 0 && hostOf(url) != hostOf(state.URL) {
+		_, here, err := s.count(ctx, state.TenantID, hostOf(url))
+		if err != nil {
+			return err
+		}
+		if here >= s.Bounds.PerHost {
+			return ErrTooManyAtHost.With("most", s.Bounds.PerHost)
+		}
+	}
+	return s.limits.take(s.Bounds.Creates, "creates "+state.TenantID, s.Now())
+}
+
 func (s *Endpoints) room(ctx context.Context, n NewEndpoint) error {
-	rows, err := s.Ledger.Endpoints(ctx)
-	if err != nil {
-		return err
-	}
-	endpoints, here, host := 0, 0, hostOf(n.URL)
-	for _, row := range rows {
-		if row.TenantID != n.TenantID {
-			continue
-		}
-		if endpoints++; hostOf(row.URL) == host {
-			here++
-		}
-	}
+	endpoints, here, err := s.count(ctx, n.TenantID, hostOf(n.URL))
 	switch {
+	case err != nil:
+		return err
 	case s.Bounds.PerTenant > 0 && endpoints >= s.Bounds.PerTenant:
 		return ErrTooManyEndpoints.With("most", s.Bounds.PerTenant)
 	case s.Bounds.PerHost > 0 && here >= s.Bounds.PerHost:
 		return ErrTooManyAtHost.With("most", s.Bounds.PerHost)
 	}
 	return nil
+}
+
+// count returns how many endpoints a tenant has, and how many of them at a host.
+func (s *Endpoints) count(ctx context.Context, tenantID, host string) (endpoints, here int, err error) {
+	rows, err := s.Ledger.Endpoints(ctx)
+	for _, row := range rows {
+		if row.TenantID != tenantID {
+			continue
+		}
+		if endpoints++; hostOf(row.URL) == host {
+			here++
+		}
+	}
+	return endpoints, here, err
 }
 
 // limits counts what was asked for in the last minute, in this process.

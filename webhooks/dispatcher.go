@@ -41,6 +41,8 @@ type Feed interface {
 type Meter struct {
 	Settled func(attempts int) // a transaction saved so many
 	Fenced  func()             // a cursor went to another owner while it was served
+	// Verified is told of each ping that ended, with the reason if it failed.
+	Verified func(reason string)
 }
 
 // SigningKeys are the keys of each partner; [signingkey.Keys] is one.

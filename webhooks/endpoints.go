@@ -23,6 +23,7 @@ type Endpoints struct {
 	Catalogue *message.Catalogue
 	Policy    address.Policy
 	Bounds    Bounds
+	Verify    Verify    // whose endpoints get a ping before anything else
 	Random    io.Reader // of secrets
 	MarkKey   []byte    // tells credentials apart; any secret bytes, the same for ever
 	Now       func() time.Time
@@ -38,6 +39,7 @@ type Endpoint struct {
 	endpoint.Settings
 	Status         endpoint.Status
 	DisabledReason string
+	Verification   endpoint.Verification
 	Secrets        []LiveSecret // that sign, the newest first
 	CreatedAt      time.Time
 	Revision       eventstore.Revision
@@ -86,7 +88,7 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	}
 	create := endpoint.Create{
 		EndpointID: n.ID, TenantID: n.TenantID, Channels: n.Channels, Settings: settings,
-		SealedSecret: sealed, SecretVersion: secretVersion, At: s.Now(), Limits: limits,
+		SealedSecret: sealed, SecretVersion: secretVersion, Ping: s.ping(n.TenantID), At: s.Now(), Limits: limits,
 	}
 	done, err := s.change(ctx, Request{ID: n.ID, Meta: meta}, func(state endpoint.State) (endpoint.Command, error) {
 		if state.Status != "" {
@@ -145,7 +147,7 @@ func (s *Endpoints) List(ctx context.Context) ([]Endpoint, error) {
 	for _, row := range rows {
 		list = append(list, Endpoint{
 			ID: row.ID, TenantID: row.TenantID, Channels: row.Channels, Settings: row.Settings, Status: row.State,
-			DisabledReason: row.DisabledReason, Secrets: s.live(row.Secrets), CreatedAt: row.CreatedAt, Revision: row.Revision,
+			DisabledReason: row.DisabledReason, Verification: row.Verification, Secrets: s.live(row.Secrets), CreatedAt: row.CreatedAt, Revision: row.Revision,
 		})
 	}
 	return list, nil
@@ -177,7 +179,7 @@ func (s *Endpoints) Test(ctx context.Context, id string, meta eventstore.Metadat
 func (s *Endpoints) view(e endpoint.State, at eventstore.Revision) Endpoint {
 	return Endpoint{
 		ID: e.ID, TenantID: e.TenantID, Channels: e.Channels, Settings: e.Settings, Status: e.Status,
-		DisabledReason: e.DisabledReason, Secrets: s.live(e.Secrets), CreatedAt: e.Created.CreatedAt, Revision: at,
+		DisabledReason: e.DisabledReason, Verification: e.Verification, Secrets: s.live(e.Secrets), CreatedAt: e.Created.CreatedAt, Revision: at,
 	}
 }
 

@@ -78,6 +78,18 @@ func (f *follower) apply(ctx context.Context, page eventstore.Page) error {
 			continue
 		case isReplay(r.Type):
 			changesOf = f.replay
+		case isVerification(r.Type):
+			run, err := f.verification(ctx, r)
+			if ctx.Err() != nil || errors.Is(err, eventstore.ErrUnavailable) {
+				return err
+			}
+			if err == nil {
+				changes = append(changes, run)
+			} // else the endpoint cannot be read either, and its row says so
+			if slices.Contains(seen, r.Stream) {
+				continue
+			}
+			seen = append(seen, r.Stream)
 		case isWish(r.Type):
 			changesOf = wishOf
 		case slices.Contains(seen, r.Stream):
@@ -153,7 +165,7 @@ func (f *follower) change(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 		Known: known,
 		Endpoint: &ledger.Endpoint{
 			ID: s.ID, TenantID: s.TenantID, Channels: s.Channels, State: s.Status, DisabledReason: s.DisabledReason,
-			Settings: s.Settings, Secrets: s.Secrets, Failing: s.Operation.FailingSince, CreatedAt: s.Created.CreatedAt, Revision: revision,
+			Settings: s.Settings, Secrets: s.Secrets, Verification: s.Verification, Failing: s.Operation.FailingSince, CreatedAt: s.Created.CreatedAt, Revision: revision,
 		},
 		Position: r.Position, Seeks: s.Seeks, Seek: eventstore.Position(s.Seek), Starts: s.Operation.Starts,
 	}, nil

@@ -23,7 +23,10 @@ func (s *Endpoints) Change(
 			return nil, err
 		}
 		settings, limits, err := s.prove(settings, state.TenantID, r.ID, c)
-		return endpoint.Change{Settings: settings, At: s.Now(), Limits: limits}, err
+		if err == nil {
+			err = s.mayMove(ctx, state, settings.URL)
+		}
+		return endpoint.Change{Settings: settings, Ping: s.ping(state.TenantID), At: s.Now(), Limits: limits}, err
 	}))
 }
 
@@ -59,7 +62,7 @@ func (s *Endpoints) DeleteOwn(ctx context.Context, r Request) error {
 // message's id. The command's id names the test.
 func (s *Endpoints) TestOwn(ctx context.Context, r Request) (string, error) {
 	_, err := s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
-		test := endpoint.Test{TestID: r.Meta.CommandID, At: s.Now()}
+		test := endpoint.Test{TestID: r.Meta.CommandID, Verified: s.Verify.Of(state.TenantID), At: s.Now()}
 		if state.LastTest == test.TestID || !state.Exists() {
 			return test, nil // a repeat uses up nothing
 		}

@@ -22,7 +22,7 @@ func (c *Config) plan(to *target, random func() float64) delivery.Config {
 		MaxParked:    c.MaxParked,
 		SpillAfter:   spillAfter,
 	}
-	if waits := to.Schedule(); len(waits) > 0 {
+	if waits := to.Schedule(); len(waits) > 0 && !IsPing(to.run.RunID) {
 		cfg.Schedule.Waits = waits
 	}
 	if to.run.RunID == ledger.Live { // how an endpoint is shows in what goes on now

@@ -38,28 +38,32 @@ type (
 	}
 	noted  struct{ Number int }
 	hidden struct{}
+	shared struct{} // of no sales channel
 )
 
 func (placed) EventName() string { return "OrderPlaced" }
 func (noted) EventName() string  { return "OrderNoted" }
 func (hidden) EventName() string { return "OrderHidden" }
+func (shared) EventName() string { return "OrderShared" }
 
 func catalogue() *message.Catalogue {
 	same := func(e domain.Event) (any, error) { return e, nil }
 	return message.NewCatalogue(append([]message.Kind{
 		{Stored: "OrderPlaced", Public: "order.placed", Version: 1, Aggregate: "order", Data: same},
 		{Stored: "OrderNoted", Public: "order.noted", Version: 1, Aggregate: "order", Data: same},
-	}, testKind()))
+		{Stored: "OrderShared", Public: "order.shared", Version: 1, Aggregate: "order", Data: same, Shared: true},
+	}, kindOf(endpoint.Tested{}), kindOf(endpoint.VerificationAsked{})))
 }
 
-func testKind() message.Kind {
-	kind, _ := message.NewCatalogue(message.Kinds()).Kind(endpoint.Tested{}.EventName())
+// kindOf is the real kind of an event.
+func kindOf(e domain.Event) message.Kind {
+	kind, _ := message.NewCatalogue(message.Kinds()).Kind(e.EventName())
 	return kind
 }
 
 func codec(tb testing.TB) *eventstore.Codec {
 	tb.Helper()
-	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes())...)...)
+	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}, shared{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes())...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -79,6 +83,8 @@ type platform struct {
 	keys      *vault.Keyring
 	around    func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
 	random    func() float64
+	verify    webhooks.Verify
+	ahead     atomic.Int64  // of the clock on the wall, in nanoseconds
 	client    *resty.Client // nil is one of package guard
 	starts    atomic.Int64
 }
@@ -141,6 +147,8 @@ func (p *platform) database() *database.DB {
 	return db
 }
 
+func (p *platform) now() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) }
+
 // process is a running dispatcher.
 type process struct {
 	*webhooks.Dispatcher
@@ -163,7 +171,7 @@ func (p *platform) start() *process {
 	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
-		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: time.Now, Random: p.random,
+		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: p.now, Random: p.random,
 		Around: p.around,
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
@@ -218,7 +226,8 @@ func (p *platform) signingKeys() *signingkey.Keys {
 
 func (p *platform) endpoints(books *ledger.Ledger) *webhooks.Endpoints {
 	return &webhooks.Endpoints{
-		Store: p.log, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, Policy: development, Random: rand.Reader, Now: time.Now,
+		Store: p.log, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, Policy: development, Random: rand.Reader, Now: p.now,
+		Verify: p.verify,
 	}
 }
 

@@ -23,6 +23,8 @@ func (c *courier) source(out chan batch) reader {
 	switch {
 	case c.to.replay == nil:
 		return &source{d: c.d, out: out}
+	case c.to.replay.ping != nil:
+		return &pinged{past{d: c.d, out: out, replay: c.to.replay}}
 	case c.to.replay.Only == endpoint.OnlyUndelivered:
 		return &undelivered{past{d: c.d, out: out, replay: c.to.replay}}
 	}

@@ -210,6 +210,9 @@ func (s *Replays) view(ctx context.Context, state endpoint.State, replay endpoin
 		v.measure(status, s.Now())
 		v.Cursors.Through, v.Cursors.To = s.cursor(scope, v.Through), s.cursor(scope, uint64(status.Until))
 	}
+	if s.Endpoints.Verify.Of(state.TenantID) && state.Verification.Unverified() {
+		v.State = ReplayWaiting
+	}
 	if state.Status != endpoint.StatusActive {
 		v.State = ReplayPaused
 	}

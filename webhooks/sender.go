@@ -60,6 +60,7 @@ type prepared struct {
 	Delivery
 	body   []byte
 	signer signing.Signer
+	sign   func(time.Time) string // instead of the signer; nil of every real message
 }
 
 // prepare makes the message of a job. While the event store or
@@ -139,7 +140,7 @@ func (d *Dispatcher) deliver(ctx context.Context, to *target, p prepared) Result
 	defer cancel()
 	post := func(ctx context.Context) Result {
 		started := d.Now()
-		result := d.post(ctx, to, p)
+		result := d.postAs(ctx, to, p)
 		result.Took, result.Span = d.Now().Sub(started), trace.SpanContextFromContext(ctx)
 		return result
 	}
@@ -172,7 +173,7 @@ func (d *Dispatcher) postOnce(ctx context.Context, to *target, p prepared) (Resu
 		SetHeader("User-Agent", d.cfg.UserAgent).
 		SetHeader(signing.HeaderID, p.MessageID).
 		SetHeader(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10)).
-		SetHeader(signing.HeaderSignature, p.signer.Sign(p.MessageID, at, p.body)).
+		SetHeader(signing.HeaderSignature, p.signature(at)).
 		SetHeader("webhook-attempt", strconv.Itoa(p.Attempt)).
 		SetHeader("webhook-run", p.Run)
 	if parent := traceParent(ctx, p.Metadata); parent != "" && !to.NoTrace {

@@ -78,7 +78,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 	wanted := map[ledger.Key]bool{}
 	for _, run := range runs {
 		row, ok := active[run.EndpointID]
-		if wanted[run.Key] = ok && s.mayServe(run.Key); !wanted[run.Key] {
+		if wanted[run.Key] = ok && s.mayServe(run.Key) && s.maySend(ctx, row, run); !wanted[run.Key] {
 			continue
 		}
 		if s.replays.completed[run.Key] {
@@ -102,7 +102,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 // mayServe says whether a run may be served here: a replay only where the live
 // run is, so that one process knows all that its endpoint is sent.
 func (s *supervisor) mayServe(key ledger.Key) bool {
-	if key.RunID == ledger.Live {
+	if key.RunID == ledger.Live || IsPing(key.RunID) { // beside a ping nothing is sent
 		return true
 	}
 	_, live := s.couriers[ledger.Key{EndpointID: key.EndpointID, RunID: ledger.Live}]
@@ -220,7 +220,11 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 	}
 	if errors.Is(r.err, errCompleted) {
 		s.replays.completed[r.lease.Key] = true
-		s.beside.Go(func() { s.complete(ctx, r) })
+		if r.to.replay.ping != nil {
+			s.beside.Go(func() { s.pingSent(ctx, r) })
+		} else {
+			s.beside.Go(func() { s.complete(ctx, r) })
+		}
 	}
 	if errors.Is(r.err, errUnwanted) {
 		s.unwanted[r.to.ID] = math.MaxInt64 // until it is known

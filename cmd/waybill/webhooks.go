@@ -21,6 +21,7 @@ type webhooksCommand struct {
 	Replays  webhooksReplaysCommand  `cmd:"" help:"List an endpoint's replays, newest first."`
 	Cancel   webhooksCancelCommand   `cmd:"" help:"Cancel a replay; what was sent stays sent."`
 	Resend   webhooksResendCommand   `cmd:"" help:"Send messages again, at once."`
+	Verify   webhooksVerifyCommand   `cmd:"" help:"Ask an endpoint to show that it wants to be called."`
 	Pause    webhooksPauseCommand    `cmd:"" help:"Stop deliveries; nothing is lost meanwhile."`
 	Resume   webhooksResumeCommand   `cmd:"" help:"Let deliveries go on."`
 }
@@ -71,9 +72,9 @@ func (c webhooksListCommand) Run(inv *invocation) error {
 			list = []client.Endpoint{}
 		}
 		return c.print(inv.out, list, func(w io.Writer) {
-			fmt.Fprintln(w, "ID\tSTATUS\tPARTNER\tURL\tTYPES")
+			fmt.Fprintln(w, "ID\tSTATUS\tVERIFIED\tPARTNER\tURL\tTYPES")
 			for _, e := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.ID, e.Status, orDash(e.TenantID), e.URL, strings.Join(e.EventTypes, ","))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Status, orDash(verifiedText(e)), orDash(e.TenantID), e.URL, strings.Join(e.EventTypes, ","))
 			}
 		})
 	})
@@ -112,6 +113,7 @@ func (c webhooksShowCommand) Run(inv *invocation) error {
 				{"id", e.ID},
 				{"url", e.URL},
 				{"status", strings.TrimSpace(e.Status + " " + e.DisabledReason)},
+				{"verified", verifiedText(e)},
 				{"partner", e.TenantID},
 				{"channels", strings.Join(e.Channels, ",")},
 				{"types", strings.Join(e.EventTypes, ",")},

@@ -25,6 +25,7 @@ const (
 	ClassReset       Class = "reset"
 	ClassBlocked     Class = "blocked" // by the guard
 	ClassToken       Class = "token"   // the receiver's token server gave no OAuth 2.0 token
+	ClassForgery     Class = "forgery" // the receiver took a ping with a wrong signature
 	ClassMessage     Class = "message" // our side could not make the message
 )
 

@@ -6,7 +6,8 @@ import (
 )
 
 // Command is a wish about an endpoint: [Create], [Change], [SetChannels],
-// [Pause], [Resume], [Rotate], [Delete], [Disable], [Enable], [Test].
+// [Pause], [Resume], [Rotate], [Delete], [Disable], [Enable], [Test], and those
+// of replays, operation, verification and seals.
 //
 //sumtype:decl
 type Command interface{ command() }
@@ -19,6 +20,7 @@ type Create struct {
 	Settings
 	SealedSecret  []byte
 	SecretVersion int
+	Ping          time.Duration // how long the receiver has to answer a ping, 0 is that it gets none
 	At            time.Time
 	Limits        Limits
 }
@@ -26,6 +28,7 @@ type Create struct {
 // Change replaces all settings.
 type Change struct {
 	Settings
+	Ping   time.Duration // as for [Create], if the URL is another one
 	At     time.Time
 	Limits Limits
 }
@@ -68,8 +71,9 @@ type Enable struct{ At time.Time }
 // Test asks for a test message. Asking again with the id of the last test is
 // harmless.
 type Test struct {
-	TestID string
-	At     time.Time
+	TestID   string
+	Verified bool // only if the endpoint is
+	At       time.Time
 }
 
 func (Create) command()      {}
@@ -96,10 +100,10 @@ func decideCreate(s State, c Create) ([]Event, error) {
 	if mistakes := c.Limits.mistakes(c.Settings); len(mistakes) > 0 {
 		return nil, ErrInvalid.Because(mistakes...)
 	}
-	return []Event{Created{
+	return append([]Event{Created{
 		EndpointID: c.EndpointID, TenantID: c.TenantID, Channels: c.Channels, Settings: c.Settings,
 		SealedSecret: c.SealedSecret, SecretVersion: c.SecretVersion, CreatedAt: c.At,
-	}}, nil
+	}}, s.ask(c.EndpointID, c.Ping, c.At)...), nil
 }
 
 // repeated accepts a command that was carried out already; the secret of the
@@ -121,7 +125,7 @@ func decideChange(s State, c Change) ([]Event, error) {
 	if s.Equal(c.Settings) {
 		return nil, nil
 	}
-	return []Event{Changed{EndpointID: s.ID, Settings: c.Settings, ChangedAt: c.At}}, nil
+	return append([]Event{Changed{EndpointID: s.ID, Settings: c.Settings, ChangedAt: c.At}}, s.moved(c)...), nil
 }
 
 func decideSetChannels(s State, c SetChannels) []Event {
@@ -193,6 +197,8 @@ func decideTest(s State, c Test) ([]Event, error) {
 		return nil, ErrPaused
 	case s.LastTest == c.TestID:
 		return nil, nil
+	case c.Verified && s.Verification.Unverified():
+		return nil, ErrUnverified
 	}
 	return []Event{Tested{EndpointID: s.ID, TestID: c.TestID, TestedAt: c.At}}, nil
 }

@@ -42,7 +42,9 @@ type State struct {
 	Seek        uint64
 	ResumedFrom *uint64 // by the last [Resumed]
 	Operation   Operation
-	Created     Created
+	// Verification is whether the receiver wants to be called.
+	Verification Verification
+	Created      Created
 }
 
 // Exists says that the endpoint was created and not deleted.
@@ -113,6 +115,12 @@ func decide(s State, c Command) ([]Event, error) {
 		return decideReplay(s, c)
 	case ReportFailing, ReportRecovered, ReportGone, ReportExhausted, Resend, Skip:
 		return decideOperation(s, c), nil
+	case AskVerification:
+		return decideAskVerification(s, c)
+	case EndVerification:
+		return decideEndVerification(s, c), nil
+	case Reseal:
+		return decideReseal(s, c), nil
 	case Create:
 	}
 	panic("endpoint: impossible command")
@@ -126,7 +134,7 @@ func evolve(s State, e Event) State {
 			Secrets: []Secret{{Version: e.SecretVersion, Sealed: e.SealedSecret}}, Created: e,
 		}
 	case Changed:
-		s.Settings = e.Settings
+		s = evolveChanged(s, e)
 	case ChannelsChanged:
 		s.Channels = e.Channels
 	case Paused:
@@ -148,6 +156,10 @@ func evolve(s State, e Event) State {
 		s.Replays = evolveReplays(s.Replays, e)
 	case Failing, Recovered, Gone, DeliveryExhausted, DeliveryResent, DeliverySkipped:
 		// Gone changes nothing by itself: Disabled follows it.
+	case VerificationAsked, VerifiedEndpoint, VerificationUnanswered:
+		s.Verification = s.Verification.evolve(e)
+	case SecretsResealed:
+		s = evolveResealed(s, e)
 	}
 	s.Operation = evolveOperation(s.Operation, e)
 	return s

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -154,5 +155,5 @@ func (Tested) EventName() string { return "EndpointTested" }
 func EventTypes() []domain.EventType {
 	return append(domain.EventTypes(
 		Created{}, Changed{}, ChannelsChanged{}, Paused{}, Resumed{}, SecretRotated{}, Deleted{}, Disabled{}, Enabled{}, Tested{},
-	), append(replayEvents(), operationEvents()...)...)
+	), slices.Concat(replayEvents(), operationEvents(), verificationEvents(), resealEvents())...)
 }

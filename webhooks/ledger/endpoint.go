@@ -23,6 +23,8 @@ type Endpoint struct {
 	DisabledReason string
 	endpoint.Settings
 	Secrets []endpoint.Secret // the newest last
+	// Verification is what became of the last ping.
+	Verification endpoint.Verification
 	// Failing is since when nothing was delivered, if its owner was told.
 	Failing   time.Time
 	CreatedAt time.Time
@@ -140,7 +142,7 @@ func (t *tx) putCursor(ctx context.Context, change Change) error {
 
 func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
 	args := []any{e.ID, e.TenantID, string(e.State), e.DisabledReason, millis(e.CreatedAt), int64(e.Revision), millis(e.Failing)}
-	for _, part := range []any{e.Channels, e.Settings, e.Secrets} {
+	for _, part := range []any{e.Channels, e.Settings, e.Secrets, e.Verification} {
 		text, err := json.Marshal(part)
 		if err != nil {
 			return fmt.Errorf("encode endpoint %s: %w", e.ID, err)
@@ -148,10 +150,11 @@ func (t *tx) putEndpoint(ctx context.Context, e Endpoint) error {
 		args = append(args, string(text))
 	}
 	_, err := t.exec(ctx, `
-		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO wh_endpoint (id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets, verification)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, disabled_reason = excluded.disabled_reason,
-			revision = excluded.revision, failing = excluded.failing, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets
+			revision = excluded.revision, failing = excluded.failing, channels = excluded.channels, settings = excluded.settings, secrets = excluded.secrets,
+			verification = excluded.verification
 			WHERE wh_endpoint.revision <= excluded.revision`, args...)
 	return err
 }
@@ -196,7 +199,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 	return nil
 }
 
-const endpointColumns = `id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets`
+const endpointColumns = `id, tenant_id, state, disabled_reason, created_at, revision, failing, channels, settings, secrets, verification`
 
 // Endpoints returns all endpoints, oldest first.
 func (l *Ledger) Endpoints(ctx context.Context) ([]Endpoint, error) {
@@ -231,8 +234,11 @@ func (l *Ledger) endpoints(ctx context.Context, query string, args ...any) (list
 func scanEndpoint(rows *sql.Rows) (Endpoint, error) {
 	var e Endpoint
 	var created, failing int64
-	var channels, settings, secrets []byte
-	err := rows.Scan(&e.ID, &e.TenantID, &e.State, &e.DisabledReason, &created, &e.Revision, &failing, &channels, &settings, &secrets)
+	var channels, settings, secrets, verification []byte
+	err := rows.Scan(&e.ID, &e.TenantID, &e.State, &e.DisabledReason, &created, &e.Revision, &failing, &channels, &settings, &secrets, &verification)
 	e.CreatedAt, e.Failing = fromMillis(created), fromMillis(failing)
-	return e, errors.Join(err, json.Unmarshal(channels, &e.Channels), json.Unmarshal(settings, &e.Settings), json.Unmarshal(secrets, &e.Secrets))
+	for text, part := range map[*[]byte]any{&channels: &e.Channels, &settings: &e.Settings, &secrets: &e.Secrets, &verification: &e.Verification} {
+		err = errors.Join(err, json.Unmarshal(*text, part))
+	}
+	return e, err
 }

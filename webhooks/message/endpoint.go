@@ -16,6 +16,11 @@ func endpointKinds() []Kind {
 			Sent:    "When somebody asks for a test message. It goes to that endpoint alone, whatever it asked for.",
 			Promise: "It is signed, numbered and tried again like any other.",
 		}),
+		publish("endpoint.ping", "endpoint", endpointPing, Kind{
+			Private: true,
+			Sent:    "When an endpoint has to show that it wants to be called: before anything else is sent to it, and after its URL was changed. It goes to that endpoint alone, whatever it asked for.",
+			Promise: "Answer 2xx. One with a wrong signature follows at once, which has to be refused with 4xx, as by every receiver that verifies signatures. It is tried again until expires_at.",
+		}),
 		operational("endpoint.failing", endpointFailing, Kind{
 			Sent:    "When nothing could be delivered to another endpoint of yours for an hour, and again after a day and three days.",
 			Promise: "Nothing is lost meanwhile. endpoint.recovered or endpoint.disabled follows.",
@@ -61,6 +66,17 @@ type endpointTestData struct {
 
 func endpointTest(e endpoint.Tested) endpointTestData {
 	return endpointTestData{EndpointID: e.EndpointID, TestID: e.TestID, TestedAt: e.TestedAt}
+}
+
+type endpointPingData struct {
+	EndpointID string    `json:"endpoint_id"`
+	Number     int       `json:"number" doc:"Of the ping, from 1."`
+	ExpiresAt  time.Time `json:"expires_at" doc:"Until then it is tried again."`
+	AskedAt    time.Time `json:"asked_at"`
+}
+
+func endpointPing(e endpoint.VerificationAsked) endpointPingData {
+	return endpointPingData{EndpointID: e.EndpointID, Number: e.Number, ExpiresAt: e.ExpiresAt, AskedAt: e.AskedAt}
 }
 
 type endpointDisabledData struct {

@@ -10,6 +10,7 @@ CREATE TABLE wh_endpoint (
     disabled_reason TEXT    NOT NULL,
     settings        TEXT    NOT NULL,                -- JSON, as the events have it
     secrets         TEXT    NOT NULL,                -- JSON array, sealed, the newest last
+    verification    TEXT    NOT NULL,                -- JSON: what became of the last ping
     created_at      INTEGER NOT NULL,
     revision        INTEGER NOT NULL,                -- of the endpoint's stream
     failing         INTEGER NOT NULL DEFAULT 0       -- since when nothing was delivered, if its owner was told
