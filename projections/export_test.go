@@ -54,3 +54,28 @@ func SalesQuery(filter SalesFilter, after SalesRow) (query string, args []any) {
 	query, args, _ = filter.query(after)
 	return query, args
 }
+
+// ShipmentsQuery is the statement behind a list of parcels.
+func ShipmentsQuery(filter PartFilter, after *PartKey) (query string, args []any) {
+	return filter.shipments(after)
+}
+
+// ReturnsQuery is the statement behind a list of returns.
+func ReturnsQuery(filter PartFilter, after *PartKey) (query string, args []any) {
+	return filter.returns(after)
+}
+
+// ReservationsQuery is the statement behind a list of open reservations.
+func ReservationsQuery(filter ReservationFilter, after *OpenReservation) (query string, args []any) {
+	return filter.query(after)
+}
+
+// PaymentsQuery is the statement behind a list of payments.
+func PaymentsQuery(filter PaymentFilter, after *PaymentKey) (query string, args []any) {
+	return filter.query(after)
+}
+
+// MovementsQuery is the statement behind a list of captures or refunds.
+func MovementsQuery(filter MovementFilter, after *MovementKey) (query string, args []any) {
+	return filter.query(after)
+}

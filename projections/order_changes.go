@@ -28,6 +28,7 @@ func changeOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.Eve
 		func() error { return c.write(ctx, tx, r) },
 		func() error { return c.writeLines(ctx, tx, before) },
 		func() error { return c.keep(ctx, tx) },
+		func() error { return changeParts(ctx, tx, c.orderID, r, e) },
 	}
 	if edited, ok := e.(order.OrderEdited); ok {
 		steps = append(steps, func() error { return c.edit(ctx, tx, edited) })

@@ -59,3 +59,40 @@ func (q StockQueries) Expiring(ctx context.Context, before time.Time) (n int, er
 	err = q.DB.QueryRowContext(ctx, `SELECT count(*) FROM reservations_open WHERE expires_at <= ?`, millis(before)).Scan(&n)
 	return n, err
 }
+
+// OpenReservation is units of an item that a checkout keeps for itself.
+type OpenReservation struct {
+	SKU, Location, ReservationID string
+	CheckoutID                   string
+	Quantity                     int
+	ExpiresAt                    time.Time
+}
+
+// ReservationFilter narrows a list of reservations; empty fields do not.
+type ReservationFilter struct{ SKU, Location string }
+
+func (f ReservationFilter) query(after *OpenReservation) (string, []any) {
+	w := walk{
+		columns: "sku, location, reservation_id, checkout_id, quantity, expires_at", from: "reservations_open",
+		key: []string{"expires_at", "sku", "location", "reservation_id"}, ascending: true,
+	}
+	w.equal("sku", f.SKU)
+	w.equal("location", f.Location)
+	if after != nil {
+		w.after(millis(after.ExpiresAt), after.SKU, after.Location, after.ReservationID)
+	}
+	return w.query()
+}
+
+// Reservations returns up to limit open reservations, those that expire first,
+// that come after one; nil is the beginning.
+func (q StockQueries) Reservations(ctx context.Context, filter ReservationFilter, after *OpenReservation, limit int) ([]OpenReservation, error) {
+	query, args := filter.query(after)
+	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
+	return rowsOf(rows, err, func(rows *sql.Rows) (r OpenReservation, err error) {
+		var expires int64
+		err = rows.Scan(&r.SKU, &r.Location, &r.ReservationID, &r.CheckoutID, &r.Quantity, &expires)
+		r.ExpiresAt = fromMillis(expires)
+		return r, err
+	})
+}

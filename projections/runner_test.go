@@ -82,7 +82,7 @@ func placeOrder(t *testing.T, store eventstore.Store, n int) {
 }
 
 func everyProjection() []projections.Projection {
-	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}}
+	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}, projections.Payments{}}
 }
 
 func open(t *testing.T, p projections.Projection, e databasetest.Engine, store eventstore.Store) *projections.Runner {

@@ -67,3 +67,39 @@ CREATE TABLE order_states (
   order_id TEXT PRIMARY KEY,
   state    TEXT NOT NULL -- JSON
 ) WITHOUT ROWID;
+
+CREATE TABLE shipments (
+  order_id     TEXT NOT NULL,
+  shipment_id  TEXT NOT NULL,
+  status       TEXT NOT NULL, -- shipped, delivered or failed
+  carrier      TEXT NOT NULL,
+  tracking     TEXT NOT NULL,
+  units        INTEGER NOT NULL,
+  lines        TEXT NOT NULL,    -- JSON, as in the event
+  failure      TEXT NOT NULL DEFAULT '',
+  shipped_at   INTEGER NOT NULL,
+  delivered_at INTEGER NOT NULL DEFAULT 0,
+  changed_at   INTEGER NOT NULL, -- when the last event about it was recorded
+  PRIMARY KEY (order_id, shipment_id)
+) WITHOUT ROWID;
+
+CREATE INDEX shipments_by_time ON shipments (shipped_at, order_id, shipment_id);
+CREATE INDEX shipments_by_status ON shipments (status, shipped_at, order_id, shipment_id);
+CREATE INDEX shipments_by_tracking ON shipments (tracking) WHERE tracking <> '';
+
+CREATE TABLE returns (
+  order_id     TEXT NOT NULL,
+  return_id    TEXT NOT NULL,
+  status       TEXT NOT NULL, -- requested, received or rejected
+  kind         TEXT NOT NULL, -- refund or exchange
+  units        INTEGER NOT NULL, -- that are to come back
+  received     INTEGER NOT NULL DEFAULT 0, -- of them
+  lines        TEXT NOT NULL, -- JSON, as in the event
+  reason       TEXT NOT NULL DEFAULT '', -- why it was rejected
+  requested_at INTEGER NOT NULL,
+  changed_at   INTEGER NOT NULL,
+  PRIMARY KEY (order_id, return_id)
+) WITHOUT ROWID;
+
+CREATE INDEX returns_by_time ON returns (requested_at, order_id, return_id);
+CREATE INDEX returns_by_status ON returns (status, requested_at, order_id, return_id);

@@ -24,4 +24,5 @@ CREATE TABLE reservations_open (
   PRIMARY KEY (sku, location, reservation_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX reservations_by_expiry ON reservations_open (expires_at);
+CREATE INDEX reservations_by_expiry ON reservations_open (expires_at, sku, location, reservation_id);
+CREATE INDEX reservations_by_sku ON reservations_open (sku, expires_at, location, reservation_id);

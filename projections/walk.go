@@ -1,0 +1,53 @@
+package projections
+
+import "strings"
+
+// walk is the statement of a list: along one index, from where the last page
+// ended. Columns and conditions are texts of ours; what a caller says is an
+// argument.
+type walk struct {
+	columns, from string
+	key           []string // columns that the rows are sorted by; they name one row
+	ascending     bool
+
+	conditions []string
+	args       []any
+}
+
+// where adds a condition.
+func (w *walk) where(condition string, values ...any) {
+	w.conditions = append(w.conditions, condition)
+	w.args = append(w.args, values...)
+}
+
+// equal adds a condition, unless the value is empty.
+func (w *walk) equal(column, value string) {
+	if value != "" {
+		w.where(column+" = ?", value)
+	}
+}
+
+// after begins behind a row with this key.
+func (w *walk) after(key ...any) {
+	beyond := " < "
+	if w.ascending {
+		beyond = " > "
+	}
+	w.where("("+strings.Join(w.key, ", ")+")"+beyond+"(?"+strings.Repeat(", ?", len(key)-1)+")", key...)
+}
+
+// query returns the text, whose last argument is a limit, and the arguments
+// before it.
+func (w *walk) query() (string, []any) {
+	var b strings.Builder
+	b.WriteString("SELECT " + w.columns + " FROM " + w.from)
+	if len(w.conditions) > 0 {
+		b.WriteString(" WHERE " + strings.Join(w.conditions, " AND "))
+	}
+	direction := " DESC"
+	if w.ascending {
+		direction = ""
+	}
+	b.WriteString(" ORDER BY " + strings.Join(w.key, direction+", ") + direction + " LIMIT ?")
+	return b.String(), w.args
+}
