@@ -56,6 +56,7 @@ type API struct {
 	Products   projections.ProductQueries
 	Tasks      projections.TaskQueries // a read model too
 	Sales      projections.SalesQueries
+	Payments   projections.PaymentQueries
 	JobList    projections.JobQueries
 	DraftList  projections.DraftQueries
 	OpenList   projections.CheckoutQueries
@@ -104,6 +105,9 @@ func (s *server) routes() {
 	s.orderListRoutes()
 	s.checkoutListRoutes()
 	s.gatewayCallbackRoutes()
+	s.partListRoutes()
+	s.paymentListRoutes()
+	s.reservationListRoutes()
 	s.timelineRoutes()
 	s.taskRoutes()
 	s.salesRoutes()

@@ -22,12 +22,16 @@ var listedSteps = map[string]checkout.Step{
 }
 
 type listCheckoutsRequest struct {
+	Fresh
+
 	Status string `query:"status" required:"true" enum:"payment_unknown,payment_action_required,payment_declined,undoing,unresolved" doc:"unresolved lists those that were given up because the payment's outcome could not be found out for a day: look at them in the gateway's own books."`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same status." maxLength:"500"`
 }
 
 type listCheckoutsAnswer struct {
+	Reached
+
 	Link string `header:"Link"`
 	Body checkoutListBody
 }
@@ -48,7 +52,7 @@ func (s *server) checkoutListRoutes() {
 	register(s, route{
 		id: "listCheckouts", method: http.MethodGet, path: "/v1/checkouts", tag: "checkouts", scopes: []apikey.Scope{apikey.OrdersRead}, status: http.StatusOK,
 		summary: "List checkouts that need something", about: "Those that changed last first. A change of this moment may be missing.",
-		refuses: []string{kindBadCursor},
+		refuses: []string{kindBadCursor, kindBehind},
 	}, s.listCheckouts)
 }
 
@@ -68,11 +72,15 @@ func (s *server) listCheckouts(ctx context.Context, in *listCheckoutsRequest) (*
 		}
 		after = &projections.CheckoutKey{LastAt: time.UnixMilli(place.At), CheckoutID: place.ID}
 	}
+	reached, err := s.await(ctx, s.api.OpenList.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.OpenList.List(ctx, listedSteps[in.Status], after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &listCheckoutsAnswer{}
+	answer := &listCheckoutsAnswer{Reached: reached}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

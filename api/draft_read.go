@@ -118,6 +118,8 @@ func (s *server) preview(ctx context.Context, d draft.State) (*draftPreview, err
 }
 
 type listDraftsRequest struct {
+	Fresh
+
 	Status     string `query:"status" default:"open" enum:"open,placing,placed,discarded"`
 	CustomerID string `query:"customer_id" maxLength:"200"`
 	Limit      int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
@@ -125,6 +127,8 @@ type listDraftsRequest struct {
 }
 
 type listDraftsAnswer struct {
+	Reached
+
 	Link string `header:"Link"`
 	Body draftListBody
 }
@@ -147,7 +151,7 @@ type draftSummaryBody struct {
 func (s *server) draftListRoutes() {
 	register(s, route{
 		id: "listDrafts", method: http.MethodGet, path: "/v1/drafts", tag: "drafts", scopes: []apikey.Scope{apikey.OrdersRead, apikey.OrdersWrite}, status: http.StatusOK,
-		summary: "List drafts", about: "Newest first. One of this moment may be missing.", refuses: []string{kindBadCursor},
+		summary: "List drafts", about: "Newest first. One of this moment may be missing, unless min_position waits for it.", refuses: []string{kindBadCursor, kindBehind},
 	}, s.listDrafts)
 }
 
@@ -171,11 +175,15 @@ func (s *server) listDrafts(ctx context.Context, in *listDraftsRequest) (*listDr
 		}
 		after = &projections.DraftKey{OpenedAt: time.UnixMilli(place.At), DraftID: place.ID}
 	}
+	reached, err := s.await(ctx, s.api.DraftList.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.DraftList.List(ctx, draft.Status(in.Status), in.CustomerID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &listDraftsAnswer{}
+	answer := &listDraftsAnswer{Reached: reached}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

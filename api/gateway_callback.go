@@ -17,12 +17,16 @@ type gatewayCallbackRequest struct {
 }
 
 type listGatewayCallbacksRequest struct {
+	Fresh
+
 	Status string `query:"status" default:"unclaimed" enum:"waiting,unclaimed" doc:"waiting are tried again; unclaimed were given up after a day, or contradict what is recorded."`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same status." maxLength:"500"`
 }
 
 type listGatewayCallbacksAnswer struct {
+	Reached
+
 	Link string `header:"Link"`
 	Body gatewayCallbackListBody
 }
@@ -55,7 +59,7 @@ func (s *server) gatewayCallbackRoutes() {
 	}, s.receiveGatewayCallback)
 	register(s, route{
 		id: "listGatewayCallbacks", method: http.MethodGet, path: "/v1/gateway-callbacks", tag: "payments", scopes: []apikey.Scope{apikey.OrdersRead}, status: http.StatusOK,
-		summary: "List callbacks of payment gateways that were not applied", about: "The oldest first.", refuses: []string{kindBadCursor},
+		summary: "List callbacks of payment gateways that were not applied", about: "The oldest first.", refuses: []string{kindBadCursor, kindBehind},
 	}, s.listGatewayCallbacks)
 }
 
@@ -80,11 +84,15 @@ func (s *server) listGatewayCallbacks(ctx context.Context, in *listGatewayCallba
 		}
 		after = &projections.GatewayCallbackKey{ReceivedAt: time.UnixMilli(place.At), ID: place.ID}
 	}
+	reached, err := s.await(ctx, s.api.CallbackList.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.CallbackList.List(ctx, in.Status, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &listGatewayCallbacksAnswer{}
+	answer := &listGatewayCallbacksAnswer{Reached: reached}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

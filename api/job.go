@@ -105,6 +105,8 @@ type cancelJobRequest struct {
 }
 
 type listJobsRequest struct {
+	Fresh
+
 	Kind   string `query:"kind" maxLength:"40"`
 	Status string `query:"status" maxLength:"40"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
@@ -112,6 +114,8 @@ type listJobsRequest struct {
 }
 
 type jobListAnswer struct {
+	Reached
+
 	Link string `header:"Link"`
 	Body jobListBody
 }
@@ -137,7 +141,7 @@ func (s *server) jobRoutes() {
 	register(s, route{
 		id: "listJobs", method: http.MethodGet, path: "/v1/jobs", tag: "jobs", scopes: apikey.Scopes(), status: http.StatusOK,
 		summary: "List long jobs", about: "Newest first: those this API key started, or all for scope admin. One of this moment may be missing.",
-		refuses: []string{kindBadCursor},
+		refuses: []string{kindBadCursor, kindBehind},
 	}, s.listJobs)
 	register(s, route{
 		id: "getJob", method: http.MethodGet, path: "/v1/jobs/{id}", tag: "jobs", scopes: apikey.Scopes(), status: http.StatusOK,
@@ -212,11 +216,15 @@ func (s *server) listJobs(ctx context.Context, in *listJobsRequest) (*jobListAns
 		}
 		after = &projections.JobKey{StartedAt: time.UnixMilli(place.At), JobID: place.ID}
 	}
+	reached, err := s.await(ctx, s.api.JobList.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.JobList.List(ctx, filter, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	answer := &jobListAnswer{}
+	answer := &jobListAnswer{Reached: reached}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]

@@ -26,12 +26,16 @@ type taskBody struct {
 }
 
 type tasksAnswer struct {
+	Reached
+
 	Body struct {
 		Items []taskBody `json:"items" nullable:"false"`
 	}
 }
 
 type tasksRequest struct {
+	Fresh
+
 	ID string `path:"id" doc:"Id of the order."`
 }
 
@@ -56,7 +60,7 @@ func (s *server) taskRoutes() {
 		id: "listTasks", method: http.MethodGet, path: "/v1/orders/{id}/tasks", tag: "orders", scopes: []apikey.Scope{apikey.OrdersRead},
 		status: http.StatusOK, summary: "List what an order still needs",
 		about:   "What follows from requests that were answered: money to be captured, stock to be given back. In the order it was opened; what is done is not there. The last moment may be missing.",
-		refuses: []string{kindNotFound},
+		refuses: []string{kindNotFound, kindBehind},
 	}, s.listTasks)
 	register(s, route{
 		id: "retryTask", method: http.MethodPost, path: "/v1/orders/{id}/tasks/{task}/retry", tag: "orders", scopes: admin,
@@ -85,6 +89,10 @@ func taskBodyOf(row projections.TaskRow) taskBody {
 }
 
 func (s *server) listTasks(ctx context.Context, in *tasksRequest) (*tasksAnswer, error) {
+	reached, err := s.await(ctx, s.api.Tasks.DB, in.Fresh)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.api.Tasks.Of(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -98,7 +106,7 @@ func (s *server) listTasks(ctx context.Context, in *tasksRequest) (*tasksAnswer,
 			return nil, s.refuse(kindNotFound, "there is no order with this id")
 		}
 	}
-	answer := &tasksAnswer{}
+	answer := &tasksAnswer{Reached: reached}
 	answer.Body.Items = each(rows, taskBodyOf)
 	return answer, nil
 }

@@ -70,6 +70,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Levels:     a.models.stock,
 		Products:   a.models.products,
 		Sales:      a.models.sales,
+		Payments:   a.models.payments,
 		JobList:    a.models.jobs,
 		DraftList:  a.models.drafts,
 		OpenList:   a.models.checkouts,

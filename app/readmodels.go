@@ -31,6 +31,7 @@ type readModels struct {
 	customers projections.CustomerQueries
 	drafts    projections.DraftQueries
 	sales     projections.SalesQueries
+	payments  projections.PaymentQueries
 	callbacks projections.GatewayCallbackQueries
 }
 
@@ -48,6 +49,7 @@ func (a *App) projections() []projections.Projection {
 		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
 		projections.GatewayCallbacks{},
 		projections.Sales{},
+		projections.Payments{},
 	}
 }
 
@@ -74,6 +76,7 @@ func (a *App) startReadModels(ctx context.Context) (err error) {
 		projections.Customers{}.Name(): &a.models.customers.DB,
 		projections.Drafts{}.Name():    &a.models.drafts.DB,
 
+		projections.Payments{}.Name():         &a.models.payments.DB,
 		projections.Sales{}.Name():            &a.models.sales.DB,
 		projections.GatewayCallbacks{}.Name(): &a.models.callbacks.DB,
 	}

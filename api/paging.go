@@ -1,0 +1,75 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Paging is how a list is read page by page. It is exported because huma looks
+// into nothing else.
+type Paging struct {
+	Fresh
+
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
+}
+
+// pager reads and writes the cursors of one list with its filters.
+type pager struct {
+	server  *server
+	path    string
+	filters url.Values
+	in      Paging
+}
+
+// paged makes the pager of a request; filters that are empty are none.
+func (s *server) paged(path string, in Paging, filters map[string]string) pager {
+	values := url.Values{}
+	for name, value := range filters {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	return pager{server: s, path: path, filters: values, in: in}
+}
+
+// scope is what a cursor is good for.
+func (p pager) scope() string { return p.path + "?" + p.filters.Encode() }
+
+// begin reads where the last page ended into place, and reports whether there
+// was one.
+func (p pager) begin(place any) (bool, error) {
+	if p.in.Cursor == "" {
+		return false, nil
+	}
+	if err := p.server.cursors.decode(p.in.Cursor, p.scope(), place); err != nil {
+		return false, p.server.refuse(kindBadCursor, err.Error())
+	}
+	return true, nil
+}
+
+// next returns the cursor of the next page, and the link to it.
+func (p pager) next(place any) (cursor, link string, err error) {
+	cursor, err = p.server.cursors.encode(p.scope(), place)
+	return cursor, nextLink(p.path, p.filters, p.in.Limit, cursor), err
+}
+
+// cut takes off what was read only to see whether there is more, and returns
+// the last row of the page where there is.
+func cut[R any](rows []R, limit int) (page []R, last *R) {
+	if len(rows) <= limit {
+		return rows, nil
+	}
+	return slices.Clip(rows[:limit]), &rows[limit-1]
+}
+
+// timePlace is where a page ended that is sorted by a time and ids.
+type timePlace struct {
+	At  int64    `json:"at"` // milliseconds since 1970
+	IDs []string `json:"id"`
+}
+
+func placeAt(at time.Time, ids ...string) timePlace { return timePlace{At: at.UnixMilli(), IDs: ids} }
+
+func (p timePlace) time() time.Time { return time.UnixMilli(p.At) }
