@@ -17,8 +17,10 @@ import (
 // times as INTEGER, truth as INTEGER 0 or 1, and nothing that only one of them
 // knows.
 
-// numbered writes $1, $2 for each ? that stands outside of quotes and comments.
+// numbered writes $1, $2 for each ? that stands outside of quotes and comments,
+// and Postgres's word for MATCH.
 func numbered(query string) string {
+	query = strings.ReplaceAll(query, " MATCH ?", " @@ CAST(? AS tsquery)")
 	var b strings.Builder
 	b.Grow(len(query) + 16)
 	for n := 0; query != ""; {
@@ -147,6 +149,12 @@ func (s sized) Size() int64 { return s.size }
 // a text; here the bytes that cannot be kept are replaced, in what is written
 // and in what is looked for alike.
 func postgresValue(v any) (any, error) {
+	switch text := v.(type) {
+	case Words:
+		return text.tsvector(), nil
+	case Match:
+		return text.tsquery(), nil
+	}
 	converted, err := driver.DefaultParameterConverter.ConvertValue(v)
 	if err != nil {
 		return nil, err

@@ -144,11 +144,30 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if err := c.see(ctx); err != nil {
 		return nil, err
 	}
-	found, err := c.Conn.QueryContext(ctx, c.schema.text(query), args)
+	found, err := c.Conn.QueryContext(ctx, c.schema.text(query), searching(args))
 	if err != nil {
 		return nil, c.explained(ctx, err)
 	}
 	return &pgRows{Rows: found.(*stdlib.Rows), ctx: ctx}, nil
+}
+
+// searching has a full-text search planned for the words that are looked for:
+// one that is prepared is soon planned for words in general, and reads all rows
+// for the lack of a rare one.
+func searching(args []driver.NamedValue) []driver.NamedValue {
+	for i, arg := range args {
+		query, ok := arg.Value.(tsquery)
+		if !ok {
+			continue
+		}
+		planned := append([]driver.NamedValue{{Value: pgx.QueryExecModeCacheDescribe}}, args...)
+		planned[i+1].Value = string(query)
+		for i := range planned {
+			planned[i].Ordinal = i + 1
+		}
+		return planned
+	}
+	return args
 }
 
 // PrepareContext implements [driver.ConnPrepareContext].

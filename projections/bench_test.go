@@ -3,6 +3,7 @@ package projections_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -30,6 +31,23 @@ func BenchmarkRebuild(b *testing.B) {
 		{"orders of 20 lines", projections.Orders{}, func(h *history, i int) {
 			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
 			h.record("order-"+id, "c", placed(id, fmt.Sprint(i), "A", 20))
+		}},
+		{"search of orders of 3 lines", projections.Search{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)
+			e := placed(id, fmt.Sprint(100_000+i), "A", 3)
+			e.PlacedAt = historyStart.Add(time.Duration(i) * time.Millisecond)
+			for l := range e.Lines {
+				e.Lines[l].SKU, e.Lines[l].Title = fmt.Sprint("SKU-", i*7%1000+l), fmt.Sprintf("White hanging heart %d of %d", i*3%500, l)
+			}
+			h.record("order-"+id, "c", e)
+		}},
+		{"payments of orders that are placed", projections.Payments{}, func(h *history, i int) {
+			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i/2)
+			if i%2 == 0 {
+				h.record("payment-"+id, id, payment.PaymentAuthorisationRequested{PaymentID: id, OrderID: id, Method: "sandbox:approved", Gateway: "sandbox", Key: id})
+			} else {
+				h.record("payment-"+id, id, payment.PaymentAuthorised{PaymentID: id, GatewayRef: id, ExpiresAt: historyStart.AddDate(0, 0, 7)})
+			}
 		}},
 		{"sales of orders of 2 lines", projections.Sales{}, func(h *history, i int) {
 			id := fmt.Sprintf("0189%04x-0000-7000-8000-000000000000", i)

@@ -82,7 +82,7 @@ func placeOrder(t *testing.T, store eventstore.Store, n int) {
 }
 
 func everyProjection() []projections.Projection {
-	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}, projections.Payments{}}
+	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}, projections.Payments{}, projections.Search{}}
 }
 
 func open(t *testing.T, p projections.Projection, e databasetest.Engine, store eventstore.Store) *projections.Runner {

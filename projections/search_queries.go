@@ -1,0 +1,61 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/waybill-dev/waybill/database"
+)
+
+// SearchQueries finds orders by their words.
+type SearchQueries struct{ DB *sql.DB }
+
+// Found is an order that was found, and its place among what is.
+type Found struct {
+	Place   int64
+	OrderID string
+}
+
+// Orders returns up to limit orders with what is looked for, the newest first
+// unless the filter says otherwise, that come after a place; 0 is the
+// beginning. It may know less or more of them than [OrderQueries]: what is
+// found is to be read there, with the same filter.
+func (q SearchQueries) Orders(ctx context.Context, what database.Match, filter OrderFilter, after int64, limit int) ([]Found, error) {
+	query, args := filter.search(what, after)
+	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
+	return rowsOf(rows, err, func(rows *sql.Rows) (f Found, err error) { return f, rows.Scan(&f.Place, &f.OrderID) })
+}
+
+func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
+	what.All = slices.Clone(what.All)
+	for _, word := range []struct{ name, value string }{
+		{"status", f.Status},
+		{"payment", f.PaymentStatus},
+		{"customer", f.CustomerID},
+		{"sku", f.SKU},
+		{"tag", f.Tag},
+		{"source", f.ExternalSource},
+		{"ref", f.ExternalRef},
+	} {
+		if word.value != "" {
+			what.All = append(what.All, filterWord(word.name, word.value))
+		}
+	}
+	w := walk{columns: "d.doc, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
+	w.where("w.text MATCH ?", what)
+	w.where("d.doc = w.rowid")
+	if !f.PlacedFrom.IsZero() {
+		w.where("w.rowid >= ?", docAt(f.PlacedFrom))
+	}
+	if !f.PlacedTo.IsZero() {
+		w.where("w.rowid < ?", docAt(f.PlacedTo))
+	}
+	switch {
+	case after != 0 && f.OldestFirst:
+		w.where("w.rowid > ?", after)
+	case after != 0:
+		w.where("w.rowid < ?", after)
+	}
+	return w.query()
+}
