@@ -57,6 +57,7 @@ type API struct {
 	Tasks      projections.TaskQueries // a read model too
 	Sales      projections.SalesQueries
 	Payments   projections.PaymentQueries
+	Search     projections.SearchQueries
 	JobList    projections.JobQueries
 	DraftList  projections.DraftQueries
 	OpenList   projections.CheckoutQueries

@@ -14,6 +14,7 @@ import (
 type listOrdersRequest struct {
 	Fresh
 
+	Q              string    `query:"q" doc:"Words that an order has, all of them: its number, SKUs, titles, tags and external_ref. Capitals and accents do not matter; a word with - before it leaves orders out. No personal data is searched: list a customer's orders by customer_id." maxLength:"200" example:"hanging heart -late"`
 	Status         string    `query:"status" doc:"placed, on_hold, processing, partially_shipped, shipped, delivered, cancelling, cancelled, returned or completed." maxLength:"40"`
 	PaymentStatus  string    `query:"payment_status" doc:"authorised, partially_captured, captured, partially_refunded, refunded, voided, expired or charged_back." maxLength:"40"`
 	CustomerID     string    `query:"customer_id" maxLength:"200"`
@@ -39,6 +40,7 @@ func (in *listOrdersRequest) filter() projections.OrderFilter {
 func (in *listOrdersRequest) values() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
+		"q":      in.Q,
 		"status": in.Status, "payment_status": in.PaymentStatus, "customer_id": in.CustomerID, "sku": in.SKU, "tag": in.Tag,
 		"external_source": in.ExternalSource, "external_ref": in.ExternalRef,
 		"placed_from": timeText(in.PlacedFrom), "placed_to": timeText(in.PlacedTo),
@@ -116,7 +118,7 @@ func externalBodyOf(e order.External) *externalBody {
 func (s *server) orderListRoutes() {
 	register(s, route{
 		id: "listOrders", method: http.MethodGet, path: "/v1/orders", tag: "orders", scopes: []apikey.Scope{apikey.OrdersRead}, status: http.StatusOK,
-		summary: "List orders", about: "The newest first, unless asked otherwise. An order of this moment may be missing: GET /v1/orders/{id} never is behind.",
+		summary: "List orders", about: "The newest first, unless asked otherwise. An order of this moment may be missing: GET /v1/orders/{id} never is behind. A page of a search may hold fewer than asked for, or none, where an order changes meanwhile: next_cursor tells whether there are more.",
 		refuses: []string{kindBadCursor, kindBehind},
 	}, s.listOrders)
 }
@@ -128,6 +130,9 @@ type orderPlace struct {
 }
 
 func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOrdersAnswer, error) {
+	if in.Q != "" {
+		return s.searchOrders(ctx, in)
+	}
 	values := in.values()
 	scope := "orders?" + values.Encode()
 	var after *projections.OrderKey

@@ -267,7 +267,8 @@ func (p *platform) readModels(a *api.API) {
 	a.OpenList = projections.CheckoutQueries{DB: open.Read()}
 	tasks, sales := run(projections.Tasks{}), run(projections.Sales{})
 	a.Sales = projections.SalesQueries{DB: sales.Read()}
-	money := run(projections.Payments{})
+	money, words := run(projections.Payments{}), run(projections.Search{})
+	a.Search = projections.SearchQueries{DB: words.Read()}
 	a.Payments = projections.PaymentQueries{DB: money.Read()}
 	a.Tasks = projections.TaskQueries{DB: tasks.Read()}
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
@@ -278,7 +279,7 @@ func (p *platform) readModels(a *api.API) {
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList, sales, money} {
+		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList, sales, money, words} {
 			_ = runner.Close()
 		}
 	})

@@ -71,6 +71,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Products:   a.models.products,
 		Sales:      a.models.sales,
 		Payments:   a.models.payments,
+		Search:     a.models.search,
 		JobList:    a.models.jobs,
 		DraftList:  a.models.drafts,
 		OpenList:   a.models.checkouts,

@@ -32,6 +32,7 @@ type readModels struct {
 	drafts    projections.DraftQueries
 	sales     projections.SalesQueries
 	payments  projections.PaymentQueries
+	search    projections.SearchQueries
 	callbacks projections.GatewayCallbackQueries
 }
 
@@ -50,6 +51,7 @@ func (a *App) projections() []projections.Projection {
 		projections.GatewayCallbacks{},
 		projections.Sales{},
 		projections.Payments{},
+		projections.Search{},
 	}
 }
 
@@ -76,6 +78,7 @@ func (a *App) startReadModels(ctx context.Context) (err error) {
 		projections.Customers{}.Name(): &a.models.customers.DB,
 		projections.Drafts{}.Name():    &a.models.drafts.DB,
 
+		projections.Search{}.Name():           &a.models.search.DB,
 		projections.Payments{}.Name():         &a.models.payments.DB,
 		projections.Sales{}.Name():            &a.models.sales.DB,
 		projections.GatewayCallbacks{}.Name(): &a.models.callbacks.DB,

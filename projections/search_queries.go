@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 
 	"github.com/waybill-dev/waybill/database"
 )
@@ -58,4 +59,48 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 		w.where("w.rowid < ?", after)
 	}
 	return w.query()
+}
+
+// Among returns those of the orders with ids that a filter lets through, in no
+// order.
+func (q OrderQueries) Among(ctx context.Context, ids []string, filter OrderFilter) ([]OrderRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	query, args := filter.among(ids)
+	rows, err := q.DB.QueryContext(ctx, query, args...)
+	return rowsOf(rows, err, scanOrder)
+}
+
+// amongSizes are how many ids a statement has: there are few texts to keep
+// prepared.
+//
+//nolint:gochecknoglobals // a list
+var amongSizes = []int{1, 10, 51, 201}
+
+func (f OrderFilter) among(ids []string) (string, []any) {
+	w := walk{columns: orderColumns, from: "orders o"}
+	size := len(ids)
+	if i, _ := slices.BinarySearch(amongSizes, size); i < len(amongSizes) {
+		size = amongSizes[i]
+	}
+	padded := make([]any, size)
+	for i := range padded {
+		padded[i] = ids[min(i, len(ids)-1)]
+	}
+	w.where("o.order_id IN (?"+strings.Repeat(", ?", size-1)+")", padded...)
+	if f.SKU != "" {
+		w.where("EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)", f.SKU)
+	}
+	if f.Tag != "" {
+		w.where("EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)", f.Tag)
+	}
+	w.equal("o.customer_id", f.CustomerID)
+	w.equal("o.external_source", f.ExternalSource)
+	w.equal("o.external_ref", f.ExternalRef)
+	w.equal("o.status", f.Status)
+	w.equal("o.payment_status", f.PaymentStatus)
+	w.key = []string{"o.placed_at"}
+	between(&w, f.PlacedFrom, f.PlacedTo)
+	return w.unsorted()
 }

@@ -36,18 +36,22 @@ func (w *walk) after(key ...any) {
 	w.where("("+strings.Join(w.key, ", ")+")"+beyond+"(?"+strings.Repeat(", ?", len(key)-1)+")", key...)
 }
 
+// unsorted returns the text without an order and a limit, and its arguments.
+func (w *walk) unsorted() (string, []any) {
+	text := "SELECT " + w.columns + " FROM " + w.from
+	if len(w.conditions) > 0 {
+		text += " WHERE " + strings.Join(w.conditions, " AND ")
+	}
+	return text, w.args
+}
+
 // query returns the text, whose last argument is a limit, and the arguments
 // before it.
 func (w *walk) query() (string, []any) {
-	var b strings.Builder
-	b.WriteString("SELECT " + w.columns + " FROM " + w.from)
-	if len(w.conditions) > 0 {
-		b.WriteString(" WHERE " + strings.Join(w.conditions, " AND "))
-	}
+	text, args := w.unsorted()
 	direction := " DESC"
 	if w.ascending {
 		direction = ""
 	}
-	b.WriteString(" ORDER BY " + strings.Join(w.key, direction+", ") + direction + " LIMIT ?")
-	return b.String(), w.args
+	return text + " ORDER BY " + strings.Join(w.key, direction+", ") + direction + " LIMIT ?", args
 }
