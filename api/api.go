@@ -106,6 +106,7 @@ func (s *server) routes() {
 	s.orderListRoutes()
 	s.checkoutListRoutes()
 	s.gatewayCallbackRoutes()
+	s.orderDiffRoutes()
 	s.partListRoutes()
 	s.paymentListRoutes()
 	s.reservationListRoutes()

@@ -254,6 +254,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/orders/{id}/tasks/{task}/retry",
 		"GET /v1/orders/{id}/timeline",
 		"GET /v1/captures",
+		"GET /v1/orders/{id}/diff",
 		"GET /v1/payments",
 		"GET /v1/refunds",
 		"GET /v1/reservations",

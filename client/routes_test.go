@@ -103,6 +103,7 @@ func calls() map[string]call {
 		"abandonTask":       func(ctx context.Context, c *client.Client) error { return c.AbandonTask(ctx, "i", "t", "k", "done") },
 		"retryTask":         func(ctx context.Context, c *client.Client) error { return c.RetryTask(ctx, "i", "t", "k") },
 		"getTimeline":       func(ctx context.Context, c *client.Client) error { return only(c.Timeline(ctx, "i")) },
+		"diffOrder":         func(ctx context.Context, c *client.Client) error { return only(c.OrderDiff(ctx, "i", 0, -1)) },
 		"listShipments":     func(ctx context.Context, c *client.Client) error { return only(c.Shipments(ctx, nil)) },
 		"listReturns":       func(ctx context.Context, c *client.Client) error { return only(c.Returns(ctx, nil)) },
 		"listPayments":      func(ctx context.Context, c *client.Client) error { return only(c.Payments(ctx, nil)) },
