@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
 )
 
@@ -22,7 +24,7 @@ func TestOrdersAreLookedAtFromTheCommandLine(t *testing.T) {
 	}
 	do := func(want int, args ...string) string {
 		t.Helper()
-		return ends(t, want, append(append([]string{"orders"}, args...), "--url", "http://"+platform.addr, "--api-key", platform.key())...)
+		return ends(t, want, append(append([]string{"orders"}, args...), "--url", "http://"+platform.addr, "--api-key", bench.AdminKey)...)
 	}
 	tags := func(args ...string) string {
 		t.Helper()
@@ -46,7 +48,7 @@ func TestOrdersAreLookedAtFromTheCommandLine(t *testing.T) {
 	}
 	eventually(t.Context(), t, time.Minute, func() error {
 		if text := do(exitDone, "list", "--query", placed.Number+" gift", "--status", "placed"); !strings.Contains(text, placed.ID) {
-			return errNotListed
+			return fmt.Errorf("not listed:\n%s", text)
 		}
 		return nil
 	})
