@@ -31,8 +31,11 @@ import (
 
 // API is what the routes need.
 type API struct {
-	Config      Config
-	Store       eventstore.Store
+	Config Config
+	Store  eventstore.Store
+	// Feed and End are the log's, for who follows changes.
+	Feed        func(eventstore.FeedConfig) *eventstore.Feed
+	End         func(context.Context) (eventstore.Position, error)
 	Keys        *access.Keys
 	Catalogue   *catalog.Catalog
 	Stock       *stock.Writer
@@ -107,6 +110,7 @@ func (s *server) routes() {
 	s.checkoutListRoutes()
 	s.gatewayCallbackRoutes()
 	s.orderDiffRoutes()
+	s.orderChangeRoutes()
 	s.partListRoutes()
 	s.paymentListRoutes()
 	s.reservationListRoutes()

@@ -122,7 +122,7 @@ func startWith(t *testing.T, change func(*api.API)) *platform {
 	p.store = p.connect()
 	p.keys = &access.Keys{Store: p.store, Tenant: "default", AdminKey: adminKey, Random: rand.Reader, Now: time.Now}
 	a := &api.API{
-		Store: p.store, Keys: p.keys, Checks: []api.Check{{Name: "event store", Run: p.store.Ping}}, CursorKey: []byte("of the tests"),
+		Store: p.store, Feed: p.store.Feed, End: p.store.End, Keys: p.keys, Checks: []api.Check{{Name: "event store", Run: p.store.Ping}}, CursorKey: []byte("of the tests"),
 		Catalogue: must(catalogs.New(p.store, 0))(t), Stock: must(stocks.NewWriter(stocks.Config{Store: p.store, Now: time.Now}))(t),
 		CreditNotes: creditnotes.Recorder{Store: p.store},
 		TraceID:     func(context.Context) string { return "4bf92f3577b34da6a3ce929d0e0e4736" },

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,6 +26,7 @@ type server struct {
 	kinds   map[string]kind
 	cursors cursors
 	stock   *lru.Cache[string, eventstore.Snapshot[stock.State]]
+	streams atomic.Int64 // that are open
 }
 
 // stockCached is how many stock items are kept in memory for questions.

@@ -54,7 +54,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The good answer of a stream has no end.
-		document.Operations = slices.DeleteFunc(document.Operations, func(o *apifuzz.Operation) bool { return o.ID == "streamFeed" })
+		document.Operations = slices.DeleteFunc(document.Operations, func(o *apifuzz.Operation) bool { return strings.HasPrefix(o.ID, "stream") })
 		options := apifuzz.Options{
 			BaseURL: p.url, Client: p.http, Keys: []apifuzz.Key{{Text: fuzzAdminKey, All: true}}, Words: p.words(t),
 			Rarely: []string{"createEndpoint", "issueAPIKey", "testEndpoint", "pullFeed"}, Often: []string{"placeOrder", "shipOrder", "requestReturn"}, Huge: fuzzBody, Now: time.Now,

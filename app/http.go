@@ -49,6 +49,8 @@ func (a *App) routes(metrics http.Handler) *api.API {
 	return &api.API{
 		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, MaxBulkBytes: a.cfg.MaxBulkBytes, Version: a.options.Version},
 		Store:       a.store,
+		Feed:        a.client.Feed,
+		End:         a.client.End,
 		Keys:        a.commands.keys,
 		Catalogue:   a.commands.catalogue,
 		Stock:       a.commands.stock,

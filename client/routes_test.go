@@ -103,17 +103,23 @@ func calls() map[string]call {
 		"abandonTask":       func(ctx context.Context, c *client.Client) error { return c.AbandonTask(ctx, "i", "t", "k", "done") },
 		"retryTask":         func(ctx context.Context, c *client.Client) error { return c.RetryTask(ctx, "i", "t", "k") },
 		"getTimeline":       func(ctx context.Context, c *client.Client) error { return only(c.Timeline(ctx, "i")) },
-		"diffOrder":         func(ctx context.Context, c *client.Client) error { return only(c.OrderDiff(ctx, "i", 0, -1)) },
-		"listShipments":     func(ctx context.Context, c *client.Client) error { return only(c.Shipments(ctx, nil)) },
-		"listReturns":       func(ctx context.Context, c *client.Client) error { return only(c.Returns(ctx, nil)) },
-		"listPayments":      func(ctx context.Context, c *client.Client) error { return only(c.Payments(ctx, nil)) },
-		"listCaptures":      func(ctx context.Context, c *client.Client) error { return only(c.Captures(ctx, nil)) },
-		"listRefunds":       func(ctx context.Context, c *client.Client) error { return only(c.Refunds(ctx, nil)) },
-		"listReservations":  func(ctx context.Context, c *client.Client) error { return only(c.Reservations(ctx, nil)) },
-		"getPayment":        func(ctx context.Context, c *client.Client) error { _, _, err := c.Payment(ctx, "i"); return err },
-		"listProducts":      func(ctx context.Context, c *client.Client) error { return only(c.Products(ctx, nil)) },
-		"registerProduct":   func(ctx context.Context, c *client.Client) error { return c.CreateProduct(ctx, client.Product{}) },
-		"getProduct":        func(ctx context.Context, c *client.Client) error { return only(c.Product(ctx, "s")) },
+		"streamOrder": func(ctx context.Context, c *client.Client) error {
+			return only(c.FollowOrder(ctx, "i", "", func(client.OrderChange) error { return nil }))
+		},
+		"streamOrders": func(ctx context.Context, c *client.Client) error {
+			return only(c.FollowOrders(ctx, nil, "", func(client.ListChange) error { return nil }))
+		},
+		"diffOrder":        func(ctx context.Context, c *client.Client) error { return only(c.OrderDiff(ctx, "i", 0, -1)) },
+		"listShipments":    func(ctx context.Context, c *client.Client) error { return only(c.Shipments(ctx, nil)) },
+		"listReturns":      func(ctx context.Context, c *client.Client) error { return only(c.Returns(ctx, nil)) },
+		"listPayments":     func(ctx context.Context, c *client.Client) error { return only(c.Payments(ctx, nil)) },
+		"listCaptures":     func(ctx context.Context, c *client.Client) error { return only(c.Captures(ctx, nil)) },
+		"listRefunds":      func(ctx context.Context, c *client.Client) error { return only(c.Refunds(ctx, nil)) },
+		"listReservations": func(ctx context.Context, c *client.Client) error { return only(c.Reservations(ctx, nil)) },
+		"getPayment":       func(ctx context.Context, c *client.Client) error { _, _, err := c.Payment(ctx, "i"); return err },
+		"listProducts":     func(ctx context.Context, c *client.Client) error { return only(c.Products(ctx, nil)) },
+		"registerProduct":  func(ctx context.Context, c *client.Client) error { return c.CreateProduct(ctx, client.Product{}) },
+		"getProduct":       func(ctx context.Context, c *client.Client) error { return only(c.Product(ctx, "s")) },
 		"changePrice": func(ctx context.Context, c *client.Client) error {
 			return only(c.ChangePrice(ctx, "s", "*", client.Price{}))
 		},

@@ -46,7 +46,7 @@ type PartKey struct {
 }
 
 // narrow adds what a filter says to a list that is sorted by when a part began.
-func (f PartFilter) narrow(w *walk, after *PartKey) {
+func (f PartFilter) narrow(w *listing, after *PartKey) {
 	w.equal("order_id", f.OrderID)
 	w.equal("status", f.Status)
 	between(w, f.From, f.To)
@@ -56,7 +56,7 @@ func (f PartFilter) narrow(w *walk, after *PartKey) {
 }
 
 func (f PartFilter) shipments(after *PartKey) (string, []any) {
-	w := walk{
+	w := listing{
 		columns: "order_id, shipment_id, status, carrier, tracking, units, lines, failure, shipped_at, delivered_at, changed_at",
 		from:    "shipments", key: []string{"shipped_at", "order_id", "shipment_id"},
 	}
@@ -70,7 +70,7 @@ func (f PartFilter) shipments(after *PartKey) (string, []any) {
 }
 
 func (f PartFilter) returns(after *PartKey) (string, []any) {
-	w := walk{
+	w := listing{
 		columns: "order_id, return_id, status, kind, units, received, lines, reason, requested_at, changed_at",
 		from:    "returns", key: []string{"requested_at", "order_id", "return_id"},
 	}

@@ -59,7 +59,7 @@ type MovementKey struct {
 type PaymentQueries struct{ DB *sql.DB }
 
 func (f PaymentFilter) query(after *PaymentKey) (string, []any) {
-	w := walk{
+	w := listing{
 		columns: `payment_id, order_id, status, gateway, method, gateway_key, gateway_ref, currency, requested, authorised, captured, refunded,
 			charged_back, code, void_failure, requested_at, expires_at, changed_at`,
 		from: "payments", key: []string{"requested_at", "payment_id"},
@@ -75,7 +75,7 @@ func (f PaymentFilter) query(after *PaymentKey) (string, []any) {
 }
 
 func (f MovementFilter) query(after *MovementKey) (string, []any) {
-	w := walk{
+	w := listing{
 		columns: "movement_id, payment_id, order_id, status, currency, amount, final, gateway_ref, code, requested_at, changed_at",
 		from:    "movements", key: []string{"requested_at", "payment_id", "movement_id"},
 	}
@@ -90,7 +90,7 @@ func (f MovementFilter) query(after *MovementKey) (string, []any) {
 }
 
 // between narrows a list to a time of what it is sorted by.
-func between(w *walk, from, to time.Time) {
+func between(w *listing, from, to time.Time) {
 	if !from.IsZero() {
 		w.where(w.key[0]+" >= ?", millis(from))
 	}

@@ -72,7 +72,7 @@ type OpenReservation struct {
 type ReservationFilter struct{ SKU, Location string }
 
 func (f ReservationFilter) query(after *OpenReservation) (string, []any) {
-	w := walk{
+	w := listing{
 		columns: "sku, location, reservation_id, checkout_id, quantity, expires_at", from: "reservations_open",
 		key: []string{"expires_at", "sku", "location", "reservation_id"}, ascending: true,
 	}

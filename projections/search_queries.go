@@ -43,7 +43,7 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 			what.All = append(what.All, filterWord(word.name, word.value))
 		}
 	}
-	w := walk{columns: "d.doc, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
+	w := listing{columns: "d.doc, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
 	w.where("w.text MATCH ?", what)
 	w.where("d.doc = w.rowid")
 	if !f.PlacedFrom.IsZero() {
@@ -79,7 +79,7 @@ func (q OrderQueries) Among(ctx context.Context, ids []string, filter OrderFilte
 var amongSizes = []int{1, 10, 51, 201}
 
 func (f OrderFilter) among(ids []string) (string, []any) {
-	w := walk{columns: orderColumns, from: "orders o"}
+	w := listing{columns: orderColumns, from: "orders o"}
 	size := len(ids)
 	if i, _ := slices.BinarySearch(amongSizes, size); i < len(amongSizes) {
 		size = amongSizes[i]

@@ -2,10 +2,10 @@ package projections
 
 import "strings"
 
-// walk is the statement of a list: along one index, from where the last page
+// listing is the statement of a list: along one index, from where the last page
 // ended. Columns and conditions are texts of ours; what a caller says is an
 // argument.
-type walk struct {
+type listing struct {
 	columns, from string
 	key           []string // columns that the rows are sorted by; they name one row
 	ascending     bool
@@ -15,20 +15,20 @@ type walk struct {
 }
 
 // where adds a condition.
-func (w *walk) where(condition string, values ...any) {
+func (w *listing) where(condition string, values ...any) {
 	w.conditions = append(w.conditions, condition)
 	w.args = append(w.args, values...)
 }
 
 // equal adds a condition, unless the value is empty.
-func (w *walk) equal(column, value string) {
+func (w *listing) equal(column, value string) {
 	if value != "" {
 		w.where(column+" = ?", value)
 	}
 }
 
 // after begins behind a row with this key.
-func (w *walk) after(key ...any) {
+func (w *listing) after(key ...any) {
 	beyond := " < "
 	if w.ascending {
 		beyond = " > "
@@ -37,7 +37,7 @@ func (w *walk) after(key ...any) {
 }
 
 // unsorted returns the text without an order and a limit, and its arguments.
-func (w *walk) unsorted() (string, []any) {
+func (w *listing) unsorted() (string, []any) {
 	text := "SELECT " + w.columns + " FROM " + w.from
 	if len(w.conditions) > 0 {
 		text += " WHERE " + strings.Join(w.conditions, " AND ")
@@ -47,7 +47,7 @@ func (w *walk) unsorted() (string, []any) {
 
 // query returns the text, whose last argument is a limit, and the arguments
 // before it.
-func (w *walk) query() (string, []any) {
+func (w *listing) query() (string, []any) {
 	text, args := w.unsorted()
 	direction := " DESC"
 	if w.ascending {
