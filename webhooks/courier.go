@@ -38,8 +38,10 @@ type courier struct {
 	loseOnce   sync.Once
 
 	claim   *delivery.Claim
-	turn    chan struct{} // told when a slot is set aside, or it may send again
-	waiting bool          // for a slot
+	turn    chan struct{}     // told when a slot is set aside, or it may send again
+	waiting bool              // for a slot
+	paced   time.Time         // when there may be more of the past; zero is now
+	work    chan delivery.Job // taken by those who are done with theirs
 
 	previous lastAttempts
 	batches  chan batch
@@ -77,6 +79,7 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 		batches:  make(chan batch, 1),
 		results:  make(chan result, delivery.MostInFlight),
 		turn:     make(chan struct{}, 1),
+		work:     make(chan delivery.Job),
 		saved:    make(chan bool, 1),
 		wishes:   make(chan []ledger.Wish, 1),
 		settling: nothingSettling,
@@ -194,6 +197,7 @@ func (c *courier) take() {
 }
 
 func (c *courier) send(attempts context.Context, now time.Time) {
+	c.paced = time.Time{}
 	for c.mayGo(now) && c.plan.Sendable(now) {
 		if !c.d.slots.take(c.claim) {
 			c.waiting = true
@@ -201,18 +205,65 @@ func (c *courier) send(attempts context.Context, now time.Time) {
 			return
 		}
 		c.waiting = false
+		if !c.inPace(now) {
+			c.d.slots.give(c.claim)
+			c.yield(now)
+			return
+		}
 		job, ok := c.plan.Next(now)
 		if !ok {
 			c.d.slots.give(c.claim)
 			return
 		}
-		go func() {
-			r := c.attempt(attempts, job)
-			c.d.slots.give(c.claim)
-			c.results <- r
-		}()
+		c.begin(attempts, job)
 	}
 	c.step()
+}
+
+// inPace says whether what is sent next does not keep the processor from what
+// is live.
+func (c *courier) inPace(now time.Time) bool {
+	if c.to.replay == nil && c.d.hub.Load().covers(c.plan.Seen()) {
+		c.d.pace.sentLive(now)
+		return true
+	}
+	again, ok := c.d.pace.take(now)
+	if !ok {
+		c.paced = again
+	}
+	return ok
+}
+
+// begin hands an attempt to somebody who is done, if there is one: whoever
+// made one has the stack that it takes.
+func (c *courier) begin(attempts context.Context, job delivery.Job) {
+	select {
+	case c.work <- job:
+	default:
+		go c.attemptOn(attempts, job)
+	}
+}
+
+// idleWorker is how long somebody who is done waits for another attempt.
+const idleWorker = time.Second
+
+// attemptOn makes an attempt, and others while there are any.
+func (c *courier) attemptOn(ctx context.Context, job delivery.Job) {
+	idle := time.NewTimer(idleWorker)
+	defer idle.Stop()
+	for {
+		r := c.attempt(ctx, job)
+		c.d.slots.give(c.claim)
+		c.results <- r
+		idle.Reset(idleWorker)
+		select {
+		case job = <-c.work:
+		case <-idle.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // mayGo says whether another attempt could be saved in time.
@@ -347,6 +398,9 @@ func (c *courier) sleep(now time.Time) time.Duration {
 	at := c.plan.Wake()
 	if c.waiting {
 		at = now.Add(spillAfter) // unless it is its turn before
+	}
+	if !c.paced.IsZero() {
+		at = c.paced
 	}
 	if (c.waiting || c.unsettled() < c.d.cfg.Window) && !at.IsZero() && at.Before(until) {
 		until = at

@@ -93,6 +93,7 @@ type Dispatcher struct {
 	hub       atomic.Pointer[hub] // nil until the log is read
 	settler   *settler
 	slots     *slots
+	pace      *pace
 	abandoned chan struct{} // closed when nothing can be saved any more
 }
 
@@ -143,6 +144,7 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	d.hub.Store(shared)
 	var beside sync.WaitGroup
 	beside.Go(func() { shared.run(ctx, d) })
+	beside.Go(func() { d.pace.run(ctx) })
 	beside.Go(func() { d.forgetAttempts(ctx) })
 	beside.Go(func() { (&checkpointer{d: d, written: map[string]ledger.Reached{}}).run(ctx) })
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
@@ -179,6 +181,7 @@ func (d *Dispatcher) open() (err error) {
 	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
 	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, meter: d.Meter, now: d.Now, in: make(chan settling, mostSettled)}
 	d.slots = newSlots(d.cfg.PerHost, d.cfg.PerProcess)
+	d.pace = newPace(d.Now)
 	d.abandoned = make(chan struct{})
 	return err
 }

@@ -265,7 +265,7 @@ func TestAReplayThatEndsEarly(t *testing.T) {
 			created := p.endpoint(r.URL, "*")
 			d := p.start()
 			replay := p.replay(d, created.ID, webhooks.NewReplay{From: webhooks.Beginning})
-			eventually(t, "a part of it", func() bool { return r.count() == 1 })
+			eventually(t, "a part of it", func() bool { return r.count() >= 1 })
 			if err := end(t.Context(), p, d, replay); err != nil {
 				t.Fatal(err)
 			}
