@@ -22,6 +22,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(collectors.NewGoCollector()),
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 		registry.Register(newGauges(a)),
+		registry.Register(newReadModelGauges(a)),
 		registry.Register(newStockGauges(a.commands.stock.Stats)),
 		registry.Register(a.stockBatches.size),
 		registry.Register(newTaskGauges(a)),

@@ -1,0 +1,73 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Lag is what of the log a read model does not show.
+type Lag struct {
+	Events int       // of its streams; at most [mostLag] are counted
+	More   bool      // there are more than that
+	Since  time.Time // when the first of them was recorded; zero if there is none
+}
+
+const (
+	mostLag = 10_000
+	lagPage = 1_000
+)
+
+// Lag counts the events that the live version has not applied. Positions are no
+// number of events: the log is read, from where the read model is.
+func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
+	end, err := m.set.log.End(ctx)
+	if err != nil {
+		return lag, fmt.Errorf("find the end of the log: %w", err)
+	}
+	position := m.Position()
+	if position >= end {
+		return lag, nil
+	}
+	feed := m.set.log.Feed(eventstore.FeedConfig{Prefixes: m.projection.Prefixes(), From: position, PageSize: lagPage})
+	defer feed.Close()
+	for {
+		page, err := feed.Next(ctx)
+		if err != nil {
+			return lag, fmt.Errorf("count what %s has not applied: %w", m.Name(), err)
+		}
+		for _, e := range page.Events {
+			if e.Position > end {
+				return lag, nil
+			}
+			if lag.Events == 0 {
+				lag.Since = e.Created
+			}
+			lag.Events++
+		}
+		if lag.More = lag.Events >= mostLag; lag.More || page.Live || page.Through >= end {
+			return lag, nil
+		}
+	}
+}
+
+// Lags are those of all read models, by name. Those that cannot be told are
+// left out, and are in the error.
+func (s *Set) Lags(ctx context.Context) (map[string]Lag, error) {
+	lags, errs := map[string]Lag{}, []error(nil)
+	for _, m := range s.Models() {
+		lag, err := m.Lag(ctx)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		lags[m.Name()] = lag
+	}
+	return lags, errors.Join(errs...)
+}
+
+// Head is the end of the log.
+func (s *Set) Head(ctx context.Context) (eventstore.Position, error) { return s.log.End(ctx) }
