@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -78,4 +79,9 @@ func PaymentsQuery(filter PaymentFilter, after *PaymentKey) (query string, args 
 // MovementsQuery is the statement behind a list of captures or refunds.
 func MovementsQuery(filter MovementFilter, after *MovementKey) (query string, args []any) {
 	return filter.query(after)
+}
+
+// SearchQuery is the statement behind a search.
+func SearchQuery(what database.Match, filter OrderFilter, after int64) (query string, args []any) {
+	return filter.search(what, after)
 }

@@ -1,0 +1,290 @@
+package projections_test
+
+import (
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/database/databasetest"
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+// manyOrders records orders as a shop has them, without keeping them: some words
+// are in half of them and some in one, and one in a hundred is on hold.
+func manyOrders(tb testing.TB, n int, page func(h *history)) {
+	tb.Helper()
+	random := rand.New(rand.NewPCG(9, 9))
+	titles := []string{"White hanging heart", "Regency cakestand", "Jumbo bag red", "Assorted colour bird", "Party bunting", "Lunch bag spotty"}
+	h := newHistory(tb)
+	positions := 0
+	flush := func() {
+		page(h)
+		positions += len(h.events)
+		h.events = nil
+	}
+	for i := range n {
+		id := fmt.Sprintf("0189%08x-0000-7000-8000-000000000000", i)
+		e := placed(id, fmt.Sprint(100_000+i), "A", 1+random.IntN(4))
+		e.PlacedAt, e.CustomerID = historyStart.Add(time.Duration(i)*time.Second), fmt.Sprint("customer-", random.IntN(n/10+1))
+		for l := range e.Lines {
+			sku := int(float64(4000) * random.Float64() * random.Float64())
+			e.Lines[l].SKU, e.Lines[l].Title = fmt.Sprint("SKU-", sku), fmt.Sprint(titles[sku%len(titles)], " ", sku)
+		}
+		h.record("order-"+id, id, e)
+		h.record("payment-"+id, id, payment.PaymentAuthorisationRequested{PaymentID: id, OrderID: id, Gateway: "sandbox", RequestedAt: e.PlacedAt, Amount: domain.Money{Amount: 1, Currency: "EUR"}})
+		switch {
+		case i%100 == 0:
+			h.record("order-"+id, id, order.OrderHeld{OrderID: id, HoldID: "h", Reason: order.HoldManual})
+			h.record("order-"+id, id, order.OrderTagged{OrderID: id, Add: []string{"rare"}})
+		case i%4 == 0:
+			h.record("order-"+id, id, order.OrderTagged{OrderID: id, Add: []string{"gift"}})
+		case i%3 == 0:
+			h.record("order-"+id, id, order.OrderShipped{OrderID: id, ShipmentID: "s", Tracking: "T" + id, ShippedAt: e.PlacedAt})
+		}
+		for k := range h.events { // positions go on from page to page
+			h.events[k].Position = eventstore.Position((positions + k + 1) * 100)
+		}
+		if len(h.events) >= 512 {
+			flush()
+		}
+	}
+	flush()
+}
+
+// searchable fills the read models that orders are listed and searched by.
+func searchable(tb testing.TB, e databasetest.Engine, n int) map[string]*sql.DB {
+	tb.Helper()
+	all := []projections.Projection{projections.Orders{}, projections.Search{}, projections.Payments{}}
+	runners := make([]*projections.Runner, len(all))
+	e = e.Another(tb)
+	h := newHistory(tb)
+	for i, p := range all {
+		runners[i] = h.open(p, e)
+		tb.Cleanup(func() { _ = runners[i].Close() })
+	}
+	manyOrders(tb, n, func(h *history) {
+		for i, p := range all {
+			if len(h.events) == 0 {
+				continue
+			}
+			if err := runners[i].Apply(tb.Context(), h.page(p, 0, len(h.events))); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	})
+	databases := map[string]*sql.DB{}
+	for i, p := range all {
+		databases[p.Name()] = runners[i].Read()
+		if e.Server != nil { // as it does by itself now and then
+			if _, err := runners[i].Read().ExecContext(tb.Context(), "VACUUM ANALYZE"); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	return databases
+}
+
+// Postgres walks an index for every list and search, with the statistics of
+// enough rows to choose otherwise.
+func TestPostgresReadsNoWholeTable(t *testing.T) {
+	t.Parallel()
+	databases := searchable(t, databasetest.Postgres(t), 5_000)
+	place := &projections.OrderKey{PlacedAt: historyStart.Add(time.Hour), OrderID: "x"}
+	part := &projections.PartKey{At: place.PlacedAt, OrderID: "x", ID: "x"}
+	check := func(model, name, query string, args []any) {
+		t.Helper()
+		rows, err := databases[model].QueryContext(t.Context(), "EXPLAIN "+query, append(args, 50)...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer func() { _ = rows.Close() }()
+		var plan []string
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, line)
+		}
+		if text := strings.Join(plan, "\n"); strings.Contains(text, "Seq Scan") || len(plan) == 0 {
+			t.Errorf("%s reads a whole table:\n%s", name, text)
+		}
+	}
+	for name, filter := range map[string]projections.OrderFilter{
+		"all": {}, "customer": {CustomerID: "customer-3"}, "status": {Status: "on_hold"}, "payment": {PaymentStatus: "voided"}, "sku": {SKU: "SKU-3"},
+		"tag": {Tag: "rare"}, "external": {ExternalSource: "s", ExternalRef: "x"}, "time": {PlacedFrom: historyStart.Add(time.Minute), PlacedTo: historyStart.Add(time.Hour)},
+	} {
+		for _, filter.OldestFirst = range []bool{false, true} {
+			query, args := projections.ListQuery(filter, place)
+			check("orders", "list by "+name, query, args)
+			for _, text := range []string{"heart", "104999", "heart -white", "rare heart"} {
+				match, err := projections.ParseSearch(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				query, args := projections.SearchQuery(match, filter, 1<<62)
+				check("search", "search of "+text+" by "+name, query, args)
+			}
+		}
+	}
+	for name, filter := range map[string]projections.PartFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "failed"}, "tracking": {Tracking: "x"}} {
+		query, args := projections.ShipmentsQuery(filter, part)
+		check("orders", "parcels by "+name, query, args)
+	}
+	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}} {
+		query, args := projections.PaymentsQuery(filter, nil)
+		check("payments", "payments by "+name, query, args)
+	}
+}
+
+// SQLite's plans of the lists that orders bring with them.
+func TestNoListOfPartsReadsAWholeTable(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	place := &projections.PartKey{At: historyStart, OrderID: "x", ID: "x"}
+	for name, filter := range map[string]projections.PartFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "failed"}} {
+		query, args := projections.ShipmentsQuery(filter, place)
+		checkListPlan(t, h, projections.Orders{}, "parcels by "+name, query, append(args, 10)...)
+		query, args = projections.ReturnsQuery(filter, place)
+		checkListPlan(t, h, projections.Orders{}, "returns by "+name, query, append(args, 10)...)
+	}
+	query, args := projections.ShipmentsQuery(projections.PartFilter{Tracking: "x"}, nil)
+	checkListPlan(t, h, projections.Orders{}, "parcels by tracking", query, append(args, 10)...)
+	for name, filter := range map[string]projections.ReservationFilter{"all": {}, "SKU": {SKU: "A"}} {
+		query, args := projections.ReservationsQuery(filter, &projections.OpenReservation{})
+		checkListPlan(t, h, projections.Stock{}, "reservations by "+name, query, append(args, 10)...)
+	}
+	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}} {
+		query, args := projections.PaymentsQuery(filter, &projections.PaymentKey{})
+		checkListPlan(t, h, projections.Payments{}, "payments by "+name, query, append(args, 10)...)
+	}
+	for name, filter := range map[string]projections.MovementFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "failed"}} {
+		filter.Kind = projections.MovedRefund
+		query, args := projections.MovementsQuery(filter, &projections.MovementKey{})
+		checkListPlan(t, h, projections.Payments{}, "refunds by "+name, query, append(args, 10)...)
+	}
+	match := database.Match{All: []string{"heart"}}
+	query, args = projections.SearchQuery(match, projections.OrderFilter{Status: "placed", PlacedFrom: historyStart}, 7)
+	checkListPlan(t, h, projections.Search{}, "search", query, append(args, 10)...)
+}
+
+// checkListPlan lets a query neither read a whole table nor sort many rows;
+// parcels of one order and of one number are few.
+func checkListPlan(t *testing.T, h *history, p projections.Projection, name, query string, args ...any) {
+	t.Helper()
+	r := h.open(p, databasetest.SQLite(t))
+	defer func() { _ = r.Close() }()
+	rows, err := r.Read().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	defer func() { _ = rows.Close() }()
+	few := strings.HasSuffix(name, "by order") || strings.HasSuffix(name, "by tracking")
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "VIRTUAL TABLE INDEX") && !strings.Contains(step, "USING") {
+			t.Errorf("%s reads a whole table: %s", name, step)
+		}
+		if strings.Contains(step, "USE TEMP B-TREE") && !few {
+			t.Errorf("%s sorts what it reads: %s", name, step)
+		}
+	}
+}
+
+// benchOrdersEnv is how many orders the benchmark of lists and searches has.
+const benchOrdersEnv = "WAYBILL_BENCH_ORDERS"
+
+// BenchmarkListAndSearch prints how long pages of 50 take, of the lists and
+// searches of a user interface, one after the other.
+func BenchmarkListAndSearch(b *testing.B) {
+	n := 20_000
+	if text := os.Getenv(benchOrdersEnv); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, engine := range []struct {
+		name string
+		open func(testing.TB) databasetest.Engine
+	}{{"SQLite", databasetest.SQLite}, {"Postgres", databasetest.Postgres}} {
+		b.Run(engine.name, func(b *testing.B) {
+			start := time.Now()
+			databases := searchable(b, engine.open(b), n)
+			b.Logf("%d orders in %s", n, time.Since(start).Round(time.Second))
+			for _, kind := range []string{"list", "search"} {
+				b.Run(kind, func(b *testing.B) { benchQueries(b, databases, kind, n) })
+			}
+		})
+	}
+}
+
+func benchQueries(b *testing.B, databases map[string]*sql.DB, kind string, n int) {
+	b.Helper()
+	random := rand.New(rand.NewPCG(1, 1))
+	orders, search := projections.OrderQueries{DB: databases["orders"]}, projections.SearchQueries{DB: databases["search"]}
+	var took []time.Duration
+	for b.Loop() {
+		var filter projections.OrderFilter
+		for _, set := range []func(){
+			func() { filter.Status = []string{"on_hold", "placed", "shipped"}[random.IntN(3)] },
+			func() { filter.CustomerID = fmt.Sprint("customer-", random.IntN(n/10+1)) },
+			func() { filter.SKU = fmt.Sprint("SKU-", random.IntN(4000)) },
+			func() { filter.Tag = "rare" },
+			func() {},
+		}[random.IntN(5):] {
+			set()
+			break
+		}
+		place := historyStart.Add(time.Duration(random.IntN(n)) * time.Second)
+		words := []string{"heart", "white heart -12", "bag red", fmt.Sprint(100_000 + random.IntN(n)), fmt.Sprint("bunting ", random.IntN(4000)), "sku17"}
+		start := time.Now()
+		if kind == "list" {
+			if _, err := orders.List(b.Context(), filter, &projections.OrderKey{PlacedAt: place}, 51); err != nil {
+				b.Fatal(err)
+			}
+		} else {
+			benchSearch(b, orders, search, words[random.IntN(len(words))], filter)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	for name, share := range map[string]float64{"p50-ms": 0.5, "p99-ms": 0.99, "max-ms": 1} {
+		at := min(int(share*float64(len(took))), len(took)-1)
+		b.ReportMetric(float64(took[at].Microseconds())/1000, name)
+	}
+}
+
+func benchSearch(b *testing.B, orders projections.OrderQueries, search projections.SearchQueries, text string, filter projections.OrderFilter) {
+	b.Helper()
+	match, err := projections.ParseSearch(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	found, err := search.Orders(b.Context(), match, filter, 0, 51)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ids := make([]string, len(found))
+	for i, f := range found {
+		ids[i] = f.OrderID
+	}
+	if _, err := orders.Among(b.Context(), ids, filter); err != nil {
+		b.Fatal(err)
+	}
+}
