@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -153,9 +155,16 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webh
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(s.api.stopping(), stop)()
-	for piece := fmt.Sprintf(": waybill\nid: %s\n\n", puller.Cursor()); ; {
+	for pieces := []string{fmt.Sprintf(": waybill\nid: %s\n\n", puller.Cursor())}; ; {
 		_ = control.SetWriteDeadline(time.Now().Add(slowReader)) //nolint:forbidigo // the deadline is the network's
-		if _, err := w.Write([]byte(piece)); err != nil || control.Flush() != nil || ctx.Err() != nil {
+		for _, piece := range pieces {
+			if _, err := io.WriteString(w, piece); err != nil {
+				s.tooSlow(ctx, err)
+				return
+			}
+		}
+		if err := control.Flush(); err != nil || ctx.Err() != nil {
+			s.tooSlow(ctx, err)
 			return
 		}
 		waiting, stop := context.WithTimeout(ctx, heartbeat)
@@ -165,12 +174,19 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webh
 			s.logger.WarnContext(ctx, "a stream of the feed broke off", "error", err)
 			return
 		}
-		if piece = ""; len(pulled.Messages) == 0 {
-			piece = fmt.Sprintf(": waiting\nid: %s\n\n", pulled.Through)
+		if pieces = pieces[:0]; len(pulled.Messages) == 0 {
+			pieces = append(pieces, fmt.Sprintf(": waiting\nid: %s\n\n", pulled.Through))
 		}
 		for _, m := range pulled.Messages {
-			piece += fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", m.Cursor, m.Type, m.Body)
+			pieces = append(pieces, fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", m.Cursor, m.Type, m.Body))
 		}
+	}
+}
+
+// tooSlow says why a reader was cut off that is still there.
+func (s *server) tooSlow(ctx context.Context, err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.logger.InfoContext(ctx, "a reader of the feed was too slow and was cut off; it may go on after the last id it got")
 	}
 }
 

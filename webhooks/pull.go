@@ -182,12 +182,16 @@ func (p *Puller) Cursor() string { return p.d.cursors.Encode(ScopeOf(p.to.Tenant
 // Behind says that there is something to read at once.
 func (p *Puller) Behind() bool { return p.at < p.d.head() }
 
+// mostPulled bounds the bytes of messages at once: 500 large ones would be
+// 128 MB for each reader.
+const mostPulled = 4 << 20
+
 // Next returns up to most messages, at least one of them unless the context
 // ends first: what was passed over until then is in Through, and there is no
 // error.
 func (p *Puller) Next(ctx context.Context, most int) (Pulled, error) {
 	var pulled Pulled
-	for len(pulled.Messages) < most {
+	for bytes := 0; len(pulled.Messages) < most && bytes < mostPulled; {
 		if len(p.left.items) == 0 {
 			p.at = max(p.at, p.left.through)
 			if (len(pulled.Messages) > 0 || p.Impatient) && p.at >= p.d.head() {
@@ -215,6 +219,7 @@ func (p *Puller) Next(ctx context.Context, most int) (Pulled, error) {
 		p.at = it.Position
 		if wanted {
 			pulled.Messages = append(pulled.Messages, m)
+			bytes += len(m.Body)
 		}
 	}
 	if len(p.left.items) == 0 {
