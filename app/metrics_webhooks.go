@@ -117,8 +117,8 @@ const mostLagging = 20
 func newWebhookGauges(d *webhooks.Dispatcher, now func() time.Time) *webhookGauges {
 	return &webhookGauges{
 		dispatcher: d, now: now,
-		lagEvents:  prometheus.NewDesc("webhook_endpoint_lag_events", "Public events after an endpoint's cursor, wanted or not, as far as they are in memory; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
-		lagSeconds: prometheus.NewDesc("webhook_endpoint_lag_seconds", "Age of the first public event after an endpoint's cursor, as far as it is in memory; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
+		lagEvents:  prometheus.NewDesc("webhook_endpoint_lag_events", "Public events after an endpoint's cursor, wanted or not; beyond those in memory reckoned from these; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
+		lagSeconds: prometheus.NewDesc("webhook_endpoint_lag_seconds", "Age of the first public event after an endpoint's cursor; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		parked:     prometheus.NewDesc("webhook_parked", "Messages that are parked: waiting for another attempt, behind one that does, or dead.", []string{"state"}, nil),
 		unverified: prometheus.NewDesc("webhook_endpoints_unverified", "Endpoints that get nothing because they have yet to show that they want to be called, by what became of the last ping.", []string{"status"}, nil),
 		breakers:   prometheus.NewDesc("webhook_breaker_state", "Endpoints by what they are believed to be: closed is up.", []string{"state"}, nil),
