@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,8 +134,8 @@ func (w *schedulerWaits) since() time.Duration {
 	}
 	slow := all / 20
 	at := time.Duration(0)
-	for i := len(h.Counts) - 1; i >= 0; i-- {
-		count := h.Counts[i] - w.before[i]
+	for i, now := range slices.Backward(h.Counts) {
+		count := now - w.before[i]
 		if count > slow {
 			at = time.Duration(h.Buckets[i] * float64(time.Second))
 			break

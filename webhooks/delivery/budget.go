@@ -75,9 +75,8 @@ func (b *Budget) setRate(perSecond int) {
 	b.half.pace(newRate(perSecond).halved())
 }
 
-// Live returns the share of the live run, Replay one of a replay that begins
-// so many attempts in a second at most; 0 is any number. Wake is called when
-// it may be the share's turn; it must not call back. Leave ends a share.
+// Live returns the share of the live run. Wake is called when it may be the
+// share's turn; it must not call back. Leave ends a share.
 func (b *Budget) Live(wake func()) *Share {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,7 +84,8 @@ func (b *Budget) Live(wake func()) *Share {
 	return b.live
 }
 
-// Replay: see Live.
+// Replay returns a share of a replay, which begins so many attempts in a second
+// at most; 0 is any number. Wake is that of Live.
 func (b *Budget) Replay(perSecond int, wake func()) *Share {
 	return &Share{budget: b, wake: wake, own: newRate(perSecond)}
 }
