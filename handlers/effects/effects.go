@@ -1,6 +1,6 @@
 // Package effects is what reacts to events by doing something outside of the
 // log: mails, receipts, exports, messages to other systems. Each subpackage is
-// one handler with its own settings. They promise that an event may come twice,
+// one handler with its own settings, and package router runs them. They promise that an event may come twice,
 // late, and before an earlier one, with one effect; that a failure which may
 // pass is told from one that will not; and that no handler knows another.
 package effects
