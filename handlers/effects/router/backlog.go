@@ -24,7 +24,7 @@ func (*Backlog) Describe(chan<- *prometheus.Desc) {}
 // Collect implements [prometheus.Collector].
 func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 	const patience = 5 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:forbidigo // a registry gives none
 	defer cancel()
 	for _, name := range b.Handlers {
 		status, err := b.Client.GroupStatus(ctx, name)
