@@ -70,7 +70,7 @@ func (c *Codec) encode(event domain.Event, meta Metadata) (data, metadata []byte
 		return nil, nil, fmt.Errorf("encode %s: %w", event.EventName(), err)
 	}
 	meta.Schema = r.schema()
-	if metadata, err = json.Marshal(meta); err != nil {
+	if metadata, err = meta.write(); err != nil {
 		return nil, nil, fmt.Errorf("encode metadata of %s: %w", event.EventName(), err)
 	}
 	return data, metadata, nil

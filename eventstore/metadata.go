@@ -32,10 +32,21 @@ func parseMetadata(raw []byte) (Metadata, error) {
 	if len(raw) == 0 {
 		return m, nil
 	}
+	if m, ok := readPlainly(raw); ok {
+		return m, nil
+	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return Metadata{}, err
 	}
 	return m, nil
+}
+
+// write returns the stored JSON.
+func (m Metadata) write() ([]byte, error) {
+	if text, ok := m.plainly(); ok {
+		return text, nil
+	}
+	return json.Marshal(m)
 }
 
 // schemaOf finds the schema number in raw metadata, which is 1 where there is

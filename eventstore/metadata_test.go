@@ -58,3 +58,56 @@ func FuzzSchemaOf(f *testing.F) {
 		}
 	})
 }
+
+// The short way there and back is that of the standard library.
+func FuzzPlainMetadata(f *testing.F) {
+	f.Add("c", "a", "p", "t", "s", 1, "api_key", "admin", "k", "f")
+	f.Add("", "", "", "", "", 0, "", "", "", "")
+	f.Add("a\"b", "<", "é", "\x00", "\\", -3, "", "id", "", "\xff")
+	f.Fuzz(func(t *testing.T, correlation, causation, parent, trace, span string, schema int, kind, id, command, print string) {
+		m := Metadata{correlation, causation, parent, trace, span, schema, Actor{kind, id}, command, print}
+		want, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.write()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("written %s, %v, want %s", got, err, want)
+		}
+		read, err := parseMetadata(got)
+		var back Metadata
+		if json.Unmarshal(want, &back) != nil || err != nil || read != back {
+			t.Fatalf("read %+v, %v, want %+v", read, err, back)
+		}
+	})
+}
+
+// Whatever is read the short way reads the same the long way.
+func FuzzReadPlainly(f *testing.F) {
+	for _, raw := range []string{
+		`{}`, `{"schema":1}`, `{"schema":01}`, `{"schema":1234567890}`, `{"schema":1,"schema":2}`, `{"$traceId":"a","$TRACEID":"b"}`, `{"schema":-1}`,
+		`{"actor":{"type":"a","id":"b"},"fingerprint":"c"}`, `{"actor":{"type":"a","id":"b"},"actor":{"type":"c","id":"d"}}`, `{"command_id":"a",}`,
+		`{"command_id":"a"}x`, `{"other":"a"}`, `{"command_id":"a\u0041"}`,
+	} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, ok := readPlainly(raw)
+		if !ok {
+			return
+		}
+		var want Metadata
+		if err := json.Unmarshal(raw, &want); err != nil || got != want {
+			t.Fatalf("%s reads %+v, want %+v, %v", raw, got, want, err)
+		}
+	})
+}
+
+func TestUsualMetadataGoesTheShortWay(t *testing.T) {
+	t.Parallel()
+	m := Metadata{"c", "a", "p", "t", "s", 1, Actor{"api_key", "admin"}, "k", "f"}
+	text, plain := m.plainly()
+	if read, ok := readPlainly(text); !plain || !ok || read != m {
+		t.Errorf("%s: %t, %t, %+v", text, plain, ok, read)
+	}
+}

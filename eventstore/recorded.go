@@ -68,11 +68,16 @@ func (r Recorded) WithData(data []byte) Recorded {
 // size is that of the payload.
 func (r Recorded) size() int { return len(r.Data) + len(r.RawMetadata) }
 
-// decoding remembers what Decode answered, for all copies of a Recorded.
+// decoding remembers what Decode and Metadata answered, for all copies of a
+// Recorded.
 type decoding struct {
 	sync.Once
 	event domain.Event
 	err   error
+
+	metadata    sync.Once
+	meta        Metadata
+	metadataErr error
 }
 
 // Decode returns the event in its present schema. All copies of a Recorded
@@ -105,6 +110,14 @@ func (r Recorded) decode() (event domain.Event, err error) {
 // Metadata returns what goes with the event. An event without metadata, which
 // only foreign writers append, has the zero Metadata.
 func (r Recorded) Metadata() (Metadata, error) {
+	if r.once == nil {
+		return r.readMetadata()
+	}
+	r.once.metadata.Do(func() { r.once.meta, r.once.metadataErr = r.readMetadata() })
+	return r.once.meta, r.once.metadataErr
+}
+
+func (r Recorded) readMetadata() (Metadata, error) {
 	m, err := parseMetadata(r.RawMetadata)
 	if err != nil {
 		return Metadata{}, fmt.Errorf("metadata of event %d of %s: %w", r.Revision, r.Stream, err)
