@@ -17,10 +17,17 @@ import (
 // times as INTEGER, truth as INTEGER 0 or 1, and nothing that only one of them
 // knows.
 
+// orFail says what is to become of rows that were written when a statement
+// fails at a later one: they stay until the transaction is undone, or its
+// savepoint. Without it SQLite keeps a copy of each page that a statement of
+// several rows changes. In Postgres nothing of them stays.
+const orFail = "INSERT OR FAIL INTO"
+
 // numbered writes $1, $2 for each ? that stands outside of quotes and comments,
-// and Postgres's word for MATCH.
+// and Postgres's words for MATCH and OR FAIL.
 func numbered(query string) string {
 	query = strings.ReplaceAll(query, " MATCH ?", " @@ CAST(? AS tsquery)")
+	query = strings.Replace(query, orFail, "INSERT INTO", 1)
 	var b strings.Builder
 	b.Grow(len(query) + 16)
 	for n := 0; query != ""; {

@@ -64,9 +64,7 @@ func (t tasks) placed(ctx context.Context, orderID string) error {
 // authorised notes what a gateway holds. The first payment of an order is
 // authorised before the order is placed, and copied with it.
 func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) error {
-	err := t.tx.Exec(ctx, `UPDATE payments SET authorised = ?, held_by = ?, held_at = ?, expires_at = ?, moved_revision = ?, revision = ? WHERE payment_id = ? AND revision < ?`,
-		e.Amount.Amount, t.r.ID.String(), millis(t.r.Created), millis(e.ExpiresAt), int64(t.r.Revision), int64(t.r.Revision), e.PaymentID, int64(t.r.Revision))
-	if err != nil {
+	if err := t.hold(ctx, e); err != nil {
 		return err
 	}
 	if err := t.reauthorise(ctx, `p.payment_id = ?`, e.PaymentID); err != nil {
@@ -78,6 +76,12 @@ func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) erro
 			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = ?)`+renewed,
 		string(process.CopyPayment), t.r.ID.String(), int64(t.r.Position), millis(t.r.Created), millis(t.r.Created), millis(t.r.Created), t.trace(), //nolint:gosec // a log of 8 EiB is far
 		e.PaymentID, string(process.CopyPayment), t.r.ID.String())
+}
+
+// hold notes what a gateway holds in the payment's row.
+func (t tasks) hold(ctx context.Context, e payment.PaymentAuthorised) error {
+	return t.tx.Exec(ctx, `UPDATE payments SET authorised = ?, held_by = ?, held_at = ?, expires_at = ?, moved_revision = ?, revision = ? WHERE payment_id = ? AND revision < ?`,
+		e.Amount.Amount, t.r.ID.String(), millis(t.r.Created), millis(e.ExpiresAt), int64(t.r.Revision), int64(t.r.Revision), e.PaymentID, int64(t.r.Revision))
 }
 
 // reauthorise opens the task for payments that hold money of a placed order.

@@ -80,10 +80,8 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	now := t.r.Created
 	switch e := event.(type) {
 	case order.OrderPlaced:
-		if e.Capture == order.CapturePlaced {
-			if err := t.open(ctx, e.OrderID, process.Capture, "order", now); err != nil {
-				return err
-			}
+		if err := t.capture(ctx, e); err != nil {
+			return err
 		}
 		return t.placed(ctx, e.OrderID)
 	case order.OrderShipped:
@@ -142,6 +140,14 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	return fmt.Errorf("%T is no event of an order", event)
 }
 
+// capture opens the capture of an order whose money is taken at once.
+func (t tasks) capture(ctx context.Context, e order.OrderPlaced) error {
+	if e.Capture != order.CapturePlaced {
+		return nil
+	}
+	return t.open(ctx, e.OrderID, process.Capture, "order", t.r.Created)
+}
+
 // pause takes what a hold keeps waiting off the list of what is due, or puts it
 // back. Nothing of that is begun while an order is on hold, and a cancellation
 // ends the hold. What waits for a refused one to go on asks now and then.
@@ -182,7 +188,7 @@ func (t tasks) shortfall(ctx context.Context, e stock.StockShortfallDetected) er
 }
 
 const (
-	insertTask = `INSERT INTO tasks (order_id, kind, ref, opened_by, position, opened_at, due_at, next_at, traceparent) `
+	insertTask = `INSERT OR FAIL INTO tasks (order_id, kind, ref, opened_by, position, opened_at, due_at, next_at, traceparent) `
 	notClosed  = `NOT EXISTS (SELECT 1 FROM closed_early c WHERE c.order_id = ? AND c.kind = ? AND c.ref = ? AND c.opened_by = ?)`
 )
 
@@ -260,7 +266,7 @@ func (t tasks) process(ctx context.Context, event process.Event) error {
 func (t tasks) close(ctx context.Context, orderID string, task process.Task) error {
 	args := []any{orderID, string(task.Kind), task.Ref, task.OpenedBy}
 	if task.Kind != process.Movement { // which the payment's stream closes as it opens it
-		err := t.tx.Exec(ctx, `INSERT INTO closed_early (order_id, kind, ref, opened_by) SELECT ?, ?, ?, ?
+		err := t.tx.Exec(ctx, `INSERT OR FAIL INTO closed_early (order_id, kind, ref, opened_by) SELECT ?, ?, ?, ?
 			WHERE NOT EXISTS (SELECT 1 FROM tasks t WHERE t.order_id = ? AND t.kind = ? AND t.ref = ? AND t.opened_by = ?)
 			ON CONFLICT DO NOTHING`, append(args[:4:4], args...)...)
 		if err != nil {
