@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/draft"
@@ -79,6 +80,18 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 	}
 	return nil
 }
+
+// Ends implements [Ender]: nearly every checkout has its order a moment after it
+// was started.
+func (Customers) Ends(event domain.Event) string {
+	if e, placed := event.(order.OrderPlaced); placed {
+		return checkout.Decider.Stream(e.CheckoutID)
+	}
+	return ""
+}
+
+// Knows implements [Ender]. What is of no use is known too.
+func (Customers) Knows(domain.Event) bool { return true }
 
 // orderOf says whose an order is, and that its checkout is over.
 func orderOf(ctx context.Context, tx *Tx, e order.OrderPlaced) error {

@@ -55,7 +55,9 @@ func (Sales) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	}
 	switch e := event.(type) {
 	case order.OrderPlaced:
-		return sell(ctx, tx, r, e)
+		page := salesPage{}
+		page.sell(r, e)
+		return page.write(ctx, tx)
 	case order.OrderEdited:
 		return resell(ctx, tx, r, e.OrderID, func(k *keptSale) { k.edit(e) })
 	case order.OrderCancelled:
@@ -89,24 +91,6 @@ func (s sale) plus(o sale) sale {
 
 func (s sale) less(o sale) sale {
 	return sale{s.orders - o.orders, s.units - o.units, s.returned - o.returned, s.gross - o.gross, s.discount - o.discount, s.refunds - o.refunds}
-}
-
-func sell(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.OrderPlaced) error {
-	key, kept := saleKey{saleDay(e, r.Created), e.Currency, e.ShipToCountry}, keptSaleOf(e)
-	state, err := json.Marshal(kept)
-	if err != nil {
-		return fmt.Errorf("write the sale of order %s: %w", e.OrderID, err)
-	}
-	var added int
-	err = tx.QueryRow(ctx, `INSERT INTO sales_orders (order_id, day, currency, country, state, revision) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (order_id) DO NOTHING RETURNING 1`, e.OrderID, key.day, key.currency, key.country, string(state), int64(r.Revision)).Scan(&added)
-	switch {
-	case errors.Is(err, sql.ErrNoRows): // it counts already
-		return nil
-	case err != nil:
-		return err
-	}
-	return countSale(ctx, tx, key, keptSale{}, kept)
 }
 
 // saleDay is the day an order counts for.
@@ -151,15 +135,6 @@ func resell(ctx context.Context, tx *Tx, r eventstore.Recorded, orderID string, 
 	return countSale(ctx, tx, key, before, after)
 }
 
-const (
-	addDaily = `INSERT INTO sales_daily AS s (day, currency, country, sku, orders, units, returned, gross, discount, refunds)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, currency, country, sku)` + addSales
-	addTotals = `INSERT INTO sales_totals AS s (day, currency, country, orders, units, returned, gross, discount, refunds)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, currency, country)` + addSales
-	addSales = ` DO UPDATE SET orders = s.orders + excluded.orders, units = s.units + excluded.units, returned = s.returned + excluded.returned,
-		gross = s.gross + excluded.gross, discount = s.discount + excluded.discount, refunds = s.refunds + excluded.refunds`
-)
-
 // countSale adds what the shares of an order have become more, or less.
 func countSale(ctx context.Context, tx *Tx, key saleKey, before, after keptSale) error {
 	was, wasAll := before.shares()
@@ -169,18 +144,10 @@ func countSale(ctx context.Context, tx *Tx, key saleKey, before, after keptSale)
 			is[sku] = sale{}
 		}
 	}
+	var counts saleCounts
 	for sku, share := range is {
-		d := share.less(was[sku])
-		if d == (sale{}) {
-			continue
-		}
-		if err := tx.Exec(ctx, addDaily, key.day, key.currency, key.country, sku, d.orders, d.units, d.returned, d.gross, d.discount, d.refunds); err != nil {
-			return err
-		}
+		counts.add(key, sku, share.less(was[sku]))
 	}
-	d := isAll.less(wasAll)
-	if d == (sale{}) {
-		return nil
-	}
-	return tx.Exec(ctx, addTotals, key.day, key.currency, key.country, d.orders, d.units, d.returned, d.gross, d.discount, d.refunds)
+	counts.addAll(key, isAll.less(wasAll))
+	return counts.write(ctx, tx)
 }
