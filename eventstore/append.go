@@ -48,7 +48,7 @@ func (c *Client) propose(events []NewEvent) ([]esdb.EventData, error) {
 		if e.ID == uuid.Nil {
 			return nil, fmt.Errorf("event %d has no id", i)
 		}
-		data, metadata, err := c.config.Codec.encode(e.Event, e.Metadata)
+		data, metadata, err := c.config.Codec.encode(e.Event, e.Content, e.Metadata)
 		if err != nil {
 			return nil, err
 		}

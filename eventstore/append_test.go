@@ -2,6 +2,7 @@ package eventstore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -44,6 +45,22 @@ func TestAppendAndRead(t *testing.T) {
 	}
 	if last[1].ID != eventstore.EventID("order-1", "c2", 0) {
 		t.Errorf("id %s", last[1].ID)
+	}
+}
+
+// The JSON of an event need not be made twice.
+func TestTheContentThatWasMadeIsStored(t *testing.T) {
+	t.Parallel()
+	client := start(t)
+	all := events("order-1", "c1", 0, 2)
+	made, err := json.Marshal(all[1].Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Content = made
+	mustAppend(t, client, "order-1", eventstore.NoStream, all...)
+	if diff := cmp.Diff([]string{"1", "1"}, names(t, client, "order-1")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

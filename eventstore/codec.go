@@ -57,8 +57,9 @@ func (c *Codec) Bind(r Recorded) Recorded {
 	return r
 }
 
-// encode returns the event as JSON of the present schema, with its metadata.
-func (c *Codec) encode(event domain.Event, meta Metadata) (data, metadata []byte, err error) {
+// encode returns the event as JSON of the present schema, which may be given,
+// with its metadata.
+func (c *Codec) encode(event domain.Event, content []byte, meta Metadata) (data, metadata []byte, err error) {
 	if event == nil {
 		return nil, nil, fmt.Errorf("encode: %w: no event", ErrUnknownType)
 	}
@@ -66,8 +67,10 @@ func (c *Codec) encode(event domain.Event, meta Metadata) (data, metadata []byte
 	if !ok || r.event != reflect.TypeOf(event) {
 		return nil, nil, fmt.Errorf("encode %T as %q: %w", event, event.EventName(), ErrUnknownType)
 	}
-	if data, err = json.Marshal(event); err != nil {
-		return nil, nil, fmt.Errorf("encode %s: %w", event.EventName(), err)
+	if data = content; data == nil {
+		if data, err = json.Marshal(event); err != nil {
+			return nil, nil, fmt.Errorf("encode %s: %w", event.EventName(), err)
+		}
 	}
 	meta.Schema = r.schema()
 	if metadata, err = meta.write(); err != nil {

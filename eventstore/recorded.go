@@ -33,6 +33,8 @@ type NewEvent struct {
 	ID       uuid.UUID
 	Event    domain.Event
 	Metadata Metadata
+	// Content is Event as JSON, where somebody has made it already.
+	Content []byte
 }
 
 // Appended is what an append answered.

@@ -109,23 +109,23 @@ func (h CommandHandler[S, C, E]) handle(
 // command's id, must not pass for it: it is a conflict, and decided anew.
 func NewEvents[E domain.Event](stream string, meta eventstore.Metadata, events ...E) []eventstore.NewEvent {
 	all := make([]eventstore.NewEvent, len(events))
-	command := meta.CommandID + "#" + digest(events)
 	for i, e := range events {
-		all[i] = eventstore.NewEvent{ID: eventstore.EventID(stream, command, i), Event: e, Metadata: meta}
+		all[i] = eventstore.NewEvent{Event: e, Metadata: meta}
+		all[i].Content, _ = json.Marshal(e) // the append meets the same error, and refuses
+	}
+	command := meta.CommandID + "#" + digest(all)
+	for i := range all {
+		all[i].ID = eventstore.EventID(stream, command, i)
 	}
 	return all
 }
 
 // digest is short and differs where the events do.
-func digest[E domain.Event](events []E) string {
+func digest(events []eventstore.NewEvent) string {
 	hash := sha256.New()
 	for _, e := range events {
-		content, err := json.Marshal(e)
-		if err != nil {
-			content = []byte(err.Error()) // the append meets it again, and refuses
-		}
-		hash.Write([]byte(e.EventName()))
-		hash.Write(content)
+		hash.Write([]byte(e.Event.EventName()))
+		hash.Write(e.Content)
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:16])
 }
