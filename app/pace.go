@@ -16,7 +16,7 @@ const (
 	// rests restFactor times as long as it worked, within these bounds.
 	restFactor = 10
 	shortRest  = 10 * time.Millisecond
-	longRest   = 100 * time.Millisecond
+	longRest   = 200 * time.Millisecond
 )
 
 // paced rests after each page, unless the page was full: then more is waiting.
