@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"sync"
 )
 
@@ -72,7 +73,7 @@ func (g *Group) next() []*shared {
 func (g *Group) run(ctx context.Context, group []*shared) {
 	err := g.DB.Tx(ctx, func(tx *sql.Tx) error {
 		for _, s := range group {
-			if err := s.do(ctx, tx); err != nil {
+			if err := s.try(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -81,8 +82,18 @@ func (g *Group) run(ctx context.Context, group []*shared) {
 	for _, s := range group {
 		s.err = err
 		if err != nil && len(group) > 1 {
-			s.err = g.DB.Tx(ctx, func(tx *sql.Tx) error { return s.do(ctx, tx) })
+			s.err = g.DB.Tx(ctx, func(tx *sql.Tx) error { return s.try(ctx, tx) })
 		}
 		close(s.done)
 	}
+}
+
+// try makes an error of a panic: others wait for whoever runs this.
+func (s *shared) try(ctx context.Context, tx *sql.Tx) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("in a transaction: panic: %v", cause)
+		}
+	}()
+	return s.do(ctx, tx)
 }
