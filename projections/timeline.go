@@ -1,13 +1,11 @@
 package projections
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +42,7 @@ func (t Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) erro
 
 // ApplyPage implements [Pager].
 func (Timeline) ApplyPage(ctx context.Context, tx *Tx, events []eventstore.Recorded) error {
-	p := timelinePage{known: map[string]string{}, rows: make([]timelineRow, 0, len(events))}
+	p := timelinePage{known: map[string]string{}, rows: make([]any, 0, len(events)*insertTimeline.columns)}
 	for _, r := range events {
 		if err := p.add(ctx, tx, r); err != nil {
 			return err
@@ -53,30 +51,13 @@ func (Timeline) ApplyPage(ctx context.Context, tx *Tx, events []eventstore.Recor
 	if err := insertStreams.run(ctx, tx, p.streams); err != nil {
 		return err
 	}
-	return insertTimeline.run(ctx, tx, p.sorted())
+	return insertTimeline.run(ctx, tx, p.rows)
 }
 
 // timelinePage is what a page of events writes.
 type timelinePage struct {
-	known   map[string]string // orders by stream
-	streams []any
-	rows    []timelineRow
-}
-
-// timelineRow is a row as it is inserted: the order's id and the position first.
-type timelineRow [14]any
-
-// sorted returns the rows in the order of the table, one after the other. Orders
-// are newer than what is in it, so nearly all of it goes to its end.
-func (p *timelinePage) sorted() []any {
-	slices.SortFunc(p.rows, func(a, b timelineRow) int {
-		return cmp.Or(strings.Compare(a[0].(string), b[0].(string)), cmp.Compare(a[1].(int64), b[1].(int64)))
-	})
-	values := make([]any, 0, len(p.rows)*len(timelineRow{}))
-	for i := range p.rows {
-		values = append(values, p.rows[i][:]...)
-	}
-	return values
+	known         map[string]string // orders by stream
+	streams, rows []any
 }
 
 func (p *timelinePage) add(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
@@ -92,10 +73,9 @@ func (p *timelinePage) add(ctx context.Context, tx *Tx, r eventstore.Recorded) e
 	if err != nil || orderID == "" {
 		return err
 	}
-	p.rows = append(p.rows, timelineRow{
-		orderID, int64(r.Position), r.ID.String(), r.Stream, int64(r.Revision), r.Type, millis(r.Created), //nolint:gosec // a log of 8 EiB is far
-		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID,
-	})
+	p.rows = append(p.rows, orderID,
+		int64(r.Position), r.ID.String(), r.Stream, int64(r.Revision), r.Type, millis(r.Created), //nolint:gosec // a log of 8 EiB is far
+		meta.Actor.Type, meta.Actor.ID, summary(event), meta.CorrelationID, meta.CausationID, meta.TraceID, meta.SpanID)
 	return nil
 }
 
@@ -135,7 +115,7 @@ func (p *timelinePage) assign(stream, orderID string) {
 var insertStreams = newInsert(2, `INSERT OR FAIL INTO streams (stream, order_id)`, `ON CONFLICT (stream) DO NOTHING`)
 
 //nolint:gochecknoglobals // as above
-var insertTimeline = newInsert(len(timelineRow{}), `INSERT OR FAIL INTO timeline (order_id, position, event_id, stream, revision, type, at,
+var insertTimeline = newInsert(14, `INSERT OR FAIL INTO timeline (order_id, position, event_id, stream, revision, type, at,
 		actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id)`, `ON CONFLICT DO NOTHING`)
 
 func processSummary(event process.Event) string {

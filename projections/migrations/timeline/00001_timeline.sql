@@ -5,9 +5,10 @@ CREATE TABLE streams (
   order_id TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- By position, so that rows are only ever added at the end.
 CREATE TABLE timeline (
+  position       INTEGER PRIMARY KEY,
   order_id       TEXT NOT NULL,
-  position       INTEGER NOT NULL,
   event_id       TEXT NOT NULL,
   stream         TEXT NOT NULL,
   revision       INTEGER NOT NULL,
@@ -19,6 +20,7 @@ CREATE TABLE timeline (
   correlation_id TEXT NOT NULL,
   causation_id   TEXT NOT NULL,
   trace_id       TEXT NOT NULL,
-  span_id        TEXT NOT NULL,
-  PRIMARY KEY (order_id, position)
-) WITHOUT ROWID;
+  span_id        TEXT NOT NULL
+);
+
+CREATE INDEX timeline_by_order ON timeline (order_id, position);
