@@ -23,8 +23,13 @@ import (
 func BenchmarkCheckouts(b *testing.B) {
 	const orders, perPage = 4000, 80
 	for _, p := range []projections.Projection{
-		projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Customers{},
-		projections.Tasks{}, projections.Sales{},
+		projections.Orders{},
+		projections.Timeline{},
+		projections.Stock{},
+		projections.Checkouts{},
+		projections.Customers{},
+		projections.Tasks{},
+		projections.Sales{},
 	} {
 		b.Run(p.Name(), func(b *testing.B) {
 			h := newHistory(b)

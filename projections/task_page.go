@@ -140,7 +140,7 @@ func (p *taskPage) write(ctx context.Context) error {
 		return err
 	}
 	for _, a := range late {
-		if err := a.tasks.authorised(ctx, a.event); err != nil {
+		if err := a.authorised(ctx, a.event); err != nil {
 			return err
 		}
 	}
