@@ -149,7 +149,7 @@ func (p *taskPage) write(ctx context.Context) error {
 }
 
 func (p *taskPage) writeRequested(ctx context.Context) error {
-	values := make([]any, 0, len(p.requested)*insertPayments.columns)
+	values := make([]any, 0, len(p.requested)*insertTaskPayments.columns)
 	for _, r := range p.requested {
 		moved := int64(0)
 		if r.heldBy != "" {
@@ -157,7 +157,7 @@ func (p *taskPage) writeRequested(ctx context.Context) error {
 		}
 		values = append(values, r.id, r.orderID, r.authorised, r.heldBy, r.heldAt, r.expiresAt, moved, r.revision)
 	}
-	return insertPayments.run(ctx, p.tx, values)
+	return insertTaskPayments.run(ctx, p.tx, values)
 }
 
 // writeAuthorised returns those of orders that are placed: the orders have to
@@ -234,7 +234,7 @@ func (p *taskPage) writePlaced(ctx context.Context) error {
 
 //nolint:gochecknoglobals // texts that are put together once
 var (
-	insertPayments = newInsert(8, `INSERT OR FAIL INTO payments
+	insertTaskPayments = newInsert(8, `INSERT OR FAIL INTO payments
 		(payment_id, order_id, authorised, held_by, held_at, expires_at, moved_revision, revision)`, `
 		ON CONFLICT (payment_id) DO UPDATE SET authorised = excluded.authorised, held_by = excluded.held_by, held_at = excluded.held_at,
 			expires_at = excluded.expires_at, moved_revision = excluded.moved_revision, revision = excluded.revision
