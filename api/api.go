@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/effects/receipt"
+	"github.com/waybill-dev/waybill/handlers/exports"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -43,6 +44,7 @@ type API struct {
 	Checkouts   *checkout.Service
 	Changes     *orders.Service
 	Documents   *receipt.Service
+	Exports     *exports.Service
 	Vault       *vault.Vault // names customers; the checkout keeps their data in it
 	Customers   *customers.Service
 	Drafts      *drafts.Service
@@ -98,6 +100,7 @@ func (s *server) routes() {
 	s.bulkRoutes()
 	s.orderReadRoutes()
 	s.orderDocumentRoutes()
+	s.orderExportRoutes()
 	s.orderEventRoutes()
 	s.orderPartRoutes()
 	s.orderLifeRoutes()

@@ -202,6 +202,8 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/endpoints/{id}/test",
 		"GET /v1/endpoints/{id}/undelivered",
 		"GET /v1/event-types",
+		"POST /v1/exports",
+		"GET /v1/exports/{id}/file",
 		"GET /v1/event-types/{type}",
 		"GET /v1/events/{id}",
 		"GET /v1/feed",

@@ -298,7 +298,8 @@ func (p *platform) jobs(a *api.API) {
 	a.Callbacks = &callback.Sender{
 		Client: guard.NewClient(guard.Config{Policy: policy}), Policy: policy, Sealer: keyring, Derive: keyring.Derive, Now: time.Now,
 	}
-	a.Jobs = jobs.New(p.store, time.Now, a.Customers.Kinds()...)
+	a.Exports = p.exports(a)
+	a.Jobs = jobs.New(p.store, time.Now, slices.Concat(a.Customers.Kinds(), a.Exports.Kinds())...)
 	runner := &jobs.Runner{Service: a.Jobs, Todo: noJobs{}, Logger: p.logger}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)

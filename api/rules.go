@@ -110,6 +110,18 @@ func ruleKinds() []kind {
 			about: "The order has no line, shipment, return, refund or capture with this id.",
 		},
 		{
+			slug: "export-invalid", status: http.StatusUnprocessableEntity, title: "Export not valid",
+			about: "The export cannot be made like this: parameter says what of it.",
+		},
+		{
+			slug: "export-not-ready", status: http.StatusConflict, title: "Export not over", retry: time.Second,
+			about: "The file is there once the job has succeeded: status says where it stands. One that failed or was cancelled has none.",
+		},
+		{
+			slug: "export-gone", status: http.StatusGone, title: "File not kept any more",
+			about: "The file of an export is kept for a day. Ask for another export.",
+		},
+		{
 			slug: "shipment-unknown", status: http.StatusNotFound, title: "The order has no such shipment",
 			about: "The order has no shipment with this id, or had none at the revision asked for.",
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/effects/receipt"
+	"github.com/waybill-dev/waybill/handlers/exports"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
@@ -36,6 +37,7 @@ type commands struct {
 	checkout    *checkout.Service
 	customers   *customers.Service
 	documents   *receipt.Service
+	exports     *exports.Service
 	drafts      *drafts.Service
 	jobs        *jobs.Service
 	callbacks   *callback.Sender

@@ -58,6 +58,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Changes:     a.commands.changes,
 		Vault:       a.vault,
 		Documents:   a.commands.documents,
+		Exports:     a.commands.exports,
 		CreditNotes: a.commands.creditNotes,
 		Customers:   a.commands.customers,
 		Drafts:      a.commands.drafts,

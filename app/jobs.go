@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/api"
@@ -17,7 +18,9 @@ import (
 )
 
 // jobKinds are all sorts of long jobs.
-func (a *App) jobKinds() []jobs.Kind { return a.commands.customers.Kinds() }
+func (a *App) jobKinds() []jobs.Kind {
+	return slices.Concat(a.commands.customers.Kinds(), a.commands.exports.Kinds())
+}
 
 // newCustomers makes what looks after personal data. A checkout that was let in
 // is on record when its budget is over.

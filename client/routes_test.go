@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -89,10 +90,14 @@ func calls() map[string]call {
 		},
 		"getOrderByNumber": func(ctx context.Context, c *client.Client) error { _, _, err := c.OrderByNumber(ctx, "1"); return err },
 		"getOrder":         func(ctx context.Context, c *client.Client) error { _, _, err := c.Order(ctx, "i"); return err },
-		"getReceipt":       func(ctx context.Context, c *client.Client) error { return only(c.Receipt(ctx, "i")) },
-		"getPackingSlip":   func(ctx context.Context, c *client.Client) error { return only(c.PackingSlip(ctx, "i", "s")) },
-		"getOrderAddress":  func(ctx context.Context, c *client.Client) error { return only(c.OrderAddresses(ctx, "i")) },
-		"getOrderContact":  func(ctx context.Context, c *client.Client) error { return only(c.OrderContact(ctx, "i")) },
+		"exportOrders": func(ctx context.Context, c *client.Client) error {
+			return only(c.ExportOrders(ctx, "k", client.NewExport{}))
+		},
+		"getExportFile":   func(ctx context.Context, c *client.Client) error { return only(c.ExportFile(ctx, "i", io.Discard)) },
+		"getReceipt":      func(ctx context.Context, c *client.Client) error { return only(c.Receipt(ctx, "i")) },
+		"getPackingSlip":  func(ctx context.Context, c *client.Client) error { return only(c.PackingSlip(ctx, "i", "s")) },
+		"getOrderAddress": func(ctx context.Context, c *client.Client) error { return only(c.OrderAddresses(ctx, "i")) },
+		"getOrderContact": func(ctx context.Context, c *client.Client) error { return only(c.OrderContact(ctx, "i")) },
 		"eraseOrderContact": func(ctx context.Context, c *client.Client) error {
 			return only(c.EraseOrderContact(ctx, "i", "k", client.StartJob{}))
 		},

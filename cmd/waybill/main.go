@@ -39,6 +39,7 @@ type program struct {
 	Restore  nodeRestoreCommand `cmd:"" help:"Bring a backup back: short for \"waybill node restore\"."`
 	Import   importCommand      `cmd:"" help:"Import orders from elsewhere."`
 	Orders   ordersCommand      `cmd:"" help:"Look at orders: as they are, as they were, and what has changed."`
+	Export   exportCommand      `cmd:"" help:"Write orders into a file."`
 	Hooks    webhooksCommand    `cmd:"" name:"webhooks" help:"Look after webhooks: endpoints, attempts, replays."`
 	Listen   listenCommand      `cmd:"" help:"Forward messages to a receiver under development, signed and in order."`
 	Bench    benchCommand       `cmd:"" help:"Measure this machine."`

@@ -50,6 +50,7 @@ type People interface {
 // Buyer is whoever ordered. What is not known is empty.
 type Buyer struct {
 	Email, Name    string
+	Phone          string
 	ShipTo, BillTo *vault.Address // nil where nobody said
 	Language       Language
 	Erased         bool // the personal data is gone
@@ -67,7 +68,7 @@ func (c Config) Buyer(ctx context.Context, people People, o order.State) (Buyer,
 	if err := b.read(ctx, people, o.ContactRef, &contact); err != nil || b.Erased {
 		return b, err
 	}
-	b.Email, b.Name, b.ShipTo = contact.Email, contact.Name, contact.Address
+	b.Email, b.Name, b.Phone, b.ShipTo = contact.Email, contact.Name, contact.Phone, contact.Address
 	for _, a := range []struct {
 		ref  string
 		into **vault.Address
