@@ -2,16 +2,22 @@ package app_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/waybill-dev/waybill/handlers/effects/analytics"
 )
 
 // TestAnExportOfTheWholeProgram places an order, exports it with whom it is for,
 // and erases who ordered.
 func TestAnExportOfTheWholeProgram(t *testing.T) {
 	t.Parallel()
-	p := startPrivate(t)
+	files := t.TempDir()
+	p := startPrivate(t, "--analytics-dir", files, "--analytics-every", "50ms")
 	p.must(http.MethodPost, "/v1/products", `{"sku": "MUG-1", "title": "Mug", "prices": [{"amount": 1250, "currency": "EUR"}]}`)
 	p.must(http.MethodPost, "/v1/stock/main/MUG-1/receive", `{"quantity": 10}`)
 	placed := p.must(http.MethodPost, "/v1/orders", `{"customer": {"email": "zoe@example.com", "name": "Zoë"}, "currency": "EUR",
@@ -45,4 +51,35 @@ func TestAnExportOfTheWholeProgram(t *testing.T) {
 	if status, _, raw := p.ask(http.MethodGet, "/v1/orders/"+placed["id"].(string)+"/receipt.pdf", ""); status != http.StatusOK || !strings.HasPrefix(raw, "%PDF-") {
 		t.Errorf("the receipt: %d", status)
 	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if placed := exported(t, files)["OrderPlaced"]; placed == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the files have %v", exported(t, files))
+		}
+	}
+	if all := exported(t, files); all["ProductRegistered"] != 1 || all["JobStarted"] != 0 {
+		t.Errorf("the files have %v", all)
+	}
+}
+
+// exported counts the events in files, by type.
+func exported(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "day=*", "*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]int{}
+	for _, path := range paths {
+		rows, err := parquet.ReadFile[analytics.Row](path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			all[row.Type]++
+		}
+	}
+	return all
 }

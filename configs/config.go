@@ -46,6 +46,8 @@ type Config struct {
 	Gateway  Gateway  `embed:"" prefix:"gateway-" envprefix:"WAYBILL_GATEWAY_"`
 	Stripe   Stripe   `embed:"" prefix:"stripe-" envprefix:"WAYBILL_STRIPE_"`
 
+	Analytics Analytics `embed:"" prefix:"analytics-" envprefix:"WAYBILL_ANALYTICS_"`
+
 	Shop Shop `embed:"" prefix:"shop-" envprefix:"WAYBILL_SHOP_"`
 }
 
@@ -210,6 +212,7 @@ type namedDuration struct {
 func (c Config) durations() []namedDuration {
 	list := []namedDuration{
 		{"shutdown-timeout", c.ShutdownTimeout},
+		{"analytics-every", c.Analytics.Every},
 		{"checkout-gateway-timeout", c.Checkout.GatewayTimeout},
 		{"checkout-reservation-ttl", c.Checkout.ReservationTTL},
 		{"checkout-declined-ttl", c.Checkout.DeclinedTTL},

@@ -28,6 +28,12 @@ type Row struct {
 	Data        string    `json:"data" parquet:"data,zstd"` // JSON, in that schema
 }
 
+// Prefixes are the streams of business: those of keys, endpoints, jobs and
+// callbacks are for the platform itself.
+func Prefixes() []string {
+	return []string{"order-", "checkout-", "payment-", "stock-", "product-", "customer-", "draft-", "creditnote-"}
+}
+
 // RowOf makes a row of an event. Metadata that cannot be read is left out: it
 // is no reason to leave out the event.
 func RowOf(r eventstore.Recorded) Row {
