@@ -1,12 +1,13 @@
 package effectstest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -81,17 +82,23 @@ func interleave(t *testing.T, handle effects.Handler, deliveries []eventstore.Re
 	group.Wait()
 }
 
-// deliver repeats what failed and may succeed.
+// deliver repeats what failed and may succeed, for as long as the slowest
+// machine needs.
 func deliver(t *testing.T, handle effects.Handler, e eventstore.Recorded) (err error) {
 	t.Helper()
-	const attempts = 10_000
-	for range attempts {
-		if err = handle(t.Context(), e); err == nil || effects.IsPermanent(err) || t.Context().Err() != nil {
+	const patience, pause = time.Minute, time.Millisecond
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	for {
+		if err = handle(t.Context(), e); err == nil || effects.IsPermanent(err) {
 			return err
 		}
-		runtime.Gosched()
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
 	}
-	return err
 }
 
 // Of returns those events that have one of the names.
