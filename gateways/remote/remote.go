@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,12 +87,7 @@ func (c *Client) Do(ctx context.Context, call Call) (status int, err error) {
 		return 0, fmt.Errorf("%w: %s %s: %w", ErrAway, call.Method, call.Path, err)
 	}
 	status = response.StatusCode()
-	for _, fine := range call.Fine {
-		if status == fine {
-			return status, nil
-		}
-	}
-	if response.IsSuccess() {
+	if response.IsSuccess() || slices.Contains(call.Fine, status) {
 		return status, nil
 	}
 	// The body may repeat what was sent, and this is logged.

@@ -74,8 +74,14 @@ func TestARefusalIsForGoodOrNot(t *testing.T) {
 		status  int
 		forGood bool
 	}{
-		{"RCPT", 550, true}, {"RCPT", 450, false}, {"DATA", 554, true}, {"DATA", 452, false},
-		{"MAIL", 451, false}, {"MAIL", 550, false}, {"AUTH", 535, false}, {"AUTH", 454, false},
+		{"RCPT", 550, true},
+		{"RCPT", 450, false},
+		{"DATA", 554, true},
+		{"DATA", 452, false},
+		{"MAIL", 451, false},
+		{"MAIL", 550, false},
+		{"AUTH", 535, false},
+		{"AUTH", 454, false},
 	} {
 		s := smtptest.New(t, func(s *smtptest.Server) { s.Username, s.Password = "u", "p" })
 		cfg := config(s)
@@ -114,7 +120,7 @@ func TestAServerThatIsAwayOrHangsHoldsNobody(t *testing.T) {
 	t.Parallel()
 	hanging := smtptest.New(t, nil)
 	hanging.Hang(true)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

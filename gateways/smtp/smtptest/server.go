@@ -77,7 +77,7 @@ func New(tb testing.TB, change func(*Server)) *Server {
 
 func (s *Server) listen() {
 	s.tb.Helper()
-	listener, err := net.Listen("tcp", s.Addr) //nolint:noctx // of a test
+	listener, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		s.tb.Fatal(err)
 	}

@@ -225,6 +225,7 @@ func TestACollectorHearsEachEventOnceByItsKey(t *testing.T) {
 	t.Parallel()
 	_, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		c := &collector{told: map[string]analytics.Row{}, fails: 3}
 		server := httptest.NewServer(c)
 		client := remote.Connect(remote.Config{URL: server.URL})

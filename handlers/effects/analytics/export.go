@@ -187,7 +187,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-var finished = regexp.MustCompile(`^[0-9]{20}-([0-9]{20})\.parquet$`) //nolint:gochecknoglobals // compiled once
+var finished = regexp.MustCompile(`^[0-9]{20}-([0-9]{20})\.parquet$`)
 
 // resume removes what was not finished and returns the position of the last
 // event that is in a file.

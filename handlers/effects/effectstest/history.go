@@ -162,9 +162,11 @@ func NewHistory(tb testing.TB) (*Town, []eventstore.Recorded) {
 	w.Record("order-o4", elsewhere)
 	w.Record("order-o5", Placed("o5", "100005", "eve"), order.OrderShipped{OrderID: "o5", ShipmentID: "s5", Lines: units(3, 2), ShippedAt: Noon()})
 	for _, id := range []string{"k1", "k2"} {
-		started := checkout.CheckoutStarted{CheckoutID: id, OrderID: "o-" + id, CustomerID: "ada", StartedAt: Noon(),
+		started := checkout.CheckoutStarted{
+			CheckoutID: id, OrderID: "o-" + id, CustomerID: "ada", StartedAt: Noon(),
 			Request: checkout.Request{CustomerID: "ada", ContactRef: "contact-o1", Currency: "EUR", ShipToCountry: "GB"},
-			Lines:   []checkout.Line{{LineID: "1", SKU: "MUG-1", Title: "Mug, blue", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000)}}, Totals: checkout.Totals{Grand: eur(1000)}}
+			Lines:   []checkout.Line{{LineID: "1", SKU: "MUG-1", Title: "Mug, blue", Quantity: 1, UnitPrice: eur(1000), Total: eur(1000)}}, Totals: checkout.Totals{Grand: eur(1000)},
+		}
 		w.Record("checkout-"+id, started, checkout.CheckoutPaymentRequested{CheckoutID: id, PaymentID: "p-" + id, Attempt: 1, Method: "sandbox:approved", At: Noon()})
 	}
 	w.Record("checkout-k1", checkout.CheckoutPaymentUnknown{CheckoutID: "k1", PaymentID: "p-k1", At: Noon()},

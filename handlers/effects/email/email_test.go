@@ -106,6 +106,7 @@ func TestHoweverEventsComeTheMailsAreThose(t *testing.T) {
 	t.Parallel()
 	w, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		b := newBench(t, w)
 		return effectstest.Outside{Handle: b.Handle, Effect: func() any {
 			var all []string

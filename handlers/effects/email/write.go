@@ -38,7 +38,7 @@ type layouts struct {
 	html  *htmltemplate.Template
 }
 
-var parsed = sync.OnceValues(func() (layouts, error) { //nolint:gochecknoglobals // parsed once, never changed
+var parsed = sync.OnceValues(func() (layouts, error) {
 	l := layouts{words: map[shop.Language]words{}}
 	var err error
 	if l.text, err = template.ParseFS(files, "templates/layout.txt"); err != nil {

@@ -273,6 +273,7 @@ func TestHoweverOrdersComeTheHoldsAreThose(t *testing.T) {
 	t.Parallel()
 	_, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		w, _ := effectstest.NewHistory(t)
 		s, c := service(t, w, fraud.Config{Orders: 1, Amounts: map[string]int64{"EUR": 5235}, Mismatch: true}), newChecker(t)
 		c.decide, s.Checker = gateway.Review, c

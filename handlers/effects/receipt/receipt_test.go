@@ -62,7 +62,7 @@ func written(t *testing.T, pdf []byte) string {
 		if err != nil || !bytes.Contains(plain, []byte(")Tj")) {
 			continue
 		}
-		for _, piece := range bytes.Split(plain, []byte(")Tj")) {
+		for piece := range bytes.SplitSeq(plain, []byte(")Tj")) {
 			start := bytes.LastIndex(piece, []byte("Td ("))
 			if start < 0 {
 				continue
@@ -103,7 +103,8 @@ func TestDocumentsSayWhatTheOrderSays(t *testing.T) {
 		says, not []string
 	}{
 		"a receipt after a refund": {
-			receipt.Asked{Kind: receipt.Receipt, OrderID: "o1"}, 3,
+			receipt.Asked{Kind: receipt.Receipt, OrderID: "o1"},
+			3,
 			[]string{
 				"Mugs & Bowls", "VAT ID GB 123 4567 89", "Receipt", "100001", "14 March 2026", "Ada Lovelace", "1 High Street", "LS1 1UR Leeds", "Mug, blue", "MUG-1", "10.00", "35.70", "Amount EUR",
 				"Discount (MARCH)", "-0.02 EUR", "Tax 19 % (net 35.00 EUR)", "6.65 EUR", "Tax 7 % (net 10.00 EUR)", "0.70 EUR", "52.35 EUR", "Refunded", "-10.00 EUR", "Remaining", "42.35 EUR", "Questions? help@mugs.example",
@@ -112,12 +113,16 @@ func TestDocumentsSayWhatTheOrderSays(t *testing.T) {
 		},
 		"as it was before": {receipt.Asked{Kind: receipt.Receipt, OrderID: "o1", Revision: &first}, 0, []string{"52.35 EUR"}, []string{"Refunded"}},
 		"in German, cancelled": {
-			receipt.Asked{Kind: receipt.Receipt, OrderID: "o2"}, 3,
-			[]string{"Beleg", "14. März 2026", "Jürgen Weiß", "Ring 2", "1010 Wien", "52,35 EUR", "Storniert", "Verbleibend", "0,00 EUR", "Steuer 19 % (netto 35,00 EUR)"}, []string{"Köln"},
+			receipt.Asked{Kind: receipt.Receipt, OrderID: "o2"},
+			3,
+			[]string{"Beleg", "14. März 2026", "Jürgen Weiß", "Ring 2", "1010 Wien", "52,35 EUR", "Storniert", "Verbleibend", "0,00 EUR", "Steuer 19 % (netto 35,00 EUR)"},
+			[]string{"Köln"},
 		},
 		"a packing slip of one parcel": {
-			receipt.Asked{Kind: receipt.PackingSlip, OrderID: "o3", ShipmentID: "s3b"}, 5,
-			[]string{"Packing slip", "s3b", "DHL", "D 5", "Bowl", "Ada Lovelace"}, []string{"EUR", "Bill to"},
+			receipt.Asked{Kind: receipt.PackingSlip, OrderID: "o3", ShipmentID: "s3b"},
+			5,
+			[]string{"Packing slip", "s3b", "DHL", "D 5", "Bowl", "Ada Lovelace"},
+			[]string{"EUR", "Bill to"},
 		},
 		"a packing slip of everything": {receipt.Asked{Kind: receipt.PackingSlip, OrderID: "o3"}, 0, []string{"Mug, blue", "Bowl"}, []string{"EUR"}},
 		"of somebody erased":           {receipt.Asked{Kind: receipt.Receipt, OrderID: "o5"}, 0, []string{"[erased]", "52.35 EUR"}, []string{"Eve", "High Street"}},

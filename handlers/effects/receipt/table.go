@@ -2,6 +2,7 @@ package receipt
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/waybill-dev/waybill/domain/order"
 )
@@ -107,19 +108,14 @@ func (p *page) sums(o order.State) {
 
 // discounts names the codes that took something off.
 func (p *page) discounts(o order.State) string {
-	text := p.t.discount
+	if len(o.Discounts) == 0 {
+		return p.t.discount
+	}
+	codes := make([]string, len(o.Discounts))
 	for i, d := range o.Discounts {
-		if i == 0 {
-			text += " ("
-		} else {
-			text += ", "
-		}
-		text += d.Code
+		codes[i] = d.Code
 	}
-	if len(o.Discounts) > 0 {
-		text += ")"
-	}
-	return text
+	return p.t.discount + " (" + strings.Join(codes, ", ") + ")"
 }
 
 func (p *page) sum(style, name string, amount int64) {
