@@ -74,6 +74,9 @@ type API struct {
 	Messages    *webhooks.Messages
 	Replays     *webhooks.Replays
 
+	// ReadModels are what all read models are run by.
+	ReadModels *projections.Set
+
 	Checks  []Check      // what /readyz looks at
 	Metrics http.Handler // of /metrics; nil has no such route
 	// CursorKey signs cursors and the fingerprints of requests: the same in
@@ -133,5 +136,6 @@ func (s *server) routes() {
 	s.jobRoutes()
 	s.keyRoutes()
 	s.partnerRoutes()
+	s.projectionRoutes()
 	s.healthRoutes()
 }

@@ -30,6 +30,7 @@ func (s *server) describe(doc *huma.OpenAPI) {
 		{Name: "customers", Description: "Who orders: what is known of them, and forgetting it."},
 		{Name: "jobs", Description: "Work that takes longer than a request."},
 		{Name: "keys", Description: "Who may call."},
+		{Name: "projections", Description: "Read models: how far they are, building them anew, and what they cannot apply."},
 		{Name: "health", Description: "For machines that watch."},
 	}
 	doc.Components.Responses = map[string]*huma.Response{}

@@ -151,6 +151,20 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		}
 	}
 	want := []string{
+		"GET /admin/projections",
+		"GET /admin/projections/{name}",
+		"POST /admin/projections/{name}/back",
+		"GET /admin/projections/{name}/blocked",
+		"POST /admin/projections/{name}/blocked/edit",
+		"POST /admin/projections/{name}/blocked/retry",
+		"POST /admin/projections/{name}/blocked/skip",
+		"GET /admin/projections/{name}/rebuild",
+		"POST /admin/projections/{name}/rebuild",
+		"POST /admin/projections/{name}/rebuild/accept",
+		"POST /admin/projections/{name}/rebuild/cancel",
+		"POST /admin/projections/{name}/rebuild/pause",
+		"POST /admin/projections/{name}/rebuild/resume",
+		"GET /admin/projections/{name}/repairs",
 		"GET /healthz",
 		"GET /readyz",
 		"GET /v1/aggregates/{id}/events",

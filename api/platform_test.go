@@ -274,11 +274,16 @@ func (p *platform) readModels(a *api.API) {
 	a.Orders = projections.OrderQueries{DB: orders.Read()}
 	a.Timeline = projections.TimelineQueries{DB: timeline.Read()}
 	a.Levels = projections.StockQueries{DB: levels.Read()}
+	config.Dir = p.t.TempDir()
+	a.ReadModels = must(projections.OpenSet(p.t.Context(), config, p.store, projections.Orders{}))(p.t)
+	running.Go(func() { _ = a.ReadModels.Run(ctx, projections.Follow(p.store, 512)) })
+	running.Go(func() { _ = a.ReadModels.Work(ctx) })
 	goods := run(projections.Products{})
 	a.Products = projections.ProductQueries{DB: goods.Read()}
 	p.t.Cleanup(func() {
 		cancel()
 		running.Wait()
+		_ = a.ReadModels.Close()
 		for _, runner := range []*projections.Runner{orders, timeline, levels, jobList, open, people, untold, tasks, goods, draftList, sales, money, words} {
 			_ = runner.Close()
 		}

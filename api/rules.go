@@ -14,6 +14,30 @@ func ruleKinds() []kind {
 			about: "Two signing keys sign side by side for 0 seconds to 90 days: send an overlap_seconds from 0 to 7776000.",
 		},
 		{
+			slug: "rebuild-in-progress", status: http.StatusConflict, title: "Rebuild in progress",
+			about: "The read model is being built anew already: GET …/rebuild shows how far it is. Wait for its end, or cancel it.",
+		},
+		{
+			slug: "rebuild-not-found", status: http.StatusNotFound, title: "No such rebuild",
+			about: "The read model was never built anew with this version of the program, or the last rebuild is over and cannot be changed.",
+		},
+		{
+			slug: "version-not-kept", status: http.StatusConflict, title: "No earlier version",
+			about: "No version that was live before is kept. One is kept for a day after a swap.",
+		},
+		{
+			slug: "stream-not-blocked", status: http.StatusNotFound, title: "Stream not blocked",
+			about: "The read model has no such blocked stream: GET …/blocked lists them. It may have gone on by itself.",
+		},
+		{
+			slug: "blocked-at-other-event", status: http.StatusConflict, title: "Blocked at another event",
+			about: "The stream is blocked at the event that revision names. Look at it with GET …/blocked and decide about that one.",
+		},
+		{
+			slug: "repair-invalid", status: http.StatusUnprocessableEntity, title: "Repair not valid",
+			about: "A repair has a reason, and an edited copy is a JSON object that can be read as the event's type. errors says what is wrong.",
+		},
+		{
 			slug: "event-type-not-found", status: http.StatusNotFound, title: "No such event type",
 			about: "GET /v1/event-types lists those there are.",
 		},

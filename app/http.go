@@ -82,6 +82,8 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Deliveries: a.hooks.dispatcher,
 		Messages:   a.hooks.messages,
 
+		ReadModels: a.models.set,
+
 		SigningKeys: a.hooks.keys, Egress: a.egress(),
 
 		Checks:    a.checks(),
@@ -98,7 +100,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 
 // checks are what has to answer for the platform to be ready.
 func (a *App) checks() []api.Check {
-	checks := []api.Check{{Name: "event store", Run: a.client.Ping}}
+	checks := []api.Check{{Name: "event store", Run: a.client.Ping}, {Name: "read models", Run: a.models.set.Ready}}
 	if a.shared() {
 		checks = append(checks, api.Check{Name: "database", Run: a.server().Ping})
 	}

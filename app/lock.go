@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -12,6 +13,9 @@ import (
 // may be the same at each start, because the lock on the role makes sure that
 // an earlier owner is gone: so nothing has to wait for its lease to end.
 const local = "local"
+
+// ErrOtherProcess says that the data folder is in use.
+var ErrOtherProcess = errors.New("another process runs")
 
 // lockRoles locks the data folder for every role, unless what there is to lock
 // is in a Postgres.
@@ -36,7 +40,7 @@ func (a *App) lockRole(role string) error {
 		return fmt.Errorf("lock the data folder for %s: %w", role, err)
 	}
 	if !locked {
-		return fmt.Errorf("another process runs %s in %s: stop it, or give this one another --data-dir or other --roles", role, a.cfg.DataDir)
+		return fmt.Errorf("%w %s in %s: stop it, or give this one another --data-dir or other --roles", ErrOtherProcess, role, a.cfg.DataDir)
 	}
 	a.life.onStop("lock of "+role, func(context.Context) error { return lock.Unlock() })
 	return nil

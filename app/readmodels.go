@@ -36,6 +36,9 @@ type readModels struct {
 	callbacks projections.GatewayCallbackQueries
 }
 
+// ReadModels are all read models of this process.
+func (a *App) ReadModels() *projections.Set { return a.models.set }
+
 // projections lists the code of every read model.
 func (a *App) projections() []projections.Projection {
 	return []projections.Projection{

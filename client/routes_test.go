@@ -145,6 +145,7 @@ func calls() map[string]call {
 		},
 	}
 	maps.Copy(all, webhookCalls())
+	maps.Copy(all, projectionCalls())
 	for id, do := range changes() {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(do(ctx, c, change)) }
 	}
@@ -155,6 +156,36 @@ func calls() map[string]call {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(c.OrderPart(ctx, "i", kind, "p")) }
 	}
 	return all
+}
+
+// projectionCalls are the routes of read models.
+func projectionCalls() map[string]call {
+	return map[string]call{
+		"listProjections": func(ctx context.Context, c *client.Client) error { return only(c.Projections(ctx)) },
+		"getProjection":   func(ctx context.Context, c *client.Client) error { return only(c.Projection(ctx, "n")) },
+		"rebuildProjection": func(ctx context.Context, c *client.Client) error {
+			return only(c.StartRebuild(ctx, "n", "k", client.StartRebuild{}))
+		},
+		"getRebuild":       func(ctx context.Context, c *client.Client) error { return only(c.Rebuild(ctx, "n")) },
+		"pauseRebuild":     func(ctx context.Context, c *client.Client) error { return only(c.PauseRebuild(ctx, "n")) },
+		"resumeRebuild":    func(ctx context.Context, c *client.Client) error { return only(c.ResumeRebuild(ctx, "n")) },
+		"cancelRebuild":    func(ctx context.Context, c *client.Client) error { return only(c.CancelRebuild(ctx, "n")) },
+		"acceptRebuild":    func(ctx context.Context, c *client.Client) error { return only(c.AcceptRebuild(ctx, "n")) },
+		"revertProjection": func(ctx context.Context, c *client.Client) error { return only(c.RevertProjection(ctx, "n", "k")) },
+		"listBlockedStreams": func(ctx context.Context, c *client.Client) error {
+			return only(c.BlockedStreams(ctx, "n"))
+		},
+		"retryBlockedStream": func(ctx context.Context, c *client.Client) error {
+			return only(c.RetryBlockedStream(ctx, "n", "s", true))
+		},
+		"editBlockedEvent": func(ctx context.Context, c *client.Client) error {
+			return only(c.EditBlockedEvent(ctx, "n", client.RepairEvent{}))
+		},
+		"skipBlockedEvent": func(ctx context.Context, c *client.Client) error {
+			return only(c.SkipBlockedEvent(ctx, "n", client.RepairEvent{}))
+		},
+		"listRepairs": func(ctx context.Context, c *client.Client) error { return only(c.Repairs(ctx, "n")) },
+	}
 }
 
 // webhookCalls are the routes of partners.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-dev/waybill/database"
@@ -21,6 +22,8 @@ type Model struct {
 	readers    *database.Switch
 
 	changing sync.Mutex // one change of what is live at a time
+	rate     rate
+	filling  atomic.Bool // it was empty when it was opened, and is not level yet
 
 	mu      sync.Mutex // guards what follows
 	live    *Runner
@@ -36,7 +39,9 @@ func openModel(ctx context.Context, s *Set, p Projection) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{projection: p, set: s, readers: database.NewSwitch(live.db), live: live, changed: make(chan struct{})}, nil
+	m := &Model{projection: p, set: s, readers: database.NewSwitch(live.db), live: live, changed: make(chan struct{})}
+	m.filling.Store(live.Position() == 0)
+	return m, nil
 }
 
 // Name is the read model's.

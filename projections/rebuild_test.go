@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -152,9 +154,7 @@ func TestEveryReadModelIsBuiltAnewEqualAndSwappedIn(t *testing.T) {
 			if r.State != projections.Swapped || !r.Equal() {
 				t.Errorf("%s: %s, %+v, %s", m.Name(), r.State, r.Compared, r.Error)
 			}
-			if v := m.Live().Version(); v.Build != 1 {
-				t.Errorf("%s: version %s is live", m.Name(), v)
-			}
+			eventually(t, m.Name()+" is read from the new version", func() bool { return m.Live().Version().Build == 1 })
 			if diff := cmp.Diff(want[m.Name()], rows(t, m)); diff != "" {
 				t.Errorf("%s after the swap (-want +got):\n%s", m.Name(), diff)
 			}
@@ -294,6 +294,7 @@ func TestAWrongReadModelIsCaughtAndNotSwappedInUnlessToldSo(t *testing.T) {
 		if r := p.end("orders"); r.State != projections.Swapped {
 			t.Fatalf("%s, %s", r.State, r.Error)
 		}
+		eventually(t, "the new version is read", func() bool { return p.model("orders").Live().Version().Build == 1 })
 		row, err := (projections.OrderQueries{DB: p.model("orders").Read()}).Get(t.Context(), "o3")
 		if err != nil || row.Totals.Grand.Amount != 2501 {
 			t.Errorf("%+v, %v", row.Totals.Grand, err)
@@ -301,9 +302,10 @@ func TestAWrongReadModelIsCaughtAndNotSwappedInUnlessToldSo(t *testing.T) {
 		// And back to what was right.
 		wrong = false
 		r = p.rebuild("orders", projections.RebuildOptions{ID: "2", Kind: projections.Back, By: "test"})
-		if r.State != projections.Swapped || p.model("orders").Live().Version().Build != 0 {
-			t.Errorf("%s, %s, live %s", r.State, r.Error, p.model("orders").Live().Version())
+		if r.State != projections.Swapped {
+			t.Errorf("%s, %s", r.State, r.Error)
 		}
+		eventually(t, "the first version is read again", func() bool { return p.model("orders").Live().Version().Build == 0 })
 		row, err = (projections.OrderQueries{DB: p.model("orders").Read()}).Get(t.Context(), "o3")
 		if err != nil || row.Totals.Grand.Amount != 2500 {
 			t.Errorf("%+v, %v", row.Totals.Grand, err)
@@ -424,4 +426,70 @@ func TestEveryProcessFollowsASwap(t *testing.T) {
 	if _, err := (projections.OrderQueries{DB: a.model("orders").Read()}).Get(t.Context(), "o101"); err != nil {
 		t.Error(err)
 	}
+}
+
+// withNote is a later version of the list of orders, with one more column.
+type withNote struct{ projections.Orders }
+
+func (withNote) Version() int { return projections.Orders{}.Version() + 1 }
+
+func (p withNote) Migrations() fs.FS {
+	first, err := fs.ReadFile(p.Orders.Migrations(), "00001_orders.sql")
+	if err != nil {
+		panic(err)
+	}
+	return fstest.MapFS{
+		"00001_orders.sql": {Data: first},
+		"00002_gift.sql":   {Data: []byte("-- +goose Up\nALTER TABLE orders ADD COLUMN gift INTEGER NOT NULL DEFAULT 0;\n")},
+	}
+}
+
+func (p withNote) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
+	if err := p.Orders.Apply(ctx, tx, r); err != nil {
+		return err
+	}
+	return tx.Exec(ctx, `UPDATE orders SET gift = 1 WHERE order_id = ?`, "o1")
+}
+
+func TestANewVersionIsFilledBesideTheOldOneUntilTheDeploy(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		for n := range 20 {
+			placeOrder(t, c, n)
+		}
+		before := start(t, e, c, "before", projections.Orders{})
+		before.level("orders")
+		after := start(t, e, c, "after", withNote{})
+		placeOrder(t, c, 20)
+		after.level("orders")
+		before.level("orders")
+		if err := after.set.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		const gifts = `SELECT coalesce(sum(gift), 0) FROM orders`
+		var n int
+		if err := after.model("orders").Read().QueryRowContext(t.Context(), gifts).Scan(&n); err != nil || n != 1 {
+			t.Errorf("the new column: %d, %v", n, err)
+		}
+		if err := before.model("orders").Read().QueryRowContext(t.Context(), gifts).Scan(&n); err == nil {
+			t.Error("the old program sees the new column")
+		}
+		for _, p := range []*instance{before, after} {
+			if _, err := (projections.OrderQueries{DB: p.model("orders").Read()}).Get(t.Context(), "o20"); err != nil {
+				t.Error(err)
+			}
+		}
+		// Each is built anew by itself, with the code that reads it.
+		for _, p := range []*instance{before, after} {
+			if r := p.rebuild("orders", anew("x"+p.model("orders").Live().Version().String())); r.State != projections.Swapped || !r.Equal() {
+				t.Errorf("%s, %s", r.State, r.Error)
+			}
+		}
+		versions, err := after.set.Versions(t.Context(), "orders")
+		if err != nil || len(versions) != 4 || versions[0].Code != (withNote{}).Version() || versions[3].Code != (projections.Orders{}).Version() {
+			t.Errorf("versions: %+v, %v", versions, err)
+		}
+	})
 }

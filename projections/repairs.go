@@ -211,8 +211,25 @@ func (c *Catalogue) decide(ctx context.Context, r Repair) error {
 // model forward.
 const releasePatience = 10 * time.Second
 
-// release lets a stream be tried at once, and waits for what comes of it.
+// release lets a stream be tried at once, and waits for what comes of it. An
+// attempt that fails may have begun before something was decided; the next one
+// has not.
 func (m *Model) release(ctx context.Context, b BlockedStream) (Outcome, error) {
+	outcome, err := m.releaseOnce(ctx, b)
+	if err != nil || !outcome.Blocked {
+		return outcome, err
+	}
+	b, err = m.Live().blockedAt(ctx, b.Stream)
+	if errors.Is(err, ErrNotBlocked) {
+		return Outcome{Stream: outcome.Stream}, nil
+	}
+	if err != nil {
+		return outcome, err
+	}
+	return m.releaseOnce(ctx, b)
+}
+
+func (m *Model) releaseOnce(ctx context.Context, b BlockedStream) (Outcome, error) {
 	live := m.Live()
 	if _, err := live.db.Write.ExecContext(ctx, `UPDATE blocked_streams SET due_at = 0 WHERE stream = ?`, b.Stream); err != nil {
 		return Outcome{}, fmt.Errorf("try %s again: %w", b.Stream, err)

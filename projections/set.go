@@ -116,8 +116,11 @@ func (s *Set) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-looks.C:
+		case at := <-looks.C:
 			warn(s.look(ctx))
+			for _, m := range s.models {
+				m.rate.look(at, m.Live().Events())
+			}
 		case <-uses.C:
 			for _, m := range s.models {
 				live := m.Live().Version()

@@ -42,6 +42,8 @@ type program struct {
 	Export   exportCommand      `cmd:"" help:"Write orders into a file."`
 	Hooks    webhooksCommand    `cmd:"" name:"webhooks" help:"Look after webhooks: endpoints, attempts, replays."`
 	Listen   listenCommand      `cmd:"" help:"Forward messages to a receiver under development, signed and in order."`
+	Rebuild  rebuildCommand     `cmd:"" help:"Build read models anew, beside the live ones, compare them and swap them in."`
+	Models   projectionsCommand `cmd:"" name:"projections" help:"Look after read models: where they stand, what they cannot apply, rebuilds."`
 	Bench    benchCommand       `cmd:"" help:"Measure this machine."`
 	Settings configCommand      `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
 	Version  versionCommand     `cmd:"" help:"Show the version."`

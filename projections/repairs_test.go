@@ -1,0 +1,136 @@
+package projections_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/waybill-dev/waybill/database/databasetest"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+// picky is a list of orders that some orders break.
+type picky struct{ projections.Orders }
+
+func (p picky) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
+	event, err := r.Decode()
+	if err != nil {
+		return err
+	}
+	if placed, ok := event.(order.OrderPlaced); ok && placed.Number == "poison" {
+		return errors.New("no such number can be")
+	}
+	return p.Orders.Apply(ctx, tx, r)
+}
+
+func poison(t *testing.T, c *eventstore.Client, id string) {
+	t.Helper()
+	add(t, c, "order-"+id, id, order.OrderPlaced{OrderID: id, Number: "poison", Currency: "EUR", PlacedAt: noon}, order.OrderShipped{OrderID: id, ShipmentID: "s"})
+}
+
+func (p *instance) blocked(name string) []projections.BlockedEvent {
+	p.t.Helper()
+	list, err := p.model(name).BlockedEvents(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return list
+}
+
+func TestAPoisonEventIsRepairedOnceForEveryVersion(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		placeOrder(t, c, 1)
+		poison(t, c, "edited")
+		poison(t, c, "skipped")
+		placeOrder(t, c, 2)
+		p := start(t, e, c, "a", picky{})
+		p.level("orders")
+		list := p.blocked("orders")
+		if len(list) != 2 || list[0].Type != "OrderPlaced" || list[0].Waiting != 1 || !json.Valid(list[0].Data) {
+			t.Fatalf("blocked: %+v", list)
+		}
+		// It is blocked in a version built anew as well, and the rows are equal.
+		if r := p.rebuild("orders", anew("1")); r.State != projections.Swapped || !r.Equal() || len(r.Compared.Blocked) != 0 {
+			t.Fatalf("%s, %s", r.State, r.Error)
+		}
+		orders := projections.OrderQueries{DB: p.model("orders").Read()}
+		data, err := json.Marshal(order.OrderPlaced{OrderID: "edited", Number: "9999", Currency: "EUR", PlacedAt: noon})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit := projections.Repair{Stream: "order-edited", Kind: projections.Edit, Data: data, Reason: "A wrong number.", By: "ada"}
+		for _, wrong := range []projections.Repair{
+			{Stream: edit.Stream, Kind: projections.Edit, Data: data},
+			{Stream: edit.Stream, Kind: projections.Edit, Data: []byte(`[]`), Reason: "x"},
+			{Stream: edit.Stream, Kind: projections.Edit, Data: []byte(`{"currency": 7}`), Reason: "x"},
+		} {
+			if _, err := p.model("orders").Repair(t.Context(), wrong, false); !errors.Is(err, projections.ErrRepairInvalid) {
+				t.Errorf("%s: %v", wrong.Data, err)
+			}
+		}
+		// First on trial: nothing changes.
+		if o, err := p.model("orders").Repair(t.Context(), edit, true); err != nil || o.Blocked || o.Applied != 2 {
+			t.Fatalf("on trial: %+v, %v", o, err)
+		}
+		if _, err := orders.Get(t.Context(), "edited"); !errors.Is(err, projections.ErrNotFound) || len(p.blocked("orders")) != 2 {
+			t.Errorf("a trial changed something: %v", err)
+		}
+		if o, err := p.model("orders").Repair(t.Context(), edit, false); err != nil || o.Blocked {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if row, err := orders.Get(t.Context(), "edited"); err != nil || row.Number != "9999" || row.Status != "shipped" {
+			t.Errorf("%+v, %v", row, err) // what waited was applied behind it
+		}
+		// A skip of the order's beginning lets its later events meet nothing.
+		skip := projections.Repair{Stream: "order-skipped", Kind: projections.Skip, Reason: "A test of the supplier.", By: "ada"}
+		o, err := p.model("orders").Repair(t.Context(), skip, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Blocked {
+			skip.Revision = o.Revision
+			if o, err = p.model("orders").Repair(t.Context(), skip, false); err != nil || o.Blocked {
+				t.Fatalf("%+v, %v", o, err)
+			}
+		}
+		if len(p.blocked("orders")) != 0 {
+			t.Errorf("blocked: %+v", p.blocked("orders"))
+		}
+		// A version that is built later needs no other decision.
+		r := p.rebuild("orders", anew("2"))
+		if r.State != projections.Swapped || !r.Equal() || len(p.blocked("orders")) != 0 {
+			t.Errorf("%s, %s, %+v", r.State, r.Error, r.Compared)
+		}
+		if row, err := orders.Get(t.Context(), "edited"); err != nil || row.Number != "9999" {
+			t.Errorf("%+v, %v", row, err)
+		}
+		known, err := p.model("orders").Repairs(t.Context())
+		if err != nil || len(known) < 2 || known[len(known)-1].By != "ada" || known[len(known)-1].EventID == "" || known[len(known)-1].Error == "" {
+			t.Errorf("on record: %+v, %v", known, err)
+		}
+	})
+}
+
+func TestARebuildThatBlocksMoreThanTheLiveVersionIsNotSwappedIn(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		poison(t, c, "x")
+		p := start(t, e, c, "a", projections.Orders{}) // which takes it
+		p.level("orders")
+		p.stop()
+		p = start(t, e, c, "a", picky{})
+		r := p.rebuild("orders", anew("1"))
+		if r.State != projections.Different || len(r.Compared.Blocked) != 1 || r.Compared.Blocked[0] != "order-x" {
+			t.Errorf("%s, %s, %+v", r.State, r.Error, r.Compared)
+		}
+	})
+}

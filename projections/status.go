@@ -1,0 +1,185 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
+)
+
+// Status is where a read model stands.
+type Status struct {
+	Name      string
+	Version   Version // that is read
+	Position  eventstore.Position
+	Head      eventstore.Position // of the log
+	Lag       Lag
+	Applied   time.Time // when the last event that was applied had been recorded
+	Events    int64     // applied since the first
+	PerSecond float64   // events applied, over the last ten seconds or so
+	Blocked   int       // streams
+	Versions  []Version
+	Rebuild   *Rebuild // the last one; nil where there was none
+}
+
+// Lag is how far a read model is behind the log.
+type Lag struct {
+	Events int  // of its streams that it has not applied
+	More   bool // there are more than were counted
+	Since  time.Time
+}
+
+// Seconds is how long the first of the events waits that were not applied.
+func (l Lag) Seconds(now time.Time) float64 {
+	if l.Events == 0 {
+		return 0
+	}
+	return max(now.Sub(l.Since).Seconds(), 0)
+}
+
+// MaxLag is how many events that were not applied are counted.
+const MaxLag = 10_000
+
+// lagPatience is how long counting them may take.
+const lagPatience = 2 * time.Second
+
+// Lag counts the events in the log that the read model has not applied.
+func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lagPatience)
+	defer cancel()
+	feed := m.set.log.Feed(eventstore.FeedConfig{Prefixes: m.projection.Prefixes(), From: m.Position()})
+	defer feed.Close()
+	for {
+		page, err := feed.Next(ctx)
+		if err != nil && lag.Events > 0 && errors.Is(err, context.DeadlineExceeded) {
+			lag.More = true
+			return lag, nil
+		}
+		if err != nil {
+			return lag, fmt.Errorf("count what %s has not applied: %w", m.Name(), err)
+		}
+		if lag.Events == 0 && len(page.Events) > 0 {
+			lag.Since = page.Events[0].Created
+		}
+		lag.Events += len(page.Events)
+		if lag.Events >= MaxLag {
+			lag.Events, lag.More = MaxLag, true
+			return lag, nil
+		}
+		if page.Live {
+			return lag, nil
+		}
+	}
+}
+
+// Status returns where a read model stands.
+func (s *Set) Status(ctx context.Context, name string) (status Status, err error) {
+	m, err := s.Model(name)
+	if err != nil {
+		return status, err
+	}
+	live := m.Live()
+	status = Status{
+		Name: name, Version: live.Version(), Position: live.Position(), Applied: live.Applied(), Events: live.Events(), PerSecond: m.perSecond(),
+	}
+	status.Version.State = Live
+	if status.Head, err = s.log.End(ctx); err != nil {
+		return status, err
+	}
+	if status.Lag, err = m.Lag(ctx); err != nil {
+		return status, err
+	}
+	blocked, err := m.Blocked(ctx)
+	if err != nil {
+		return status, err
+	}
+	status.Blocked = len(blocked)
+	if status.Versions, err = s.catalogue.Versions(ctx, name); err != nil {
+		return status, err
+	}
+	r, err := s.Rebuild(ctx, name)
+	if errors.Is(err, ErrNoRebuild) {
+		return status, nil
+	}
+	status.Rebuild = &r
+	return status, err
+}
+
+// Statuses returns where every read model stands.
+func (s *Set) Statuses(ctx context.Context) ([]Status, error) {
+	all, errs := make([]Status, len(s.models)), make([]error, len(s.models))
+	var asking sync.WaitGroup
+	for i, m := range s.models {
+		asking.Go(func() { all[i], errs[i] = s.Status(ctx, m.Name()) })
+	}
+	asking.Wait()
+	return all, errors.Join(errs...)
+}
+
+// rateOver is over how many looks a rate is taken.
+const rateOver = 10
+
+// rate is how many events were applied at each of the last looks.
+type rate struct {
+	mu      sync.Mutex
+	samples []sample
+}
+
+type sample struct {
+	at     time.Time
+	events int64
+}
+
+// look notes how many events there were. Another version begins anew.
+func (r *rate) look(at time.Time, events int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.samples); n > 0 && r.samples[n-1].events > events {
+		r.samples = nil
+	}
+	r.samples = append(r.samples, sample{at, events})
+	r.samples = r.samples[max(0, len(r.samples)-rateOver-1):]
+}
+
+func (r *rate) perSecond() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.samples) < 2 {
+		return 0
+	}
+	first, last := r.samples[0], r.samples[len(r.samples)-1]
+	took := last.at.Sub(first.at).Seconds()
+	if took <= 0 {
+		return 0
+	}
+	return float64(last.events-first.events) / took
+}
+
+// perSecond is how many events were applied in a second, of late.
+func (m *Model) perSecond() float64 { return m.rate.perSecond() }
+
+// nearly is how many events a read model may be behind to be filled: while
+// orders are placed there are always some.
+const nearly = 1000
+
+// Ready tells whether every read model has been filled: one that was deleted,
+// or is of a new version, is not at the start of a program.
+func (s *Set) Ready(ctx context.Context) error {
+	for _, m := range s.models {
+		if !m.filling.Load() {
+			continue
+		}
+		lag, err := m.Lag(ctx)
+		if err != nil {
+			return err
+		}
+		if lag.More || lag.Events > nearly {
+			return fmt.Errorf("the read model %s is being filled", m.Name())
+		}
+		m.filling.Store(false)
+	}
+	return nil
+}
