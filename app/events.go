@@ -18,9 +18,13 @@ import (
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
+
+// Codec knows every event that is ever stored.
+func Codec() (*eventstore.Codec, error) { return eventstore.NewCodec(eventTypes()...) }
 
 // eventTypes lists every event that is ever stored.
 func eventTypes() []domain.EventType {

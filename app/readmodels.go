@@ -13,6 +13,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 
+	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/projections"
 	"github.com/waybill-dev/waybill/tracing"
@@ -40,7 +41,10 @@ type readModels struct {
 func (a *App) ReadModels() *projections.Set { return a.models.set }
 
 // projections lists the code of every read model.
-func (a *App) projections() []projections.Projection {
+func (a *App) projections() []projections.Projection { return Projections(a.cfg) }
+
+// Projections lists the code of every read model.
+func Projections(cfg configs.Config) []projections.Projection {
 	return []projections.Projection{
 		projections.Orders{},
 		projections.Timeline{},
@@ -50,7 +54,7 @@ func (a *App) projections() []projections.Projection {
 		projections.Jobs{},
 		projections.Customers{},
 		projections.Drafts{},
-		projections.Tasks{CompleteAfter: a.cfg.Tasks.CompleteAfter},
+		projections.Tasks{CompleteAfter: cfg.Tasks.CompleteAfter},
 		projections.GatewayCallbacks{},
 		projections.Sales{},
 		projections.Payments{},

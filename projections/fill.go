@@ -177,7 +177,7 @@ func (f *filler) account(ctx context.Context, events int) error {
 			return err
 		}
 	}
-	if time.Since(f.saved) < savedEvery {
+	if f.set.catalogue == nil || time.Since(f.saved) < savedEvery {
 		return nil
 	}
 	return f.save(ctx)

@@ -14,6 +14,7 @@ import (
 type benchCommand struct {
 	Platform benchPlatformCommand `cmd:"" default:"withargs" help:"Measure the platform: orders per second, time to the partner, start-up, memory."`
 	Node     benchNodeCommand     `cmd:"" help:"Measure the embedded event store: appends, reads, subscribers, large stores."`
+	Rebuild  benchRebuildCommand  `cmd:"" help:"Measure how fast read models are built anew, beside reading and decoding the same events alone."`
 	Webhooks benchWebhooksCommand `cmd:"" help:"Measure the webhooks: deliveries per second, time to the receiver, neighbours of endpoints in trouble."`
 }
 

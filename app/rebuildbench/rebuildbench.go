@@ -1,0 +1,274 @@
+// Package rebuildbench measures how fast read models are filled from the first
+// event, beside how fast the same events are read and decoded alone. It makes
+// its events itself, in a node of its own.
+package rebuildbench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node"
+	"github.com/waybill-dev/waybill/node/grpcapi"
+	"github.com/waybill-dev/waybill/projections"
+)
+
+// Options say what to measure.
+type Options struct {
+	Dir      string // for everything that is made
+	Orders   int
+	Models   []projections.Projection
+	Codec    *eventstore.Codec
+	Postgres *database.Server // nil measures SQLite alone
+	Advance  func(stage string, done, of int)
+}
+
+// Report is what was measured.
+type Report struct {
+	Orders int           `json:"orders"`
+	Events int           `json:"events"` // in the log
+	Setup  time.Duration `json:"setup"`
+	Models []Model       `json:"models"`
+}
+
+// Model is one read model on one engine.
+type Model struct {
+	Projection string        `json:"projection"`
+	Engine     string        `json:"engine"`
+	Events     int64         `json:"events"`            // of its streams
+	Raw        float64       `json:"raw_per_second"`    // read and decoded alone
+	Rows       time.Duration `json:"rows"`              // until every event was applied
+	Indexes    time.Duration `json:"indexes"`           // to make those that were put off
+	PerSecond  float64       `json:"events_per_second"` // applied, indexes included
+	OfLog      float64       `json:"log_per_second"`    // events of the whole log in that time
+	Memory     uint64        `json:"memory"`            // the most of the program, node included, in bytes
+}
+
+// Run measures.
+func Run(ctx context.Context, o Options) (Report, error) {
+	report := Report{Orders: o.Orders, Events: 7 * o.Orders}
+	quiet := slog.New(slog.DiscardHandler)
+	n, err := node.Open(node.Config{Dir: filepath.Join(o.Dir, "events"), Logger: quiet, Now: time.Now})
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = n.Close() }() // everything in it is thrown away
+	began := time.Now()
+	if err := fill(ctx, n, o); err != nil {
+		return report, fmt.Errorf("make the events: %w", err)
+	}
+	report.Setup = time.Since(began)
+	server, err := grpcapi.Listen("127.0.0.1:0", n, grpcapi.Config{Logger: quiet})
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
+	client, err := eventstore.NewClient(eventstore.Config{ConnectionString: server.ConnectionString(), Codec: o.Codec, Logger: quiet})
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = client.Close() }()
+	for _, p := range o.Models {
+		raw, err := read(ctx, client, p.Prefixes())
+		if err != nil {
+			return report, fmt.Errorf("read the events of %s: %w", p.Name(), err)
+		}
+		engines := []*database.Server{nil}
+		if o.Postgres != nil {
+			engines = append(engines, o.Postgres)
+		}
+		for _, engine := range engines {
+			m, err := model(ctx, client, p, o.Dir, engine)
+			if err != nil {
+				return report, fmt.Errorf("fill %s: %w", p.Name(), err)
+			}
+			m.Raw = raw
+			m.OfLog = float64(report.Events) / (m.Rows + m.Indexes).Seconds()
+			report.Models = append(report.Models, m)
+			o.Advance("read models", len(report.Models), len(o.Models)*len(engines))
+		}
+	}
+	return report, nil
+}
+
+// model fills one read model in a database of its own, and removes it.
+func model(ctx context.Context, client *eventstore.Client, p projections.Projection, dir string, server *database.Server) (Model, error) {
+	m := Model{Projection: p.Name(), Engine: "SQLite"}
+	folder, err := os.MkdirTemp(dir, "store-")
+	if err != nil {
+		return m, err
+	}
+	if server != nil {
+		m.Engine, server = "Postgres", server.Within("bench_"+filepath.Base(folder)+"_")
+	}
+	cfg := projections.Config{Dir: folder, Server: server, Store: client, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: "bench"}
+	runtime.GC()
+	stop := watchMemory(&m.Memory)
+	filled, err := projections.Fill(ctx, p, cfg, client)
+	stop()
+	if err == nil {
+		err = database.Remove(ctx, database.Config{Path: filepath.Join(folder, fmt.Sprintf("%s-v%d.db", p.Name(), p.Version())), Server: server})
+	}
+	m.Events, m.Rows, m.Indexes = filled.Events, filled.Rows, filled.Indexes
+	m.PerSecond = float64(m.Events) / (m.Rows + m.Indexes).Seconds()
+	return m, errors.Join(err, os.RemoveAll(folder))
+}
+
+// watchMemory notes the most memory that the program has until it is stopped.
+func watchMemory(most *uint64) (stop func()) {
+	const every = 50 * time.Millisecond
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			*most = max(*most, stats.Sys-stats.HeapReleased)
+			select {
+			case <-ticker.C:
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); watching.Wait() }
+}
+
+// read reads and decodes the events of some streams, and returns how many in a
+// second.
+func read(ctx context.Context, client *eventstore.Client, prefixes []string) (float64, error) {
+	feed := client.Feed(eventstore.FeedConfig{Prefixes: prefixes, PageSize: 8192})
+	defer feed.Close()
+	began, n := time.Now(), 0
+	for {
+		page, err := feed.Next(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range page.Events {
+			if _, err := e.Decode(); err != nil {
+				return 0, err
+			}
+		}
+		if n += len(page.Events); page.Live {
+			return float64(n) / time.Since(began).Seconds(), nil
+		}
+	}
+}
+
+// writers is how many append at once: the node writes what comes together in
+// one go.
+const writers = 256
+
+// fill writes what orders leave behind.
+func fill(ctx context.Context, n *node.Node, o Options) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next, done atomic.Int64
+	var writing sync.WaitGroup
+	for range writers {
+		writing.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= o.Orders {
+					return
+				}
+				if err := place(ctx, n, i); err != nil {
+					cancel(err)
+					return
+				}
+				if d := int(done.Add(1)); d%1000 == 0 || d == o.Orders {
+					o.Advance("orders", d, o.Orders)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	return context.Cause(ctx)
+}
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// place writes what one order leaves behind: seven events in four streams.
+func place(ctx context.Context, n *node.Node, i int) error {
+	at := start.Add(time.Duration(i) * time.Second)
+	id := func(kind string) string { return eventstore.DeriveID(kind, fmt.Sprint(i)) }
+	c, p, o := id("checkout"), id("payment"), id("order")
+	sku := fmt.Sprintf("SKU-%04d", i%4000)
+	price := domain.Money{Amount: int64(500 + i%5000), Currency: "EUR"}
+	total := domain.Money{Amount: 2 * price.Amount, Currency: "EUR"}
+	for _, step := range []struct {
+		stream string
+		events []domain.Event
+	}{
+		{"checkout-" + c, []domain.Event{checkout.CheckoutStarted{CheckoutID: c, OrderID: o, StartedAt: at}}},
+		{"stock-main." + sku, []domain.Event{
+			stock.StockReserved{SKU: sku, Location: "main", ReservationID: c, CheckoutID: c, Quantity: 2},
+			stock.StockCommitted{SKU: sku, Location: "main", ReservationID: c, OrderID: o, Quantity: 2},
+		}},
+		{"payment-" + p, []domain.Event{
+			payment.PaymentAuthorisationRequested{PaymentID: p, OrderID: o, Amount: total, Method: "sandbox:approved"},
+			payment.PaymentAuthorised{PaymentID: p, Amount: total, ExpiresAt: at.AddDate(0, 0, 7)},
+		}},
+		{"order-" + o, []domain.Event{order.OrderPlaced{
+			OrderID: o, Number: fmt.Sprint(100_000 + i), CheckoutID: c, CustomerID: fmt.Sprintf("customer-%d", i%50_000), Currency: "EUR",
+			Lines:  []order.Line{{LineID: "1", SKU: sku, Title: "A white hanging heart", Quantity: 2, UnitPrice: price, Total: total, Location: "main", ReservationID: c}},
+			Totals: order.Totals{Subtotal: total, Grand: total}, PaymentID: p, Authorised: total, PlacedAt: at,
+		}}},
+		{"checkout-" + c, []domain.Event{checkout.CheckoutCompleted{CheckoutID: c, OrderID: o}}},
+	} {
+		if err := write(ctx, n, step.stream, c, step.events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(ctx context.Context, n *node.Node, stream, correlation string, events []domain.Event) error {
+	meta := fmt.Appendf(nil, `{"$correlationId":%q,"$causationId":%q,"traceparent":"00-%s-00f067aa0ba902b7-01","schema":1,"actor":{"type":"api_key","id":"bench"}}`,
+		correlation, correlation, uuid.MustParse(correlation).String())
+	a := node.Append{Stream: stream, Expected: node.ExpectAny}
+	for _, e := range events {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		a.Events = append(a.Events, node.Event{ID: uuid.New(), Type: e.EventName(), JSON: true, Data: data, Metadata: meta})
+	}
+	_, err := n.Append(ctx, a)
+	return err
+}
+
+// Print writes the report as a table.
+func (r Report) Print(w io.Writer) error {
+	const mega = 1 << 20
+	fmt.Fprintf(w, "%d orders, %d events, written in %s\n", r.Orders, r.Events, r.Setup.Round(time.Millisecond))
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "read model\tengine\tevents\traw/s\tapplied/s\tof the log/s\trows\tindexes\tmemory\t")
+	for _, m := range r.Models {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s\t%s\t%d MiB\t\n", m.Projection, m.Engine, m.Events, m.Raw, m.PerSecond, m.OfLog,
+			m.Rows.Round(time.Millisecond), m.Indexes.Round(time.Millisecond), m.Memory/mega)
+	}
+	return t.Flush()
+}
