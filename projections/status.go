@@ -25,54 +25,12 @@ type Status struct {
 	Rebuild   *Rebuild // the last one; nil where there was none
 }
 
-// Lag is how far a read model is behind the log.
-type Lag struct {
-	Events int  // of its streams that it has not applied
-	More   bool // there are more than were counted
-	Since  time.Time
-}
-
 // Seconds is how long the first of the events waits that were not applied.
 func (l Lag) Seconds(now time.Time) float64 {
 	if l.Events == 0 {
 		return 0
 	}
 	return max(now.Sub(l.Since).Seconds(), 0)
-}
-
-// MaxLag is how many events that were not applied are counted.
-const MaxLag = 10_000
-
-// lagPatience is how long counting them may take.
-const lagPatience = 2 * time.Second
-
-// Lag counts the events in the log that the read model has not applied.
-func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lagPatience)
-	defer cancel()
-	feed := m.set.log.Feed(eventstore.FeedConfig{Prefixes: m.projection.Prefixes(), From: m.Position()})
-	defer feed.Close()
-	for {
-		page, err := feed.Next(ctx)
-		if err != nil && lag.Events > 0 && errors.Is(err, context.DeadlineExceeded) {
-			lag.More = true
-			return lag, nil
-		}
-		if err != nil {
-			return lag, fmt.Errorf("count what %s has not applied: %w", m.Name(), err)
-		}
-		if lag.Events == 0 && len(page.Events) > 0 {
-			lag.Since = page.Events[0].Created
-		}
-		lag.Events += len(page.Events)
-		if lag.Events >= MaxLag {
-			lag.Events, lag.More = MaxLag, true
-			return lag, nil
-		}
-		if page.Live {
-			return lag, nil
-		}
-	}
 }
 
 // Status returns where a read model stands.
