@@ -22,6 +22,7 @@ import (
 	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/tracing"
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -62,14 +63,16 @@ type App struct {
 	vault    *vault.Vault
 	models   *readModels
 	commands *commands
-	hooks    *hooks
-	sandbox  *sandbox.Server // nil where it is off
-	http     net.Listener
+
+	effectMetrics *router.Metrics
+	hooks         *hooks
+	sandbox       *sandbox.Server // nil where it is off
+	http          net.Listener
 }
 
 // New checks what can be checked before anything is started.
 func New(cfg configs.Config, options Options) (*App, error) {
-	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger), owner: local, stockBatches: newStockBatches()}
+	a := &App{cfg: cfg, options: options, logger: options.Logger, now: time.Now, life: newLifecycle(options.Logger), owner: local, stockBatches: newStockBatches(), effectMetrics: router.NewMetrics()}
 	if len(options.Roles) == 0 {
 		return nil, errors.New("a process needs at least one role")
 	}
@@ -87,7 +90,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	for _, start := range []func(context.Context) error{
-		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startJobs, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startEffects, a.startJobs, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err

@@ -26,6 +26,7 @@ func (a *App) metrics() (http.Handler, error) {
 		registry.Register(newStockGauges(a.commands.stock.Stats)),
 		registry.Register(a.stockBatches.size),
 		registry.Register(newTaskGauges(a)),
+		registry.Register(a.effectMetrics),
 		registry.Register(newDatabaseGauges(a)),
 		registry.Register(newPaymentGauges(a)),
 		registry.Register(newWebhookGauges(a.hooks.dispatcher, a.now)),

@@ -46,6 +46,7 @@ type Config struct {
 	Gateway  Gateway  `embed:"" prefix:"gateway-" envprefix:"WAYBILL_GATEWAY_"`
 	Stripe   Stripe   `embed:"" prefix:"stripe-" envprefix:"WAYBILL_STRIPE_"`
 
+	Effects   Effects   `embed:"" prefix:"effects-" envprefix:"WAYBILL_EFFECTS_"`
 	Analytics Analytics `embed:"" prefix:"analytics-" envprefix:"WAYBILL_ANALYTICS_"`
 
 	Shop Shop `embed:"" prefix:"shop-" envprefix:"WAYBILL_SHOP_"`
@@ -176,6 +177,7 @@ func (c Config) Validate() error {
 	}
 	c.validateGateways(bad)
 	c.Shop.validate(bad)
+	c.Effects.validate(bad)
 	c.Webhooks.validateNetwork(bad)
 	for _, d := range c.durations() {
 		if d.value <= 0 {
@@ -213,6 +215,8 @@ func (c Config) durations() []namedDuration {
 	list := []namedDuration{
 		{"shutdown-timeout", c.ShutdownTimeout},
 		{"analytics-every", c.Analytics.Every},
+		{"effects-smtp-timeout", c.Effects.SMTPWait},
+		{"effects-fraud-window", c.Effects.FraudWindow},
 		{"checkout-gateway-timeout", c.Checkout.GatewayTimeout},
 		{"checkout-reservation-ttl", c.Checkout.ReservationTTL},
 		{"checkout-declined-ttl", c.Checkout.DeclinedTTL},

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -66,18 +67,17 @@ type Service struct {
 	Config Config
 }
 
-// Wants reports whether an event of this name may be written about.
-func Wants(event string) bool {
-	switch event {
-	case (order.OrderPlaced{}).EventName(), (order.OrderShipped{}).EventName(), (order.OrderCancelled{}).EventName(), (order.OrderRefunded{}).EventName(), (checkout.CheckoutFailed{}).EventName():
-		return true
+// Types lists the stored names of the events that may be written about.
+func Types() []string {
+	return []string{
+		(order.OrderPlaced{}).EventName(), (order.OrderShipped{}).EventName(), (order.OrderCancelled{}).EventName(), (order.OrderRefunded{}).EventName(),
+		(checkout.CheckoutFailed{}).EventName(),
 	}
-	return false
 }
 
 // Handle writes about an event: an [effects.Handler].
 func (s *Service) Handle(ctx context.Context, r eventstore.Recorded) error {
-	if !Wants(r.Type) {
+	if !slices.Contains(Types(), r.Type) {
 		return nil
 	}
 	event, err := effects.Decode(r)
