@@ -460,6 +460,39 @@ func TestTheSameKeyAtOnceMakesOneOrder(t *testing.T) {
 }
 
 // 200 buyers in two processes, 50 units: 50 orders.
+// Whoever is told of an order may ask again at once, while the process is still
+// at the checkout.
+func TestARepeatIsAnsweredAsSoonAsTheOrderIsThere(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t, t.TempDir()), &clock{}
+	p := w.process(t, c)
+	p.offer(t, "MUG", 10)
+	request := place("k", "sandbox:approved", line("MUG", 1))
+	var early, again, other checkout.Outcome
+	p.Fault = func(step string) (err error) {
+		switch step {
+		case "authorised":
+			early, err = p.Place(t.Context(), request)
+		case "order placed":
+			another := request
+			another.Fingerprint = "another"
+			other, err = p.Place(t.Context(), another)
+			if err != nil {
+				return err
+			}
+			again, err = p.Place(t.Context(), request)
+		}
+		return err
+	}
+	first, err := p.Place(t.Context(), request)
+	first = must(t, first, err)
+	refusedBy(t, early, checkout.ErrInProgress)
+	refusedBy(t, other, domaincheckout.ErrReused)
+	if again.Order.OrderID != first.Order.OrderID || again.Revision != first.Revision || !again.Replayed {
+		t.Errorf("the repeat is answered with %+v, the first with %+v", again, first)
+	}
+}
+
 func TestFiftyUnitsAreSoldFiftyTimes(t *testing.T) {
 	t.Parallel()
 	var c clock

@@ -53,7 +53,7 @@ func (s *Service) Place(ctx context.Context, request Place) (Outcome, error) {
 		if current.fingerprint != "" && current.fingerprint != request.Fingerprint {
 			return Outcome{Refused: checkout.ErrReused}, nil
 		}
-		return busy(checkout.State{CheckoutID: id}, time.Second), nil
+		return s.meanwhile(ctx, id, func(known checkout.State) bool { return known.Fingerprint == request.Fingerprint })
 	}
 	ctx, cancel := s.detach(ctx)
 	defer cancel()
@@ -147,6 +147,18 @@ func (s *Service) again(ctx context.Context, r *run, interrupted bool) (Outcome,
 	outcome, err := s.advance(ctx, r)
 	outcome.Replayed = true
 	return outcome, err
+}
+
+// meanwhile answers a request for a checkout that this process is at. One that
+// is over in the log has its answer, whatever is still to be done with it here.
+func (s *Service) meanwhile(ctx context.Context, id string, asks func(checkout.State) bool) (Outcome, error) {
+	outcome, err := s.Get(ctx, id)
+	state := outcome.Checkout
+	if err != nil || state.Step == "" || state.Step.Open() || !asks(state) {
+		return busy(checkout.State{CheckoutID: id}, time.Second), nil
+	}
+	outcome.Replayed = true
+	return outcome, nil
 }
 
 // start prices the cart and begins the checkout. It reports false when there
@@ -260,7 +272,9 @@ func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
 	}
 	current, free := s.claim(request.CheckoutID, "")
 	if !free {
-		return busy(checkout.State{CheckoutID: request.CheckoutID}, time.Second), nil
+		return s.meanwhile(ctx, request.CheckoutID, func(known checkout.State) bool {
+			return slices.Contains(known.RequestIDs, request.RequestID) && known.Method == request.Method
+		})
 	}
 	ctx, cancel := s.detach(ctx)
 	defer cancel()

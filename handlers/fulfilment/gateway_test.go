@@ -21,7 +21,8 @@ func (o once) Find(ctx context.Context, key string) (payment.Authorisation, erro
 	return a, err
 }
 
-// refusing declines what is authorised from some time on.
+// refusing declines what is authorised from some time on, or has the shopper
+// confirm it.
 type refusing struct {
 	payment.Provider
 	mu  sync.Mutex
@@ -38,8 +39,13 @@ func (r *refusing) Authorise(ctx context.Context, a payment.Authorise) (payment.
 	r.mu.Lock()
 	how := r.how
 	r.mu.Unlock()
-	if how == "" {
+	switch how {
+	case "":
 		return r.Provider.Authorise(ctx, a)
+	case payment.ActionRequired:
+		a.Method, a.ReturnURL = "sandbox:action", "https://shop.example/"
+		return r.Provider.Authorise(ctx, a)
+	default:
 	}
 	return payment.Authorisation{Ref: "no", Status: how, Amount: a.Amount, Code: "card-declined"}, nil
 }

@@ -16,6 +16,9 @@ import (
 // errRenewal says why a new authorisation did not come about.
 var errRenewal = errors.New("the payment was not authorised again, and the order is on hold")
 
+// codeAuthentication declines a renewal that the shopper would have to confirm.
+const codeAuthentication = "authentication-required"
+
 // reauthorise has the gateway hold what is not captured yet for longer, by
 // another payment with the same method, and lets go of what the first one
 // holds.
@@ -196,8 +199,11 @@ func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authori
 			return r.contradicted(ctx, p, err)
 		}
 		return err
-	case gateway.ActionRequired: // nobody is there to act
-		return r.pay(ctx, p, "renewal declined", payment.Decline{Code: "authentication-required", Message: answer.Message})
+	case gateway.ActionRequired: // nobody is there to act, and nobody shall later
+		if err := r.letGoAt(ctx, p, "renewal voided"); err != nil {
+			return err
+		}
+		return r.pay(ctx, p, "renewal declined", payment.Decline{Code: codeAuthentication, Message: answer.Message})
 	case gateway.Declined, gateway.Voided, gateway.Expired:
 	}
 	declined := payment.Decline{Code: answer.Code, Message: answer.Message}
@@ -216,11 +222,20 @@ func (r *run) contradicted(ctx context.Context, p *paid, err error) error {
 	if p.state.Status == payment.StatusAuthorised {
 		return nil
 	}
-	g, fault := r.provider(p)
-	if fault == nil {
-		_, fault = call(ctx, r, "renewal voided", g.Void, p.state.Key)
+	return errors.Join(err, r.letGoAt(ctx, p, "renewal voided"))
+}
+
+// letGoAt has the gateway hold nothing under a payment that has come to
+// nothing, or is about to.
+func (r *run) letGoAt(ctx context.Context, p *paid, step string) error {
+	g, err := r.provider(p)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, fault)
+	if _, err = call(ctx, r, step, g.Void, p.state.Key); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+		return fmt.Errorf("payment %s: void: %w", p.id, err)
+	}
+	return nil
 }
 
 // holdUnpaid holds an order whose goods nobody has promised to pay for. An order

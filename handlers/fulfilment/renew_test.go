@@ -69,6 +69,11 @@ func TestARenewalThatIsRefusedHoldsTheOrder(t *testing.T) {
 			if p := s.payment(t, "p1-o"); p.Status != domainpayment.StatusAuthorised {
 				t.Errorf("what is held is %s", p.Status)
 			}
+			if how == payment.ActionRequired { // the shopper comes back to it
+				if entry, err := w.sandbox.Act(t.Context(), second("o"), true); err != nil || entry.Status != "voided" {
+					t.Errorf("the gateway has the renewal as %+v, %v", entry, err)
+				}
+			}
 			s.must(t, "o", process.Reauthorise, "p1-o") // people know
 			s.tell(t, "o", domainorder.ReleaseHold{By: "me"})
 			s.must(t, "o", process.Reauthorise, "p1-o")
