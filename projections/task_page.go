@@ -83,7 +83,7 @@ func (p *taskPage) take(ctx context.Context, r eventstore.Recorded) (bool, error
 	t := tasks{tx: p.tx, r: r}
 	switch e := event.(type) {
 	case payment.PaymentAuthorisationRequested:
-		return p.request(e, int64(r.Revision)), nil
+		return !e.ByHand && p.request(e, int64(r.Revision)), nil // somebody's is looked after
 	case payment.PaymentAuthorised:
 		p.authorise(t, e)
 		return true, nil

@@ -10,17 +10,12 @@ import (
 	"github.com/waybill-dev/waybill/domain/process"
 )
 
-// reauthoriseBefore is how long before it expires an authorisation is looked
-// after.
-const reauthoriseBefore = 24 * time.Hour
-
 // payment follows the payments of orders. Of an order that is not placed only
 // the movements of money are of interest: they may need to be found out.
 func (t tasks) payment(ctx context.Context, event payment.Event) error {
 	switch e := event.(type) {
 	case payment.PaymentAuthorisationRequested:
-		return t.tx.Exec(ctx, `INSERT INTO payments (payment_id, order_id, revision) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-			e.PaymentID, e.OrderID, int64(t.r.Revision))
+		return t.requested(ctx, e)
 	case payment.PaymentAuthorised:
 		return t.authorised(ctx, e)
 	case payment.PaymentCaptureRequested:
@@ -50,6 +45,36 @@ func (t tasks) payment(ctx context.Context, event payment.Event) error {
 	return fmt.Errorf("%T is no event of a payment", event)
 }
 
+// payPatience is after what time the request that asked for a payment has
+// recorded what came of it, or never will.
+const payPatience = 15 * time.Second
+
+// requested notes a payment. One that somebody asked for is looked after.
+func (t tasks) requested(ctx context.Context, e payment.PaymentAuthorisationRequested) error {
+	byHand := 0
+	if e.ByHand {
+		byHand = 1
+	}
+	err := t.tx.Exec(ctx, `INSERT INTO payments (payment_id, order_id, by_hand, revision) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		e.PaymentID, e.OrderID, byHand, int64(t.r.Revision))
+	if err != nil || !e.ByHand {
+		return err
+	}
+	return t.open(ctx, e.OrderID, process.Pay, e.PaymentID, t.r.Created.Add(payPatience))
+}
+
+// paid has the order go on at once when somebody has paid it.
+func (t tasks) paid(ctx context.Context, paymentID string) error {
+	id, kind, now := t.r.ID.String(), string(process.Pay), millis(t.r.Created)
+	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, ?, ?, ?, ?, ?, ? FROM payments p
+		WHERE p.payment_id = ? AND p.by_hand = 1 AND NOT EXISTS (SELECT 1 FROM closed_early c
+			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = ?)
+		ON CONFLICT (order_id, kind, ref) DO UPDATE SET opened_by = excluded.opened_by, traceparent = excluded.traceparent,
+			due_at = excluded.due_at, next_at = excluded.next_at`,
+		kind, id, int64(t.r.Position), now, now, now, t.trace(), //nolint:gosec // see above
+		paymentID, kind, id)
+}
+
 // placed opens what the payments of an order wanted before it was there.
 func (t tasks) placed(ctx context.Context, orderID string) error {
 	if err := t.tx.Exec(ctx, `INSERT INTO placed_orders (order_id) VALUES (?) ON CONFLICT DO NOTHING`, orderID); err != nil {
@@ -70,6 +95,9 @@ func (t tasks) authorised(ctx context.Context, e payment.PaymentAuthorised) erro
 	if err := t.reauthorise(ctx, `p.payment_id = ?`, e.PaymentID); err != nil {
 		return err
 	}
+	if err := t.paid(ctx, e.PaymentID); err != nil {
+		return err
+	}
 	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, ?, ?, ?, ?, ?, ?
 		FROM payments p JOIN placed_orders o ON o.order_id = p.order_id
 		WHERE p.payment_id = ? AND NOT EXISTS (SELECT 1 FROM closed_early c
@@ -84,11 +112,13 @@ func (t tasks) hold(ctx context.Context, e payment.PaymentAuthorised) error {
 		e.Amount.Amount, t.r.ID.String(), millis(t.r.Created), millis(e.ExpiresAt), int64(t.r.Revision), int64(t.r.Revision), e.PaymentID, int64(t.r.Revision))
 }
 
-// reauthorise opens the task for payments that hold money of a placed order.
+// reauthorise opens the task for payments that hold money of a placed order. One
+// that is held for a short time only is looked after when half of it is over.
 func (t tasks) reauthorise(ctx context.Context, which, id string) error {
-	kind, position, before := string(process.Reauthorise), int64(t.r.Position), reauthoriseBefore.Milliseconds() //nolint:gosec // see above
+	kind, position, before := string(process.Reauthorise), int64(t.r.Position), payment.RenewBefore.Milliseconds() //nolint:gosec // see above
 	return t.tx.Exec(ctx, insertTask+`SELECT p.order_id, ?, p.payment_id, p.held_by, ?, ?, p.due, p.due, ?
-		FROM (SELECT *, CASE WHEN expires_at - ? < held_at THEN held_at ELSE expires_at - ? END AS due FROM payments) p JOIN placed_orders o ON o.order_id = p.order_id
+		FROM (SELECT *, CASE WHEN expires_at < held_at THEN held_at WHEN expires_at - ? < (held_at + expires_at) / 2 THEN (held_at + expires_at) / 2 ELSE expires_at - ? END AS due FROM payments) p
+		JOIN placed_orders o ON o.order_id = p.order_id
 		WHERE `+which+` AND p.held_by <> '' AND p.expires_at > 0 AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = ? AND c.ref = p.payment_id AND c.opened_by = p.held_by)
 		ON CONFLICT (order_id, kind, ref) DO NOTHING`,

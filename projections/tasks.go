@@ -28,7 +28,7 @@ type Tasks struct {
 func (Tasks) Name() string { return "tasks" }
 
 // Version implements [Projection].
-func (Tasks) Version() int { return 3 }
+func (Tasks) Version() int { return 4 }
 
 // Migrations implements [Projection].
 func (Tasks) Migrations() fs.FS { return schema("tasks") }
@@ -97,6 +97,9 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 		}
 		return t.open(ctx, e.OrderID, process.Cancel, e.RequestID, now)
 	case order.OrderEdited:
+		if err := t.tx.Exec(ctx, `UPDATE placed_orders SET edit_id = ? WHERE order_id = ?`, e.EditID, e.OrderID); err != nil {
+			return err
+		}
 		return t.open(ctx, e.OrderID, process.Edit, e.EditID, now)
 	case order.OrderRefundRequested:
 		return t.open(ctx, e.OrderID, process.Refund, e.RefundID, now)
@@ -132,7 +135,10 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 	case order.OrderReopened:
 		return t.complete(ctx, e.OrderID, now.Add(completeAfter))
 	case order.OrderPaymentUpdated:
-		return t.copied(ctx, e)
+		if err := t.copied(ctx, e); err != nil || e.Kind != order.PaymentCaptured {
+			return err
+		}
+		return t.surplus(ctx, e.OrderID)
 	case order.OrderNoteAdded, order.OrderTagged, order.OrderAddressChanged, order.OrderShipmentFailed,
 		order.OrderReturnRequested, order.OrderCancelled, order.OrderCancelRefused, order.OrderCompleted:
 		return nil // they ask for nothing
@@ -228,6 +234,17 @@ func (t tasks) ended(ctx context.Context, orderID string, kind process.Kind, ref
 	return t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ?`, orderID, string(kind), ref)
 }
 
+// surplus opens the task of the last edit once more: what was captured since may
+// be too much after it.
+func (t tasks) surplus(ctx context.Context, orderID string) error {
+	id, kind, now := t.r.ID.String(), string(process.Edit), millis(t.r.Created)
+	return t.tx.Exec(ctx, insertTask+`SELECT o.order_id, ?, o.edit_id, ?, ?, ?, ?, ?, ? FROM placed_orders o
+		WHERE o.order_id = ? AND o.edit_id <> '' AND NOT EXISTS (SELECT 1 FROM closed_early c
+			WHERE c.order_id = o.order_id AND c.kind = ? AND c.ref = o.edit_id AND c.opened_by = ?)`+renewed,
+		kind, id, int64(t.r.Position), now, now, now, t.trace(), //nolint:gosec // a log of 8 EiB is far
+		orderID, kind, id)
+}
+
 // complete is open for the end of an order, which every event puts off.
 func (t tasks) complete(ctx context.Context, orderID string, due time.Time) error {
 	id, k, ref := t.r.ID.String(), string(process.Complete), "order"
@@ -276,7 +293,9 @@ func (t tasks) close(ctx context.Context, orderID string, task process.Task) err
 	if err := t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ? AND opened_by = ?`, args...); err != nil {
 		return err
 	}
-	if task.Kind != process.CopyPayment && task.Kind != process.Complete {
+	switch task.Kind { //nolint:exhaustive // the others are not opened by another event
+	case process.CopyPayment, process.Complete, process.Edit, process.Pay:
+	default:
 		return nil
 	}
 	return t.tx.Exec(ctx, `UPDATE tasks SET position = ?, opened_at = ?, next_at = due_at, failures = 0, alarmed_at = 0, cause = ''

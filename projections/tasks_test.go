@@ -293,6 +293,81 @@ func TestThePaymentOfAPlacedOrderIsCopied(t *testing.T) {
 	})
 }
 
+func TestAPaymentThatSomebodyAskedForIsLookedAfter(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := newList(t, e)
+		l.place()
+		l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o", ByHand: true})
+		first := l.of(process.Pay, "p", 1)
+		if rows, err := l.queries().Of(t.Context(), "o"); err != nil || len(rows) != 1 || rows[0].Task != first || rows[0].NextAt.Sub(rows[0].OpenedAt) != 15*time.Second {
+			t.Errorf("asked for: %+v, %v", rows, err)
+		}
+		l.payment(payment.PaymentOutcomeUnknown{PaymentID: "p"})
+		l.failed(first, 1, historyStart.Add(time.Hour))
+		l.expect("unknown", "pay p in 1h0m0s, 1 failures")
+		l.payment(payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100)})
+		second := l.of(process.Pay, "p", 1)
+		l.expect("authorised: the order goes on at once", "pay p, 1 failures", "copy-payment p")
+		l.done(first)
+		l.expect("what was done before is not what follows from it", "copy-payment p", "pay p")
+		l.done(second)
+		l.expect("done", "copy-payment p")
+
+		l = newList(t, e)
+		l.place()
+		l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o", ByHand: true})
+		l.done(l.of(process.Pay, "p", 1))
+		l.payment(payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100)})
+		l.expect("authorised after it was given up", "copy-payment p", "pay p")
+	})
+}
+
+// Whoever asks for a capture may not know of an edit of the same moment.
+func TestACaptureAfterAnEditIsLookedAt(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		heard := func(kind order.PaymentKind) domain.Event {
+			return order.OrderPaymentUpdated{OrderID: "o", PaymentID: "p", Kind: kind, PaymentRevision: 9}
+		}
+		l := newList(t, e)
+		l.place()
+		l.order(heard(order.PaymentCaptured))
+		l.expect("nothing was edited")
+		l.order(order.OrderEdited{OrderID: "o", EditID: "e1"}, order.OrderEdited{OrderID: "o", EditID: "e2"})
+		first, last := l.of(process.Edit, "e1", 2), l.of(process.Edit, "e2", 1)
+		l.done(first)
+		l.done(last)
+		l.order(heard(order.PaymentRefunded))
+		l.expect("nothing was captured")
+		l.order(heard(order.PaymentCaptured))
+		again := l.of(process.Edit, "e2", 1)
+		l.expect("captured", "edit e2")
+		l.order(heard(order.PaymentCaptured))
+		l.done(again)
+		l.expect("and captured once more meanwhile", "edit e2")
+		l.done(l.of(process.Edit, "e2", 2))
+		l.expect("done")
+	})
+}
+
+// What is held for a short time only is not renewed over and over.
+func TestWhatIsHeldForAShortTimeIsRenewedWhenHalfOfItIsOver(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		for held, due := range map[time.Duration]string{2 * time.Hour: " in 1h0m0s", 30 * time.Hour: " in 15h0m0s", 72 * time.Hour: " in 48h0m0s", -time.Hour: ""} {
+			l := newList(t, e)
+			l.place()
+			l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"})
+			l.payment(payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(held)})
+			l.expect(held.String(), "copy-payment p", "reauthorise p"+due)
+		}
+	})
+}
+
 func TestAnAuthorisationIsLookedAfterWhileItHoldsMoney(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {

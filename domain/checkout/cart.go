@@ -97,7 +97,7 @@ var (
 // Price prices a cart from the offers for its SKUs; a SKU without an offer is
 // unknown. It refuses with every mistake of the cart at once.
 func Price(r Request, offers map[string]Offer) ([]Line, Totals, error) {
-	mistakes := append(r.check(), PayMistakes(r.Method, r.ReturnURL)...)
+	mistakes := append(r.check(), PayMistakes("/payment", r.Method, r.ReturnURL)...)
 	lines := make([]Line, 0, len(r.Lines))
 	size := 0
 	for i, line := range r.Lines {

@@ -192,7 +192,7 @@ func TestWhereAShopperComesBackTo(t *testing.T) {
 		"https://shop.example/a b": false, "https://shop.example/\n": false, "https://shop.example\\@evil": false,
 		"https://shop.example/" + strings.Repeat("x", 2000): false,
 	} {
-		if got := len(checkout.PayMistakes("sandbox:approved", url)) == 0; got != good {
+		if got := len(checkout.PayMistakes("", "sandbox:approved", url)) == 0; got != good {
 			t.Errorf("%q: %v, want %v", url, got, good)
 		}
 	}

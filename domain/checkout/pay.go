@@ -9,15 +9,16 @@ import (
 // maxURL bounds the address the shopper comes back to.
 const maxURL = 2_000
 
-// PayMistakes returns what is wrong with how a payment is to be made. A card's
-// number is never a method: it must not even be stored with a refused cart.
-func PayMistakes(method, returnURL string) []domain.Mistake {
+// PayMistakes returns what is wrong with how a payment is to be made, which a
+// request says at a JSON pointer. A card's number is never a method: it must not
+// even be stored with a refused cart.
+func PayMistakes(at, method, returnURL string) []domain.Mistake {
 	var m []domain.Mistake
 	if CardNumber(method) {
-		m = append(m, mistake("/payment/method", "card-number", "this looks like the number of a card: send the gateway's reference for it"))
+		m = append(m, mistake(at+"/method", "card-number", "this looks like the number of a card: send the gateway's reference for it"))
 	}
 	if returnURL != "" && !validReturn(returnURL) {
-		m = append(m, mistake("/payment/return_url", "invalid-url", "the address to come back to begins with https:// or http:// and names a host"))
+		m = append(m, mistake(at+"/return_url", "invalid-url", "the address to come back to begins with https:// or http:// and names a host"))
 	}
 	return m
 }

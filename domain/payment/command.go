@@ -17,6 +17,8 @@ type Request struct {
 	Amount               domain.Money
 	Method, Gateway, Key string
 	At                   time.Time
+	ByHand               bool // asked for by somebody, of an order that was placed
+	ReturnURL            string
 }
 
 // Authorise records that the gateway holds the money.

@@ -51,9 +51,11 @@ func request(s State, c Request) ([]Event, error) {
 		return nil, ErrInvalid.With("amount", c.Amount.String())
 	}
 	if s.Status == "" {
-		return []Event{PaymentAuthorisationRequested{c.PaymentID, c.OrderID, c.Amount, c.Method, c.Gateway, c.Key, c.At}}, nil
+		return []Event{PaymentAuthorisationRequested{
+			c.PaymentID, c.OrderID, c.Amount, c.Method, c.Gateway, c.Key, c.At, c.ByHand, c.ReturnURL,
+		}}, nil
 	}
-	if s.OrderID == c.OrderID && s.Amount == c.Amount && s.Method == c.Method && s.Gateway == c.Gateway && s.Key == c.Key {
+	if s.OrderID == c.OrderID && s.Amount == c.Amount && s.Method == c.Method && s.Gateway == c.Gateway && s.Key == c.Key && s.ByHand == c.ByHand {
 		return nil, nil
 	}
 	return nil, ErrIDReused.With("payment_id", c.PaymentID)

@@ -25,6 +25,10 @@ type PaymentAuthorisationRequested struct {
 	// Key is what the gateway recognises a repeated request by.
 	Key         string    `json:"gateway_idempotency_key"`
 	RequestedAt time.Time `json:"requested_at"`
+	// ByHand says that somebody asked for it after the order was placed: who
+	// pays may be sent elsewhere to confirm it, and comes back to ReturnURL.
+	ByHand    bool   `json:"by_hand,omitempty"`
+	ReturnURL string `json:"return_url,omitempty"`
 }
 
 // PaymentAuthorised is recorded when the gateway holds the money.

@@ -7,7 +7,7 @@ func evolve(s State, e Event) State {
 	case PaymentAuthorisationRequested:
 		return State{
 			Status: StatusRequested, PaymentID: e.PaymentID, OrderID: e.OrderID, Amount: e.Amount,
-			Method: e.Method, Gateway: e.Gateway, Key: e.Key, RequestedAt: e.RequestedAt,
+			Method: e.Method, Gateway: e.Gateway, Key: e.Key, RequestedAt: e.RequestedAt, ByHand: e.ByHand, ReturnURL: e.ReturnURL,
 		}
 	case PaymentAuthorised:
 		s.Status, s.GatewayRef, s.Authorised, s.ExpiresAt = StatusAuthorised, e.GatewayRef, e.Amount, e.ExpiresAt

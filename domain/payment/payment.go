@@ -11,6 +11,9 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 )
 
+// RenewBefore is how long before it expires an authorisation is looked after.
+const RenewBefore = 24 * time.Hour
+
 // Resolution is what an unknown outcome turned out to be.
 type Resolution string
 
@@ -69,6 +72,8 @@ type State struct {
 	Amount               domain.Money // asked for
 	Method, Gateway, Key string
 	RequestedAt          time.Time
+	ByHand               bool         // asked for by somebody, after the order was placed
+	ReturnURL            string       // where the shopper comes back to, of one that was
 	GatewayRef           string       // once authorised
 	Authorised           domain.Money // held by the gateway, before captures
 	ExpiresAt            time.Time    // of the authorisation

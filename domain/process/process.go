@@ -24,11 +24,12 @@ const (
 	Cancel       Kind = "cancel"        // OrderCancelRequested: the request's id
 	Return       Kind = "return"        // OrderReturnReceived: the return's id
 	Refund       Kind = "refund"        // OrderRefundRequested: the refund's id
-	Edit         Kind = "edit"          // OrderEdited: the edit's id
+	Edit         Kind = "edit"          // OrderEdited, and OrderPaymentUpdated of a capture after it: the edit's id
 	EditStock    Kind = "edit-stock"    // StockCommitted of a reservation for an edit, due 5 minutes later: location, ".", SKU, "#" and the reservation's id
 	CopyPayment  Kind = "copy-payment"  // an event of a payment after its authorisation: the payment's id
 	Movement     Kind = "movement"      // PaymentCaptureRequested, PaymentRefundRequested: the payment's id, "/", the movement's id
 	Reauthorise  Kind = "reauthorise"   // PaymentAuthorised, due a day before it expires: the payment's id
+	Pay          Kind = "pay"           // PaymentAuthorisationRequested by somebody, due 15 s later, and its PaymentAuthorised: the payment's id
 	ReleaseHold  Kind = "release-hold"  // OrderHeld with a time, due then: the hold's id
 	Complete     Kind = "complete"      // OrderDelivered and what follows, due 14 days later: "order"
 	HoldShortage Kind = "hold-shortage" // StockShortfallDetected: location, ".", SKU, "#" and the event's revision

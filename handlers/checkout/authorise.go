@@ -22,7 +22,8 @@ const (
 	CodeInterrupted = "interrupted" // before the gateway was asked
 )
 
-const unsupported = "the payment method is not supported"
+// Unsupported tells people what [CodeUnsupported] tells programs.
+const Unsupported = "the payment method is not supported"
 
 // ErrGatewayAway says that the gateway is known to be down and was not asked.
 // It is an [eventstore.ErrUnavailable]: the request may be repeated with its
@@ -125,11 +126,11 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	step, command := "payment answered", s.result(answer)
 	switch {
 	case errors.Is(err, gateway.ErrUnsupportedMethod):
-		command = payment.Decline{Code: CodeUnsupported, Message: unsupported, Retryable: true}
+		command = payment.Decline{Code: CodeUnsupported, Message: Unsupported, Retryable: true}
 	case errors.Is(err, gateway.ErrNotSent):
 		return fmt.Errorf("%w: %w", ErrGatewayAway, err)
 	case err != nil:
-		step, command = "payment lost", payment.LoseSight{Cause: cause(err), After: s.Now().Sub(begun)}
+		step, command = "payment lost", payment.LoseSight{Cause: Cause(err), After: s.Now().Sub(begun)}
 	}
 	err = s.recordPayment(ctx, r, step, command)
 	if errors.Is(err, eventstore.ErrConflict) {
@@ -192,7 +193,8 @@ func (s *Service) result(a gateway.Authorisation) payment.Command {
 	return payment.Decline{Code: a.Code, Message: a.Message, Retryable: true}
 }
 
-func cause(err error) string {
+// Cause says why an outcome is unknown.
+func Cause(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "timeout"
 	}
@@ -294,7 +296,7 @@ func (s *Service) decline(ctx context.Context, r *run, command checkout.DeclineP
 // unsupported declines a method that no gateway takes, before anything is
 // asked.
 func (s *Service) unsupported() checkout.DeclinePayment {
-	return s.declined(CodeUnsupported, unsupported)
+	return s.declined(CodeUnsupported, Unsupported)
 }
 
 func (s *Service) declined(code, message string) checkout.DeclinePayment {

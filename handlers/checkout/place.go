@@ -67,7 +67,7 @@ func cardNumber(method string) *domain.RuleError {
 	if !checkout.CardNumber(method) {
 		return nil
 	}
-	return checkout.ErrCart.Because(checkout.PayMistakes(method, "")...)
+	return checkout.ErrCart.Because(checkout.PayMistakes("/payment", method, "")...)
 }
 
 // detach keeps the work going when the caller has gone.
@@ -267,7 +267,7 @@ type Pay struct {
 // Pay tries another payment while the stock of a declined checkout is kept.
 // Outcome and error are as those of [Service.Place].
 func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
-	if wrong := checkout.PayMistakes(request.Method, request.ReturnURL); len(wrong) > 0 {
+	if wrong := checkout.PayMistakes("", request.Method, request.ReturnURL); len(wrong) > 0 {
 		return Outcome{Refused: checkout.ErrCart.Because(wrong...)}, nil
 	}
 	current, free := s.claim(request.CheckoutID, "")

@@ -205,7 +205,8 @@ func refuseMethod(method string) error {
 	if method == "" {
 		return nil
 	}
-	if wrong := domaincheckout.PayMistakes(method, ""); len(wrong) > 0 {
+	if wrong := domaincheckout.PayMistakes("", method, ""); len(wrong) > 0 {
+		wrong[0].Pointer = "/payment_method"
 		return draft.ErrInvalid.Because(wrong...)
 	}
 	return nil

@@ -63,7 +63,7 @@ func (s *Service) place(ctx context.Context, r Place) (checkout.Outcome, error) 
 		return checkout.Outcome{}, err
 	}
 	r.Method = cmp.Or(r.Method, d.State.Details.PaymentMethod)
-	if wrong := domaincheckout.PayMistakes(r.Method, r.ReturnURL); len(wrong) > 0 {
+	if wrong := domaincheckout.PayMistakes("/payment", r.Method, r.ReturnURL); len(wrong) > 0 {
 		return checkout.Outcome{Refused: domaincheckout.ErrCart.Because(wrong...)}, nil
 	}
 	if d.State.Status == draft.Placing {

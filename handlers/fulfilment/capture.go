@@ -47,10 +47,7 @@ func (r *run) capture(ctx context.Context) error {
 // all that will ever be.
 func (r *run) target() (amount int64, last bool) {
 	if r.task.Ref == whole {
-		if r.order.Status == order.StatusCancelled {
-			return worth(r.order, len(r.order.Shipments)), true
-		}
-		return r.order.Totals.Grand.Amount, true
+		return r.price(), true
 	}
 	i := slices.IndexFunc(r.order.Shipments, func(s order.Shipment) bool { return s.Shipped.ShipmentID == r.task.Ref })
 	return worth(r.order, i+1), i+1 == len(r.order.Shipments) && left(r.order) == 0
@@ -77,6 +74,9 @@ func (r *run) collect(ctx context.Context, target int64, last, renew bool) error
 	need := target - r.kept(all)
 	if need <= 0 || !renew {
 		return nil
+	}
+	if slices.ContainsFunc(all, func(p *paid) bool { return p.state.ByHand && !p.state.Settled() }) {
+		return r.wait(r.config.Again, "a payment by hand to be answered")
 	}
 	if p, err := r.renewLast(ctx, all, need); err != nil {
 		return err

@@ -15,10 +15,7 @@ func (r *run) copyPayment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.copy(ctx, p); err != nil {
-		return err
-	}
-	return r.overpaid(ctx)
+	return r.copy(ctx, p)
 }
 
 // copy tells the order everything that happened to a payment since it last

@@ -10,7 +10,8 @@ import (
 )
 
 // edit releases the units that an edit took out, and gives back what was
-// captured beyond what the order costs after it.
+// captured beyond what the order costs after it. What is captured later, because
+// somebody asked for it before the edit was known, opens the task again.
 func (r *run) edit(ctx context.Context) error {
 	i := slices.IndexFunc(r.order.Edits, func(e order.OrderEdited) bool { return e.EditID == r.task.Ref })
 	if i < 0 {
@@ -37,21 +38,6 @@ func (r *run) edit(ctx context.Context) error {
 // surplus is what was captured beyond what the order costs, and not given back.
 func (r *run) surplus() int64 {
 	return r.order.Money().Captured.Amount - r.corrected() - r.order.Totals.Grand.Amount
-}
-
-// overpaid gives back what was captured too much because somebody asked for a
-// capture while the order was edited: the edit may have looked before.
-func (r *run) overpaid(ctx context.Context) error {
-	switch r.order.Status {
-	case "", order.StatusCancelling, order.StatusCancelled:
-		return nil // which gives back all that is too much
-	case order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
-		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
-	}
-	if len(r.order.Edits) == 0 || r.surplus() <= 0 {
-		return nil
-	}
-	return r.giveBack(ctx, ReasonEdited, r.order.Edits[len(r.order.Edits)-1].EditID, nil, r.surplus)
 }
 
 // trim leaves each reservation that an edit touched the units that the order

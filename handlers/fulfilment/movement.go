@@ -26,10 +26,7 @@ func (r *run) movement(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.copy(ctx, p); err != nil {
-		return err
-	}
-	return r.overpaid(ctx)
+	return r.copy(ctx, p)
 }
 
 // finishCapture asks for a capture that was announced, unless the gateway knows

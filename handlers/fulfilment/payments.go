@@ -1,6 +1,7 @@
 package fulfilment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,6 +20,7 @@ type paid struct {
 	state    payment.State
 	revision eventstore.Revision
 	history  []moment
+	request  eventstore.Recorded // its first event
 }
 
 // moment is a payment after one of its events.
@@ -53,6 +55,9 @@ func (r *run) read(ctx context.Context, p *paid) error {
 		if !own {
 			return fmt.Errorf("event %d of %s: %s is no event of a payment", recorded.Revision, stream, recorded.Type)
 		}
+		if len(p.history) == 0 {
+			p.request = recorded
+		}
 		p.state, p.revision = payment.Decider.Evolve(p.state, event), recorded.Revision
 		p.history = append(p.history, moment{p.revision, event, p.state})
 	}
@@ -62,16 +67,9 @@ func (r *run) read(ctx context.Context, p *paid) error {
 // payments reads every payment of the order: the one it was placed with, those
 // that followed, whether the order knows them yet or not, and any other.
 func (r *run) payments(ctx context.Context) ([]*paid, error) {
-	var all []*paid
-	for id := r.order.PaymentID; id != ""; {
-		p, err := r.payment(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if p.state.Status == "" {
-			break
-		}
-		all, id = append(all, p), nextPayment(id)
+	all, _, err := r.chain(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, known := range r.order.Payments {
 		if slices.ContainsFunc(all, func(p *paid) bool { return p.id == known.PaymentID }) {
@@ -84,6 +82,19 @@ func (r *run) payments(ctx context.Context) ([]*paid, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// chain reads the payments that follow one another, and returns the one that
+// is not asked for yet. An order that was placed without a payment has a first
+// one, too.
+func (r *run) chain(ctx context.Context) (all []*paid, next *paid, err error) {
+	for id := cmp.Or(r.order.PaymentID, r.id("payment")); ; id = nextPayment(id) {
+		p, err := r.payment(ctx, id)
+		if err != nil || p.state.Status == "" {
+			return all, p, err
+		}
+		all = append(all, p)
+	}
 }
 
 // pay lets a payment decide a command, wherever it is by now.

@@ -83,6 +83,9 @@ func (r *run) renew(ctx context.Context, before *paid, amount domain.Money) (*pa
 	if err != nil {
 		return nil, err
 	}
+	if next.state.ByHand && !next.state.Settled() {
+		return nil, r.wait(r.config.Again, "a payment by hand to be answered")
+	}
 	fresh := next.state.Status == ""
 	if fresh {
 		err := r.payHere(ctx, next, "payment announced", payment.Request{
@@ -117,14 +120,19 @@ func (r *run) renewLast(ctx context.Context, all []*paid, amount int64) (*paid, 
 }
 
 // successor is the payment after another one, unless nothing came of it and the
-// gateway was never asked.
+// gateway was never asked, or somebody tried another method in vain.
 func (r *run) successor(ctx context.Context, before *paid) (*paid, error) {
 	for id := nextPayment(before.id); ; id = nextPayment(id) {
 		p, err := r.payment(ctx, id)
-		if err != nil || p.state.Status != payment.StatusNotFound {
+		if err != nil || p.state.Status != payment.StatusNotFound && !p.inVain() {
 			return p, err
 		}
 	}
+}
+
+// inVain reports whether somebody asked for the payment, and it came to nothing.
+func (p *paid) inVain() bool {
+	return p.state.ByHand && p.state.Settled() && p.state.Authorised.Currency == ""
 }
 
 // decideRenewal finds out what becomes of a payment that was announced. An
@@ -166,17 +174,19 @@ func (r *run) decideRenewal(ctx context.Context, p *paid, fresh bool) error {
 // mayRenew reports whether a payment that was announced is still wanted: money
 // may have been captured since by the one before it.
 func (r *run) mayRenew(ctx context.Context, p *paid) (bool, error) {
-	costs := r.order.Totals.Grand.Amount
-	switch r.order.Status {
-	case order.StatusCancelling:
+	if r.order.Status == order.StatusCancelling {
 		return false, nil
-	case order.StatusCancelled:
-		costs = worth(r.order, len(r.order.Shipments))
-	case "", order.StatusPlaced, order.StatusOnHold, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped,
-		order.StatusDelivered, order.StatusReturned, order.StatusCompleted:
 	}
 	all, err := r.payments(ctx)
-	return p.state.Amount.Amount <= costs-r.kept(all), err
+	return p.state.Amount.Amount <= r.price()-r.kept(all), err
+}
+
+// price is what the order costs: once it is cancelled, what was shipped.
+func (r *run) price() int64 {
+	if r.order.Status == order.StatusCancelled {
+		return worth(r.order, len(r.order.Shipments))
+	}
+	return r.order.Totals.Grand.Amount
 }
 
 // giveUp ends a payment that the gateway was never asked for. Unless the order
@@ -238,13 +248,16 @@ func (r *run) letGoAt(ctx context.Context, p *paid, step string) error {
 	return nil
 }
 
+// holdID names the hold of an order that is not paid, because of a payment.
+func (r *run) holdID(p *paid) string { return r.id("hold", "payment", p.id) }
+
 // holdUnpaid holds an order whose goods nobody has promised to pay for. An order
 // that cannot be held has none left to ship.
 func (r *run) holdUnpaid(ctx context.Context, p *paid) error {
 	if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
 		return nil
 	}
-	hold := r.id("hold", "payment", p.id)
+	hold := r.holdID(p)
 	for _, holds := range [][]order.OrderHeld{r.order.Holds, r.order.PastHolds} {
 		for _, h := range holds {
 			if h.HoldID == hold {

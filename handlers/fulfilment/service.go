@@ -71,6 +71,9 @@ type Config struct {
 	WarehouseWait  time.Duration // before a cancellation is refused because the warehouse does not answer: 30 s
 	Again          time.Duration // between two looks at something that is waited for: 5 s
 	HeldAgain      time.Duration // between two looks at an order that is on hold: 1 min
+	Budget         time.Duration // of all the work for one request: 10 s
+	ActionHold     time.Duration // how long a shopper may take to confirm a payment: 15 min
+	PollFor        time.Duration // how long an unknown outcome is looked for before the payment is voided: 24 h
 }
 
 func (c Config) withDefaults() Config {
@@ -82,6 +85,9 @@ func (c Config) withDefaults() Config {
 		{&c.WarehouseWait, 30 * time.Second},
 		{&c.Again, 5 * time.Second},
 		{&c.HeldAgain, time.Minute},
+		{&c.Budget, 10 * time.Second},
+		{&c.ActionHold, 15 * time.Minute},
+		{&c.PollFor, 24 * time.Hour},
 	} {
 		if *d.setting == 0 {
 			*d.setting = d.value
@@ -123,6 +129,7 @@ func (s *Service) Handlers() map[process.Kind]process.Handler {
 		process.CopyPayment:  s.handle((*run).copyPayment),
 		process.Movement:     s.handle((*run).movement),
 		process.Reauthorise:  s.handle((*run).reauthorise),
+		process.Pay:          s.handle((*run).pursueTask),
 		process.ReleaseHold:  s.handle((*run).releaseHold),
 		process.Complete:     s.handle((*run).complete),
 		process.HoldShortage: s.handle((*run).holdShortage),
@@ -136,8 +143,7 @@ const attempts = 5
 func (s *Service) handle(do func(*run, context.Context) error) process.Handler {
 	return func(ctx context.Context, t process.Task) error {
 		for range attempts {
-			r := &run{Service: s, config: s.Config.withDefaults(), task: t}
-			err := r.load(ctx)
+			r, err := s.begin(ctx, t)
 			if err == nil {
 				err = do(r, ctx)
 			}
@@ -147,4 +153,10 @@ func (s *Service) handle(do func(*run, context.Context) error) process.Handler {
 		}
 		return &process.NotYetError{After: time.Second, For: "others who change the same order"}
 	}
+}
+
+// begin reads what a task is about.
+func (s *Service) begin(ctx context.Context, t process.Task) (*run, error) {
+	r := &run{Service: s, config: s.Config.withDefaults(), task: t}
+	return r, r.load(ctx)
 }

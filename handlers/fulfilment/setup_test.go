@@ -313,9 +313,6 @@ func (s *shop) todo(tb testing.TB, id string) (all []process.Task) {
 	for _, r := range o.Requests {
 		add(process.Fulfil, r.RequestID)
 	}
-	for _, e := range o.Edits {
-		add(process.Edit, e.EditID)
-	}
 	for _, p := range o.Shipments {
 		add(process.Capture, p.Shipped.ShipmentID)
 		add(process.ShipStock, p.Shipped.ShipmentID)
@@ -335,6 +332,9 @@ func (s *shop) todo(tb testing.TB, id string) (all []process.Task) {
 			add(process.Movement, key+"/"+m.ID)
 		}
 		add(process.CopyPayment, key)
+	}
+	for _, e := range o.Edits { // captures open them again
+		add(process.Edit, e.EditID)
 	}
 	return append(all, s.also...)
 }

@@ -31,6 +31,7 @@ const (
 	CopyPayment  = process.CopyPayment
 	Movement     = process.Movement
 	Reauthorise  = process.Reauthorise
+	Pay          = process.Pay
 	ReleaseHold  = process.ReleaseHold
 	Complete     = process.Complete
 	HoldShortage = process.HoldShortage

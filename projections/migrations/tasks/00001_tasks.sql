@@ -33,12 +33,14 @@ CREATE TABLE closed_early (
 ) WITHOUT ROWID;
 
 CREATE TABLE placed_orders (
-  order_id TEXT PRIMARY KEY
+  order_id TEXT PRIMARY KEY,
+  edit_id  TEXT NOT NULL DEFAULT '' -- of the last edit
 ) WITHOUT ROWID;
 
 CREATE TABLE payments (
   payment_id     TEXT PRIMARY KEY,
   order_id       TEXT NOT NULL,
+  by_hand        INTEGER NOT NULL DEFAULT 0, -- 1 for one that somebody asked for, of a placed order
   authorised     INTEGER NOT NULL DEFAULT 0, -- amounts in minor units
   captured       INTEGER NOT NULL DEFAULT 0,
   final_capture  TEXT NOT NULL DEFAULT '',   -- id of the capture that lets go of the rest
