@@ -20,6 +20,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/effects/receipt"
 	"github.com/waybill-dev/waybill/handlers/exports"
+	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	"github.com/waybill-dev/waybill/handlers/orders"
@@ -45,7 +46,8 @@ type API struct {
 	Changes     *orders.Service
 	Documents   *receipt.Service
 	Exports     *exports.Service
-	Vault       *vault.Vault // names customers; the checkout keeps their data in it
+	Payments    *fulfilment.Service // pays orders that were placed
+	Vault       *vault.Vault        // names customers; the checkout keeps their data in it
 	Customers   *customers.Service
 	Drafts      *drafts.Service
 	Jobs        *jobs.Service
@@ -110,6 +112,7 @@ func (s *server) routes() {
 	s.orderGoodsRoutes()
 	s.orderMoneyRoutes()
 	s.orderCaptureRoutes()
+	s.orderPayRoutes()
 	s.paymentRoutes()
 	s.orderEditRoutes()
 	s.orderListRoutes()

@@ -239,6 +239,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"POST /v1/orders/{id}/cancel",
 		"POST /v1/orders/{id}/captures",
 		"GET /v1/orders/{id}/captures/{part}",
+		"POST /v1/orders/{id}/payments",
 		"GET /v1/orders/{id}/contact",
 		"POST /v1/orders/{id}/edits",
 		"GET /v1/orders/{id}/edits/{part}",

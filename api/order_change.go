@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -101,14 +102,14 @@ func registerChange[B any](s *server, r route, handle func(context.Context, aske
 
 // changeRoute says what is the same of all routes that change an order.
 func changeRoute(r route) route {
-	r.method, r.tag, r.path = http.MethodPost, "orders", "/v1/orders/{id}/"+r.path
+	r.method, r.tag, r.path = http.MethodPost, cmp.Or(r.tag, "orders"), "/v1/orders/{id}/"+r.path
 	if r.scopes == nil {
 		r.scopes = []apikey.Scope{apikey.OrdersWrite, apikey.OrdersImport}
 	}
 	if r.bodies == nil {
 		r.bodies = map[int]any{r.status: orderBody{}}
 	}
-	if r.status == http.StatusCreated {
+	if r.status == http.StatusCreated && r.more == nil {
 		r.more = map[int]string{http.StatusOK: "It was made before, with the same content."}
 		r.bodies[http.StatusOK] = r.bodies[r.status]
 	}

@@ -96,7 +96,7 @@ func (s *server) paymentRoutes() {
 	register(s, route{
 		id: "listOrderPayments", method: http.MethodGet, path: "/v1/orders/{id}/payments", tag: "payments", scopes: scopes, status: http.StatusOK,
 		summary: "List the payments of an order",
-		about:   "The one it was placed with first, then those that followed, each as it is now. One that was authorised this moment may be missing.",
+		about:   "The one it was placed with first, then those that followed, those that came to nothing included, each as it is now.",
 		refuses: []string{orders.ErrNotFound.Code},
 	}, s.listOrderPayments)
 }
@@ -117,21 +117,12 @@ func (s *server) getPayment(ctx context.Context, in *paymentRequest) (*paymentAn
 }
 
 func (s *server) listOrderPayments(ctx context.Context, in *orderPaymentsRequest) (*orderPaymentsAnswer, error) {
-	known, _, err := s.api.Changes.At(ctx, in.ID, orders.Moment{})
+	all, err := s.api.Payments.Payments(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	answer := &orderPaymentsAnswer{}
-	answer.Body.Items = []paymentStateBody{}
-	for _, p := range known.Payments {
-		state, _, err := eventstore.Load(ctx, s.api.Store, payment.Decider, p.PaymentID)
-		if err != nil {
-			return nil, err
-		}
-		if state.Status != "" {
-			answer.Body.Items = append(answer.Body.Items, paymentStateBodyOf(state))
-		}
-	}
+	answer.Body.Items = each(all, paymentStateBodyOf)
 	return answer, nil
 }
 

@@ -42,12 +42,14 @@ import (
 	gateways "github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/gateways/registry"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/gateways/warehouse"
 	catalogs "github.com/waybill-dev/waybill/handlers/catalog"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
 	"github.com/waybill-dev/waybill/handlers/effects/receipt"
+	"github.com/waybill-dev/waybill/handlers/fulfilment"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
 	"github.com/waybill-dev/waybill/handlers/jobs"
 	counter "github.com/waybill-dev/waybill/handlers/numbers"
@@ -230,8 +232,13 @@ func (p *platform) checkouts(a *api.API) {
 	p.vault = a.Vault
 	a.Documents = &receipt.Service{Store: p.store, Vault: a.Vault}
 	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Now: time.Now}
+	providers := registry.New(map[string]gateways.Provider{"sandbox": client})
+	a.Payments = &fulfilment.Service{
+		Store: p.store, Stock: a.Stock, Gateways: providers, Warehouse: warehouse.Manual{}, Now: time.Now,
+		Config: fulfilment.Config{GatewayTimeout: gatewayPatience},
+	}
 	a.Checkouts = &checkouts.Service{
-		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateways: registry.New(map[string]gateways.Provider{"sandbox": client}), Contacts: a.Vault,
+		Store: p.store, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Gateways: providers, Contacts: a.Vault,
 		Numbers: &counter.Allocator{Store: p.store, Tenant: "default", NewID: uuid.NewString},
 		Config:  checkouts.Config{GatewayTimeout: gatewayPatience, Patience: time.Second}, Now: time.Now, NewID: uuid.NewString,
 	}

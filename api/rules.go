@@ -67,11 +67,19 @@ func ruleKinds() []kind {
 		},
 		{
 			slug: "payment-declined", status: http.StatusPaymentRequired, title: "Payment declined",
-			about: "The payment was declined and nothing was ordered. Until retry_until the goods are kept, and another payment may be tried at POST /v1/checkouts/{checkout_id}/payments.",
+			about: "The payment was declined: decline_code says why. Of a checkout, nothing was ordered: until retry_until the goods are kept, and another payment may be tried at POST /v1/checkouts/{checkout_id}/payments. An order stays as it is, and another payment needs a new Idempotency-Key.",
 		},
 		{
 			slug: "too-many-payments", status: http.StatusConflict, title: "Too many payments tried",
-			about: "So many payments of this checkout were declined that no more are tried. Order again with a new key.",
+			about: "So many payments were declined that no more are tried. After that of a checkout, order again with a new key; for an order, try again at retry_at.",
+		},
+		{
+			slug: "payment-pending", status: http.StatusConflict, title: "Payment under way",
+			about: "The outcome of another payment of the order, payment_id, is not known yet. Wait until it is: GET /v1/payments/{payment_id} tells.",
+		},
+		{
+			slug: "nothing-to-pay", status: http.StatusConflict, title: "Nothing to pay",
+			about: "What the order costs is captured, or held and good for long enough: the platform renews it by itself.",
 		},
 		{
 			slug: "gateway-not-found", status: http.StatusNotFound, title: "No such payment gateway",

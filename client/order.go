@@ -47,7 +47,8 @@ type OrderLine struct {
 
 // Payment is how the shopper pays.
 type Payment struct {
-	Method string `json:"method"`
+	Method    string `json:"method"`
+	ReturnURL string `json:"return_url,omitempty"` // where the shopper comes back to
 }
 
 // Address is where goods or bills go.

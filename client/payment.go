@@ -71,3 +71,13 @@ func (c *Client) OrderPayments(ctx context.Context, orderID string) ([]PaymentSt
 	_, err := c.do(ctx, http.MethodGet, orderPath(orderID, "payments"), "", nil, &body)
 	return body.Items, err
 }
+
+// PayOrder authorises another payment for what an order costs and nobody has
+// paid or promised. The answer has no order, and the payment's id: where it is
+// only accepted, the outcome is not known yet, or needs the shopper, which
+// [Client.Payment] tells. A [Problem] with status 402 says that it was declined.
+func (c *Client) PayOrder(ctx context.Context, id string, how Change, in Payment) (Changed, error) {
+	changed, err := c.change(ctx, id, how, in, "payments")
+	changed.Order = Order{ID: id}
+	return changed, err
+}

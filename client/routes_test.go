@@ -266,6 +266,9 @@ func changes() map[string]func(context.Context, *client.Client, client.Change) (
 		"captureOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
 			return c.CaptureOrder(ctx, "i", how, client.CaptureOrder{})
 		},
+		"payOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
+			return c.PayOrder(ctx, "i", how, client.Payment{})
+		},
 		"editOrder": func(ctx context.Context, c *client.Client, how client.Change) (changed, error) {
 			return c.EditOrder(ctx, "i", how, client.EditOrder{})
 		},

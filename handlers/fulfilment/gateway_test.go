@@ -73,3 +73,14 @@ func (d *declinesRefunds) Refund(ctx context.Context, r payment.Refund) (payment
 	}
 	return d.Provider.Refund(ctx, r)
 }
+
+// away is known to be away.
+type away struct{ payment.Provider }
+
+func (away) Find(context.Context, string) (payment.Authorisation, error) {
+	return payment.Authorisation{}, payment.ErrNotSent
+}
+
+func (away) Authorise(context.Context, payment.Authorise) (payment.Authorisation, error) {
+	return payment.Authorisation{}, payment.ErrNotSent
+}

@@ -1,9 +1,11 @@
 package fulfilment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -85,9 +87,34 @@ func (s *Service) Pay(ctx context.Context, request orders.Request, wanted Paymen
 	return done, failure
 }
 
+// Payments returns all payments of an order, the one it was placed with first.
+// The error is [orders.ErrNotFound] if there is none with the id.
+func (s *Service) Payments(ctx context.Context, orderID string) ([]payment.State, error) {
+	r, err := s.begin(ctx, process.Task{OrderID: orderID})
+	if err == nil && r.order.Status == "" {
+		err = orders.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.payments(ctx)
+	var states []payment.State
+	for _, p := range all {
+		if p.state.Status != "" {
+			states = append(states, p.state)
+		}
+	}
+	return states, err
+}
+
 // Refusal is the refusal of a request whose payment came to nothing.
 func Refusal(p payment.State) *domain.RuleError {
-	return domaincheckout.ErrDeclined.With("payment_id", p.PaymentID).With("decline_code", p.Code).With("decline_message", p.Message)
+	code := cmp.Or(p.Code, strings.ReplaceAll(string(p.Status), "_", "-")) // not-found, voided
+	refusal := domaincheckout.ErrDeclined.With("decline_code", code).With("decline_message", p.Message)
+	if p.PaymentID == "" {
+		return refusal
+	}
+	return refusal.With("payment_id", p.PaymentID)
 }
 
 // announce records what is about to be asked of a gateway, unless the request
