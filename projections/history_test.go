@@ -22,6 +22,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -48,7 +49,7 @@ func newHistory(tb testing.TB) *history {
 	types := stock.EventTypes()
 	for _, more := range [][]domain.EventType{
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(),
-		customer.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(), catalog.EventTypes(),
+		customer.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(), catalog.EventTypes(), draft.EventTypes(),
 	} {
 		types = append(types, more...)
 	}

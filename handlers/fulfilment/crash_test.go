@@ -36,6 +36,12 @@ type saga struct {
 	begin func(t *testing.T, s *shop, c cart, random *rand.Rand)
 	// ended checks what the task was for.
 	ended func(t *testing.T, s *shop, c cart)
+	// act is interrupted, if set, instead of a task. Meanwhile other things
+	// happen, and finish brings all of it to an end; what is not set is nothing,
+	// and the work on every task.
+	act       func(t *testing.T, s *shop, c cart) error
+	meanwhile func(t *testing.T, s *shop, c cart, random *rand.Rand)
+	finish    func(t *testing.T, s *shop, c cart) error
 }
 
 func (s *shop) randomParcel(t *testing.T, id, shipment string, random *rand.Rand) {
@@ -97,7 +103,7 @@ func shipAll(t *testing.T, s *shop, c cart, random *rand.Rand) {
 
 func sagas() map[string]saga {
 	return map[string]saga{
-		"edit": edited(), "renew": renewed(), "exchange": exchanged(),
+		"edit": edited(), "renew": renewed(), "exchange": exchanged(), "pay": paidByHand(),
 		"capture": {
 			kind: process.Capture, ref: "last", begin: shipAll,
 			ended: func(t *testing.T, s *shop, c cart) {
@@ -247,8 +253,13 @@ func killed(t *testing.T, w *world, saga saga, id string, random *rand.Rand, gap
 	if len(s.also) == 1 {
 		saga.ref = s.also[0].Ref
 	}
-	err := s.do(t.Context(), id, saga.kind, saga.ref)
-	if dead() != errors.Is(err, errKilled) {
+	var err error
+	if saga.act != nil {
+		// Where it dies late it knows what to answer.
+		if err = saga.act(t, s, c); err != nil && !dead() {
+			t.Fatalf("%s: gap %d: %v", id, gap, err)
+		}
+	} else if err = s.do(t.Context(), id, saga.kind, saga.ref); dead() != errors.Is(err, errKilled) {
 		t.Fatalf("%s: killed at gap %d: %v", id, gap, err)
 	}
 	for range random.IntN(3) {
@@ -260,8 +271,15 @@ func killed(t *testing.T, w *world, saga saga, id string, random *rand.Rand, gap
 			}
 		}
 	}
+	if saga.meanwhile != nil {
+		saga.meanwhile(t, s.again(t), c, random)
+	}
 	last := s.again(t)
-	if err := last.work(t, id); err != nil {
+	finish := saga.finish
+	if finish == nil {
+		finish = func(t *testing.T, s *shop, c cart) error { t.Helper(); return s.work(t, c.id) }
+	}
+	if err := finish(t, last, c); err != nil {
 		t.Errorf("not finished: %v", err)
 	}
 	saga.ended(t, last, c)

@@ -82,6 +82,8 @@ type shop struct {
 	also   []process.Task // what is to be done beside what events have opened
 	sells  []string       // SKUs that are sent for others, by checkouts of its own
 	sent   map[string]int // units of replacements, by SKU
+	pays   bool           // somebody pays by hand, by a method
+	method string
 }
 
 func (w *world) shop(tb testing.TB) *shop {
@@ -102,6 +104,7 @@ func (s *shop) again(tb testing.TB) *shop {
 	tb.Helper()
 	next := s.world.shop(tb)
 	next.Warehouse, next.Gateways, next.Replacements, next.also = s.Warehouse, s.Gateways, s.Replacements, s.also
+	next.pays, next.method = s.pays, s.method
 	if len(s.sells) > 0 {
 		next.exchanges(tb, s.sells...)
 	}
@@ -332,6 +335,9 @@ func (s *shop) todo(tb testing.TB, id string) (all []process.Task) {
 			add(process.Movement, key+"/"+m.ID)
 		}
 		add(process.CopyPayment, key)
+		if p.ByHand {
+			add(process.Pay, key)
+		}
 	}
 	for _, e := range o.Edits { // captures open them again
 		add(process.Edit, e.EditID)
@@ -369,6 +375,9 @@ func (s *shop) work(tb testing.TB, id string) error {
 		}
 		if len(s.sells) > 0 { // another process may be at a checkout for a while
 			s.world.advance(5 * time.Second)
+		}
+		if s.pays { // a shopper is waited for
+			s.world.advance(time.Minute)
 		}
 	}
 	return last
