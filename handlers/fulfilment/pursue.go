@@ -191,16 +191,8 @@ func (r *run) paidFor(ctx context.Context, p *paid) error {
 		return err
 	}
 	for i, old := range all {
-		if old.state.Capturable().Amount == 0 || !r.runsOut(old, all[i+1:]) || r.unpaid(all) > 0 {
-			continue
-		}
-		if _, err := r.look(ctx, old); err != nil {
+		if err := r.replaced(ctx, old, all[i+1:], r.unpaid(all) > 0); err != nil {
 			return err
-		}
-		if old.state.Capturable().Amount > 0 {
-			if err := r.void(ctx, old, "paid-again"); err != nil {
-				return err
-			}
 		}
 	}
 	if err := r.releaseUnpaid(ctx, all); err != nil {
@@ -217,6 +209,21 @@ func (r *run) paidFor(ctx context.Context, p *paid) error {
 		return err
 	}
 	return r.letGo(ctx, "everything is captured")
+}
+
+// replaced lets go of what is about to run out, unless it is needed, and ends a
+// void that was announced.
+func (r *run) replaced(ctx context.Context, old *paid, later []*paid, needed bool) error {
+	if old.state.Status == payment.StatusVoidRequested {
+		return r.void(ctx, old, "paid-again")
+	}
+	if old.state.Capturable().Amount == 0 || needed || !r.runsOut(old, later) {
+		return nil
+	}
+	if _, err := r.look(ctx, old); err != nil || old.state.Capturable().Amount == 0 {
+		return err
+	}
+	return r.void(ctx, old, "paid-again")
 }
 
 // releaseUnpaid lets an order go on that was held because it was not paid, and
