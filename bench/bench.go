@@ -122,8 +122,8 @@ func (r Report) Print(w io.Writer) error {
 		fmt.Fprintf(t, "start to ready\tmedian %s, longest %s of %d\n", ms(r.Starts[n/2]), ms(r.Starts[n-1]), n)
 	}
 	for _, m := range r.Throughput {
-		fmt.Fprintf(t, "orders, %d callers\t%.0f/s, p50 %s, p99 %s (%d orders), processor time of each %.2f ms and %.2f ms of the callers\n",
-			m.Callers, m.PerSecond, ms(m.P50), ms(m.P99), m.Orders, m.Platform.Seconds()*1000, m.Load.Seconds()*1000)
+		fmt.Fprintf(t, "orders, %d callers\t%.0f/s, p50 %s, p99 %s (%d orders, %d pending), processor time of each %.2f ms and %.2f ms of the callers\n",
+			m.Callers, m.PerSecond, ms(m.P50), ms(m.P99), m.Orders, m.Pending, m.Platform.Seconds()*1000, m.Load.Seconds()*1000)
 	}
 	if d := r.Delivery; d.Rate > 0 {
 		fmt.Fprintf(t, "append to receiver at %d orders/s\tp50 %s, p95 %s, p99 %s (%d of %d received)\n", d.Rate, ms(d.P50), ms(d.P95), ms(d.P99), d.Received, d.Orders)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -52,17 +53,22 @@ func MeasureDelivery(ctx context.Context, api *client.Client, rate int, duration
 }
 
 // placeAtRate starts each order when its time has come, whether or not earlier
-// ones were answered, so that a slow answer does not hide behind a lower rate.
+// ones were answered, so that a slow answer does not hide behind a lower rate. It
+// returns how many came to an order.
 func placeAtRate(ctx context.Context, api *client.Client, rate int, duration time.Duration) (int, error) {
 	count := int(duration.Seconds() * float64(rate))
 	errs := make(chan error, count)
+	var orders atomic.Int64
 	ticker := time.NewTicker(time.Second / time.Duration(rate))
 	defer ticker.Stop()
 	run := fmt.Sprintf("delivery-%d", time.Now().UnixNano())
 	for n := range count {
 		<-ticker.C
 		go func() {
-			_, err := api.PlaceOrder(ctx, fmt.Sprintf("%s-%d", run, n), order(n))
+			placed, err := api.PlaceOrder(ctx, fmt.Sprintf("%s-%d", run, n), order(n))
+			if err == nil && placed.CheckoutURL == "" {
+				orders.Add(1)
+			}
 			errs <- err
 		}()
 	}
@@ -71,7 +77,7 @@ func placeAtRate(ctx context.Context, api *client.Client, rate int, duration tim
 			return 0, err
 		}
 	}
-	return count, nil
+	return int(orders.Load()), nil
 }
 
 type partner struct {

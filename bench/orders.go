@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -42,6 +43,7 @@ func order(n int) client.PlaceOrder {
 type Throughput struct {
 	Callers   int
 	Orders    int64
+	Pending   int64 // were answered without an order: the payment's outcome was not known yet
 	PerSecond float64
 	P50, P99  time.Duration
 	// Platform and Load are the processor time that each order took, of the
@@ -56,6 +58,7 @@ func PlaceOrders(ctx context.Context, p *Platform, run string, callers int, dura
 	if err != nil {
 		return Throughput{}, err
 	}
+	var pending atomic.Int64
 	histograms := make([]*hdrhistogram.Histogram, callers)
 	group, ctx := errgroup.WithContext(ctx)
 	begin := time.Now()
@@ -64,10 +67,15 @@ func PlaceOrders(ctx context.Context, p *Platform, run string, callers int, dura
 		group.Go(func() error {
 			for n := 0; time.Since(begin) < duration; n++ {
 				start := time.Now()
-				if _, err := p.API.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers)); err != nil {
+				placed, err := p.API.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers))
+				switch {
+				case err != nil:
 					return err
+				case placed.CheckoutURL != "":
+					pending.Add(1)
+				default:
+					record(histograms[caller], time.Since(start))
 				}
-				record(histograms[caller], time.Since(start))
 			}
 			return nil
 		})
@@ -83,7 +91,7 @@ func PlaceOrders(ctx context.Context, p *Platform, run string, callers int, dura
 	after, err := p.processorTimes()
 	orders := time.Duration(max(all.TotalCount(), 1))
 	return Throughput{
-		Callers: callers, Orders: all.TotalCount(), PerSecond: float64(all.TotalCount()) / elapsed.Seconds(),
+		Callers: callers, Orders: all.TotalCount(), Pending: pending.Load(), PerSecond: float64(all.TotalCount()) / elapsed.Seconds(),
 		P50: quantile(all, 50), P99: quantile(all, 99),
 		Platform: (after.platform - used.platform) / orders, Load: (after.load - used.load) / orders,
 	}, err
