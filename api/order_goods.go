@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -116,7 +117,7 @@ func (s *server) requestFulfilment(ctx context.Context, a asked, in fulfilmentRe
 	result, err := s.api.Changes.Do(ctx, a.Request, func(state order.State) (order.Command, error) {
 		for _, known := range state.Requests {
 			if known.RequestID == id && len(in.Lines) == 0 {
-				return order.RequestFulfilment{RequestID: id, Location: or(in.Location, known.Location), Lines: known.Lines}, nil
+				return order.RequestFulfilment{RequestID: id, Location: cmp.Or(in.Location, known.Location), Lines: known.Lines}, nil
 			}
 		}
 		lines := each(in.Lines, unitsBody.domain)
@@ -167,14 +168,6 @@ func remaining(state order.State, left func(order.Line) int) []order.Units {
 		}
 	}
 	return all
-}
-
-// or is the first text, or the other where there is none.
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // ahead is how far a caller's clock may be ahead of this one.

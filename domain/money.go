@@ -81,18 +81,6 @@ func (m Money) String() string {
 	return strings.TrimSpace(digits + " " + m.Currency)
 }
 
-// Total adds up amounts of one currency; of none it is zero.
-func Total(currency string, amounts ...Money) (Money, error) {
-	total := Money{Currency: currency}
-	var err error
-	for _, m := range amounts {
-		if total, err = total.Add(m); err != nil {
-			return Money{}, err
-		}
-	}
-	return total, nil
-}
-
 func mismatch(m, n Money) error {
 	return ErrCurrencyMismatch.With("currencies", fmt.Sprintf("%s, %s", m.Currency, n.Currency))
 }

@@ -35,8 +35,6 @@ func TestMoneyCalculates(t *testing.T) {
 		"the smallest amount as a product":    {of: func() (domain.Money, error) { return eur(least / 2).Mul(2) }, want: least},
 		"a product beyond the largest amount": {of: func() (domain.Money, error) { return eur(least / 2).Mul(-2) }, refused: domain.ErrAmountOverflow},
 		"a product of very large numbers":     {of: func() (domain.Money, error) { return eur(most).Mul(most) }, refused: domain.ErrAmountOverflow},
-		"a total of nothing":                  {of: func() (domain.Money, error) { return domain.Total("EUR") }, want: 0},
-		"a total":                             {of: func() (domain.Money, error) { return domain.Total("EUR", eur(1), eur(2)) }, want: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

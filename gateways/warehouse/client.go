@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -33,21 +34,14 @@ type Client struct {
 
 // Connect returns a client of the system at a URL.
 func Connect(cfg Config) *Client {
-	cfg.Timeout, cfg.Pause = or(cfg.Timeout, 5*time.Second), or(cfg.Pause, 5*time.Second)
-	cfg.Failures, cfg.AtOnce = or(cfg.Failures, 10), or(cfg.AtOnce, 32)
+	cfg.Timeout, cfg.Pause = cmp.Or(cfg.Timeout, 5*time.Second), cmp.Or(cfg.Pause, 5*time.Second)
+	cfg.Failures, cfg.AtOnce = cmp.Or(cfg.Failures, 10), cmp.Or(cfg.AtOnce, 32)
 	transport := &http.Transport{MaxIdleConnsPerHost: int(cfg.AtOnce), IdleConnTimeout: 30 * time.Second} //nolint:gosec // a small number
 	breaker := circuitbreaker.NewBuilder[any]().WithFailureThreshold(cfg.Failures).WithDelay(cfg.Pause).Build()
 	return &Client{
 		http:     resty.New().SetTransport(transport).SetBaseURL(cfg.URL).SetRedirectPolicy(resty.NoRedirectPolicy()),
 		executor: failsafe.With(bulkhead.New[any](cfg.AtOnce), breaker, timeout.New[any](cfg.Timeout)),
 	}
-}
-
-func or[T time.Duration | uint](value, otherwise T) T {
-	if value == 0 {
-		return otherwise
-	}
-	return value
 }
 
 // Close closes the connections that are kept open.

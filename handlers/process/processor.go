@@ -70,7 +70,7 @@ const (
 // Run does tasks until the context ends. Then it begins no more, and returns
 // when those under way are over.
 func (p *Processor) Run(ctx context.Context) error {
-	ticker := time.NewTicker(or(p.Interval, 250*time.Millisecond))
+	ticker := time.NewTicker(cmp.Or(p.Interval, 250*time.Millisecond))
 	defer ticker.Stop()
 	if !p.ready(ctx, ticker.C) {
 		return nil
@@ -127,7 +127,7 @@ func (p *Processor) Round(ctx context.Context) error {
 
 func (p *Processor) workers() *errgroup.Group {
 	var group errgroup.Group
-	group.SetLimit(or(p.Workers, 16))
+	group.SetLimit(cmp.Or(p.Workers, 16))
 	return &group
 }
 
@@ -181,11 +181,4 @@ func (p *Processor) due(ctx context.Context, now time.Time) (orders [][]Task, er
 		})
 	}
 	return orders, nil
-}
-
-func or[T int | time.Duration](value, otherwise T) T {
-	if value == 0 {
-		return otherwise
-	}
-	return value
 }

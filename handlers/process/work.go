@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (p *Processor) try(ctx context.Context, t Task) (err error) {
 			p.Logger.ErrorContext(ctx, "a handler of tasks panicked", "order", t.OrderID, "task", t.Key(), "panic", cause, "stack", string(debug.Stack()))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, or(p.Timeout, time.Minute))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.Timeout, time.Minute))
 	defer cancel()
 	return p.Handlers[t.Kind](ctx, t)
 }
@@ -80,7 +81,7 @@ func (p *Processor) try(ctx context.Context, t Task) (err error) {
 func (p *Processor) record(ctx context.Context, l *log, t Task, failure error) error {
 	now := p.Now()
 	if notYet, waits := errors.AsType[*NotYetError](failure); waits {
-		p.hold(t, now.Add(max(notYet.After, or(p.Interval, 250*time.Millisecond))))
+		p.hold(t, now.Add(max(notYet.After, cmp.Or(p.Interval, 250*time.Millisecond))))
 		return nil
 	}
 	switch {

@@ -7,6 +7,7 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,26 +96,19 @@ func NewWriter(config Config) (*Writer, error) {
 	if config.Store == nil || config.Now == nil {
 		return nil, errors.New("stock writer: store and clock are required")
 	}
-	config.Queue = or(config.Queue, 10_000)
-	config.Batch = or(config.Batch, 256)
-	config.BatchBytes = or(config.BatchBytes, 512<<10)
-	config.Cached = or(config.Cached, 10_000)
-	config.Idle = or(config.Idle, 10*time.Minute)
-	config.Fresh = or(config.Fresh, 50*time.Millisecond)
-	config.Timeout = or(config.Timeout, 5*time.Second)
-	config.Every = or(config.Every, 500)
+	config.Queue = cmp.Or(config.Queue, 10_000)
+	config.Batch = cmp.Or(config.Batch, 256)
+	config.BatchBytes = cmp.Or(config.BatchBytes, 512<<10)
+	config.Cached = cmp.Or(config.Cached, 10_000)
+	config.Idle = cmp.Or(config.Idle, 10*time.Minute)
+	config.Fresh = cmp.Or(config.Fresh, 50*time.Millisecond)
+	config.Timeout = cmp.Or(config.Timeout, 5*time.Second)
+	config.Every = cmp.Or(config.Every, 500)
 	lanes, err := lru.New[Item, *lane](config.Cached)
 	if err != nil {
 		return nil, fmt.Errorf("stock writer: %w", err)
 	}
 	return &Writer{config: config, lookups: make(chan struct{}, lookups), lanes: lanes}, nil
-}
-
-func or[T int | time.Duration](value, otherwise T) T {
-	if value == 0 {
-		return otherwise
-	}
-	return value
 }
 
 // Handle lets an item decide a command. meta.CommandID is required.
