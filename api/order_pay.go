@@ -27,7 +27,7 @@ func (s *server) orderPayRoutes() {
 }
 
 func (s *server) payOrder(ctx context.Context, a asked, in payBody) (*changeAnswer, error) {
-	paid, err := s.api.Payments.Pay(ctx, a.Request, fulfilment.Payment{Method: in.Method, ReturnURL: in.ReturnURL})
+	paid, err := s.api.Payer.Pay(ctx, a.Request, fulfilment.Payment{Method: in.Method, ReturnURL: in.ReturnURL})
 	if err != nil {
 		return nil, err
 	}

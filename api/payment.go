@@ -117,7 +117,7 @@ func (s *server) getPayment(ctx context.Context, in *paymentRequest) (*paymentAn
 }
 
 func (s *server) listOrderPayments(ctx context.Context, in *orderPaymentsRequest) (*orderPaymentsAnswer, error) {
-	all, err := s.api.Payments.Payments(ctx, in.ID)
+	all, err := s.api.Payer.Payments(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -233,7 +233,7 @@ func (p *platform) checkouts(a *api.API) {
 	a.Documents = &receipt.Service{Store: p.store, Vault: a.Vault}
 	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Now: time.Now}
 	providers := registry.New(map[string]gateways.Provider{"sandbox": client})
-	a.Payments = &fulfilment.Service{
+	a.Payer = &fulfilment.Service{
 		Store: p.store, Stock: a.Stock, Gateways: providers, Warehouse: warehouse.Manual{}, Now: time.Now,
 		Config: fulfilment.Config{GatewayTimeout: gatewayPatience},
 	}

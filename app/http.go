@@ -56,7 +56,7 @@ func (a *App) routes(metrics http.Handler) *api.API {
 		Stock:       a.commands.stock,
 		Checkouts:   a.commands.checkout,
 		Changes:     a.commands.changes,
-		Payments:    a.commands.fulfilment,
+		Payer:       a.commands.fulfilment,
 		Vault:       a.vault,
 		Documents:   a.commands.documents,
 		Exports:     a.commands.exports,
