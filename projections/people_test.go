@@ -180,10 +180,10 @@ func ids(all []owned, of string, wanted func(owned) bool, before func(a, b owned
 	return found
 }
 
-func oldest(a, b owned) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) }
-func newest(a, b owned) int { return oldest(b, a) }
-func unfinished(o owned) bool     { return !o.over }
-func every(owned) bool       { return true }
+func oldest(a, b owned) int   { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) }
+func newest(a, b owned) int   { return oldest(b, a) }
+func unfinished(o owned) bool { return !o.over }
+func every(owned) bool        { return true }
 
 // Whatever happened to drafts, checkouts, orders and customers, and however the
 // log is cut into pages, repeated and begun anew: the lists say what is whose.

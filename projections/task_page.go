@@ -249,7 +249,7 @@ var (
 	reauthorisePlaced = newRows(`(CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS TEXT))`,
 		`WITH e (order_id, position, at, trace) AS (`, `) `+insertTask+`
 		SELECT p.order_id, '`+string(process.Reauthorise)+`', p.payment_id, p.held_by, e.position, e.at, p.due, p.due, e.trace
-		FROM e JOIN (SELECT *, CASE WHEN expires_at - `+notice+` < held_at THEN held_at ELSE expires_at - `+notice+` END AS due FROM payments) p
+		FROM e JOIN (SELECT *, CASE WHEN expires_at < held_at THEN held_at WHEN expires_at - `+notice+` < (held_at + expires_at) / 2 THEN (held_at + expires_at) / 2 ELSE expires_at - `+notice+` END AS due FROM payments) p
 			ON p.order_id = e.order_id
 		WHERE p.held_by <> '' AND p.expires_at > 0 AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = '`+string(process.Reauthorise)+`' AND c.ref = p.payment_id AND c.opened_by = p.held_by)
@@ -261,5 +261,5 @@ var (
 		WHERE p.moved_by <> '' AND NOT EXISTS (SELECT 1 FROM closed_early c
 			WHERE c.order_id = p.order_id AND c.kind = '`+string(process.CopyPayment)+`' AND c.ref = p.payment_id AND c.opened_by = p.moved_by)`+renewed)
 
-	notice = strconv.FormatInt(reauthoriseBefore.Milliseconds(), 10)
+	notice = strconv.FormatInt(payment.RenewBefore.Milliseconds(), 10)
 )
