@@ -45,6 +45,7 @@ type API struct {
 	Checkouts   *checkout.Service
 	Changes     *orders.Service
 	Documents   *receipt.Service
+	Exports     *exports.Service
 	Payer       *fulfilment.Service // pays orders that were placed
 	Vault       *vault.Vault        // names customers; the checkout keeps their data in it
 	Customers   *customers.Service
