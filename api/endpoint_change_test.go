@@ -62,6 +62,33 @@ var routesOfEndpoints = []struct{ method, path, body string }{
 	{"GET", "/deliveries/m", ""},
 	{"POST", "/deliveries/m/resend", ""},
 	{"POST", "/deliveries/m/skip", ""},
+	{"POST", "/filter-preview", `{"filter": "true"}`},
+	{"GET", "/replays", ""},
+	{"POST", "/replays", `{"from": "beginning"}`},
+	{"GET", "/replays/m", ""},
+	{"DELETE", "/replays/m", ""},
+}
+
+func TestRoutesOfEndpointsAreAll(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	var known []string
+	for _, route := range routesOfEndpoints {
+		known = append(known, route.method+" /v1/endpoints/{id}"+route.path)
+	}
+	var described []string
+	for path, methods := range p.get("/openapi.json").expect(200).json()["paths"].(map[string]any) {
+		for method := range methods.(map[string]any) {
+			if strings.HasPrefix(path, "/v1/endpoints/{id}") {
+				described = append(described, strings.ToUpper(method)+" "+strings.NewReplacer("{message_id}", "m", "{run}", "m").Replace(path))
+			}
+		}
+	}
+	slices.Sort(known)
+	slices.Sort(described)
+	if diff := cmp.Diff(described, known); diff != "" {
+		t.Errorf("routes that name an endpoint, which strangers are tried at (-described +tried):\n%s", diff)
+	}
 }
 
 func TestEndpointsOfOthersAreNotThere(t *testing.T) {
@@ -80,6 +107,9 @@ func TestEndpointsOfOthersAreNotThere(t *testing.T) {
 				p.do(asked).problem(404, "endpoint-not-found")
 			}
 		}
+	}
+	for _, path := range []string{"/v1/feed?after=beginning&endpoint=", "/v1/aggregates/o/events?type=order&endpoint_id="} {
+		p.do(request{method: http.MethodGet, path: path + owners[p.other], key: p.one}).problem(404, "endpoint-not-found")
 	}
 	listed := func(key, query string) (ids []string) {
 		for _, item := range p.do(request{method: http.MethodGet, path: "/v1/endpoints" + query, key: key}).expect(200).json()["items"].([]any) {

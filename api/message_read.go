@@ -119,6 +119,9 @@ type previewBody struct {
 }
 
 func (s *server) previewFilter(ctx context.Context, in *filterPreviewRequest) (*filterPreviewAnswer, error) {
+	if _, err := s.api.Endpoints.Own(ctx, in.ID, tenancy(ctx)); err != nil {
+		return nil, err
+	}
 	p, err := s.api.Messages.Preview(ctx, webhooks.PreviewRequest{
 		EndpointID: in.ID, Viewer: viewer(ctx), EventTypes: in.Body.EventTypes, Filter: in.Body.Filter, Since: in.Body.Since,
 		Examples: max(in.Body.Examples, 1), Within: previewFor,

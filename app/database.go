@@ -87,13 +87,14 @@ func connect(ctx context.Context, cfg database.ServerConfig) (*database.Server, 
 const (
 	factKey = "master key"
 	factLog = "event store"
+
+	purposeOfMark = "mark of the installation"
 )
 
 // agree makes sure that every process has the same master key: what one seals
 // the others have to open.
 func (p *postgres) agree(ctx context.Context, keys *vault.Keyring) error {
-	const purpose = "mark of the installation"
-	mark, err := keys.Seal([]byte("waybill"), []byte(purpose))
+	mark, err := keys.Seal([]byte("waybill"), []byte(purposeOfMark))
 	if err != nil {
 		return fmt.Errorf("mark the master key: %w", err)
 	}
@@ -103,7 +104,7 @@ func (p *postgres) agree(ctx context.Context, keys *vault.Keyring) error {
 	}
 	sealed, err := base64.StdEncoding.DecodeString(kept)
 	if err == nil {
-		_, err = keys.Open(sealed, []byte(purpose))
+		_, err = keys.Open(sealed, []byte(purposeOfMark))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s was made with another one; "+

@@ -18,25 +18,32 @@ import (
 // for, so that counting costs the platform nothing.
 func (a *App) metrics() (http.Handler, error) {
 	registry := prometheus.NewRegistry()
-	err := errors.Join(
-		registry.Register(collectors.NewGoCollector()),
-		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
-		registry.Register(newGauges(a)),
-		registry.Register(newReadModelGauges(a)),
-		registry.Register(newStockGauges(a.commands.stock.Stats)),
-		registry.Register(a.stockBatches.size),
-		registry.Register(newTaskGauges(a)),
-		registry.Register(a.effectMetrics),
-		registry.Register(newDatabaseGauges(a)),
-		registry.Register(newPaymentGauges(a)),
-		registry.Register(newWebhookGauges(a.hooks.dispatcher, a.now)),
-		a.hooks.meter.register(registry),
-		registry.Register(newWebhookStatements(a)),
-	)
+	var err error
+	for _, collector := range a.collectors() {
+		err = errors.Join(err, registry.Register(collector))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}), nil
+}
+
+// collectors are where all metrics come from.
+func (a *App) collectors() []prometheus.Collector {
+	return append(a.hooks.meter.collectors(),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newGauges(a),
+		newReadModelGauges(a),
+		newStockGauges(a.commands.stock.Stats),
+		a.stockBatches.size,
+		newTaskGauges(a),
+		newDatabaseGauges(a),
+		newPaymentGauges(a),
+		newWebhookGauges(a.hooks.dispatcher, a.now),
+		newWebhookStatements(a),
+		a.effectMetrics,
+	)
 }
 
 // gauges reads where the read models and checkouts are.

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -50,12 +49,8 @@ func newWebhookMeter(now func() time.Time) *webhookMeter {
 	}
 }
 
-func (m *webhookMeter) register(with prometheus.Registerer) error {
-	var errs []error
-	for _, collector := range []prometheus.Collector{m.attempts, m.duplicates, m.verifications, m.blocked, m.fenced, m.duration, m.endToEnd, m.settled} {
-		errs = append(errs, with.Register(collector))
-	}
-	return errors.Join(errs...)
+func (m *webhookMeter) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.attempts, m.duplicates, m.verifications, m.blocked, m.fenced, m.duration, m.endToEnd, m.settled}
 }
 
 // around counts an attempt within whatever else is around it, so that the span

@@ -18,9 +18,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 	noon := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 	meter := newWebhookMeter(func() time.Time { return noon })
 	registry := prometheus.NewRegistry()
-	if err := meter.register(registry); err != nil {
-		t.Fatal(err)
-	}
+	registry.MustRegister(meter.collectors()...)
 	around := meter.around(func(ctx context.Context, _ webhooks.Delivery, attempt func(context.Context) webhooks.Result) webhooks.Result {
 		return attempt(ctx)
 	})

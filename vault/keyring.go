@@ -185,6 +185,9 @@ func (k *Keyring) Open(sealed, aad []byte) ([]byte, error) {
 	return open(aead, sealed[1:], aad)
 }
 
+// Newest is the number of the key that seals.
+func (k *Keyring) Newest() int { return int(k.newest) }
+
 // Old says whether something was sealed with a key that another one followed.
 func (k *Keyring) Old(sealed []byte) bool {
 	return len(sealed) > 1 && keyOf(sealed) != k.newest

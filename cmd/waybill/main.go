@@ -37,6 +37,7 @@ type program struct {
 	Verify   nodeVerifyCommand  `cmd:"" help:"Check the embedded event store's data: short for \"waybill node verify\"."`
 	Backup   nodeBackupCommand  `cmd:"" help:"Copy the embedded event store's data: short for \"waybill node backup\"."`
 	Restore  nodeRestoreCommand `cmd:"" help:"Bring a backup back: short for \"waybill node restore\"."`
+	Rekey    rekeyCommand       `cmd:"" help:"Seal everything that is kept encrypted with the newest master key; the one before is then needed no more."`
 	Import   importCommand      `cmd:"" help:"Import orders from elsewhere."`
 	Orders   ordersCommand      `cmd:"" help:"Look at orders: as they are, as they were, and what has changed."`
 	Export   exportCommand      `cmd:"" help:"Write orders into a file."`

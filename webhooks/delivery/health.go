@@ -95,10 +95,6 @@ func (h *health) over(now time.Time) bool {
 	return !end.IsZero() && !now.Before(end)
 }
 
-// Failing returns since when the endpoint has answered nothing but failures;
-// zero when it is well.
-func (p *Plan) Failing() time.Time { return p.health.since }
-
 // Examine notes what follows from nothing having succeeded for long: news for
 // the owner, and in the end that the endpoint is given up. An endpoint that is
 // owed nothing is left alone.

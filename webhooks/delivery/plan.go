@@ -326,12 +326,6 @@ func (p *Plan) ParkedCount() int { return p.parked }
 // InFlight returns how many attempts are under way.
 func (p *Plan) InFlight() int { return p.inFlight }
 
-// Limit returns how many attempts may be under way, of all runs.
-func (p *Plan) Limit() int {
-	_, _, slots := p.share.stand()
-	return slots
-}
-
 // Breaker returns whether the endpoint is believed to be up.
 func (p *Plan) Breaker() BreakerState {
 	_, state, _ := p.share.stand()

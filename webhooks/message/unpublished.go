@@ -49,6 +49,7 @@ func Unpublished() map[string]string {
 		endpoint.VerifiedEndpoint{}.EventName():       "whoever created it sees it",
 		endpoint.VerificationUnanswered{}.EventName(): "whoever created it sees it",
 		endpoint.SecretsResealed{}.EventName():        "nothing changed but how secrets are stored",
+		"SigningKeyResealed":                          "nothing changed but how keys are stored",
 		"SigningKeyRotated":                           "GET /v1/keys shows the keys, the old one with its end",
 		endpoint.Checkpointed{}.EventName():           "how far deliveries are is what the API's status shows",
 	}

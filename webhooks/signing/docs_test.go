@@ -59,9 +59,35 @@ func TestDocumentedPythonVerifies(t *testing.T) {
 	runDocumented(t, t.TempDir(), "receiver.py", snippet(t, "python"), "python3")
 }
 
+// The library of PHP is where Composer put it: WAYBILL_TEST_PHP names the folder
+// that has vendor/autoload.php.
+func TestDocumentedPHPVerifies(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("WAYBILL_TEST_PHP")
+	if dir == "" || exec.CommandContext(t.Context(), "php", "-r", "require $argv[1];", filepath.Join(dir, "vendor", "autoload.php")).Run() != nil {
+		t.Skip("skipping the PHP verifier: WAYBILL_TEST_PHP does not name a folder with standard-webhooks/standard-webhooks, or php is not installed")
+	}
+	here := t.TempDir()
+	if err := os.Symlink(filepath.Join(dir, "vendor"), filepath.Join(here, "vendor")); err != nil {
+		t.Fatal(err)
+	}
+	runDocumented(t, here, "receiver.php", snippet(t, "php"), "php", "-S", "127.0.0.1:"+portMark)
+}
+
+func TestDocumentedRubyVerifies(t *testing.T) {
+	t.Parallel()
+	if err := exec.CommandContext(t.Context(), "ruby", "-e", `require "standardwebhooks"; require "rack"; require "webrick"`).Run(); err != nil {
+		t.Skip("skipping the Ruby verifier: ruby with standardwebhooks, rack and webrick is not installed")
+	}
+	runDocumented(t, t.TempDir(), "config.ru", snippet(t, "ruby"), "rackup", "-q", "-s", "webrick", "-o", "127.0.0.1", "-p", portMark)
+}
+
+// portMark stands for the port among the arguments of a receiver.
+const portMark = "PORT"
+
 // runDocumented starts a documented receiver and sends it a signed message, and
 // one that was changed on the way.
-func runDocumented(t *testing.T, dir, file string, program []byte, with string) {
+func runDocumented(t *testing.T, dir, file string, program []byte, with string, args ...string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, file), program, 0o600); err != nil {
 		t.Fatal(err)
@@ -76,7 +102,10 @@ func runDocumented(t *testing.T, dir, file string, program []byte, with string) 
 	_, port, _ := net.SplitHostPort(addr)
 	s := secret(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	receiver := exec.CommandContext(ctx, with, file) //nolint:gosec // a program of our own document
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], portMark, port)
+	}
+	receiver := exec.CommandContext(ctx, with, append(args, file)...) //nolint:gosec // a program of our own document
 	receiver.Dir, receiver.Env = dir, append(os.Environ(), "WEBHOOK_SECRET="+s.Text(), "PORT="+port)
 	var out bytes.Buffer
 	receiver.Stdout, receiver.Stderr = &out, &out

@@ -6,6 +6,8 @@
 package signingkey
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -20,7 +22,7 @@ const (
 // ErrOverlap refuses a rotation.
 var ErrOverlap = domain.Rule("signing-key-overlap", "two signing keys sign side by side for 0 s to 90 days")
 
-// Event is a fact about the seeds: [Rotated].
+// Event is a fact about the seeds: [Rotated], [Resealed].
 //
 //sumtype:decl
 type Event interface {
@@ -42,15 +44,27 @@ type Rotated struct {
 	RotatedAt time.Time `json:"rotated_at"`
 }
 
-func (Rotated) event() {}
+// Resealed is recorded when a seed was encrypted anew, with a newer master key.
+// The seed is the same.
+type Resealed struct {
+	Version    int       `json:"version"`
+	SealedSeed []byte    `json:"sealed_seed"` // as in [Rotated]
+	ResealedAt time.Time `json:"resealed_at"`
+}
+
+func (Rotated) event()  {}
+func (Resealed) event() {}
+
+// EventName implements [domain.Event].
+func (Resealed) EventName() string { return "SigningKeyResealed" }
 
 // EventName implements [domain.Event].
 func (Rotated) EventName() string { return "SigningKeyRotated" }
 
 // EventTypes lists the stored events of this package for the codec.
-func EventTypes() []domain.EventType { return domain.EventTypes(Rotated{}) }
+func EventTypes() []domain.EventType { return domain.EventTypes(Rotated{}, Resealed{}) }
 
-// Command is a wish about the seeds: [Rotate].
+// Command is a wish about the seeds: [Rotate], [Reseal].
 //
 //sumtype:decl
 type Command interface{ command() }
@@ -65,7 +79,15 @@ type Rotate struct {
 	At         time.Time
 }
 
+// Reseal puts another seal on the seed of a version.
+type Reseal struct {
+	Version    int
+	SealedSeed []byte
+	At         time.Time
+}
+
 func (Rotate) command() {}
+func (Reseal) command() {}
 
 // Seed is one of the state's.
 type Seed struct {
@@ -83,6 +105,9 @@ type State struct{ Seeds []Seed }
 var Decider = domain.Decider[State, Command, Event]{Category: "signingkey", Decide: decide, Evolve: evolve}
 
 func decide(s State, c Command) ([]Event, error) {
+	if reseal, ok := c.(Reseal); ok {
+		return decideReseal(s, reseal), nil
+	}
 	rotate, ok := c.(Rotate)
 	if !ok {
 		panic("signingkey: impossible command")
@@ -102,7 +127,25 @@ func decide(s State, c Command) ([]Event, error) {
 	return []Event{rotated}, nil
 }
 
+func decideReseal(s State, c Reseal) []Event {
+	for _, seed := range s.Seeds {
+		if seed.Version == c.Version && !bytes.Equal(seed.Sealed, c.SealedSeed) {
+			return []Event{Resealed{Version: c.Version, SealedSeed: c.SealedSeed, ResealedAt: c.At}}
+		}
+	}
+	return nil
+}
+
 func evolve(s State, e Event) State {
+	if resealed, ok := e.(Resealed); ok {
+		seeds := slices.Clone(s.Seeds)
+		for i := range seeds {
+			if seeds[i].Version == resealed.Version {
+				seeds[i].Sealed = resealed.SealedSeed
+			}
+		}
+		return State{Seeds: seeds}
+	}
 	rotated, ok := e.(Rotated)
 	if !ok {
 		panic("signingkey: impossible event")
