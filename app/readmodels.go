@@ -37,6 +37,9 @@ type readModels struct {
 	callbacks projections.GatewayCallbackQueries
 }
 
+// ReadModelsDir is where read models in SQLite files are.
+func ReadModelsDir(cfg configs.Config) string { return filepath.Join(cfg.DataDir, "projections") }
+
 // ReadModels are all read models of this process.
 func (a *App) ReadModels() *projections.Set { return a.models.set }
 
@@ -67,7 +70,7 @@ func Projections(cfg configs.Config) []projections.Projection {
 func (a *App) startReadModels(ctx context.Context) (err error) {
 	a.models = &readModels{}
 	a.models.set, err = projections.OpenSet(ctx, projections.Config{
-		Dir: filepath.Join(a.cfg.DataDir, "projections"), Store: a.client, Logger: a.logger, Now: a.now,
+		Dir: ReadModelsDir(a.cfg), Store: a.client, Logger: a.logger, Now: a.now,
 		Server: a.server(), Owner: a.owner,
 	}, a.client, a.projections()...)
 	if err != nil {

@@ -63,3 +63,19 @@ func (db *DB) Forget(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Alone makes a SQLite file that nobody has open one that needs no other file
+// beside it: it may be copied, or read where nothing can be written.
+func Alone(ctx context.Context, path string) (err error) {
+	db, err := open(source(path, "immediate"))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	var mode string
+	if err := db.QueryRowContext(ctx, `PRAGMA journal_mode = DELETE`).Scan(&mode); err != nil || mode != "delete" {
+		return errors.Join(fmt.Errorf("work the log of changes into %s: it stays in mode %q", path, mode), err)
+	}
+	return nil
+}

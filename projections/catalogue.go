@@ -50,13 +50,15 @@ type Catalogue struct {
 // OpenCatalogue opens it where the read models are.
 func OpenCatalogue(ctx context.Context, cfg Config) (*Catalogue, error) {
 	db, err := database.Open(ctx, database.Config{
-		Path: filepath.Join(cfg.Dir, "catalogue.db"), Server: cfg.Server, Migrations: schema("catalogue"), Durable: true,
+		Path: cataloguePath(cfg), Server: cfg.Server, Migrations: schema("catalogue"), Durable: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the catalogue of read models: %w", err)
 	}
 	return &Catalogue{db, cfg}, nil
 }
+
+func cataloguePath(cfg Config) string { return filepath.Join(cfg.Dir, "catalogue.db") }
 
 // Close closes the catalogue.
 func (c *Catalogue) Close() error { return c.db.Close() }

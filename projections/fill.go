@@ -31,6 +31,8 @@ type filler struct {
 	ahead  *ahead
 	rest   eventstore.Page // of the last page, what is beyond the limit
 
+	advance func(*Runner) // hears of every page; nil tells nobody
+
 	caughtUp bool // with the end of the log, as it was when the last page was read
 
 	began  time.Time // when the first page was asked for
@@ -171,6 +173,9 @@ func (f *filler) read(ctx context.Context) (eventstore.Page, error) {
 // account keeps the rate, and notes once in a while how far the rebuild is.
 func (f *filler) account(ctx context.Context, events int) error {
 	f.passed += events
+	if f.advance != nil {
+		f.advance(f.target)
+	}
 	if f.job.Rate > 0 {
 		ahead := time.Duration(float64(f.passed)/float64(f.job.Rate)*float64(time.Second)) - time.Since(f.began)
 		if err := pause(ctx, ahead); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // Filled is what filling one version of a read model took.
@@ -12,11 +14,21 @@ type Filled struct {
 	Events  int64
 	Rows    time.Duration // until every event was applied
 	Indexes time.Duration // to make those that were put off
+	Blocked []BlockedStream
 }
 
 // Fill fills a version of a read model from the log as it is, as a rebuild
 // does, beside nothing.
-func Fill(ctx context.Context, p Projection, cfg Config, log Log) (filled Filled, err error) {
+func Fill(ctx context.Context, p Projection, cfg Config, log Log) (Filled, error) {
+	end, err := log.End(ctx)
+	if err != nil {
+		return Filled{}, err
+	}
+	return fillAlone(ctx, p, cfg, log, end, Rebuild{}, nil)
+}
+
+// fillAlone fills a version as far as a position. advance may be nil.
+func fillAlone(ctx context.Context, p Projection, cfg Config, log Log, limit eventstore.Position, how Rebuild, advance func(*Runner)) (filled Filled, err error) {
 	target, err := Open(ctx, p, cfg)
 	if err != nil {
 		return filled, err
@@ -33,14 +45,12 @@ func Fill(ctx context.Context, p Projection, cfg Config, log Log) (filled Filled
 	if err := target.putIndexesOff(ctx); err != nil {
 		return filled, err
 	}
-	end, err := log.End(ctx)
-	if err != nil {
-		return filled, err
-	}
 	began := time.Now()
-	f := newFiller(&Set{cfg: cfg, log: log}, target, Rebuild{Projection: p.Name()})
+	how.Projection = p.Name()
+	f := newFiller(&Set{cfg: cfg, log: log}, target, how)
+	f.advance = advance
 	defer f.stop()
-	if err := f.to(ctx, end); err != nil {
+	if err := f.to(ctx, limit); err != nil {
 		return filled, err
 	}
 	filled.Events, filled.Rows = target.Events(), time.Since(began)
@@ -48,5 +58,6 @@ func Fill(ctx context.Context, p Projection, cfg Config, log Log) (filled Filled
 		return filled, err
 	}
 	filled.Indexes = time.Since(began) - filled.Rows
-	return filled, nil
+	filled.Blocked, err = target.Blocked(ctx)
+	return filled, err
 }

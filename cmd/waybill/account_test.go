@@ -18,6 +18,7 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
@@ -307,10 +308,10 @@ func (a *accountant) get(ctx context.Context, t *testing.T, path string) []byte 
 }
 
 // openLog reads the platform's own log, past the platform.
-func openLog(t *testing.T, addr string) *eventstore.Client {
+func openLog(t *testing.T, addr string, more ...domain.EventType) *eventstore.Client {
 	t.Helper()
 	codec, err := eventstore.NewCodec(slices.Concat(
-		order.EventTypes(), payment.EventTypes(), checkout.EventTypes(), process.EventTypes(), stock.EventTypes())...)
+		order.EventTypes(), payment.EventTypes(), checkout.EventTypes(), process.EventTypes(), stock.EventTypes(), more)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,19 +26,25 @@ type rebuildCommand struct {
 	Verify bool     `name:"verify" help:"Only compare: what is filled is thrown away."`
 	Accept bool     `name:"accept-differences" help:"Swap whatever the comparison finds: for code that is meant to give other rows."`
 	Rate   int      `name:"rate" help:"The most events in a second of each, to be gentle; 0 is as many as there are."`
+	AsOf   moment   `name:"as-of" placeholder:"TIME" help:"Make one read model as it was at this time (RFC 3339, or a date: its first moment in UTC), into a file of its own. The live ones are left alone."`
+	Into   string   `name:"into" type:"path" placeholder:"FILE" help:"The SQLite file to make, with --as-of."`
 	JSON   bool     `name:"json" help:"Print one JSON object per read model."`
 }
 
 // Run builds read models anew: by the platform that is running, or by itself on
 // the data of one that is not.
 func (c rebuildCommand) Run(inv *invocation) error {
+	if c.Rate < 0 {
+		return usageError{errors.New("--rate needs at least 1, or is left out")}
+	}
+	if !c.AsOf.IsZero() || c.Into != "" {
+		return c.asOf(inv)
+	}
 	switch {
 	case c.All == (len(c.Names) > 0):
 		return usageError{errors.New("name read models to build anew, or say --all")}
 	case c.Verify && c.Accept:
 		return usageError{errors.New("--verify swaps nothing, so there is nothing to accept: leave one of them out")}
-	case c.Rate < 0:
-		return usageError{errors.New("--rate needs at least 1, or is left out")}
 	}
 	if c.URL != "" || inv.config.Database != "" {
 		api, err := dial(inv, c.URL, c.APIKey, "--url")
