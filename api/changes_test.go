@@ -107,7 +107,9 @@ func TestAListIsFollowed(t *testing.T) {
 		t.Errorf("what left the list: %v", gone)
 	}
 	other.step("tags", `{"add": ["x"]}`)
-	changed, _ := told(next, func(change client.ListChange) bool { return change.OrderID == other.id && change.Order != nil && len(change.Order.Tags) == 1 })
+	changed, _ := told(next, func(change client.ListChange) bool {
+		return change.OrderID == other.id && change.Order != nil && len(change.Order.Tags) == 1
+	})
 	if len(changed) == 0 {
 		t.Error("a change in the list is not told")
 	}

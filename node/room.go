@@ -10,7 +10,7 @@ import (
 // appends.
 const room = 256 << 10
 
-var nothing [room]byte
+var nothing [room]byte //nolint:gochecknoglobals // zeros to write
 
 // A roomyFile is longer than what was written to it. A write within the length
 // changes nothing but data, and syncing that is one write to the disk. A write

@@ -135,12 +135,18 @@ func (c *Catalogue) swap(ctx context.Context, tx *sql.Tx, projection string, cod
 		text string
 		args []any
 	}{
-		{`UPDATE versions SET keep_until = ? WHERE projection = ? AND version = ? AND state = 'kept' AND build <> ?`,
-			[]any{millis(now), projection, code, build}}, // one is enough to go back to
-		{`UPDATE versions SET state = 'kept', changed_at = ?, keep_until = ? WHERE projection = ? AND version = ? AND state = 'live' AND build <> ?`,
-			[]any{millis(now), millis(now.Add(keepFor)), projection, code, build}},
-		{`UPDATE versions SET state = 'live', changed_at = ?, keep_until = 0, used_at = ? WHERE projection = ? AND version = ? AND build = ?`,
-			[]any{millis(now), millis(now), projection, code, build}},
+		{
+			`UPDATE versions SET keep_until = ? WHERE projection = ? AND version = ? AND state = 'kept' AND build <> ?`,
+			[]any{millis(now), projection, code, build},
+		}, // one is enough to go back to
+		{
+			`UPDATE versions SET state = 'kept', changed_at = ?, keep_until = ? WHERE projection = ? AND version = ? AND state = 'live' AND build <> ?`,
+			[]any{millis(now), millis(now.Add(keepFor)), projection, code, build},
+		},
+		{
+			`UPDATE versions SET state = 'live', changed_at = ?, keep_until = 0, used_at = ? WHERE projection = ? AND version = ? AND build = ?`,
+			[]any{millis(now), millis(now), projection, code, build},
+		},
 	} {
 		if _, err := tx.ExecContext(ctx, step.text, step.args...); err != nil {
 			return err

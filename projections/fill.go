@@ -19,8 +19,6 @@ const (
 	fillPage = 16 * 1024
 	// savedEvery is how often it is kept how far a rebuild is.
 	savedEvery = time.Second
-	// levelPause is how long to wait for the live version to go on.
-	levelPause = 5 * time.Millisecond
 )
 
 // filler brings a version that is being filled forward, as far as it is told.
@@ -42,7 +40,8 @@ type filler struct {
 }
 
 func newFiller(s *Set, target *Runner, job Rebuild) *filler {
-	return &filler{set: s, target: target, job: job, began: time.Now(), saved: time.Now()}
+	now := time.Now() //nolint:forbidigo // how long work takes
+	return &filler{set: s, target: target, job: job, began: now, saved: now}
 }
 
 // ahead reads and decodes pages while others are applied.
@@ -209,7 +208,7 @@ func (f *filler) save(ctx context.Context) error {
 		return err
 	}
 	worked := time.Since(f.saved)
-	f.saved = time.Now()
+	f.saved = time.Now() //nolint:forbidigo // how long work takes
 	if f.level {
 		worked = 0
 	}
@@ -379,6 +378,7 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 			return err
 		}
 		condition, args := fence()
+		//nolint:gosec // a condition of our own
 		result, err := tx.ExecContext(ctx, `UPDATE rebuilds SET state = 'swapped', error = '', ended_at = ? WHERE projection = ? AND version = ? AND id = ? AND ended_at = 0 AND `+condition,
 			append([]any{millis(s.cfg.Now()), r.Projection, r.Version.Code, r.ID}, args...)...)
 		if err != nil {

@@ -45,7 +45,7 @@ func fillAlone(ctx context.Context, p Projection, cfg Config, log Log, limit eve
 	if err := target.putIndexesOff(ctx); err != nil {
 		return filled, err
 	}
-	began := time.Now()
+	began := time.Now() //nolint:forbidigo // how long work takes
 	how.Projection = p.Name()
 	f := newFiller(&Set{cfg: cfg, log: log}, target, how)
 	f.advance = advance

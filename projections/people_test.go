@@ -158,8 +158,12 @@ func (p *people) customer() {
 	id := cmp.Or(p.somebody(), "dee")
 	revision := p.h.next["customer-"+id]
 	events := []domain.Event{
-		customer.CustomerRegistered{CustomerID: id}, customer.CustomerContactChanged{CustomerID: id}, customer.CustomerErasureBegun{CustomerID: id},
-		customer.CustomerErasureStopped{CustomerID: id}, customer.CustomerErased{CustomerID: id}, customer.CustomerDataExported{CustomerID: id},
+		customer.CustomerRegistered{CustomerID: id},
+		customer.CustomerContactChanged{CustomerID: id},
+		customer.CustomerErasureBegun{CustomerID: id},
+		customer.CustomerErasureStopped{CustomerID: id},
+		customer.CustomerErased{CustomerID: id},
+		customer.CustomerDataExported{CustomerID: id},
 	}
 	i := p.random.IntN(len(events))
 	p.h.record("customer-"+id, id, events[i])

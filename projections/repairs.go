@@ -104,6 +104,7 @@ func (m *Model) Repairs(ctx context.Context) ([]Repair, error) {
 }
 
 func (c *Catalogue) repairs(ctx context.Context, projection, order string) ([]Repair, error) {
+	//nolint:gosec // one of our own orders
 	rows, err := c.db.Read.QueryContext(ctx, `SELECT projection, stream, revision, kind, data, event_id, error, reason, made_by, made_at FROM repairs
 		WHERE projection = ? `+order, projection)
 	return rowsOf(rows, err, func(rows *sql.Rows) (r Repair, err error) {

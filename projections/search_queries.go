@@ -74,8 +74,6 @@ func (q OrderQueries) Among(ctx context.Context, ids []string, filter OrderFilte
 
 // amongSizes are how many ids a statement has: there are few texts to keep
 // prepared.
-//
-//nolint:gochecknoglobals // a list
 var amongSizes = []int{1, 10, 51, 201}
 
 func (f OrderFilter) among(ids []string) (string, []any) {

@@ -26,11 +26,11 @@ func searched() (skus, titles, tags []string) {
 }
 
 // searchHistory records n orders with what happens to some of them.
-func searchHistory(t testing.TB, random *rand.Rand, n int) *history {
-	t.Helper()
+func searchHistory(tb testing.TB, random *rand.Rand, n int) *history {
+	tb.Helper()
 	skus, titles, tags := searched()
 	one := func(of []string) string { return of[random.IntN(len(of))] }
-	h := newHistory(t)
+	h := newHistory(tb)
 	for i := range n {
 		id, stream := fmt.Sprint("o", i), fmt.Sprint("order-o", i)
 		e := placed(id, fmt.Sprint(100_000+i), one(skus), 1+random.IntN(3))
@@ -107,7 +107,7 @@ func modelOf(h *history) (all []*searchModel) {
 // has tells whether a text of the order has a word, in the plainest way.
 func (m *searchModel) has(word string) bool {
 	for _, text := range m.texts {
-		for _, chunk := range strings.Fields(plain(text)) {
+		for chunk := range strings.FieldsSeq(plain(text)) {
 			parts := strings.FieldsFunc(chunk, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 			if slices.Contains(parts, word) || strings.Join(parts, "") == word {
 				return true

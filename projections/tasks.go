@@ -293,7 +293,7 @@ func (t tasks) close(ctx context.Context, orderID string, task process.Task) err
 	if err := t.tx.Exec(ctx, `DELETE FROM tasks WHERE order_id = ? AND kind = ? AND ref = ? AND opened_by = ?`, args...); err != nil {
 		return err
 	}
-	switch task.Kind { //nolint:exhaustive // the others are not opened by another event
+	switch task.Kind {
 	case process.CopyPayment, process.Complete, process.Edit, process.Pay:
 	default:
 		return nil

@@ -208,11 +208,9 @@ func fill(ctx context.Context, n *node.Node, o Options) error {
 	return context.Cause(ctx)
 }
 
-var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // place writes what one order leaves behind: seven events in four streams.
 func place(ctx context.Context, n *node.Node, i int) error {
-	at := start.Add(time.Duration(i) * time.Second)
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Second)
 	id := func(kind string) string { return eventstore.DeriveID(kind, fmt.Sprint(i)) }
 	c, p, o := id("checkout"), id("payment"), id("order")
 	sku := fmt.Sprintf("SKU-%04d", i%4000)

@@ -26,7 +26,7 @@ type shop struct {
 }
 
 func (s shop) with(inv *invocation, do func(*client.Client) error) error {
-	return site{URL: s.URL, APIKey: s.APIKey}.with(inv, do)
+	return site(s).with(inv, do)
 }
 
 type ordersShowCommand struct {

@@ -316,7 +316,7 @@ func TestAPollIsNotUsedUpByWorkInProgress(t *testing.T) {
 	}{{true, domaincheckout.Unknown}, {false, domaincheckout.Completed}} {
 		done := func() {}
 		if row.working {
-			done = p.Service.Work(id)
+			done = p.Work(id)
 		}
 		if err := recovery.Round(t.Context()); err != nil {
 			t.Fatal(err)

@@ -84,6 +84,7 @@ func TestHoweverEventsComeTheSameIsPurged(t *testing.T) {
 	t.Parallel()
 	_, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		c, client := newCache(t, "Surrogate-Key")
 		s := &purge.Service{Cache: purge.HTTP{Remote: client}, Now: time.Now}
 		return effectstest.Outside{Handle: s.Handle, Effect: func() any { return maps.Clone(c.purged) }}

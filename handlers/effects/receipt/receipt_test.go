@@ -237,6 +237,7 @@ func TestHoweverEventsComeTheDocumentsAreThose(t *testing.T) {
 	t.Parallel()
 	w, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		v := effectstest.NewVault(t)
 		effectstest.Residents(t, v)
 		return effectstest.Outside{Handle: service(w, v).Handle, Effect: func() any {

@@ -107,6 +107,7 @@ func TestHoweverEventsComeTheIndexIsThat(t *testing.T) {
 	t.Parallel()
 	w, events := effectstest.NewHistory(t)
 	effectstest.OneEffect(t, events, func(t *testing.T) effectstest.Outside {
+		t.Helper()
 		x, s := newIndex(t, w)
 		x.fails = 4
 		return effectstest.Outside{Handle: s.Handle, Effect: func() any { return x.docs }}
