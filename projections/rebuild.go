@@ -191,13 +191,18 @@ func (c *Catalogue) buildFor(ctx context.Context, tx *sql.Tx, name string, code 
 	return build, err
 }
 
-// Rebuild returns the last rebuild of a read model, or [ErrNoRebuild].
+// Rebuild returns the last rebuild of a read model, or [ErrNoRebuild]. What it
+// says is swapped in is what this process reads.
 func (s *Set) Rebuild(ctx context.Context, name string) (Rebuild, error) {
 	m, err := s.Model(name)
 	if err != nil {
 		return Rebuild{}, err
 	}
-	return s.catalogue.rebuild(ctx, s.catalogue.db.Read, name, m.projection.Version())
+	r, err := s.catalogue.rebuild(ctx, s.catalogue.db.Read, name, m.projection.Version())
+	if err == nil && r.State == Swapped && m.Live().Version().Build != r.Version.Build {
+		err = s.look(ctx) // it is read a moment later, and in other processes when they look
+	}
+	return r, err
 }
 
 type rowReader interface {

@@ -149,16 +149,17 @@ func (s *Set) look(ctx context.Context) error {
 }
 
 // change opens another version and makes it the live one, if it still is from
-// that a version is to be changed.
+// that a version is to be changed. A swap of our own that is about to end is
+// waited for: it has the other version open.
 func (m *Model) change(ctx context.Context, from *Runner, build int) error {
-	next, err := m.set.open(ctx, m.projection, build)
-	if err != nil {
-		return err
-	}
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if m.Live() != from {
-		return next.Close()
+		return nil
+	}
+	next, err := m.set.open(ctx, m.projection, build)
+	if err != nil {
+		return err
 	}
 	m.adopt(next)
 	return nil
