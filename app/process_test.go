@@ -99,7 +99,7 @@ func TestWhatFailsShowsInTheTimelineAndTheMetrics(t *testing.T) {
 
 func (p *fuzzed) eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not %s in time; the platform's log:\n%s", what, p.log)
 		}
