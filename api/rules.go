@@ -14,6 +14,22 @@ func ruleKinds() []kind {
 			about: "Two signing keys sign side by side for 0 seconds to 90 days: send an overlap_seconds from 0 to 7776000.",
 		},
 		{
+			slug: "dead-letter-not-found", status: http.StatusNotFound, title: "No such dead letter",
+			about: "The handler has put aside no event under this number: GET /admin/dead-letters lists what there is.",
+		},
+		{
+			slug: "dead-letter-closed", status: http.StatusConflict, title: "Dead letter closed",
+			about: "The event was handled or discarded already; what was decided stays on record.",
+		},
+		{
+			slug: "dead-letter-retrying", status: http.StatusConflict, title: "Dead letter being retried",
+			about: "A retry was asked for and has not ended. Whoever runs the handler carries it out; look at it again in a moment.",
+		},
+		{
+			slug: "dead-letter-invalid", status: http.StatusUnprocessableEntity, title: "Decision not valid",
+			about: "A reason is a word of small letters, digits, - and _, and an edited copy a JSON object that can be read as the event's type. errors says what is wrong.",
+		},
+		{
 			slug: "rebuild-in-progress", status: http.StatusConflict, title: "Rebuild in progress",
 			about: "The read model is being built anew already: GET …/rebuild shows how far it is. Wait for its end, or cancel it.",
 		},

@@ -22,6 +22,7 @@ import (
 	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/sandbox"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/tracing"
 	"github.com/waybill-dev/waybill/vault"
@@ -65,6 +66,7 @@ type App struct {
 	commands *commands
 
 	effectMetrics *router.Metrics
+	deadLetters   *deadletters.Desk
 	hooks         *hooks
 	sandbox       *sandbox.Server // nil where it is off
 	http          net.Listener
@@ -90,7 +92,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	for _, start := range []func(context.Context) error{
-		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startEffects, a.startJobs, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startDeadLetters, a.startEffects, a.startJobs, a.startAPI,
 	} {
 		if err := start(ctx); err != nil {
 			return err

@@ -29,6 +29,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/purge"
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
+	"github.com/waybill-dev/waybill/tracing"
 )
 
 // startEffects starts, with the role, the handlers of side effects that are on.
@@ -47,12 +48,15 @@ func (a *App) startEffects(ctx context.Context) error {
 		on = append(on, some...)
 	}
 	if a.cfg.Effects.Receipts {
-		on = append(on, router.Effect{Name: "receipt", Types: names(order.EventTypes()), FromEnd: true, Handle: a.commands.documents.Handle})
+		on = append(on, router.Effect{Name: receiptEffect, Types: names(order.EventTypes()), FromEnd: true, Handle: a.commands.documents.Handle})
 	}
 	if len(on) == 0 {
 		return nil
 	}
-	r, err := router.New(router.Options{Client: a.client, Effects: on, Metrics: a.effectMetrics, Logger: a.logger, Now: a.now, Random: rand.Float64})
+	for i := range on {
+		on[i].Handle = tracing.Effect(on[i].Name, on[i].Handle)
+	}
+	r, err := router.New(router.Options{Client: a.client, DeadLetters: a.deadLetters, Effects: on, Metrics: a.effectMetrics, Logger: a.logger, Now: a.now, Random: rand.Float64})
 	if err != nil {
 		return err
 	}

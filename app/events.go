@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/installation"
@@ -32,5 +33,6 @@ func eventTypes() []domain.EventType {
 		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(), signingkey.EventTypes(),
+		deadletter.EventTypes(),
 	)
 }

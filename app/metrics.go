@@ -42,7 +42,7 @@ func (a *App) collectors() []prometheus.Collector {
 		newPaymentGauges(a),
 		newWebhookGauges(a.hooks.dispatcher, a.now),
 		newWebhookStatements(a),
-		a.effectMetrics,
+		a.effectMetrics, a.backlog(),
 	)
 }
 

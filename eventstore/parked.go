@@ -30,14 +30,25 @@ func parkedStream(group string) string { return "$persistentsubscription-$all::"
 // replayed since, the oldest first, from a number on.
 func (c *Client) Parked(ctx context.Context, group string, from Revision) iter.Seq2[Parked, error] {
 	return func(yield func(Parked, error) bool) {
-		for link, err := range c.ReadStream(ctx, parkedStream(group), from) {
-			if err != nil {
-				yield(Parked{}, err)
-				return
-			}
-			p, err := parseParked(link)
+		for p, err := range c.ParkedLinks(ctx, group, from) {
 			if err == nil {
 				p.Event, err = c.at(ctx, p.Stream, p.Revision)
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ParkedLinks is [Client.Parked] without the events, which takes one read
+// instead of one for each.
+func (c *Client) ParkedLinks(ctx context.Context, group string, from Revision) iter.Seq2[Parked, error] {
+	return func(yield func(Parked, error) bool) {
+		for link, err := range c.ReadStream(ctx, parkedStream(group), from) {
+			var p Parked
+			if err == nil {
+				p, err = parseParked(link)
 			}
 			if !yield(p, err) || err != nil {
 				return

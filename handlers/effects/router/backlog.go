@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
 )
 
 // Backlog tells of each handler what waits for it. It asks the store when it is
@@ -15,6 +16,9 @@ type Backlog struct {
 	Client   *eventstore.Client
 	Handlers []string // their names
 	Now      func() time.Time
+	// DeadLetters knows which of what was put aside was handled or discarded
+	// since; without it everything counts that the store lists.
+	DeadLetters *deadletters.Desk
 }
 
 // Describe implements [prometheus.Collector]. Nothing is described, because a
@@ -31,6 +35,13 @@ func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 		if err != nil {
 			return
 		}
+		if status == (eventstore.GroupStatus{}) {
+			continue // it never ran
+		}
+		parked, oldest, err := b.parked(ctx, name, status.Parked)
+		if err != nil {
+			return
+		}
 		gauge := func(metric, help string, v float64) {
 			desc := prometheus.NewDesc("waybill_effect_"+metric, help, []string{"handler"}, nil)
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, name)
@@ -38,20 +49,32 @@ func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 		gauge("in_flight", "Events that are being handled, in all processes.", float64(status.InFlight))
 		gauge("subscribers", "Processes that handle events.", float64(status.Subscribers))
 		gauge("behind_bytes", "How much of the log has events that are not done.", float64(max(status.End, status.Checkpoint)-status.Checkpoint))
-		gauge("parked", "Events that were put aside for a person.", float64(status.Parked))
-		gauge("parked_oldest_seconds", "For how long the oldest of them is.", b.oldest(ctx, name, status.Parked).Seconds())
+		gauge("parked", "Events that were put aside for a person.", float64(parked))
+		gauge("parked_oldest_seconds", "For how long the oldest of them is.", oldest.Seconds())
 	}
 }
 
-func (b *Backlog) oldest(ctx context.Context, handler string, parked int64) time.Duration {
-	if parked == 0 {
-		return 0
+// parked tells how many wait for a person, and for how long the oldest of them.
+func (b *Backlog) parked(ctx context.Context, handler string, listed int64) (size int64, age time.Duration, err error) {
+	if listed == 0 {
+		return 0, 0, nil
 	}
-	for p, err := range b.Client.Parked(ctx, handler, 0) {
-		if err == nil && !p.At.IsZero() {
-			return max(b.Now().Sub(p.At), 0)
+	var oldest time.Time
+	if b.DeadLetters != nil {
+		var open int
+		open, oldest, err = b.DeadLetters.Size(ctx, handler)
+		size = int64(open)
+	} else {
+		size = listed
+		for p, err := range b.Client.ParkedLinks(ctx, handler, 0) {
+			if err == nil {
+				oldest = p.At
+			}
+			break
 		}
-		break
 	}
-	return 0
+	if oldest.IsZero() {
+		return size, 0, err
+	}
+	return size, max(b.Now().Sub(oldest), 0), err
 }

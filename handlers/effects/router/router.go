@@ -22,6 +22,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/effects"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
 )
 
 // Effect is one handler.
@@ -51,14 +52,17 @@ type Inbox interface {
 	Do(ctx context.Context, key string, effect func(context.Context) error) error
 }
 
-// Options says what to run. All but Metrics are required.
+// Options says what to run. All but Metrics and DeadLetters are required.
 type Options struct {
-	Client  *eventstore.Client
-	Effects []Effect
-	Metrics *Metrics
-	Logger  *slog.Logger
-	Now     func() time.Time
-	Random  func() float64 // in [0, 1): spreads what failed together
+	Client *eventstore.Client
+	// DeadLetters is where people decide about what was put aside; nil lets
+	// nobody.
+	DeadLetters *deadletters.Desk
+	Effects     []Effect
+	Metrics     *Metrics
+	Logger      *slog.Logger
+	Now         func() time.Time
+	Random      func() float64 // in [0, 1): spreads what failed together
 }
 
 // Router runs handlers until its context ends.
@@ -110,6 +114,9 @@ func add(r *message.Router, o *Options, e Effect) error {
 		WithDelay(e.Config.OpenFor).
 		OnStateChanged(w.changed).Build()
 	r.AddConsumerHandler(e.Name, e.Name, subscriber, w.handle)
+	if o.DeadLetters != nil {
+		addRetries(r, o, w)
+	}
 	return nil
 }
 

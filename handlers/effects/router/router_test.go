@@ -20,8 +20,10 @@ import (
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/effects"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
 	"github.com/waybill-dev/waybill/handlers/effects/inbox"
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -41,6 +43,7 @@ func (Noted) EventName() string { return "Noted" }
 type bench struct {
 	client *eventstore.Client
 	log    *lockedBuffer
+	desk   *deadletters.Desk // nil lets nobody decide
 }
 
 type lockedBuffer struct {
@@ -63,7 +66,7 @@ func (b *lockedBuffer) String() string {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{log: &lockedBuffer{}}
-	codec, err := eventstore.NewCodec(domain.EventTypes(Noted{})...)
+	codec, err := eventstore.NewCodec(append(domain.EventTypes(Noted{}), deadletter.EventTypes()...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +102,7 @@ func (b *bench) run(t *testing.T, all ...router.Effect) (stop func()) {
 		all[i].Types = []string{"Noted"}
 	}
 	r, err := router.New(router.Options{
-		Client: b.client, Effects: all, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+		Client: b.client, DeadLetters: b.desk, Effects: all, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Now: time.Now, Random: func() float64 { return 0.5 },
 	})
 	if err != nil {
