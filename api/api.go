@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/drafts"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
 	"github.com/waybill-dev/waybill/handlers/effects/receipt"
 	"github.com/waybill-dev/waybill/handlers/exports"
 	"github.com/waybill-dev/waybill/handlers/fulfilment"
@@ -75,6 +76,11 @@ type API struct {
 	Egress      []string
 	Messages    *webhooks.Messages
 	Replays     *webhooks.Replays
+
+	// DeadLetters are what handlers of side effects put aside, Effects the sorted
+	// names of those there may be.
+	DeadLetters *deadletters.Desk
+	Effects     []string
 
 	// ReadModels are what all read models are run by.
 	ReadModels *projections.Set
@@ -140,5 +146,6 @@ func (s *server) routes() {
 	s.keyRoutes()
 	s.partnerRoutes()
 	s.projectionRoutes()
+	s.deadLetterRoutes()
 	s.healthRoutes()
 }

@@ -151,6 +151,12 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		}
 	}
 	want := []string{
+		"GET /admin/dead-letters",
+		"POST /admin/dead-letters/retry",
+		"GET /admin/dead-letters/{handler}/{number}",
+		"POST /admin/dead-letters/{handler}/{number}/discard",
+		"POST /admin/dead-letters/{handler}/{number}/edit",
+		"POST /admin/dead-letters/{handler}/{number}/retry",
 		"GET /admin/projections",
 		"GET /admin/projections/{name}",
 		"POST /admin/projections/{name}/back",

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 
 	"github.com/waybill-dev/waybill/handlers/effects/analytics"
 	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
@@ -15,9 +16,12 @@ import (
 
 const receiptEffect = "receipt"
 
-// effectNames are the handlers that there may be, in this process or another.
+// effectNames are the handlers that there may be, in this process or another,
+// sorted.
 func effectNames() []string {
-	return []string{analytics.Name, email.Name, fraud.Name, purge.Name, receiptEffect, searchindex.Name}
+	names := []string{analytics.Name, email.Name, fraud.Name, purge.Name, receiptEffect, searchindex.Name}
+	slices.Sort(names)
+	return names
 }
 
 // startDeadLetters makes what shows and decides about events that a handler put

@@ -85,6 +85,8 @@ func (a *App) routes(metrics http.Handler) *api.API {
 
 		ReadModels: a.models.set,
 
+		DeadLetters: a.deadLetters, Effects: effectNames(),
+
 		SigningKeys: a.hooks.keys, Egress: a.egress(),
 
 		Checks:    a.checks(),

@@ -146,6 +146,7 @@ func calls() map[string]call {
 	}
 	maps.Copy(all, webhookCalls())
 	maps.Copy(all, projectionCalls())
+	maps.Copy(all, deadLetterCalls())
 	for id, do := range changes() {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(do(ctx, c, change)) }
 	}
@@ -156,6 +157,24 @@ func calls() map[string]call {
 		all[id] = func(ctx context.Context, c *client.Client) error { return only(c.OrderPart(ctx, "i", kind, "p")) }
 	}
 	return all
+}
+
+// deadLetterCalls are the routes of what side effects could not handle.
+func deadLetterCalls() map[string]call {
+	return map[string]call{
+		"listDeadLetters": func(ctx context.Context, c *client.Client) error { return only(c.DeadLetters(ctx, nil)) },
+		"getDeadLetter":   func(ctx context.Context, c *client.Client) error { return only(c.DeadLetter(ctx, "h", 1)) },
+		"retryDeadLetter": func(ctx context.Context, c *client.Client) error { return only(c.RetryDeadLetter(ctx, "h", 1, "k")) },
+		"retryDeadLetters": func(ctx context.Context, c *client.Client) error {
+			return only(c.RetryDeadLetters(ctx, client.RetryDeadLetters{}))
+		},
+		"editDeadLetter": func(ctx context.Context, c *client.Client) error {
+			return only(c.EditDeadLetter(ctx, "h", 1, "k", []byte("{}"), "r"))
+		},
+		"discardDeadLetter": func(ctx context.Context, c *client.Client) error {
+			return only(c.DiscardDeadLetter(ctx, "h", 1, "k", "r"))
+		},
+	}
 }
 
 // projectionCalls are the routes of read models.

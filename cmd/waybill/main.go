@@ -45,6 +45,7 @@ type program struct {
 	Listen   listenCommand      `cmd:"" help:"Forward messages to a receiver under development, signed and in order."`
 	Rebuild  rebuildCommand     `cmd:"" help:"Build read models anew, beside the live ones, compare them and swap them in."`
 	Models   projectionsCommand `cmd:"" name:"projections" help:"Look after read models: where they stand, what they cannot apply, rebuilds."`
+	Letters  deadLettersCommand `cmd:"" name:"deadletters" help:"Look after events that side effects could not handle."`
 	Bench    benchCommand       `cmd:"" help:"Measure this machine."`
 	Settings configCommand      `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
 	Version  versionCommand     `cmd:"" help:"Show the version."`

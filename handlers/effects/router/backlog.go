@@ -21,9 +21,24 @@ type Backlog struct {
 	DeadLetters *deadletters.Desk
 }
 
-// Describe implements [prometheus.Collector]. Nothing is described, because a
-// store that is away has no numbers.
-func (*Backlog) Describe(chan<- *prometheus.Desc) {}
+func described(metric, help string) *prometheus.Desc {
+	return prometheus.NewDesc("waybill_effect_"+metric, help, []string{"handler"}, nil)
+}
+
+var (
+	inFlight      = described("in_flight", "Events that are being handled, in all processes.")
+	subscribers   = described("subscribers", "Processes that handle events.")
+	behindBytes   = described("behind_bytes", "How much of the log has events that are not done.")
+	parkedEvents  = described("parked", "Events that were put aside for a person, and are neither handled nor discarded.")
+	parkedSeconds = described("parked_oldest_seconds", "For how long the oldest of them is.")
+)
+
+// Describe implements [prometheus.Collector].
+func (*Backlog) Describe(descs chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{inFlight, subscribers, behindBytes, parkedEvents, parkedSeconds} {
+		descs <- desc
+	}
+}
 
 // Collect implements [prometheus.Collector].
 func (b *Backlog) Collect(out chan<- prometheus.Metric) {
@@ -42,15 +57,13 @@ func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 		if err != nil {
 			return
 		}
-		gauge := func(metric, help string, v float64) {
-			desc := prometheus.NewDesc("waybill_effect_"+metric, help, []string{"handler"}, nil)
-			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, name)
+		for desc, value := range map[*prometheus.Desc]float64{
+			inFlight: float64(status.InFlight), subscribers: float64(status.Subscribers),
+			behindBytes:  float64(max(status.End, status.Checkpoint) - status.Checkpoint),
+			parkedEvents: float64(parked), parkedSeconds: oldest.Seconds(),
+		} {
+			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, name)
 		}
-		gauge("in_flight", "Events that are being handled, in all processes.", float64(status.InFlight))
-		gauge("subscribers", "Processes that handle events.", float64(status.Subscribers))
-		gauge("behind_bytes", "How much of the log has events that are not done.", float64(max(status.End, status.Checkpoint)-status.Checkpoint))
-		gauge("parked", "Events that were put aside for a person.", float64(parked))
-		gauge("parked_oldest_seconds", "For how long the oldest of them is.", oldest.Seconds())
 	}
 }
 
