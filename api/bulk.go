@@ -55,6 +55,9 @@ func (b *bulk) run(out huma.Context, first []byte, err error) {
 	_ = b.conn.EnableFullDuplex() // without it, as in HTTP/2, the two directions are apart anyway
 	w.Header().Set("Content-Type", mediaLines)
 	w.Header().Set("Cache-Control", "no-store")
+	// In full duplex net/http panics when it finds the end of a body that was
+	// not read and then reads the connection's next request.
+	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusOK)
 	ctx, cancel := context.WithCancel(b.ctx)
 	defer b.work.Wait()

@@ -199,3 +199,26 @@ func (p *platform) chunked(body string) answer {
 	}
 	return answer{t: p.t, status: response.StatusCode, header: response.Header, body: text}
 }
+
+// Answers come while the body is read, so the server cannot tell from its end
+// where the next request of the connection begins: there is none.
+func TestAConnectionEndsWithItsManyOrders(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, func(a *api.API) { a.Config.MaxBodyBytes = 300 })
+	tail := strings.Repeat(imported("1", 1)+"\n", 500)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/v1/orders/bulk", strings.NewReader(strings.Repeat(" ", 400)+"{}\n"+tail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+adminKey)
+	req.Header.Set("Content-Type", lines)
+	response, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || !bytes.Contains(text, []byte("body-too-large")) || !response.Close {
+		t.Errorf("the connection ends: %t; %v: %s", response.Close, err, text)
+	}
+}
