@@ -407,9 +407,9 @@ func TestAnAuthorisationIsLookedAfterWhileItHoldsMoney(t *testing.T) {
 		l.payment(payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o"},
 			payment.PaymentAuthorised{PaymentID: "p", Amount: eur(100), ExpiresAt: historyStart.Add(time.Hour)})
 		l.place()
-		l.expect("one that expires soon", "reauthorise p")
-		rows, err := l.queries().Due(t.Context(), historyStart.Add(time.Second), projections.TaskRow{}, 9)
-		if err != nil || len(rows) != 1 || rows[0].DueAt != historyStart.Add(2*time.Millisecond) {
+		l.expect("one that expires soon, when half of its time is over", "reauthorise p in 30m0s")
+		rows, err := l.queries().Due(t.Context(), historyStart.Add(31*time.Minute), projections.TaskRow{}, 9)
+		if err != nil || len(rows) != 1 || rows[0].DueAt != historyStart.Add(30*time.Minute+time.Millisecond) {
 			t.Errorf("due: %+v, %v", rows, err)
 		}
 		l = newList(t, e)

@@ -61,6 +61,9 @@ func (c webhooksReplayCommand) wait(inv *invocation, api *client.Client, replay 
 	const pause = 500 * time.Millisecond
 	bar := newProgress(inv.errOut, c.JSON)
 	defer bar.finish()
+	if !c.JSON {
+		fmt.Fprintf(inv.errOut, "replay %s began\n", replay.ID)
+	}
 	for !replay.Ended() {
 		if !sleep(inv.ctx, pause) {
 			return replay, fmt.Errorf("stopped waiting; the replay goes on: `waybill webhooks replays %s` shows it, `waybill webhooks cancel %s %s` ends it", c.Endpoint, c.Endpoint, replay.ID)
