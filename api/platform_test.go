@@ -30,6 +30,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/domain/job"
@@ -108,7 +109,7 @@ func events() []domain.EventType {
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(), signingkey.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
-		gatewaycallback.EventTypes(),
+		gatewaycallback.EventTypes(), deadletter.EventTypes(),
 	)
 }
 

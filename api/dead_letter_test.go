@@ -1,0 +1,83 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waybill-dev/waybill/api"
+	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/handlers/effects"
+	"github.com/waybill-dev/waybill/handlers/effects/deadletters"
+	"github.com/waybill-dev/waybill/handlers/effects/router"
+	"github.com/waybill-dev/waybill/vault"
+)
+
+func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
+	t.Parallel()
+	var desk *deadletters.Desk
+	var store *eventstore.Client
+	p := startWith(t, func(a *api.API) {
+		store = a.Store.(*eventstore.Client)
+		desk = deadletters.New(store, must(vault.OpenKeyring(t.TempDir(), ""))(t), time.Now)
+		a.DeadLetters, a.Effects = desk, []string{"email", "nobody"}
+	})
+	for _, id := range []string{"o1", "o2", "o3"} {
+		if _, err := store.Append(t.Context(), "order-"+id, eventstore.Any, eventstore.NewEvent{ID: uuid.New(), Event: order.OrderRefundRequested{OrderID: id, RefundID: "r"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mended atomic.Bool
+	r := must(router.New(router.Options{
+		Client: store, DeadLetters: desk, Logger: p.logger, Now: time.Now, Random: func() float64 { return 0 },
+		Effects: []router.Effect{{Name: "email", Types: []string{"OrderRefundRequested"}, Handle: func(context.Context, eventstore.Recorded) error {
+			if mended.Load() {
+				return nil
+			}
+			return effects.Permanent(errors.New("the template is broken"))
+		}}},
+	}))(t)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	c := client.New(p.url, adminKey)
+	t.Cleanup(c.Close)
+	var first client.Page[client.DeadLetter]
+	eventually(t, "three are put aside", func() bool {
+		all := must(c.DeadLetters(t.Context(), nil))(t)
+		return len(all.Items) == 3
+	})
+	first = must(c.DeadLetters(t.Context(), url.Values{"limit": {"2"}}))(t)
+	rest := must(c.DeadLetters(t.Context(), url.Values{"limit": {"2"}, "cursor": {first.Next}}))(t)
+	if len(first.Items) != 2 || len(rest.Items) != 1 || rest.Next != "" {
+		t.Fatalf("pages of %d and %d", len(first.Items), len(rest.Items))
+	}
+	l := first.Items[0]
+	if l.Handler != "email" || l.Error != "the template is broken" || l.EventType != "OrderRefundRequested" || l.Attempts != 1 || l.ParkedAt.IsZero() {
+		t.Errorf("listed: %+v", l)
+	}
+	p.post("/admin/dead-letters/email/999/retry", ``).problem(404, "dead-letter-not-found")
+	p.post("/admin/dead-letters/fax/0/retry", ``).problem(404, "not-found")
+	p.post("/admin/dead-letters/email/0/discard", `{"reason": "Ann Smith"}`).problem(422, "dead-letter-invalid")
+	if d := must(c.DiscardDeadLetter(t.Context(), "email", l.Number, "", "test_order"))(t); d.Status != "discarded" || d.Changes[0].Reason != "test_order" || d.Changes[0].By == "" {
+		t.Errorf("discarded: %+v", d)
+	}
+	p.post("/admin/dead-letters/email/0/retry", ``).problem(409, "dead-letter-closed")
+	mended.Store(true)
+	must(c.RetryDeadLetter(t.Context(), "email", first.Items[1].Number, ""))(t)
+	must(c.RetryDeadLetters(t.Context(), client.RetryDeadLetters{Handler: "email"}))(t)
+	eventually(t, "both are handled", func() bool {
+		return len(must(c.DeadLetters(t.Context(), url.Values{"status": {"handled"}}))(t).Items) == 2
+	})
+	if d := must(c.DeadLetter(t.Context(), "email", first.Items[1].Number))(t); len(d.Data) == 0 || len(d.Errors) != 1 || len(d.Changes) != 2 {
+		t.Errorf("shown: %+v", d)
+	}
+}
