@@ -73,9 +73,9 @@ type deadLetterChange struct {
 
 type deadLetterAnswer struct{ Body deadLetterDetail }
 
-// deadLetterName is one dead letter. It is exported because huma looks into
+// DeadLetterName names one dead letter. It is exported because huma looks into
 // nothing else.
-type DeadLetterName struct { //nolint:revive // see above
+type DeadLetterName struct {
 	Handler string `path:"handler" maxLength:"100" example:"email"`
 	Number  int64  `path:"number" minimum:"0" example:"0"`
 }

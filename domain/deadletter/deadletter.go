@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -229,7 +230,7 @@ func (s State) with(number int64, status Status, change Change) State {
 	}
 	l := letters[number]
 	l.Status = status
-	l.Changes = append(l.Changes[:len(l.Changes):len(l.Changes)], change)
+	l.Changes = append(slices.Clip(l.Changes), change)
 	if change.Kind == edited {
 		l.Sealed = change.Sealed
 	}

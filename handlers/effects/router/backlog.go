@@ -25,17 +25,22 @@ func described(metric, help string) *prometheus.Desc {
 	return prometheus.NewDesc("waybill_effect_"+metric, help, []string{"handler"}, nil)
 }
 
-var (
-	inFlight      = described("in_flight", "Events that are being handled, in all processes.")
-	subscribers   = described("subscribers", "Processes that handle events.")
-	behindBytes   = described("behind_bytes", "How much of the log has events that are not done.")
-	parkedEvents  = described("parked", "Events that were put aside for a person, and are neither handled nor discarded.")
-	parkedSeconds = described("parked_oldest_seconds", "For how long the oldest of them is.")
-)
+type backlogDescs struct{ inFlight, subscribers, behind, parked, oldest *prometheus.Desc }
+
+func describeBacklog() backlogDescs {
+	return backlogDescs{
+		inFlight:    described("in_flight", "Events that are being handled, in all processes."),
+		subscribers: described("subscribers", "Processes that handle events."),
+		behind:      described("behind_bytes", "How much of the log has events that are not done."),
+		parked:      described("parked", "Events that were put aside for a person, and are neither handled nor discarded."),
+		oldest:      described("parked_oldest_seconds", "For how long the oldest of them is."),
+	}
+}
 
 // Describe implements [prometheus.Collector].
 func (*Backlog) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{inFlight, subscribers, behindBytes, parkedEvents, parkedSeconds} {
+	d := describeBacklog()
+	for _, desc := range []*prometheus.Desc{d.inFlight, d.subscribers, d.behind, d.parked, d.oldest} {
 		descs <- desc
 	}
 }
@@ -45,6 +50,7 @@ func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:forbidigo // a registry gives none
 	defer cancel()
+	descs := describeBacklog()
 	for _, name := range b.Handlers {
 		status, err := b.Client.GroupStatus(ctx, name)
 		if err != nil {
@@ -58,9 +64,9 @@ func (b *Backlog) Collect(out chan<- prometheus.Metric) {
 			return
 		}
 		for desc, value := range map[*prometheus.Desc]float64{
-			inFlight: float64(status.InFlight), subscribers: float64(status.Subscribers),
-			behindBytes:  float64(max(status.End, status.Checkpoint) - status.Checkpoint),
-			parkedEvents: float64(parked), parkedSeconds: oldest.Seconds(),
+			descs.inFlight: float64(status.InFlight), descs.subscribers: float64(status.Subscribers),
+			descs.behind: float64(max(status.End, status.Checkpoint) - status.Checkpoint),
+			descs.parked: float64(parked), descs.oldest: oldest.Seconds(),
 		} {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, name)
 		}
