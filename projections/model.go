@@ -110,7 +110,9 @@ func (m *Model) run(ctx context.Context, drive Drive) error {
 		live, changed = m.present()
 		driving = m.begin(ctx, drive, live)
 		last.stop()
-		_ = <-last.ended // it was told to
+		if err := <-last.ended; err != nil && !errors.Is(err, context.Canceled) {
+			m.set.cfg.Logger.WarnContext(ctx, "a version that is no longer read ended", "projection", m.Name(), "error", err)
+		}
 		if err := old.Close(); err != nil {
 			m.set.cfg.Logger.WarnContext(ctx, "cannot close a version that is no longer read", "projection", m.Name(), "version", old.Version().String(), "error", err)
 		}
