@@ -47,7 +47,12 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
 	c := client.New(p.url, adminKey)
 	t.Cleanup(c.Close)
 	var first client.Page[client.DeadLetter]
