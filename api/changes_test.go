@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,9 @@ func (o ordered) followed(c *client.Client, after string, n int, opened func()) 
 	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
 	defer cancel()
 	if opened != nil {
-		go opened()
+		var acting sync.WaitGroup
+		acting.Go(opened)
+		defer acting.Wait() // what it does may be heard of before it is answered
 	}
 	next, err := c.FollowOrder(ctx, o.id, after, func(change client.OrderChange) error {
 		if len(types) == n {
