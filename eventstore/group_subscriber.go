@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -24,14 +23,13 @@ import (
 // was dropped, deleted or changed. What was handed over before such a break has
 // its context ended, and comes again.
 type GroupSubscriber struct {
+	subscriptions // whose lock is that of what follows, too
+
 	config GroupConfig
 
-	mu      sync.Mutex
 	paused  chan struct{} // closed at the end of the pause; nil when there is none
 	next    int
 	current map[int]context.CancelCauseFunc // of the subscriptions that run
-	closed  chan struct{}
-	running sync.WaitGroup
 }
 
 var errPaused = errors.New("the subscription is paused")
@@ -39,7 +37,7 @@ var errPaused = errors.New("the subscription is paused")
 // NewGroupSubscriber returns a subscriber. The group is made, or given other
 // settings, when something is subscribed to.
 func NewGroupSubscriber(config GroupConfig) *GroupSubscriber {
-	return &GroupSubscriber{config: config.withDefaults(), closed: make(chan struct{}), current: map[int]context.CancelCauseFunc{}}
+	return &GroupSubscriber{config: config.withDefaults(), subscriptions: subscriptions{closed: make(chan struct{})}, current: map[int]context.CancelCauseFunc{}}
 }
 
 // Subscribe implements [message.Subscriber].
@@ -47,47 +45,9 @@ func (s *GroupSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *
 	if err := s.config.validate(topic); err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.isClosed() {
-		return nil, fmt.Errorf("subscribe to %s: %w", topic, errSubscriberClosed)
-	}
-	out := make(chan *message.Message)
-	ctx, cancel := context.WithCancel(ctx)
-	s.running.Go(func() {
-		defer close(out)
-		defer cancel()
+	return s.subscribe(ctx, topic, func(ctx context.Context, out chan<- *message.Message) {
 		s.run(ctx, &group{GroupConfig: s.config, source: s.config.stream(topic)}, out)
 	})
-	s.running.Go(func() {
-		defer cancel()
-		select {
-		case <-s.closed:
-		case <-ctx.Done():
-		}
-	})
-	return out, nil
-}
-
-// Close implements [message.Subscriber]: it ends all subscriptions and waits for
-// them. It always returns nil.
-func (s *GroupSubscriber) Close() error {
-	s.mu.Lock()
-	if !s.isClosed() {
-		close(s.closed)
-	}
-	s.mu.Unlock()
-	s.running.Wait()
-	return nil
-}
-
-func (s *GroupSubscriber) isClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
 }
 
 // Pause gives back what was handed over and takes nothing for a while: what is

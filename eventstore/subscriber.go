@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -41,11 +40,9 @@ type SubscriberConfig struct {
 // It keeps no checkpoint: whoever handles the pages does, best in the
 // transaction of what the page changes.
 type Subscriber struct {
-	config SubscriberConfig
+	subscriptions
 
-	mu      sync.Mutex
-	closed  chan struct{}
-	running sync.WaitGroup
+	config SubscriberConfig
 }
 
 var errSubscriberClosed = errors.New("subscriber is closed")
@@ -58,7 +55,7 @@ func NewSubscriber(config SubscriberConfig) *Subscriber {
 	if config.Single {
 		config.PageSize = 1
 	}
-	return &Subscriber{config: config, closed: make(chan struct{})}
+	return &Subscriber{config: config, subscriptions: subscriptions{closed: make(chan struct{})}}
 }
 
 // Subscribe implements [message.Subscriber].
@@ -66,26 +63,9 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	if err := s.feed(topic, 0).validate(); err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.isClosed() {
-		return nil, fmt.Errorf("subscribe to %s: %w", topic, errSubscriberClosed)
-	}
-	out := make(chan *message.Message)
-	ctx, cancel := context.WithCancel(ctx)
-	s.running.Go(func() {
-		defer close(out)
-		defer cancel()
+	return s.subscribe(ctx, topic, func(ctx context.Context, out chan<- *message.Message) {
 		s.run(ctx, topic, out)
 	})
-	s.running.Go(func() {
-		defer cancel()
-		select {
-		case <-s.closed:
-		case <-ctx.Done():
-		}
-	})
-	return out, nil
 }
 
 func (s *Subscriber) feed(topic string, from Position) FeedConfig {
@@ -94,27 +74,6 @@ func (s *Subscriber) feed(topic string, from Position) FeedConfig {
 		config.Stream = topic
 	}
 	return config
-}
-
-// Close implements [message.Subscriber]: it ends all subscriptions and waits
-// for them. It always returns nil.
-func (s *Subscriber) Close() error {
-	s.mu.Lock()
-	if !s.isClosed() {
-		close(s.closed)
-	}
-	s.mu.Unlock()
-	s.running.Wait()
-	return nil
-}
-
-func (s *Subscriber) isClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
 }
 
 // run hands over pages until the context ends. A feed heals by itself, so what

@@ -151,12 +151,9 @@ type deadLettersEditCommand struct {
 
 // Run has an edited copy handled.
 func (c deadLettersEditCommand) Run(inv *invocation) error {
-	data, err := readInput(c.Data)
+	data, err := readCopy(c.Data)
 	if err != nil {
 		return err
-	}
-	if !json.Valid(data) {
-		return usageError{errors.New("--data is no JSON")}
 	}
 	return c.with(inv, func(api *client.Client) error {
 		l, err := api.EditDeadLetter(inv.ctx, c.Handler, c.Number, "", data, c.Reason)

@@ -177,12 +177,9 @@ type projectionsEditCommand struct {
 
 // Run applies an edited copy.
 func (c projectionsEditCommand) Run(inv *invocation) error {
-	data, err := readInput(c.Data)
+	data, err := readCopy(c.Data)
 	if err != nil {
 		return err
-	}
-	if !json.Valid(data) {
-		return usageError{errors.New("--data is no JSON")}
 	}
 	return c.with(inv, func(api *client.Client) error {
 		repair := c.repair(c.DryRun)
@@ -192,13 +189,18 @@ func (c projectionsEditCommand) Run(inv *invocation) error {
 	})
 }
 
-func readInput(name string) ([]byte, error) {
+// readCopy reads the edited payload of an event.
+func readCopy(name string) ([]byte, error) {
+	read := func() ([]byte, error) { return os.ReadFile(name) } //nolint:gosec // a path of the operator's
 	if name == "-" {
-		return io.ReadAll(os.Stdin)
+		read = func() ([]byte, error) { return io.ReadAll(os.Stdin) }
 	}
-	data, err := os.ReadFile(name) //nolint:gosec // a path of the operator's
-	if err != nil {
+	data, err := read()
+	switch {
+	case err != nil:
 		return nil, usageError{fmt.Errorf("read the copy: %w", err)}
+	case !json.Valid(data):
+		return nil, usageError{errors.New("--data is no JSON")}
 	}
 	return data, nil
 }
