@@ -62,6 +62,7 @@ type record struct {
 	ref       string
 	failures  int // since it was last closed
 	retryAt   time.Time
+	failedBy  string // what had opened it when it failed last
 	closed    string // what opened it when it was last closed
 	abandoned bool   // so it was closed by being given up
 }
@@ -95,9 +96,13 @@ func (s State) Closed(t Task) bool {
 }
 
 // Failures returns how often a task failed since it was last closed, and when
-// it is tried again; the zero time is at once.
+// it is tried again; the zero time is at once. What another event opens is not
+// waited with: it may have brought what was missing.
 func (s State) Failures(t Task) (failures int, retryAt time.Time) {
 	r := s.find(t)
+	if r.failedBy != t.OpenedBy {
+		return r.failures, time.Time{}
+	}
 	return r.failures, r.retryAt
 }
 

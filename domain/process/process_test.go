@@ -93,6 +93,18 @@ func TestProcess(t *testing.T) {
 	})
 }
 
+// A failure keeps the task waiting for what it failed at, not for what came
+// later; all of them count.
+func TestNewsAreNotWaitedWith(t *testing.T) {
+	t.Parallel()
+	s := process.Decider.Fold(process.State{}, failed(1), failed(2))
+	for opener, want := range map[string]time.Time{"e1": noon, "e2": {}} {
+		if n, at := s.Failures(task(opener)); n != 2 || !at.Equal(want) {
+			t.Errorf("opened by %s: %d failures, tried again at %v; want 2 and %v", opener, n, at, want)
+		}
+	}
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	decidertest.Golden(t, process.EventTypes())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/domain/payment"
 	domainprocess "github.com/waybill-dev/waybill/domain/process"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/handlertest"
@@ -405,6 +406,33 @@ func TestAnOperatorRetriesAndGivesUp(t *testing.T) {
 	w.round(p)
 	if n := w.called("o refund:r"); n != 6 {
 		t.Errorf("%d calls after it was given up, want 6", n)
+	}
+}
+
+// Whoever waits for the next attempt does not wait any longer once there is
+// news: a callback of the gateway brought the money.
+func TestNewsMakeATaskDueThatWaitsForItsNextAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := payment.PaymentAuthorisationRequested{PaymentID: "p", OrderID: "o", Amount: domain.Money{Amount: 100, Currency: "EUR"}, ByHand: true, RequestedAt: w.now()}
+	w.record("order-o", order.OrderPlaced{OrderID: "o"})
+	w.record("payment-p", asked)
+	p := w.processor(map[process.Kind]process.Handler{process.Pay: fails})
+	for range 6 {
+		w.advance(20 * time.Minute)
+		w.round(p)
+	}
+	before := w.called("o pay:p")
+	w.advance(time.Minute)
+	w.round(p)
+	if n := w.called("o pay:p"); n != before || n < 5 {
+		t.Fatalf("%d calls, and %d before the next was due; want at least 5 and as many", n, before)
+	}
+	w.record("payment-p", payment.PaymentAuthorised{PaymentID: "p", Amount: asked.Amount})
+	w.advance(time.Minute)
+	w.round(p)
+	if n := w.called("o pay:p"); n != before+1 {
+		t.Errorf("%d calls after the money came, want %d", n, before+1)
 	}
 }
 
