@@ -10,7 +10,7 @@ import (
 // startAnalytics starts, with the role and if a folder is named, what writes
 // events into files. It begins at the first event.
 func (a *App) startAnalytics(context.Context) error {
-	if a.cfg.Analytics.Dir == "" || !a.has(RoleHandlers) {
+	if a.cfg.Analytics.Dir == "" || !a.runs(analytics.Name) {
 		return nil
 	}
 	a.runAlone("export of events", func(ctx context.Context) error {

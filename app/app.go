@@ -92,7 +92,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	for _, start := range []func(context.Context) error{
-		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startDeadLetters, a.startEffects, a.startJobs, a.startAPI,
+		a.startAdminKey, a.startPprof, a.startDatabase, a.startNode, a.startClient, a.startIdentity, a.startVault, a.startReadModels, a.startCommands, a.startProcess, a.startWebhooks, a.startExports, a.startAnalytics, a.startDeadLetters, a.startEffects, a.startJobs, a.startAPI, a.startMonitor,
 	} {
 		if err := start(ctx); err != nil {
 			return err

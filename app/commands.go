@@ -116,7 +116,7 @@ func (a *App) startCheckout(ctx context.Context) error {
 			Budget: max(10*time.Second, cfg.GatewayTimeout+4*time.Second),
 		},
 	}
-	if a.has(RoleHandlers) {
+	if a.runs(tasksPart) {
 		c.recovery = &checkout.Recovery{
 			Service: c.checkout, Open: openCheckouts{a.models.checkouts}, Logger: a.logger, Interval: cfg.RecoverEvery,
 		}

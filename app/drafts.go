@@ -9,7 +9,7 @@ import (
 func (a *App) startDrafts() {
 	c := a.commands
 	c.drafts = &drafts.Service{Store: a.store, Vault: a.vault, Checkouts: c.checkout, Now: a.now}
-	if a.has(RoleHandlers) {
+	if a.runs(tasksPart) {
 		recovery := &drafts.Recovery{Service: c.drafts, List: a.models.drafts, Logger: a.logger}
 		a.runAlone("recovery of drafts", recovery.Run)
 	}

@@ -47,7 +47,7 @@ func (a *App) startEffects(ctx context.Context) error {
 		}
 		on = append(on, some...)
 	}
-	if a.cfg.Effects.Receipts {
+	if a.cfg.Effects.Receipts && a.runs(receiptEffect) {
 		on = append(on, router.Effect{Name: receiptEffect, Types: names(order.EventTypes()), FromEnd: true, Handle: a.commands.documents.Handle})
 	}
 	if len(on) == 0 {
@@ -85,7 +85,7 @@ func (a *App) effectsDB(ctx context.Context, name string, migrations fs.FS) (*da
 
 func (a *App) emails(ctx context.Context) ([]router.Effect, error) {
 	cfg := a.cfg.Effects
-	if cfg.SMTP == "" {
+	if cfg.SMTP == "" || !a.runs(email.Name) {
 		return nil, nil
 	}
 	host, text, err := net.SplitHostPort(cfg.SMTP)
@@ -120,6 +120,9 @@ func (a *App) emails(ctx context.Context) ([]router.Effect, error) {
 
 func (a *App) frauds(ctx context.Context) ([]router.Effect, error) {
 	cfg := a.cfg.Effects
+	if !a.runs(fraud.Name) {
+		return nil, nil
+	}
 	rules := fraud.Config{
 		Amounts: map[string]int64{}, Mismatch: cfg.FraudMismatch, Orders: cfg.FraudOrders, Window: cfg.FraudWindow, Fallback: gateway.Decision(cfg.FraudFallback),
 	}
@@ -158,16 +161,16 @@ func (a *App) outsides(context.Context) ([]router.Effect, error) {
 		a.life.onStop(name+"'s client", func(context.Context) error { client.Close(); return nil })
 		return client
 	}
-	if cfg.CollectorURL != "" {
+	if cfg.CollectorURL != "" && a.runs(analytics.Name) {
 		c := &analytics.Collector{Remote: connect(analytics.Name, cfg.CollectorURL)}
 		types := names(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), stock.EventTypes(), catalog.EventTypes())
 		on = append(on, router.Effect{Name: analytics.Name, Types: types, Handle: c.Handle})
 	}
-	if cfg.SearchURL != "" {
+	if cfg.SearchURL != "" && a.runs(searchindex.Name) {
 		s := &searchindex.Service{Store: a.store, Index: searchindex.HTTP{Remote: connect(searchindex.Name, cfg.SearchURL)}}
 		on = append(on, router.Effect{Name: searchindex.Name, Types: names(order.EventTypes(), catalog.EventTypes()), Handle: s.Handle})
 	}
-	if cfg.CacheURL != "" {
+	if cfg.CacheURL != "" && a.runs(purge.Name) {
 		s := &purge.Service{Cache: purge.HTTP{Remote: connect(purge.Name, cfg.CacheURL)}, Now: a.now}
 		on = append(on, router.Effect{Name: purge.Name, Types: names(order.EventTypes(), catalog.EventTypes(), stock.EventTypes()), FromEnd: true, Handle: s.Handle})
 	}

@@ -28,7 +28,7 @@ func (a *App) startExports(ctx context.Context) error {
 	a.commands.exports = &exports.Service{
 		DB: db, Orders: exportedOrders{a}, People: buyers{a}, Sealer: vault.Envelope{Keyring: a.keys}, Now: a.now,
 	}
-	if a.has(RoleHandlers) {
+	if a.runs(tasksPart) {
 		const every = 10 * time.Minute
 		a.runAlone("sweeper of exports", func(ctx context.Context) error {
 			return handlers.Rounds(ctx, every, a.logger, "exports", a.commands.exports.Sweep)

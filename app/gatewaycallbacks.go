@@ -17,7 +17,7 @@ func (a *App) startGatewayCallbacks() {
 	if a.has(RoleAPI) {
 		a.life.run("gateways' callbacks", c.gatewayCallbacks.Run)
 	}
-	if a.has(RoleHandlers) {
+	if a.runs(tasksPart) {
 		sweeper := &gatewaycallbacks.Sweeper{
 			Service: c.gatewayCallbacks, Waiting: waitingCallbacks{a.models.callbacks}, Interval: a.cfg.Checkout.RecoverEvery,
 		}

@@ -101,9 +101,11 @@ func (a *App) routes(metrics http.Handler) *api.API {
 	}
 }
 
+const readModelsCheck = "read models"
+
 // checks are what has to answer for the platform to be ready.
 func (a *App) checks() []api.Check {
-	checks := []api.Check{{Name: "event store", Run: a.client.Ping}, {Name: "read models", Run: a.models.set.Ready}}
+	checks := []api.Check{{Name: "event store", Run: a.client.Ping}, {Name: readModelsCheck, Run: a.models.set.Ready}}
 	if a.shared() {
 		checks = append(checks, api.Check{Name: "database", Run: a.server().Ping})
 	}

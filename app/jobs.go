@@ -43,7 +43,7 @@ func (a *App) startJobs(context.Context) error {
 		Client: guard.NewClient(guard.Config{Policy: policy}), Policy: policy, Sealer: a.keys, Derive: a.keys.Derive,
 		Timeout: a.cfg.Webhooks.Timeout, Now: a.now,
 	}
-	if !a.has(RoleHandlers) {
+	if !a.runs(tasksPart) {
 		return nil
 	}
 	waits := a.cfg.Webhooks.Schedule

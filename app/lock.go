@@ -17,13 +17,13 @@ const local = "local"
 // ErrOtherProcess says that the data folder is in use.
 var ErrOtherProcess = errors.New("another process runs")
 
-// lockRoles locks the data folder for every role, unless what there is to lock
-// is in a Postgres.
+// lockRoles locks the data folder for every role, of the handlers each by
+// itself, unless what there is to lock is in a Postgres.
 func (a *App) lockRoles() error {
 	if a.cfg.Database != "" {
 		return nil
 	}
-	for _, role := range a.options.Roles {
+	for _, role := range a.locks() {
 		if err := a.lockRole(role); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 // startProcess starts, with the role, what does the tasks of orders and what
 // releases reservations whose time is over.
 func (a *App) startProcess(context.Context) error {
-	if !a.has(RoleHandlers) {
+	if !a.runs(tasksPart) {
 		return nil
 	}
 	sweeper := &stock.Sweeper{

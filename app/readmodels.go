@@ -97,10 +97,7 @@ func (a *App) startReadModels(ctx context.Context) (err error) {
 		*queries[m.Name()] = m.Read()
 	}
 	if !a.has(RoleProjections) {
-		// Other processes bring them forward.
-		a.life.run("read models", func(ctx context.Context) error {
-			return a.models.set.Run(ctx, func(ctx context.Context, r *projections.Runner) error { return r.Watch(ctx) })
-		})
+		a.watchReadModels()
 		return nil
 	}
 	return a.startRouter()

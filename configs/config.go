@@ -35,6 +35,10 @@ type Config struct {
 
 	DatabaseConnections int `name:"database-connections" env:"WAYBILL_DATABASE_CONNECTIONS" default:"24" help:"Connections to Postgres that this process has at most, 4 to 1000."`
 
+	Handlers []string `name:"handlers" env:"WAYBILL_HANDLERS" help:"Of the role handlers this process runs only these: analytics, cache, email, fraud, receipt, search-index, or tasks, which is all that is no side effect; empty is everything. \"waybill serve --only\" is short for it."`
+
+	MetricsAddr string `name:"metrics-addr" env:"WAYBILL_METRICS_ADDR" help:"Where a process without the role api serves /metrics, /healthz and /readyz; empty is nowhere. With the role they are at http-addr."`
+
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 
 	Node     Node     `embed:"" prefix:"node-" envprefix:"WAYBILL_NODE_"`
@@ -129,6 +133,9 @@ func (c Config) Validate() error {
 	}
 	if u, err := url.Parse(c.EventStore); c.EventStore != "" && (err != nil || !slices.Contains([]string{"esdb", "esdb+discover"}, u.Scheme)) {
 		bad("eventstore", "%q is not a connection string; write esdb://host:2113?tls=false", Redacted(c.EventStore))
+	}
+	if _, _, err := net.SplitHostPort(c.MetricsAddr); c.MetricsAddr != "" && err != nil {
+		bad("metrics-addr", "%q is not host:port", c.MetricsAddr)
 	}
 	if host, _, err := net.SplitHostPort(c.PprofAddr); c.PprofAddr != "" && (err != nil || !loopback(host)) {
 		bad("pprof-addr", "%q is not a loopback host:port; a profile tells too much to be public", c.PprofAddr)

@@ -151,14 +151,16 @@ func (s *shoppers) place(ctx context.Context, key string, orders int) {
 func (s *shoppers) refused(key string, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var problem *client.Problem
-	if !s.asked[key] || !errors.As(err, &problem) || !slices.Contains([]string{
-		"payment-declined", "payment-unresolved", "checkout-abandoned",
-	}, path.Base(problem.Type)) {
+	if !s.asked[key] || !refusedForGood(err) {
 		return false
 	}
-	s.nothing = append(s.nothing, key+": "+problem.Error())
+	s.nothing = append(s.nothing, key+": "+err.Error())
 	return true
+}
+
+func refusedForGood(err error) bool {
+	problem, ok := errors.AsType[*client.Problem](err)
+	return ok && slices.Contains([]string{"payment-declined", "payment-unresolved", "checkout-abandoned"}, path.Base(problem.Type))
 }
 
 // keepPlacing places orders until it is stopped, and returns the keys of those

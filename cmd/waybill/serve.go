@@ -11,10 +11,14 @@ import (
 
 type serveCommand struct {
 	Roles []string `name:"roles" default:"api,projections,handlers,webhooks" enum:"api,projections,handlers,webhooks" help:"Which parts this process runs: api, projections, handlers, webhooks."`
+	Only  []string `name:"only" help:"Of the role handlers, run only these: email, for example. Short for --handlers."`
 }
 
 // Run serves until it is told to stop.
 func (c serveCommand) Run(inv *invocation) error {
+	if len(c.Only) > 0 {
+		inv.config.Handlers = c.Only
+	}
 	return withApp(inv, c.Roles, func(_ context.Context, a *app.App) error {
 		announce(inv, a)
 		return nil
@@ -24,6 +28,9 @@ func (c serveCommand) Run(inv *invocation) error {
 // withApp starts the platform, calls ready once it answers, and stops it when
 // the command is told to stop or the platform fails.
 func withApp(inv *invocation, roles []string, ready func(context.Context, *app.App) error) (err error) {
+	if err := app.CheckOnly(inv.config, roles); err != nil {
+		return usageError{err}
+	}
 	relaxCollector()
 	flush, err := tracing.Setup(inv.ctx, tracing.Config{Service: "waybill", Version: version()})
 	if err != nil {
