@@ -94,11 +94,11 @@ func (c *Codec) decode(name string, data, metadata []byte) (domain.Event, error)
 	if data, err = r.upcast(data, schema); err != nil {
 		return nil, err
 	}
-	event := reflect.New(r.event)
-	if err := json.Unmarshal(data, event.Interface()); err != nil {
+	event, err := read(data, r.event)
+	if err != nil {
 		return nil, err
 	}
-	return event.Elem().Interface().(domain.Event), nil
+	return event.Interface().(domain.Event), nil
 }
 
 func (r registration) upcast(data []byte, schema int) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -161,6 +162,69 @@ func TestRecordedWithoutCodec(t *testing.T) {
 	if _, err := (eventstore.Recorded{Type: "Named"}).Decode(); !errors.Is(err, eventstore.ErrUnknownType) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Rich is an event with every kind of field that events have.
+type Rich struct {
+	Text   string             `json:"text"`
+	Kind   kind               `json:"kind,omitempty"`
+	Count  int64              `json:"count"`
+	Small  uint8              `json:"small"`
+	Share  float64            `json:"share"`
+	Yes    bool               `json:"yes"`
+	At     time.Time          `json:"at,omitzero"`
+	For    time.Duration      `json:"for"`
+	Raw    json.RawMessage    `json:"raw,omitempty"`
+	Bytes  []byte             `json:"bytes"`
+	List   []Named            `json:"list"`
+	Names  map[string]string  `json:"names"`
+	Counts map[string]*Named  `json:"counts"`
+	Any    any                `json:"any"`
+	Pair   [2]int             `json:"pair"`
+	Next   *Rich              `json:"next"`
+	Folded string             `json:"FoLded"`
+	Nested struct{ A, B int } `json:"nested"`
+}
+
+type kind string
+
+func (Rich) EventName() string { return "Rich" }
+
+// Whatever stands in the log is read as encoding/json reads it.
+func FuzzDecodeAsEncodingJSON(f *testing.F) {
+	full, err := json.Marshal(Rich{
+		Text: "<a&\u2028>", Kind: "k", Count: -1, Share: 1e300, At: time.Unix(1, 2).UTC(), Raw: json.RawMessage(`{"a":[1]}`), Bytes: []byte{1},
+		List: []Named{{"a"}}, Names: map[string]string{"b": "c"}, Counts: map[string]*Named{"x": nil}, Any: []any{1.5, "a", nil}, Next: &Rich{},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, text := range []string{
+		string(full), `{}`, `null`, `[]`, `{"text":"a","text":"b"}`, `{"TEXT":"a","tExt":"b"}`, "{\"text\":\"\xff\"}", `{"text":"\ud800"}`, `{"count":1.0}`, `{"count":1e2}`,
+		`{"small":256}`, `{"at":"2026-01-01T00:00:00,5Z"}`, `{"at":""}`, `{"at":null}`, `{"for":5}`, `{"for":"5s"}`, `{"bytes":"AQ"}`, `{"bytes":[1]}`, `{"pair":[1]}`, `{"pair":[1,2,3]}`,
+		`{"list":null}`, `{"list":[null]}`, `{"names":{"a":"b","a":"c"}}`, `{"counts":{"a":{"name":"x"}}}`, `{"any":{"a":1,"a":2}}`, `{"any":123456789012345678901}`, `{"nested":{"a":1,"B":2}}`,
+		`{"next":{"next":{}}} `, `{} {}`, `{"yes":"true"}`, `{"share":1e400}`, `{"unknown":{"a":[{}]}}`, `{"text":1,"count":2}`, `{"folded":"a"}`, `{"fo_lded":"a"}`, `{"fo-lded":"a"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	codec, err := eventstore.NewCodec(domain.EventTypes(Rich{})...)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var want Rich
+		wrong := json.Unmarshal(data, &want)
+		got, err := codec.Bind(eventstore.Recorded{Type: "Rich", Data: data}).Decode()
+		if (wrong == nil) != (err == nil) {
+			t.Fatalf("%q: error %v, encoding/json says %v", data, err, wrong)
+		}
+		if err != nil {
+			return
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-encoding/json +got)\n%s", data, diff)
+		}
+	})
 }
 
 func FuzzDecode(f *testing.F) {
