@@ -34,7 +34,7 @@ func manyOrders(tb testing.TB, n int, page func(h *history)) {
 		h.events = nil
 	}
 	for i := range n {
-		id := fmt.Sprintf("0189%08x-0000-7000-8000-000000000000", i)
+		id := eventstore.DeriveID("order", fmt.Sprint(i)) // in no order, as those of orders are
 		e := placed(id, fmt.Sprint(100_000+i), "A", 1+random.IntN(4))
 		e.PlacedAt, e.CustomerID = historyStart.Add(time.Duration(i)*time.Second), fmt.Sprint("customer-", random.IntN(n/10+1))
 		for l := range e.Lines {
@@ -55,7 +55,7 @@ func manyOrders(tb testing.TB, n int, page func(h *history)) {
 		for k := range h.events { // positions go on from page to page
 			h.events[k].Position = eventstore.Position((positions + k + 1) * 100)
 		}
-		if len(h.events) >= 512 {
+		if len(h.events) >= 16*1024 {
 			flush()
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"text/tabwriter"
@@ -39,6 +40,7 @@ type Options struct {
 	Models   []projections.Projection
 	Codec    *eventstore.Codec
 	Postgres *database.Server // nil measures SQLite alone
+	Profile  string           // file for a CPU profile of the filling; empty is none
 	Advance  func(stage string, done, of int)
 }
 
@@ -87,6 +89,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return report, err
 	}
 	defer func() { _ = client.Close() }()
+	stop, err := profile(o.Profile)
+	if err != nil {
+		return report, err
+	}
+	defer stop()
 	for _, p := range o.Models {
 		raw, err := read(ctx, client, p.Prefixes())
 		if err != nil {
@@ -131,6 +138,21 @@ func model(ctx context.Context, client *eventstore.Client, p projections.Project
 	m.Events, m.Rows, m.Indexes = filled.Events, filled.Rows, filled.Indexes
 	m.PerSecond = float64(m.Events) / (m.Rows + m.Indexes).Seconds()
 	return m, errors.Join(err, os.RemoveAll(folder))
+}
+
+// profile writes a CPU profile until it is stopped.
+func profile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write a profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("write a profile: %w", err), file.Close())
+	}
+	return func() { pprof.StopCPUProfile(); _ = file.Close() }, nil
 }
 
 // watchMemory notes the most memory that the program has until it is stopped.

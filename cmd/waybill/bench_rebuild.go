@@ -12,10 +12,11 @@ import (
 )
 
 type benchRebuildCommand struct {
-	Orders int      `name:"orders" default:"20000" help:"Orders in the log, seven events each; up to millions. Each needs about 4 KB of disk."`
-	Models []string `name:"models" help:"Read models to fill; all by default."`
-	Dir    string   `name:"dir" type:"existingdir" help:"Where to make a folder for the data; the system's place for temporary files otherwise."`
-	JSON   bool     `name:"json" help:"Print JSON; times are in nanoseconds."`
+	Orders  int      `name:"orders" default:"20000" help:"Orders in the log, seven events each; up to millions. Each needs about 4 KB of disk."`
+	Models  []string `name:"models" help:"Read models to fill; all by default."`
+	Dir     string   `name:"dir" type:"existingdir" help:"Where to make a folder for the data; the system's place for temporary files otherwise."`
+	Profile string   `name:"cpu-profile" type:"path" help:"Write what the processor did while read models were filled to this file, for go tool pprof."`
+	JSON    bool     `name:"json" help:"Print JSON; times are in nanoseconds."`
 }
 
 // Run measures read models of its own in a temporary folder and, when the
@@ -24,7 +25,7 @@ func (c benchRebuildCommand) Run(inv *invocation) error {
 	if c.Orders < 1 {
 		return usageError{fmt.Errorf("--orders needs at least 1")}
 	}
-	options := rebuildbench.Options{Orders: c.Orders}
+	options := rebuildbench.Options{Orders: c.Orders, Profile: c.Profile}
 	for _, p := range app.Projections(inv.config) {
 		if len(c.Models) == 0 || slices.Contains(c.Models, p.Name()) {
 			options.Models = append(options.Models, p)
