@@ -56,7 +56,9 @@ func (a *App) startSandbox(ctx context.Context) (payment.Provider, error) {
 	}
 	a.sandbox = server
 	a.life.onStop("sandbox gateway", server.Stop)
-	client := sandbox.Connect(sandbox.ClientConfig{URL: server.URL(), Protection: a.protection(), Secret: secret, Now: a.now})
+	client := sandbox.Connect(sandbox.ClientConfig{
+		URL: server.URL(), Protection: a.protection(), Secret: secret, Now: a.now, Transport: server.Direct(),
+	})
 	a.life.onStop("sandbox gateway's client", func(context.Context) error { client.Close(); return nil })
 	return client, nil
 }

@@ -30,6 +30,8 @@ type ClientConfig struct {
 	Protection payment.Protection
 	Secret     string           // what callbacks are signed with
 	Now        func() time.Time // needed for callbacks
+	// Transport is the way there, see [Server.Direct]; nil makes connections.
+	Transport http.RoundTripper
 }
 
 // NewClient returns a client of the gateway at a URL that waits at most so long
@@ -41,8 +43,10 @@ func NewClient(baseURL string, timeout time.Duration) *Client {
 
 // Connect returns a client that behaves as configured.
 func Connect(cfg ClientConfig) *Client {
-	transport := &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second}
-	client := resty.New().SetTransport(transport).SetBaseURL(cfg.URL).SetRedirectPolicy(resty.NoRedirectPolicy())
+	if cfg.Transport == nil {
+		cfg.Transport = &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second}
+	}
+	client := resty.New().SetTransport(cfg.Transport).SetBaseURL(cfg.URL).SetRedirectPolicy(resty.NoRedirectPolicy())
 	return &Client{
 		Provider: payment.Protect(&asker{http: client, secret: cfg.Secret, now: cfg.Now}, cfg.Protection),
 		http:     client,

@@ -53,6 +53,7 @@ type Server struct {
 	ledger   *ledger
 	listener net.Listener
 	http     *http.Server
+	calls    calls // of [Server.Direct]
 	stopping chan struct{}
 	sender   *sender
 	quit     context.CancelFunc
@@ -99,6 +100,7 @@ func (s *Server) TellAt(url string) {
 func (s *Server) Stop(ctx context.Context) error {
 	close(s.stopping)
 	err := s.http.Shutdown(ctx)
+	s.calls.close()
 	s.quit()
 	<-s.sender.done
 	s.sender.http.CloseIdleConnections()
