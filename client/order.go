@@ -80,6 +80,8 @@ type Order struct {
 	PaymentStatus    string   `json:"payment_status"`
 	FulfilmentStatus string   `json:"fulfilment_status"`
 	Tags             []string `json:"tags"`
+	// Total is what an order costs that is in a list.
+	Total Money `json:"total,omitzero"`
 	// Lines are those of an order that was asked for by itself.
 	Lines []LineProgress `json:"lines"`
 	// Payments are what the order knows of them, a moment behind.

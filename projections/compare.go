@@ -10,6 +10,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -82,7 +83,7 @@ func (f *filler) compare(ctx context.Context, m *Model) (*Comparison, error) {
 	}
 	defer func() { _ = after.Rollback() }() // it only read
 	c := &Comparison{With: live.Version().String(), Position: position, Equal: true}
-	if c.Tables, err = compareTables(ctx, [2]side{{live.db, before}, {f.target.db, after}}); err != nil {
+	if c.Tables, err = compareTables(ctx, [2]side{{live.db, before}, {f.target.db, after}}, f.set.yield); err != nil {
 		return nil, err
 	}
 	if c.Blocked, err = newlyBlocked(ctx, before, after); err != nil {
@@ -135,7 +136,10 @@ func (s side) tables(ctx context.Context) (map[string]database.Table, error) {
 	return all, err
 }
 
-func compareTables(ctx context.Context, sides [2]side) ([]TableComparison, error) {
+// yielding lets others work after work on some processors.
+type yielding func(ctx context.Context, took time.Duration, processors int) error
+
+func compareTables(ctx context.Context, sides [2]side, yield yielding) ([]TableComparison, error) {
 	live, err := sides[0].tables(ctx)
 	if err != nil {
 		return nil, err
@@ -163,7 +167,7 @@ func compareTables(ctx context.Context, sides [2]side) ([]TableComparison, error
 			t.OnlyLive = []string{name}
 		default:
 			c := newTableComparer(a, b)
-			if err := c.run(ctx, sides); err != nil {
+			if err := c.run(ctx, sides, yield); err != nil {
 				return nil, fmt.Errorf("table %s: %w", name, err)
 			}
 			t = c.result
@@ -216,7 +220,7 @@ func newTableComparer(live, next database.Table) *tableComparer {
 	return c
 }
 
-func (c *tableComparer) run(ctx context.Context, sides [2]side) (err error) {
+func (c *tableComparer) run(ctx context.Context, sides [2]side, yield yielding) (err error) {
 	query := `SELECT ` + strings.Join(c.columns, ", ") + ` FROM ` + c.result.Table //nolint:gosec // names of our own tables and columns
 	if c.key > 0 {
 		query += ` ORDER BY ` + strings.Join(c.columns[:c.key], ", ")
@@ -230,11 +234,18 @@ func (c *tableComparer) run(ctx context.Context, sides [2]side) (err error) {
 		walks[i] = newWalk(rows, len(c.columns))
 		defer walks[i].close(&err)
 	}
-	for walks[0].ok || walks[1].ok {
+	began := time.Now() //nolint:forbidigo // how long work takes
+	for n := 1; walks[0].ok || walks[1].ok; n++ {
 		if err := errors.Join(walks[0].err, walks[1].err); err != nil {
 			return err
 		}
 		c.step(walks)
+		if n%yieldRows == 0 {
+			if err := yield(ctx, time.Since(began), 1); err != nil {
+				return err
+			}
+			began = time.Now() //nolint:forbidigo // as above
+		}
 	}
 	if err := errors.Join(walks[0].err, walks[1].err); err != nil {
 		return err

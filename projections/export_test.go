@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
@@ -85,3 +86,6 @@ func MovementsQuery(filter MovementFilter, after *MovementKey) (query string, ar
 func SearchQuery(what database.Match, filter OrderFilter, after int64) (query string, args []any) {
 	return filter.search(what, after)
 }
+
+// Turn is how long a rebuild rests after work, beside live work.
+func Turn(took time.Duration, processors, of int) time.Duration { return turn(took, processors, of) }

@@ -31,7 +31,8 @@ type filler struct {
 
 	advance func(*Runner) // hears of every page; nil tells nobody
 
-	caughtUp bool // with the end of the log, as it was when the last page was read
+	approach approach // to the live version
+	caughtUp bool     // with the end of the log, as it was when the last page was read
 
 	began  time.Time // when the first page was asked for
 	saved  time.Time
@@ -46,15 +47,20 @@ func newFiller(s *Set, target *Runner, job Rebuild) *filler {
 
 // ahead reads and decodes pages while others are applied.
 type ahead struct {
+	live   bool // in small pages, beside live work
 	pages  chan eventstore.Page
 	failed chan error
 	stop   func()
 }
 
-func readAhead(ctx context.Context, log Log, prefixes []string, from eventstore.Position) *ahead {
-	a := &ahead{pages: make(chan eventstore.Page, 1), failed: make(chan error, 1)}
+func readAhead(ctx context.Context, log Log, prefixes []string, from eventstore.Position, live bool) *ahead {
+	size, workers := fillPage, runtime.GOMAXPROCS(0)
+	if live {
+		size, workers = yieldPage, 1
+	}
+	a := &ahead{live: live, pages: make(chan eventstore.Page, 1), failed: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(ctx)
-	feed := log.Feed(eventstore.FeedConfig{Prefixes: prefixes, From: from, PageSize: fillPage, Shared: true})
+	feed := log.Feed(eventstore.FeedConfig{Prefixes: prefixes, From: from, PageSize: size, Shared: true})
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for {
@@ -63,7 +69,7 @@ func readAhead(ctx context.Context, log Log, prefixes []string, from eventstore.
 				a.failed <- err
 				return
 			}
-			decodeAll(page.Events)
+			decodeAll(page.Events, workers)
 			select {
 			case a.pages <- page:
 			case <-ctx.Done():
@@ -87,10 +93,9 @@ func (f *filler) stop() {
 	f.ahead, f.rest = nil, eventstore.Page{}
 }
 
-// decodeAll decodes events on every processor: a Recorded is decoded once for
-// all its copies.
-func decodeAll(events []eventstore.Recorded) {
-	workers := runtime.GOMAXPROCS(0)
+// decodeAll decodes events on several processors: a Recorded is decoded once
+// for all its copies.
+func decodeAll(events []eventstore.Recorded, workers int) {
 	if len(events) < manyEvents {
 		workers = 1
 	}
@@ -112,10 +117,16 @@ func (f *filler) to(ctx context.Context, limit eventstore.Position) error {
 		if err != nil {
 			return err
 		}
+		began := time.Now() //nolint:forbidigo // how long work takes
 		if err := f.target.Apply(ctx, page); err != nil {
 			return err
 		}
+		took := time.Since(began)
 		if err := f.account(ctx, len(page.Events)); err != nil {
+			return err
+		}
+		// To read and decode them takes about as much as to apply them.
+		if err := f.set.yield(ctx, f.approach.rest(took, len(page.Events)), 2); err != nil {
 			return err
 		}
 	}
@@ -148,8 +159,12 @@ const silence = 300 * time.Millisecond
 
 // read returns the next page, or after a silence none.
 func (f *filler) read(ctx context.Context) (eventstore.Page, error) {
+	live := f.set.live()
+	if f.ahead != nil && f.ahead.live != live {
+		f.stop()
+	}
 	if f.ahead == nil {
-		f.ahead = readAhead(ctx, f.set.log, f.target.Prefixes(), f.target.Position())
+		f.ahead = readAhead(ctx, f.set.log, f.target.Prefixes(), f.target.Position(), live)
 	}
 	timer := time.NewTimer(silence)
 	defer timer.Stop()
@@ -306,6 +321,7 @@ func (f *filler) behind(ctx context.Context, m *Model) error {
 		if f.target.Position() >= live {
 			return nil
 		}
+		f.approach.next(live - f.target.Position())
 		if err := f.to(ctx, live); err != nil {
 			return err
 		}

@@ -38,6 +38,11 @@ func start(t *testing.T, e databasetest.Engine, c *eventstore.Client, owner stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, set, c)
+}
+
+func run(t *testing.T, set *projections.Set, c *eventstore.Client) *instance {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
