@@ -52,10 +52,12 @@ func (r *attemptsRequest) filter() ledger.AttemptFilter {
 
 type attemptListAnswer struct {
 	Link string `header:"Link"`
-	Body struct {
-		Items []attemptBody `json:"items" nullable:"false"`
-		Next  string        `json:"next_cursor,omitempty" doc:"Missing on the last page."`
-	} `nameHint:"AttemptList"`
+	Body attemptListBody
+}
+
+type attemptListBody struct {
+	Items []attemptBody `json:"items" nullable:"false"`
+	Next  string        `json:"next_cursor,omitempty" doc:"Missing on the last page."`
 }
 
 type attemptBody struct {
@@ -136,31 +138,22 @@ func (s *server) listAttempts(ctx context.Context, in *attemptsRequest) (*attemp
 	if err != nil {
 		return nil, err
 	}
-	values, f := in.values(), in.filter()
-	scope := "attempts " + in.ID + "?" + values.Encode()
-	if in.Cursor != "" {
-		var place attemptPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		f.Before = ledger.Attempt{At: time.UnixMicro(place.At), Position: eventstore.Position(place.Position), Attempt: place.Attempt}
-	}
-	list, err := s.api.Deliveries.FindAttempts(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	answer := &attemptListAnswer{}
-	if len(list) > in.Limit {
-		list = list[:in.Limit]
-		last := list[in.Limit-1]
-		place := attemptPlace{At: last.At.UnixMicro(), Position: uint64(last.Position), Attempt: last.Attempt}
-		if answer.Body.Next, err = s.cursors.encode(scope, place); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/endpoints/"+in.ID+"/attempts", values, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(list, attemptBodyOf(owns(ctx, found)))
-	return answer, nil
+	f := in.filter()
+	p, err := list[attemptPlace, ledger.Attempt, attemptBody]{
+		pages: pager{server: s, path: "/v1/endpoints/" + in.ID + "/attempts", filters: in.values(), in: Paging{Limit: in.Limit, Cursor: in.Cursor}},
+		rows: func(ctx context.Context, after *attemptPlace, limit int) ([]ledger.Attempt, error) {
+			f.Limit = limit
+			if after != nil {
+				f.Before = ledger.Attempt{At: time.UnixMicro(after.At), Position: eventstore.Position(after.Position), Attempt: after.Attempt}
+			}
+			return s.api.Deliveries.FindAttempts(ctx, f)
+		},
+		place: func(a ledger.Attempt) attemptPlace {
+			return attemptPlace{At: a.At.UnixMicro(), Position: uint64(a.Position), Attempt: a.Attempt}
+		},
+		body: attemptBodyOf(owns(ctx, found)),
+	}.read(ctx)
+	return &attemptListAnswer{Link: p.Link, Body: attemptListBody(p.Body)}, err
 }
 
 // owns says whether an endpoint is the caller's own: who may see it as admin

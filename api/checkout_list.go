@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -22,11 +21,9 @@ var listedSteps = map[string]checkout.Step{
 }
 
 type listCheckoutsRequest struct {
-	Fresh
+	Paging
 
 	Status string `query:"status" required:"true" enum:"payment_unknown,payment_action_required,payment_declined,undoing,unresolved" doc:"unresolved lists those that were given up because the payment's outcome could not be found out for a day: look at them in the gateway's own books."`
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same status." maxLength:"500"`
 }
 
 type listCheckoutsAnswer struct {
@@ -56,41 +53,21 @@ func (s *server) checkoutListRoutes() {
 	}, s.listCheckouts)
 }
 
-// checkoutPlace is where a page of checkouts ended.
-type checkoutPlace struct {
-	At int64  `json:"at"` // milliseconds since 1970
-	ID string `json:"id"`
-}
-
 func (s *server) listCheckouts(ctx context.Context, in *listCheckoutsRequest) (*listCheckoutsAnswer, error) {
-	scope := "checkouts?status=" + in.Status
-	var after *projections.CheckoutKey
-	if in.Cursor != "" {
-		var place checkoutPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		after = &projections.CheckoutKey{LastAt: time.UnixMilli(place.At), CheckoutID: place.ID}
-	}
-	reached, err := s.await(ctx, s.api.OpenList.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.OpenList.List(ctx, listedSteps[in.Status], after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &listCheckoutsAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, checkoutPlace{At: last.LastAt.UnixMilli(), ID: last.CheckoutID}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/checkouts", url.Values{"status": {in.Status}}, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(rows, func(row projections.OpenCheckout) checkoutSummaryBody {
-		return checkoutSummaryBody{ID: row.CheckoutID, Status: in.Status, StartedAt: row.StartedAt, ChangedAt: row.LastAt}
-	})
-	return answer, nil
+	p, err := list[timePlace, projections.OpenCheckout, checkoutSummaryBody]{
+		pages: s.paged("/v1/checkouts", in.Paging, map[string]string{"status": in.Status}),
+		model: s.api.OpenList.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OpenCheckout, error) {
+			var key *projections.CheckoutKey
+			if after != nil {
+				key = &projections.CheckoutKey{LastAt: after.time(), CheckoutID: after.IDs[0]}
+			}
+			return s.api.OpenList.List(ctx, listedSteps[in.Status], key, limit)
+		},
+		place: func(r projections.OpenCheckout) timePlace { return placeAt(r.LastAt, r.CheckoutID) },
+		body: func(r projections.OpenCheckout) checkoutSummaryBody {
+			return checkoutSummaryBody{ID: r.CheckoutID, Status: in.Status, StartedAt: r.StartedAt, ChangedAt: r.LastAt}
+		},
+	}.read(ctx)
+	return &listCheckoutsAnswer{Reached: p.Reached, Link: p.Link, Body: checkoutListBody(p.Body)}, err
 }

@@ -183,7 +183,7 @@ func (s *server) listDeadLetters(ctx context.Context, in *deadLettersRequest) (*
 		}
 		names = []string{in.Handler}
 	}
-	filters := map[string]string{"handler": in.Handler, "status": in.Status, "type": in.Type, "stream": in.Stream, "after": timeFilter(in.After), "before": timeFilter(in.Before)}
+	filters := map[string]string{"handler": in.Handler, "status": in.Status, "type": in.Type, "stream": in.Stream, "after": timeText(in.After), "before": timeText(in.Before)}
 	pages := s.paged("/admin/dead-letters", Paging{Limit: in.Limit, Cursor: in.Cursor}, filters)
 	var from deadLetterPlace
 	if _, err := pages.begin(&from); err != nil {
@@ -201,13 +201,6 @@ func (s *server) listDeadLetters(ctx context.Context, in *deadLettersRequest) (*
 		answer.Body.Next, answer.Link, err = pages.next(deadLetterPlace{Handler: last.Handler, Number: int64(last.Number) + 1})
 	}
 	return answer, err
-}
-
-func timeFilter(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return at.Format(time.RFC3339Nano)
 }
 
 // deadLetters reads handler by handler.

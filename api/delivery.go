@@ -42,10 +42,12 @@ type undeliveredRequest struct {
 
 type undeliveredAnswer struct {
 	Link string `header:"Link"`
-	Body struct {
-		Items []undeliveredBody `json:"items" nullable:"false"`
-		Next  string            `json:"next_cursor,omitempty" doc:"Missing on the last page."`
-	} `nameHint:"UndeliveredList"`
+	Body undeliveredListBody
+}
+
+type undeliveredListBody struct {
+	Items []undeliveredBody `json:"items" nullable:"false"`
+	Next  string            `json:"next_cursor,omitempty" doc:"Missing on the last page."`
 }
 
 type undeliveredBody struct {
@@ -119,28 +121,19 @@ func (s *server) undelivered(ctx context.Context, in *undeliveredRequest) (*unde
 	if _, err := s.api.Endpoints.Own(ctx, in.ID, tenancy(ctx)); err != nil {
 		return nil, err
 	}
-	scope := "undelivered " + in.ID
-	var place undeliveredPlace
-	if in.Cursor != "" {
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-	}
-	list, err := s.api.Deliveries.Undelivered(ctx, in.ID, eventstore.Position(place.Position), in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &undeliveredAnswer{}
-	if len(list) > in.Limit {
-		list = list[:in.Limit]
-		place.Position = uint64(list[in.Limit-1].Position)
-		if answer.Body.Next, err = s.cursors.encode(scope, place); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/endpoints/"+in.ID+"/undelivered", nil, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(list, undeliveredBodyOf)
-	return answer, nil
+	p, err := list[undeliveredPlace, webhooks.Waiting, undeliveredBody]{
+		pages: s.paged("/v1/endpoints/"+in.ID+"/undelivered", Paging{Limit: in.Limit, Cursor: in.Cursor}, nil),
+		rows: func(ctx context.Context, after *undeliveredPlace, limit int) ([]webhooks.Waiting, error) {
+			place := undeliveredPlace{}
+			if after != nil {
+				place = *after
+			}
+			return s.api.Deliveries.Undelivered(ctx, in.ID, eventstore.Position(place.Position), limit)
+		},
+		place: func(w webhooks.Waiting) undeliveredPlace { return undeliveredPlace{uint64(w.Position)} },
+		body:  undeliveredBodyOf,
+	}.read(ctx)
+	return &undeliveredAnswer{Link: p.Link, Body: undeliveredListBody(p.Body)}, err
 }
 
 func undeliveredBodyOf(w webhooks.Waiting) undeliveredBody {

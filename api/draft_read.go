@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -118,12 +117,10 @@ func (s *server) preview(ctx context.Context, d draft.State) (*draftPreview, err
 }
 
 type listDraftsRequest struct {
-	Fresh
+	Paging
 
 	Status     string `query:"status" default:"open" enum:"open,placing,placed,discarded"`
 	CustomerID string `query:"customer_id" maxLength:"200"`
-	Limit      int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor     string `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
 }
 
 type listDraftsAnswer struct {
@@ -155,48 +152,24 @@ func (s *server) draftListRoutes() {
 	}, s.listDrafts)
 }
 
-// draftPlace is where a page of drafts ended.
-type draftPlace struct {
-	At int64  `json:"at"` // milliseconds since 1970
-	ID string `json:"id"`
-}
-
 func (s *server) listDrafts(ctx context.Context, in *listDraftsRequest) (*listDraftsAnswer, error) {
-	values := url.Values{"status": {in.Status}}
-	if in.CustomerID != "" {
-		values.Set("customer_id", in.CustomerID)
-	}
-	scope := "drafts?" + values.Encode()
-	var after *projections.DraftKey
-	if in.Cursor != "" {
-		var place draftPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		after = &projections.DraftKey{OpenedAt: time.UnixMilli(place.At), DraftID: place.ID}
-	}
-	reached, err := s.await(ctx, s.api.DraftList.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.DraftList.List(ctx, draft.Status(in.Status), in.CustomerID, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &listDraftsAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, draftPlace{At: last.OpenedAt.UnixMilli(), ID: last.DraftID}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/drafts", values, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(rows, func(row projections.DraftRow) draftSummaryBody {
-		return draftSummaryBody{
-			ID: row.DraftID, Status: string(row.Status), Currency: row.Currency, CustomerID: row.CustomerID, OrderID: row.OrderID,
-			OpenedAt: row.OpenedAt, ChangedAt: row.ChangedAt,
-		}
-	})
-	return answer, nil
+	p, err := list[timePlace, projections.DraftRow, draftSummaryBody]{
+		pages: s.paged("/v1/drafts", in.Paging, map[string]string{"status": in.Status, "customer_id": in.CustomerID}),
+		model: s.api.DraftList.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.DraftRow, error) {
+			var key *projections.DraftKey
+			if after != nil {
+				key = &projections.DraftKey{OpenedAt: after.time(), DraftID: after.IDs[0]}
+			}
+			return s.api.DraftList.List(ctx, draft.Status(in.Status), in.CustomerID, key, limit)
+		},
+		place: func(r projections.DraftRow) timePlace { return placeAt(r.OpenedAt, r.DraftID) },
+		body: func(r projections.DraftRow) draftSummaryBody {
+			return draftSummaryBody{
+				ID: r.DraftID, Status: string(r.Status), Currency: r.Currency, CustomerID: r.CustomerID, OrderID: r.OrderID,
+				OpenedAt: r.OpenedAt, ChangedAt: r.ChangedAt,
+			}
+		},
+	}.read(ctx)
+	return &listDraftsAnswer{Reached: p.Reached, Link: p.Link, Body: draftListBody(p.Body)}, err
 }

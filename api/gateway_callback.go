@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -17,11 +16,9 @@ type gatewayCallbackRequest struct {
 }
 
 type listGatewayCallbacksRequest struct {
-	Fresh
+	Paging
 
 	Status string `query:"status" default:"unclaimed" enum:"waiting,unclaimed" doc:"waiting are tried again; unclaimed were given up after a day, or contradict what is recorded."`
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same status." maxLength:"500"`
 }
 
 type listGatewayCallbacksAnswer struct {
@@ -68,41 +65,19 @@ func (s *server) receiveGatewayCallback(ctx context.Context, in *gatewayCallback
 	return nil, err
 }
 
-// callbackPlace is where a page of callbacks ended.
-type callbackPlace struct {
-	At int64  `json:"at"` // milliseconds since 1970
-	ID string `json:"id"`
-}
-
 func (s *server) listGatewayCallbacks(ctx context.Context, in *listGatewayCallbacksRequest) (*listGatewayCallbacksAnswer, error) {
-	scope := "gateway-callbacks?status=" + in.Status
-	var after *projections.GatewayCallbackKey
-	if in.Cursor != "" {
-		var place callbackPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		after = &projections.GatewayCallbackKey{ReceivedAt: time.UnixMilli(place.At), ID: place.ID}
-	}
-	reached, err := s.await(ctx, s.api.CallbackList.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.CallbackList.List(ctx, in.Status, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &listGatewayCallbacksAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, callbackPlace{At: last.ReceivedAt.UnixMilli(), ID: last.ID}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/gateway-callbacks", url.Values{"status": {in.Status}}, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(rows, func(row projections.GatewayCallback) gatewayCallbackBody {
-		return gatewayCallbackBody(row)
-	})
-	return answer, nil
+	p, err := list[timePlace, projections.GatewayCallback, gatewayCallbackBody]{
+		pages: s.paged("/v1/gateway-callbacks", in.Paging, map[string]string{"status": in.Status}),
+		model: s.api.CallbackList.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.GatewayCallback, error) {
+			var key *projections.GatewayCallbackKey
+			if after != nil {
+				key = &projections.GatewayCallbackKey{ReceivedAt: after.time(), ID: after.IDs[0]}
+			}
+			return s.api.CallbackList.List(ctx, in.Status, key, limit)
+		},
+		place: func(r projections.GatewayCallback) timePlace { return placeAt(r.ReceivedAt, r.ID) },
+		body:  func(r projections.GatewayCallback) gatewayCallbackBody { return gatewayCallbackBody(r) },
+	}.read(ctx)
+	return &listGatewayCallbacksAnswer{Reached: p.Reached, Link: p.Link, Body: gatewayCallbackListBody(p.Body)}, err
 }

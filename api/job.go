@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -105,12 +104,10 @@ type cancelJobRequest struct {
 }
 
 type listJobsRequest struct {
-	Fresh
+	Paging
 
 	Kind   string `query:"kind" maxLength:"40"`
 	Status string `query:"status" maxLength:"40"`
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
 }
 
 type jobListAnswer struct {
@@ -190,55 +187,29 @@ func (s *server) cancelJob(ctx context.Context, in *cancelJobRequest) (*jobAnswe
 	return &jobAnswer{RetryAfter: retryAfter, ETag: etag(result.Revision), Body: jobBodyOf(result.State)}, nil
 }
 
-// jobPlace is where a page of jobs ended.
-type jobPlace struct {
-	At int64  `json:"at"` // milliseconds since 1970
-	ID string `json:"id"`
-}
-
 func (s *server) listJobs(ctx context.Context, in *listJobsRequest) (*jobListAnswer, error) {
 	filter := projections.JobFilter{Kind: in.Kind, Status: in.Status}
 	if caller := callOf(ctx).credential; !caller.May(apikey.Admin) {
 		filter.Owner = caller.KeyID
 	}
-	values := url.Values{}
-	for name, value := range map[string]string{"kind": in.Kind, "status": in.Status} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
-	scope := "jobs?" + values.Encode() + "#" + filter.Owner
-	var after *projections.JobKey
-	if in.Cursor != "" {
-		var place jobPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		after = &projections.JobKey{StartedAt: time.UnixMilli(place.At), JobID: place.ID}
-	}
-	reached, err := s.await(ctx, s.api.JobList.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.JobList.List(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &jobListAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, jobPlace{At: last.StartedAt.UnixMilli(), ID: last.JobID}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/jobs", values, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(rows, func(row projections.JobRow) jobSummaryBody {
-		return jobSummaryBody{
-			ID: row.JobID, Kind: row.Kind, Status: string(row.Status), Attempts: row.Attempts, Callback: string(row.Callback), StartedAt: row.StartedAt,
-		}
-	})
-	return answer, nil
+	pages := s.paged("/v1/jobs", in.Paging, map[string]string{"kind": in.Kind, "status": in.Status})
+	pages.whose = filter.Owner
+	p, err := list[timePlace, projections.JobRow, jobSummaryBody]{
+		pages: pages,
+		model: s.api.JobList.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.JobRow, error) {
+			var key *projections.JobKey
+			if after != nil {
+				key = &projections.JobKey{StartedAt: after.time(), JobID: after.IDs[0]}
+			}
+			return s.api.JobList.List(ctx, filter, key, limit)
+		},
+		place: func(r projections.JobRow) timePlace { return placeAt(r.StartedAt, r.JobID) },
+		body: func(r projections.JobRow) jobSummaryBody {
+			return jobSummaryBody{ID: r.JobID, Kind: r.Kind, Status: string(r.Status), Attempts: r.Attempts, Callback: string(r.Callback), StartedAt: r.StartedAt}
+		},
+	}.read(ctx)
+	return &jobListAnswer{Reached: p.Reached, Link: p.Link, Body: jobListBody(p.Body)}, err
 }
 
 // startJob starts a job and answers where it can be seen. The request's id

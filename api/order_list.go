@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -12,7 +11,7 @@ import (
 )
 
 type listOrdersRequest struct {
-	Fresh
+	Paging
 
 	Q              string    `query:"q" doc:"Words that an order has, all of them: its number, SKUs, titles, tags and external_ref. Capitals and accents do not matter; a word with - before it leaves orders out. No personal data is searched: list a customer's orders by customer_id." maxLength:"200" example:"hanging heart -late"`
 	Status         string    `query:"status" doc:"placed, on_hold, processing, partially_shipped, shipped, delivered, cancelling, cancelled, returned or completed." maxLength:"40"`
@@ -25,8 +24,6 @@ type listOrdersRequest struct {
 	PlacedFrom     time.Time `query:"placed_from" doc:"This time included."`
 	PlacedTo       time.Time `query:"placed_to" doc:"This time excluded."`
 	Sort           string    `query:"sort" default:"-placed_at" enum:"-placed_at,placed_at" doc:"The newest first, or the oldest."`
-	Limit          int       `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor         string    `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
 }
 
 func (in *listOrdersRequest) filter() projections.OrderFilter {
@@ -37,20 +34,15 @@ func (in *listOrdersRequest) filter() projections.OrderFilter {
 }
 
 // values is the query without its cursor: what a cursor is good for.
-func (in *listOrdersRequest) values() url.Values {
-	values := url.Values{}
-	for name, value := range map[string]string{
+func (in *listOrdersRequest) values() map[string]string {
+	values := map[string]string{
 		"q":      in.Q,
 		"status": in.Status, "payment_status": in.PaymentStatus, "customer_id": in.CustomerID, "sku": in.SKU, "tag": in.Tag,
 		"external_source": in.ExternalSource, "external_ref": in.ExternalRef,
 		"placed_from": timeText(in.PlacedFrom), "placed_to": timeText(in.PlacedTo),
-	} {
-		if value != "" {
-			values.Set(name, value)
-		}
 	}
 	if in.Sort == oldestFirst {
-		values.Set("sort", in.Sort)
+		values["sort"] = in.Sort
 	}
 	return values
 }
@@ -123,43 +115,22 @@ func (s *server) orderListRoutes() {
 	}, s.listOrders)
 }
 
-// orderPlace is where a page of orders ended.
-type orderPlace struct {
-	At int64  `json:"at"` // milliseconds since 1970
-	ID string `json:"id"`
-}
-
 func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOrdersAnswer, error) {
 	if in.Q != "" {
 		return s.searchOrders(ctx, in)
 	}
-	values := in.values()
-	scope := "orders?" + values.Encode()
-	var after *projections.OrderKey
-	if in.Cursor != "" {
-		var place orderPlace
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-		after = &projections.OrderKey{PlacedAt: time.UnixMilli(place.At), OrderID: place.ID}
-	}
-	reached, err := s.await(ctx, s.api.Orders.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.Orders.List(ctx, in.filter(), after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &listOrdersAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, orderPlace{At: last.PlacedAt.UnixMilli(), ID: last.OrderID}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/orders", values, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(rows, orderSummaryOf)
-	return answer, nil
+	p, err := list[timePlace, projections.OrderRow, orderSummaryBody]{
+		pages: s.paged("/v1/orders", in.Paging, in.values()),
+		model: s.api.Orders.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OrderRow, error) {
+			var key *projections.OrderKey
+			if after != nil {
+				key = &projections.OrderKey{PlacedAt: after.time(), OrderID: after.IDs[0]}
+			}
+			return s.api.Orders.List(ctx, in.filter(), key, limit)
+		},
+		place: func(r projections.OrderRow) timePlace { return placeAt(r.PlacedAt, r.OrderID) },
+		body:  orderSummaryOf,
+	}.read(ctx)
+	return &listOrdersAnswer{Reached: p.Reached, Link: p.Link, Body: orderListBody(p.Body)}, err
 }

@@ -20,8 +20,7 @@ func (s *server) searchOrders(ctx context.Context, in *listOrdersRequest) (*list
 	if err != nil {
 		return nil, s.wrongParameter("query.q", err.Error())
 	}
-	values := in.values()
-	pages := pager{server: s, path: "/v1/orders", filters: values, in: Paging{Fresh: in.Fresh, Limit: in.Limit, Cursor: in.Cursor}}
+	pages := s.paged("/v1/orders", in.Paging, in.values())
 	var place searchPlace
 	if _, err := pages.begin(&place); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"database/sql"
 	"net/url"
 	"slices"
 	"time"
@@ -20,6 +22,7 @@ type pager struct {
 	server  *server
 	path    string
 	filters url.Values
+	whose   string // where not everybody sees the same
 	in      Paging
 }
 
@@ -35,7 +38,7 @@ func (s *server) paged(path string, in Paging, filters map[string]string) pager 
 }
 
 // scope is what a cursor is good for.
-func (p pager) scope() string { return p.path + "?" + p.filters.Encode() }
+func (p pager) scope() string { return p.path + "?" + p.filters.Encode() + "#" + p.whose }
 
 // begin reads where the last page ended into place, and reports whether there
 // was one.
@@ -53,6 +56,54 @@ func (p pager) begin(place any) (bool, error) {
 func (p pager) next(place any) (cursor, link string, err error) {
 	cursor, err = p.server.cursors.encode(p.scope(), place)
 	return cursor, nextLink(p.path, p.filters, p.in.Limit, cursor), err
+}
+
+// list is how one page of a list is read: from where the page before ended, P,
+// come rows, R, which are shown as B.
+type list[P, R, B any] struct {
+	pages pager
+	model *sql.DB                                                     // that is waited for; nil where the rows are never behind
+	rows  func(ctx context.Context, after *P, limit int) ([]R, error) // after nothing: the first page
+	place func(R) P
+	body  func(R) B
+}
+
+// page is what a list answers.
+type page[B any] struct {
+	Reached Reached
+	Link    string
+	Body    pageBody[B]
+}
+
+type pageBody[B any] struct {
+	Items []B
+	Next  string // empty on the last page
+}
+
+// read reads the page that a request asks for.
+func (l list[P, R, B]) read(ctx context.Context) (p page[B], err error) {
+	var after *P
+	var place P
+	if there, err := l.pages.begin(&place); err != nil {
+		return p, err
+	} else if there {
+		after = &place
+	}
+	if l.model != nil {
+		if p.Reached, err = l.pages.server.await(ctx, l.model, l.pages.in.Fresh); err != nil {
+			return p, err
+		}
+	}
+	rows, err := l.rows(ctx, after, l.pages.in.Limit+1)
+	if err != nil {
+		return p, err
+	}
+	rows, last := cut(rows, l.pages.in.Limit)
+	p.Body.Items = each(rows, l.body)
+	if last != nil {
+		p.Body.Next, p.Link, err = l.pages.next(l.place(*last))
+	}
+	return p, err
 }
 
 // cut takes off what was read only to see whether there is more, and returns

@@ -100,39 +100,28 @@ func (s *server) partListRoutes() {
 	}, s.listReturns)
 }
 
-// partAfter is the place of a cursor in a list of parts.
-func partAfter(p pager) (*projections.PartKey, error) {
-	var place timePlace
-	if there, err := p.begin(&place); err != nil || !there {
-		return nil, err
+func partAfter(place *timePlace) *projections.PartKey {
+	if place == nil {
+		return nil
 	}
-	return &projections.PartKey{At: place.time(), OrderID: place.IDs[0], ID: place.IDs[1]}, nil
+	return &projections.PartKey{At: place.time(), OrderID: place.IDs[0], ID: place.IDs[1]}
 }
 
 func (s *server) listShipments(ctx context.Context, in *listShipmentsRequest) (*listShipmentsAnswer, error) {
-	pages := s.paged("/v1/shipments", in.Paging, map[string]string{
-		"status": in.Status, "order_id": in.OrderID, "carrier": in.Carrier, "tracking": in.Tracking,
-		"shipped_from": timeText(in.ShippedFrom), "shipped_to": timeText(in.ShippedTo),
-	})
-	after, err := partAfter(pages)
-	if err != nil {
-		return nil, err
-	}
-	reached, err := s.await(ctx, s.api.Orders.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
 	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, Carrier: in.Carrier, Tracking: in.Tracking, From: in.ShippedFrom, To: in.ShippedTo}
-	rows, err := s.api.Orders.Shipments(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, last := cut(rows, in.Limit)
-	answer := &listShipmentsAnswer{Reached: reached, Body: shipmentListBody{Items: each(rows, listedShipmentOf)}}
-	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(placeAt(last.ShippedAt, last.OrderID, last.ShipmentID))
-	}
-	return answer, err
+	p, err := list[timePlace, projections.ShipmentRow, listedShipmentBody]{
+		pages: s.paged("/v1/shipments", in.Paging, map[string]string{
+			"status": in.Status, "order_id": in.OrderID, "carrier": in.Carrier, "tracking": in.Tracking,
+			"shipped_from": timeText(in.ShippedFrom), "shipped_to": timeText(in.ShippedTo),
+		}),
+		model: s.api.Orders.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.ShipmentRow, error) {
+			return s.api.Orders.Shipments(ctx, filter, partAfter(after), limit)
+		},
+		place: func(r projections.ShipmentRow) timePlace { return placeAt(r.ShippedAt, r.OrderID, r.ShipmentID) },
+		body:  listedShipmentOf,
+	}.read(ctx)
+	return &listShipmentsAnswer{Reached: p.Reached, Link: p.Link, Body: shipmentListBody(p.Body)}, err
 }
 
 func listedShipmentOf(r projections.ShipmentRow) listedShipmentBody {
@@ -144,28 +133,19 @@ func listedShipmentOf(r projections.ShipmentRow) listedShipmentBody {
 }
 
 func (s *server) listReturns(ctx context.Context, in *listReturnsRequest) (*listReturnsAnswer, error) {
-	pages := s.paged("/v1/returns", in.Paging, map[string]string{
-		"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
-	})
-	after, err := partAfter(pages)
-	if err != nil {
-		return nil, err
-	}
-	reached, err := s.await(ctx, s.api.Orders.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
 	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, From: in.RequestedFrom, To: in.RequestedTo}
-	rows, err := s.api.Orders.Returns(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, last := cut(rows, in.Limit)
-	answer := &listReturnsAnswer{Reached: reached, Body: returnListBody{Items: each(rows, listedReturnOf)}}
-	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(placeAt(last.RequestedAt, last.OrderID, last.ReturnID))
-	}
-	return answer, err
+	p, err := list[timePlace, projections.ReturnRow, listedReturnBody]{
+		pages: s.paged("/v1/returns", in.Paging, map[string]string{
+			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+		}),
+		model: s.api.Orders.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.ReturnRow, error) {
+			return s.api.Orders.Returns(ctx, filter, partAfter(after), limit)
+		},
+		place: func(r projections.ReturnRow) timePlace { return placeAt(r.RequestedAt, r.OrderID, r.ReturnID) },
+		body:  listedReturnOf,
+	}.read(ctx)
+	return &listReturnsAnswer{Reached: p.Reached, Link: p.Link, Body: returnListBody(p.Body)}, err
 }
 
 func listedReturnOf(r projections.ReturnRow) listedReturnBody {

@@ -112,32 +112,24 @@ func (s *server) paymentListRoutes() {
 }
 
 func (s *server) listPayments(ctx context.Context, in *listPaymentsRequest) (*listPaymentsAnswer, error) {
-	pages := s.paged("/v1/payments", in.Paging, map[string]string{
-		"status": in.Status, "order_id": in.OrderID, "gateway": in.Gateway,
-		"requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
-	})
-	var after *projections.PaymentKey
-	var place timePlace
-	if there, err := pages.begin(&place); err != nil {
-		return nil, err
-	} else if there {
-		after = &projections.PaymentKey{RequestedAt: place.time(), PaymentID: place.IDs[0]}
-	}
-	reached, err := s.await(ctx, s.api.Payments.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
 	filter := projections.PaymentFilter{Status: in.Status, OrderID: in.OrderID, Gateway: in.Gateway, From: in.RequestedFrom, To: in.RequestedTo}
-	rows, err := s.api.Payments.List(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, last := cut(rows, in.Limit)
-	answer := &listPaymentsAnswer{Reached: reached, Body: paymentListBody{Items: each(rows, listedPaymentOf)}}
-	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(placeAt(last.RequestedAt, last.PaymentID))
-	}
-	return answer, err
+	p, err := list[timePlace, projections.PaymentRow, listedPaymentBody]{
+		pages: s.paged("/v1/payments", in.Paging, map[string]string{
+			"status": in.Status, "order_id": in.OrderID, "gateway": in.Gateway,
+			"requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+		}),
+		model: s.api.Payments.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.PaymentRow, error) {
+			var key *projections.PaymentKey
+			if after != nil {
+				key = &projections.PaymentKey{RequestedAt: after.time(), PaymentID: after.IDs[0]}
+			}
+			return s.api.Payments.List(ctx, filter, key, limit)
+		},
+		place: func(r projections.PaymentRow) timePlace { return placeAt(r.RequestedAt, r.PaymentID) },
+		body:  listedPaymentOf,
+	}.read(ctx)
+	return &listPaymentsAnswer{Reached: p.Reached, Link: p.Link, Body: paymentListBody(p.Body)}, err
 }
 
 func listedPaymentOf(r projections.PaymentRow) listedPaymentBody {
@@ -153,31 +145,23 @@ func listedPaymentOf(r projections.PaymentRow) listedPaymentBody {
 }
 
 func (s *server) listMovements(ctx context.Context, in *listMovementsRequest, path, kind string) (*listMovementsAnswer, error) {
-	pages := s.paged(path, in.Paging, map[string]string{
-		"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
-	})
-	var after *projections.MovementKey
-	var place timePlace
-	if there, err := pages.begin(&place); err != nil {
-		return nil, err
-	} else if there {
-		after = &projections.MovementKey{RequestedAt: place.time(), PaymentID: place.IDs[0], MovementID: place.IDs[1]}
-	}
-	reached, err := s.await(ctx, s.api.Payments.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
 	filter := projections.MovementFilter{Kind: kind, Status: in.Status, OrderID: in.OrderID, From: in.RequestedFrom, To: in.RequestedTo}
-	rows, err := s.api.Payments.Movements(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, last := cut(rows, in.Limit)
-	answer := &listMovementsAnswer{Reached: reached, Body: movementListBody{Items: each(rows, listedMovementOf)}}
-	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(placeAt(last.RequestedAt, last.PaymentID, last.MovementID))
-	}
-	return answer, err
+	p, err := list[timePlace, projections.MovementRow, listedMovementBody]{
+		pages: s.paged(path, in.Paging, map[string]string{
+			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+		}),
+		model: s.api.Payments.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.MovementRow, error) {
+			var key *projections.MovementKey
+			if after != nil {
+				key = &projections.MovementKey{RequestedAt: after.time(), PaymentID: after.IDs[0], MovementID: after.IDs[1]}
+			}
+			return s.api.Payments.Movements(ctx, filter, key, limit)
+		},
+		place: func(r projections.MovementRow) timePlace { return placeAt(r.RequestedAt, r.PaymentID, r.MovementID) },
+		body:  listedMovementOf,
+	}.read(ctx)
+	return &listMovementsAnswer{Reached: p.Reached, Link: p.Link, Body: movementListBody(p.Body)}, err
 }
 
 func listedMovementOf(r projections.MovementRow) listedMovementBody {

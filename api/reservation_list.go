@@ -45,28 +45,23 @@ func (s *server) reservationListRoutes() {
 }
 
 func (s *server) listReservations(ctx context.Context, in *listReservationsRequest) (*listReservationsAnswer, error) {
-	pages := s.paged("/v1/reservations", in.Paging, map[string]string{"sku": in.SKU, "location": in.Location})
-	var after *projections.OpenReservation
-	var place timePlace
-	if there, err := pages.begin(&place); err != nil {
-		return nil, err
-	} else if there {
-		after = &projections.OpenReservation{ExpiresAt: place.time(), SKU: place.IDs[0], Location: place.IDs[1], ReservationID: place.IDs[2]}
-	}
-	reached, err := s.await(ctx, s.api.Levels.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.api.Levels.Reservations(ctx, projections.ReservationFilter{SKU: in.SKU, Location: in.Location}, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, last := cut(rows, in.Limit)
-	answer := &listReservationsAnswer{Reached: reached, Body: reservationListBody{Items: each(rows, reservationOf)}}
-	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(placeAt(last.ExpiresAt, last.SKU, last.Location, last.ReservationID))
-	}
-	return answer, err
+	filter := projections.ReservationFilter{SKU: in.SKU, Location: in.Location}
+	p, err := list[timePlace, projections.OpenReservation, reservationBody]{
+		pages: s.paged("/v1/reservations", in.Paging, map[string]string{"sku": in.SKU, "location": in.Location}),
+		model: s.api.Levels.DB,
+		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OpenReservation, error) {
+			var key *projections.OpenReservation
+			if after != nil {
+				key = &projections.OpenReservation{ExpiresAt: after.time(), SKU: after.IDs[0], Location: after.IDs[1], ReservationID: after.IDs[2]}
+			}
+			return s.api.Levels.Reservations(ctx, filter, key, limit)
+		},
+		place: func(r projections.OpenReservation) timePlace {
+			return placeAt(r.ExpiresAt, r.SKU, r.Location, r.ReservationID)
+		},
+		body: reservationOf,
+	}.read(ctx)
+	return &listReservationsAnswer{Reached: p.Reached, Link: p.Link, Body: reservationListBody(p.Body)}, err
 }
 
 func reservationOf(r projections.OpenReservation) reservationBody {

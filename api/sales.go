@@ -115,35 +115,24 @@ func (s *server) getSales(ctx context.Context, in *salesRequest) (*salesAnswer, 
 	if err != nil {
 		return nil, err
 	}
-	values := in.values()
-	scope := "sales?" + values.Encode()
-	var place salesPlace
-	if in.Cursor != "" {
-		if err := s.cursors.decode(in.Cursor, scope, &place); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-	}
-	reached, err := s.await(ctx, s.api.Sales.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	after := projections.SalesRow{Month: place.Month, Day: place.Day, Currency: place.Currency, Country: place.Country, SKU: place.SKU}
-	rows, err := s.api.Sales.Sum(ctx, filter, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &salesAnswer{Reached: reached}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, salesPlace{last.Month, last.Day, last.Currency, last.Country, last.SKU}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/analytics/sales", values, in.Limit, answer.Body.Next)
-	}
 	byCountry := slices.Contains(filter.By, projections.SalesByCountry)
-	answer.Body.Items = each(rows, func(r projections.SalesRow) salesRowBody { return salesRowOf(r, byCountry) })
-	return answer, nil
+	p, err := list[salesPlace, projections.SalesRow, salesRowBody]{
+		pages: pager{server: s, path: "/v1/analytics/sales", filters: in.values(), in: Paging{Fresh: in.Fresh, Limit: in.Limit, Cursor: in.Cursor}},
+		model: s.api.Sales.DB,
+		rows: func(ctx context.Context, after *salesPlace, limit int) ([]projections.SalesRow, error) {
+			place := salesPlace{}
+			if after != nil {
+				place = *after
+			}
+			row := projections.SalesRow{Month: place.Month, Day: place.Day, Currency: place.Currency, Country: place.Country, SKU: place.SKU}
+			return s.api.Sales.Sum(ctx, filter, row, limit)
+		},
+		place: func(r projections.SalesRow) salesPlace {
+			return salesPlace{r.Month, r.Day, r.Currency, r.Country, r.SKU}
+		},
+		body: func(r projections.SalesRow) salesRowBody { return salesRowOf(r, byCountry) },
+	}.read(ctx)
+	return &salesAnswer{Reached: p.Reached, Link: p.Link, Body: salesBody(p.Body)}, err
 }
 
 func salesRowOf(r projections.SalesRow, byCountry bool) salesRowBody {

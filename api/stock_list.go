@@ -3,29 +3,15 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/waybill-dev/waybill/projections"
 )
 
 type listStockRequest struct {
-	Fresh
+	Paging
 
 	SKU      string `query:"sku" doc:"Only of this SKU." maxLength:"64" example:"MUG-1"`
 	Location string `query:"location" doc:"Only at this location." maxLength:"64" example:"main"`
-	Limit    int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
-	Cursor   string `query:"cursor" doc:"next_cursor of the page before, with the same filters." maxLength:"500"`
-}
-
-// filters are the filters as a query.
-func (in *listStockRequest) filters() url.Values {
-	filters := url.Values{}
-	for name, value := range map[string]string{"sku": in.SKU, "location": in.Location} {
-		if value != "" {
-			filters.Set(name, value)
-		}
-	}
-	return filters
 }
 
 type listStockAnswer struct {
@@ -55,33 +41,20 @@ func (s *server) stockListRoutes() {
 }
 
 func (s *server) listStock(ctx context.Context, in *listStockRequest) (*listStockAnswer, error) {
-	filters := in.filters()
-	scope := "stock?" + filters.Encode()
-	var after stockPlace
-	if in.Cursor != "" {
-		if err := s.cursors.decode(in.Cursor, scope, &after); err != nil {
-			return nil, s.refuse(kindBadCursor, err.Error())
-		}
-	}
-	reached, err := s.await(ctx, s.api.Levels.DB, in.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	levels, err := s.api.Levels.List(ctx, projections.StockFilter{SKU: in.SKU, Location: in.Location}, after.SKU, after.Location, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := &listStockAnswer{Reached: reached}
-	if len(levels) > in.Limit {
-		levels = levels[:in.Limit]
-		last := levels[in.Limit-1]
-		if answer.Body.Next, err = s.cursors.encode(scope, stockPlace{SKU: last.SKU, Location: last.Location}); err != nil {
-			return nil, err
-		}
-		answer.Link = nextLink("/v1/stock", filters, in.Limit, answer.Body.Next)
-	}
-	answer.Body.Items = each(levels, stockItemListed)
-	return answer, nil
+	p, err := list[stockPlace, projections.StockLevel, stockItemBody]{
+		pages: s.paged("/v1/stock", in.Paging, map[string]string{"sku": in.SKU, "location": in.Location}),
+		model: s.api.Levels.DB,
+		rows: func(ctx context.Context, after *stockPlace, limit int) ([]projections.StockLevel, error) {
+			place := stockPlace{}
+			if after != nil {
+				place = *after
+			}
+			return s.api.Levels.List(ctx, projections.StockFilter{SKU: in.SKU, Location: in.Location}, place.SKU, place.Location, limit)
+		},
+		place: func(l projections.StockLevel) stockPlace { return stockPlace{SKU: l.SKU, Location: l.Location} },
+		body:  stockItemListed,
+	}.read(ctx)
+	return &listStockAnswer{Reached: p.Reached, Link: p.Link, Body: stockPageBody(p.Body)}, err
 }
 
 func stockItemListed(l projections.StockLevel) stockItemBody {
