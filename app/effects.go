@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -54,6 +55,7 @@ func (a *App) startEffects(ctx context.Context) error {
 		return nil
 	}
 	for i := range on {
+		on[i].Config = a.patience(on[i].Config)
 		on[i].Handle = tracing.Effect(on[i].Name, on[i].Handle)
 	}
 	r, err := router.New(router.Options{Client: a.client, DeadLetters: a.deadLetters, Effects: on, Metrics: a.effectMetrics, Logger: a.logger, Now: a.now, Random: rand.Float64})
@@ -64,11 +66,21 @@ func (a *App) startEffects(ctx context.Context) error {
 	return nil
 }
 
+// patience is that of the settings where a handler has none of its own.
+func (a *App) patience(c router.Config) router.Config {
+	cfg := a.cfg.Effects
+	c.Attempts, c.FirstRetry = cmp.Or(c.Attempts, cfg.Attempts), cmp.Or(c.FirstRetry, cfg.FirstRetry)
+	c.LastRetry, c.OpenFor = cmp.Or(c.LastRetry, cfg.LastRetry), cmp.Or(c.OpenFor, cfg.OpenFor)
+	return c
+}
+
 // names lists the stored names of events.
 func names(types ...[]domain.EventType) (all []string) {
 	for _, some := range types {
 		for _, t := range some {
-			all = append(all, t.Zero.EventName())
+			if _, copied := t.Zero.(stock.StockSnapshotTaken); !copied { // says nothing new
+				all = append(all, t.Zero.EventName())
+			}
 		}
 	}
 	return all

@@ -233,6 +233,8 @@ func (c Config) durations() []namedDuration {
 		{"checkout-recover-after", c.Checkout.RecoverAfter},
 		{"checkout-recover-every", c.Checkout.RecoverEvery},
 		{"gateway-pause", c.Gateway.Pause},
+		{"effects-first-retry", c.Effects.FirstRetry},
+		{"effects-open-for", c.Effects.OpenFor},
 		{"tasks-every", c.Tasks.Every},
 		{"tasks-timeout", c.Tasks.Timeout},
 		{"tasks-complete-after", c.Tasks.CompleteAfter},

@@ -13,6 +13,11 @@ import (
 type Effects struct {
 	Receipts bool `name:"receipts" env:"RECEIPTS" help:"Make receipts and packing slips when orders change, and not only when somebody asks for them."`
 
+	Attempts   int           `name:"attempts" env:"ATTEMPTS" default:"12" help:"After so many failed attempts an event is put aside for a person, while others succeed."`
+	FirstRetry time.Duration `name:"first-retry" env:"FIRST_RETRY" default:"1s" help:"Wait after the first failed attempt; it doubles."`
+	LastRetry  time.Duration `name:"last-retry" env:"LAST_RETRY" default:"5m" help:"Longest wait between attempts."`
+	OpenFor    time.Duration `name:"open-for" env:"OPEN_FOR" default:"30s" help:"How long a handler whose outside system is down takes nothing before it tries one event."`
+
 	SMTP     string        `name:"smtp" env:"SMTP" help:"host:port of the mail server that customers are written to through; empty writes to nobody."`
 	SMTPTLS  string        `name:"smtp-tls" env:"SMTP_TLS" default:"starttls" enum:"starttls,tls,none" help:"How the connection is protected: starttls (required), tls (from the first byte), none (a server on the same machine)."`
 	SMTPUser string        `name:"smtp-user" env:"SMTP_USER" help:"Account at the mail server; empty needs none."`
@@ -54,6 +59,12 @@ func (e Effects) validate(bad func(name, format string, args ...any)) {
 		} else if _, err := strconv.ParseInt(n, 10, 64); err != nil {
 			bad("effects-fraud-amounts", "%q is no amount in minor units", amount)
 		}
+	}
+	if e.Attempts < 1 {
+		bad("effects-attempts", "%d is not one at least", e.Attempts)
+	}
+	if e.LastRetry < e.FirstRetry {
+		bad("effects-last-retry", "%s is shorter than effects-first-retry, %s", e.LastRetry, e.FirstRetry)
 	}
 	if e.FraudOrders < 0 {
 		bad("effects-fraud-orders", "%d is less than nothing; write 0 for any number", e.FraudOrders)

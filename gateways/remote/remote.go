@@ -22,6 +22,9 @@ var (
 	// ErrAway says that there was no answer, or one that it may pass: what was
 	// asked may have happened, and is to be asked again with the same key.
 	ErrAway = errors.New("the other system does not answer")
+	// ErrDown is an [ErrAway] that has nothing to do with what was asked: nobody
+	// answered, or somebody in front of the system, or it does not let us in.
+	ErrDown = fmt.Errorf("%w at all", ErrAway)
 	// ErrRefused says that it does not take this, however often it is asked.
 	ErrRefused = errors.New("the other system refuses")
 )
@@ -84,17 +87,27 @@ func (c *Client) Do(ctx context.Context, call Call) (status int, err error) {
 	}
 	response, err := request.Execute(call.Method, call.Path)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s %s: %w", ErrAway, call.Method, call.Path, err)
+		return 0, fmt.Errorf("%w: %s %s: %w", ErrDown, call.Method, call.Path, err)
 	}
 	status = response.StatusCode()
 	if response.IsSuccess() || slices.Contains(call.Fine, status) {
 		return status, nil
 	}
 	// The body may repeat what was sent, and this is logged.
-	if passing(status) {
+	switch {
+	case down(status):
+		return status, fmt.Errorf("%w: %s %s: status %d", ErrDown, call.Method, call.Path, status)
+	case passing(status):
 		return status, fmt.Errorf("%w: %s %s: status %d", ErrAway, call.Method, call.Path, status)
 	}
 	return status, fmt.Errorf("%w: %s %s: status %d", ErrRefused, call.Method, call.Path, status)
+}
+
+// down are answers that are the same whatever is asked.
+func down(status int) bool {
+	return slices.Contains([]int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+	}, status)
 }
 
 // passing are answers that may be another one later. One about our account is

@@ -20,7 +20,7 @@ func TestAStatusIsAwayRefusedOrFine(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]error{
 		200: nil, 202: nil, 204: nil, 409: remote.ErrRefused, 400: remote.ErrRefused, 422: remote.ErrRefused, 410: remote.ErrRefused,
-		302: remote.ErrAway, 401: remote.ErrAway, 403: remote.ErrAway, 404: remote.ErrAway, 408: remote.ErrAway, 425: remote.ErrAway, 429: remote.ErrAway, 500: remote.ErrAway, 503: remote.ErrAway,
+		302: remote.ErrAway, 401: remote.ErrDown, 403: remote.ErrDown, 404: remote.ErrAway, 408: remote.ErrAway, 425: remote.ErrAway, 429: remote.ErrDown, 500: remote.ErrAway, 502: remote.ErrDown, 503: remote.ErrDown, 504: remote.ErrDown,
 		412: nil, // as the call says
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +33,8 @@ func TestAStatusIsAwayRefusedOrFine(t *testing.T) {
 		}))
 		client := remote.Connect(remote.Config{URL: server.URL + "/base/", Token: "t"})
 		got, err := client.Do(t.Context(), remote.Call{Method: http.MethodPost, Path: "/things", Key: "k", Body: map[string]int{"n": 1}, Fine: []int{412}})
-		if got != status && status != http.StatusFound || !errors.Is(err, want) || (err != nil && strings.Contains(err.Error(), "example.com")) {
+		if got != status && status != http.StatusFound || !errors.Is(err, want) || errors.Is(err, remote.ErrDown) != (want == remote.ErrDown) || //nolint:errorlint // the row itself
+			(err != nil && strings.Contains(err.Error(), "example.com")) {
 			t.Errorf("%d: %d, %v", status, got, err)
 		}
 		client.Close()
@@ -49,7 +50,7 @@ func TestWhoHangsIsAway(t *testing.T) {
 	defer close(end)
 	client := remote.Connect(remote.Config{URL: server.URL, Timeout: 50 * time.Millisecond})
 	defer client.Close()
-	if _, err := client.Do(t.Context(), remote.Call{Method: http.MethodGet, Path: "/"}); !errors.Is(err, remote.ErrAway) {
+	if _, err := client.Do(t.Context(), remote.Call{Method: http.MethodGet, Path: "/"}); !errors.Is(err, remote.ErrDown) || !errors.Is(err, remote.ErrAway) {
 		t.Error(err)
 	}
 }

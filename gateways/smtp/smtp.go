@@ -19,6 +19,10 @@ import (
 // its content. Trying again is of no use.
 var ErrRefused = errors.New("the mail server refuses the mail for good")
 
+// ErrAway says that the server takes no mail at all at the moment: nobody
+// answers, or it does not let us in.
+var ErrAway = errors.New("the mail server is away")
+
 // TLS is how the connection is protected.
 type TLS string
 
@@ -171,8 +175,13 @@ func judge(err error) error {
 		default:
 		}
 	}
-	if refusal != nil { // its text has the recipient's address, which is nobody's business
-		return fmt.Errorf("send a mail: %s, status %d", refusal.Reason, refusal.ErrorCode())
+	if refusal == nil {
+		return fmt.Errorf("send a mail: %w: %w", ErrAway, err)
 	}
-	return fmt.Errorf("send a mail: %w", err)
+	// Its text has the recipient's address, which is nobody's business.
+	err = fmt.Errorf("send a mail: %s, status %d", refusal.Reason, refusal.ErrorCode())
+	if refusal.Reason != mail.ErrSMTPRcptTo {
+		err = fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
 }

@@ -73,15 +73,16 @@ func TestARefusalIsForGoodOrNot(t *testing.T) {
 		step    string
 		status  int
 		forGood bool
+		away    bool // whichever mail it is
 	}{
-		{"RCPT", 550, true},
-		{"RCPT", 450, false},
-		{"DATA", 554, true},
-		{"DATA", 452, false},
-		{"MAIL", 451, false},
-		{"MAIL", 550, false},
-		{"AUTH", 535, false},
-		{"AUTH", 454, false},
+		{"RCPT", 550, true, false},
+		{"RCPT", 450, false, false},
+		{"DATA", 554, true, false},
+		{"DATA", 452, false, true},
+		{"MAIL", 451, false, true},
+		{"MAIL", 550, false, true},
+		{"AUTH", 535, false, true},
+		{"AUTH", 454, false, true},
 	} {
 		s := smtptest.New(t, func(s *smtptest.Server) { s.Username, s.Password = "u", "p" })
 		cfg := config(s)
@@ -89,7 +90,7 @@ func TestARefusalIsForGoodOrNot(t *testing.T) {
 		client := smtp.New(cfg)
 		s.Refuse(row.step, row.status)
 		err := client.Send(t.Context(), mail())
-		if err == nil || errors.Is(err, smtp.ErrRefused) != row.forGood || row.step != "AUTH" && strings.Contains(err.Error(), "example.com") {
+		if err == nil || errors.Is(err, smtp.ErrRefused) != row.forGood || errors.Is(err, smtp.ErrAway) != row.away || row.step != "AUTH" && strings.Contains(err.Error(), "example.com") {
 			t.Errorf("%s %d: %v", row.step, row.status, err)
 		}
 		s.Refuse(row.step, 0)

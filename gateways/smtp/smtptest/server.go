@@ -55,6 +55,7 @@ type Server struct {
 	attempts int
 	hang     chan struct{}
 	server   *smtp.Server
+	tls      *tls.Config
 	tb       testing.TB
 }
 
@@ -67,12 +68,20 @@ func New(tb testing.TB, change func(*Server)) *Server {
 	if change != nil {
 		change(s)
 	}
-	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s}, nil }))
-	s.server.Domain, s.server.TLSConfig, s.server.AllowInsecureAuth = "mail.example", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, true
-	s.server.EnableSMTPUTF8, s.server.ErrorLog = true, log.New(io.Discard, "", 0)
-	s.listen()
+	s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	s.Start()
 	tb.Cleanup(s.Stop)
 	return s
+}
+
+// Start lets a server that was stopped serve again, at the same address and
+// with what it was sent.
+func (s *Server) Start() {
+	s.tb.Helper()
+	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s}, nil }))
+	s.server.Domain, s.server.TLSConfig, s.server.AllowInsecureAuth = "mail.example", s.tls, true
+	s.server.EnableSMTPUTF8, s.server.ErrorLog = true, log.New(io.Discard, "", 0)
+	s.listen()
 }
 
 func (s *Server) listen() {
@@ -85,7 +94,7 @@ func (s *Server) listen() {
 	if s.Implicit {
 		listener = tls.NewListener(listener, s.server.TLSConfig)
 	}
-	go func() { _ = s.server.Serve(listener) }()
+	go func(server *smtp.Server) { _ = server.Serve(listener) }(s.server)
 }
 
 // Stop ends the server and whatever hangs at it.

@@ -2,9 +2,9 @@ package analytics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -22,14 +22,11 @@ type Collector struct{ Remote *remote.Client }
 
 // Handle tells of an event: an [effects.Handler].
 func (c *Collector) Handle(ctx context.Context, r eventstore.Recorded) error {
-	if strings.HasPrefix(r.Stream, "$") {
-		return nil
+	if !slices.ContainsFunc(Prefixes(), func(prefix string) bool { return strings.HasPrefix(r.Stream, prefix) }) {
+		return nil // a snapshot, for example
 	}
 	_, err := c.Remote.Do(ctx, remote.Call{Method: http.MethodPost, Path: "/events", Key: "ana:" + r.ID.String(), Body: RowOf(r)})
-	if errors.Is(err, remote.ErrRefused) {
-		err = effects.Permanent(err)
-	}
-	if err != nil {
+	if err = effects.OfRemote(err); err != nil {
 		return fmt.Errorf("tell of %s %d of %s: %w", r.Type, r.Revision, r.Stream, err)
 	}
 	return nil

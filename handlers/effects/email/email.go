@@ -90,8 +90,11 @@ func (s *Service) Handle(ctx context.Context, r eventstore.Recorded) error {
 	}
 	key := Name + ":" + r.ID.String() + ":" + string(letter.Template)
 	err = s.Inbox.Do(ctx, key, func(ctx context.Context) error { return s.send(ctx, r, *letter) })
-	if errors.Is(err, smtp.ErrRefused) {
+	switch {
+	case errors.Is(err, smtp.ErrRefused):
 		err = effects.Permanent(err)
+	case errors.Is(err, smtp.ErrAway):
+		err = effects.Away(err)
 	}
 	if err != nil {
 		return fmt.Errorf("mail %s about %s %d of %s: %w", letter.Template, r.Type, r.Revision, r.Stream, err)

@@ -303,6 +303,47 @@ func TestOneBadEventDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
+// TestOneEventThatWaitsForAnOutageIsNotPutAside has less to do than the circuit
+// counts: the mail of the only order of the night.
+func TestOneEventThatWaitsForAnOutageIsNotPutAside(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := newOutside(func(string, int) error { return effects.Away(errDown) })
+	config := quick
+	config.Failures = 100
+	b.run(t, router.Effect{Name: "mail", Config: config, Handle: o.handle})
+	b.note(t, "only")
+	waitFor(t, "it was tried long enough", func() bool { return o.times(asked)["only"] > 4*config.Attempts })
+	if got := b.parked(t, "mail"); len(got) > 0 {
+		t.Errorf("put aside: %v", got)
+	}
+	o.set(nil)
+	waitFor(t, "it is handled", func() bool { return o.times(did)["only"] == 1 })
+}
+
+// TestAnEventThatAloneGetsNoAnswerIsPutAside has others succeed meanwhile.
+func TestAnEventThatAloneGetsNoAnswerIsPutAside(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	o := newOutside(func(text string, _ int) error {
+		if text == "bad" {
+			return effects.Away(errDown)
+		}
+		return nil
+	})
+	config := quick
+	config.Failures = 100
+	b.run(t, router.Effect{Name: "mail", Config: config, Handle: o.handle})
+	b.note(t, "bad")
+	for n := 0; len(b.parked(t, "mail")) == 0; n++ {
+		b.note(t, fmt.Sprintf("good-%d", n))
+		waitFor(t, "it is handled", func() bool { return o.times(did)[fmt.Sprintf("good-%d", n)] == 1 })
+	}
+	if got := o.times(did)["bad"]; got != 0 {
+		t.Errorf("done %d times", got)
+	}
+}
+
 func newInbox(t *testing.T, handler string) *inbox.Inbox {
 	t.Helper()
 	db, err := database.Open(t.Context(), database.Config{Path: filepath.Join(t.TempDir(), "effects.db"), Migrations: inbox.Migrations()})

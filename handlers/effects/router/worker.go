@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -22,6 +23,8 @@ type worker struct {
 	breaker circuitbreaker.CircuitBreaker[any]
 	pause   func(time.Duration)
 	slots   chan struct{} // of events that the store no longer counts
+
+	succeeded atomic.Int64
 }
 
 var (
@@ -61,7 +64,7 @@ func (w *worker) handle(msg *message.Message) error {
 
 // deliver tries until the event is handled, put aside, or given back.
 func (w *worker) deliver(ctx context.Context, msg *message.Message, d eventstore.Delivery) error {
-	history := newHistory(w.options.Now)
+	history, succeeded := newHistory(w.options.Now), w.succeeded.Load()
 	for attempt := 1; ; attempt++ {
 		if !w.breaker.TryAcquirePermit() {
 			return w.giveBack()
@@ -69,6 +72,7 @@ func (w *worker) deliver(ctx context.Context, msg *message.Message, d eventstore
 		err := w.attempt(ctx, d)
 		switch {
 		case err == nil:
+			w.succeeded.Add(1)
 			w.breaker.RecordSuccess()
 			return nil
 		case ctx.Err() != nil, errors.Is(err, inbox.ErrBusy): // nobody is at fault
@@ -80,14 +84,20 @@ func (w *worker) deliver(ctx context.Context, msg *message.Message, d eventstore
 			w.breaker.RecordSuccess() // the event is at fault
 			return w.park(msg, d, history)
 		}
-		// One event that fails again and again says nothing about the others.
-		if attempt == 1 || !w.breaker.IsClosed() {
+		// One event that fails again and again says nothing about the others,
+		// unless it says that the system is away, and no other one knows better.
+		away := effects.IsAway(err) && w.succeeded.Load() == succeeded
+		if attempt == 1 || away || !w.breaker.IsClosed() {
 			w.breaker.RecordFailure()
+		}
+		last := attempt >= w.Config.Attempts
+		if last && away {
+			w.breaker.Open()
 		}
 		if w.breaker.IsOpen() {
 			return w.giveBack()
 		}
-		if attempt >= w.Config.Attempts {
+		if last {
 			return w.park(msg, d, history)
 		}
 		if !sleep(ctx, w.Config.wait(attempt, w.options.Random())) {

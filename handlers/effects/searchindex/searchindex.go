@@ -6,7 +6,6 @@ package searchindex
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -94,10 +93,7 @@ func (s *Service) Handle(ctx context.Context, r eventstore.Recorded) (err error)
 	case catalog.Decider.Category:
 		err = put(ctx, s, catalog.Decider, or(s.Config.Products, "products"), id, productOf)
 	}
-	if errors.Is(err, remote.ErrRefused) {
-		err = effects.Permanent(err)
-	}
-	if err != nil {
+	if err = effects.OfRemote(err); err != nil {
 		return fmt.Errorf("index %s after %s %d: %w", r.Stream, r.Type, r.Revision, err)
 	}
 	return nil

@@ -1,0 +1,40 @@
+package effects
+
+import (
+	"errors"
+
+	"github.com/waybill-dev/waybill/gateways/remote"
+)
+
+// away is an error of the outside system, whichever event it is asked about.
+type away struct{ error }
+
+// Unwrap lets errors.Is look through.
+func (a away) Unwrap() error { return a.error }
+
+// Away marks an error that has nothing to do with the event: the outside system
+// does not answer at all, or does not let us in. The event waits, for as long
+// as no other one succeeds. Of nil it is nil.
+func Away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return away{err}
+}
+
+// IsAway reports whether an error was marked so.
+func IsAway(err error) bool {
+	var a away
+	return errors.As(err, &a)
+}
+
+// OfRemote marks what a call of another system ended with.
+func OfRemote(err error) error {
+	switch {
+	case errors.Is(err, remote.ErrRefused):
+		return Permanent(err)
+	case errors.Is(err, remote.ErrDown):
+		return Away(err)
+	}
+	return err
+}
