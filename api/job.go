@@ -123,12 +123,14 @@ type jobListBody struct {
 }
 
 type jobSummaryBody struct {
-	ID        string    `json:"id"`
-	Kind      string    `json:"kind" example:"customer-export"`
-	Status    string    `json:"status"`
-	Attempts  int       `json:"attempts" doc:"That failed."`
-	Callback  string    `json:"callback,omitempty"`
-	StartedAt time.Time `json:"started_at"`
+	ID               string     `json:"id"`
+	Kind             string     `json:"kind" example:"customer-export"`
+	Status           string     `json:"status"`
+	Attempts         int        `json:"attempts" doc:"That failed."`
+	Callback         string     `json:"callback,omitempty"`
+	CallbackAttempts int        `json:"callback_attempts,omitempty" doc:"Of telling its end that failed."`
+	StartedAt        time.Time  `json:"started_at"`
+	FinishedAt       *time.Time `json:"finished_at,omitempty"`
 }
 
 // retryAfter is in how many seconds a look at a job is worth it again.
@@ -206,7 +208,10 @@ func (s *server) listJobs(ctx context.Context, in *listJobsRequest) (*jobListAns
 		},
 		place: func(r projections.JobRow) timePlace { return placeAt(r.StartedAt, r.JobID) },
 		body: func(r projections.JobRow) jobSummaryBody {
-			return jobSummaryBody{ID: r.JobID, Kind: r.Kind, Status: string(r.Status), Attempts: r.Attempts, Callback: string(r.Callback), StartedAt: r.StartedAt}
+			return jobSummaryBody{
+				ID: r.JobID, Kind: r.Kind, Status: string(r.Status), Attempts: r.Attempts, Callback: string(r.Callback), StartedAt: r.StartedAt,
+				CallbackAttempts: r.CallbackAttempts, FinishedAt: timeOrNil(r.FinishedAt),
+			}
 		},
 	}.read(ctx)
 	return &jobListAnswer{Reached: p.Reached, Link: p.Link, Body: jobListBody(p.Body)}, err

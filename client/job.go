@@ -31,6 +31,8 @@ type Job struct {
 	Result   map[string]any    `json:"result"`
 	Refusal  *Refusal          `json:"refusal"`
 	Callback string            `json:"callback"`
+	// CallbackAttempts are those that failed; lists say it.
+	CallbackAttempts int `json:"callback_attempts"`
 	// RetryAt and FinishedAt are zero where they do not apply.
 	RetryAt    time.Time `json:"retry_at"`
 	StartedAt  time.Time `json:"started_at"`

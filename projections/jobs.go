@@ -20,7 +20,7 @@ type Jobs struct{}
 func (Jobs) Name() string { return "jobs" }
 
 // Version implements [Projection].
-func (Jobs) Version() int { return 1 }
+func (Jobs) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Jobs) Migrations() fs.FS { return schema("jobs") }
@@ -46,20 +46,20 @@ func (Jobs) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	case job.JobAttemptFailed:
 		return change(e.JobID, `attempts = ?, due_at = ?`, e.Attempt, millis(e.RetryAt))
 	case job.JobSucceeded:
-		return change(e.JobID, endJob, string(job.Succeeded), millis(e.At))
+		return change(e.JobID, endJob, string(job.Succeeded), millis(e.At), millis(e.At))
 	case job.JobFailed:
-		return change(e.JobID, endJob, string(job.Failed), millis(e.At))
+		return change(e.JobID, endJob, string(job.Failed), millis(e.At), millis(e.At))
 	case job.JobCancelRequested:
 		return change(e.JobID, `status = ?, due_at = ?`, string(job.Cancelling), millis(e.At))
 	case job.JobCancelled:
-		return change(e.JobID, endJob, string(job.Cancelled), millis(e.At))
+		return change(e.JobID, endJob, string(job.Cancelled), millis(e.At), millis(e.At))
 	case job.JobCallbackDelivered:
 		return change(e.JobID, `callback = ?, due_at = NULL`, string(job.CallbackDelivered))
 	case job.JobCallbackFailed:
-		if e.RetryAt.IsZero() {
-			return change(e.JobID, `callback = ?, due_at = NULL`, string(job.CallbackGivenUp))
+		if e.Final {
+			return change(e.JobID, `callback = ?, callback_attempts = ?, due_at = NULL`, string(job.CallbackGivenUp), e.Attempt)
 		}
-		return change(e.JobID, `due_at = ?`, millis(e.RetryAt))
+		return change(e.JobID, `callback_attempts = ?, due_at = ?`, e.Attempt, millis(e.RetryAt))
 	}
 	return fmt.Errorf("%T is no event of a job", event)
 }
@@ -76,7 +76,7 @@ func startJob(ctx context.Context, tx *Tx, r eventstore.Recorded, e job.JobStart
 }
 
 // endJob leaves the callback to do, if there is one.
-const endJob = `status = ?, due_at = CASE callback WHEN 'pending' THEN CAST(? AS BIGINT) END`
+const endJob = `status = ?, finished_at = ?, due_at = CASE callback WHEN 'pending' THEN CAST(? AS BIGINT) END`
 
 // JobRow is one job of the list.
 type JobRow struct {
@@ -84,7 +84,9 @@ type JobRow struct {
 	Status             job.Status
 	Attempts           int
 	Callback           job.CallbackStatus
+	CallbackAttempts   int // that failed
 	StartedAt          time.Time
+	FinishedAt         time.Time // zero while it is not over
 }
 
 // JobKey is the place of a job in the list.
@@ -118,12 +120,12 @@ func (q JobQueries) List(ctx context.Context, filter JobFilter, after *JobKey, l
 	if after != nil {
 		conditions, args = append(conditions, "(started_at, job_id) < (?, ?)"), append(args, millis(after.StartedAt), after.JobID)
 	}
-	rows, err := q.DB.QueryContext(ctx, `SELECT job_id, kind, owner, status, attempts, callback, started_at FROM jobs WHERE `+ //nolint:gosec // the columns are ours
+	rows, err := q.DB.QueryContext(ctx, `SELECT job_id, kind, owner, status, attempts, callback, callback_attempts, started_at, finished_at FROM jobs WHERE `+ //nolint:gosec // the columns are ours
 		strings.Join(conditions, " AND ")+` ORDER BY started_at DESC, job_id DESC LIMIT ?`, append(args, limit)...)
 	return rowsOf(rows, err, func(rows *sql.Rows) (j JobRow, err error) {
-		var started int64
-		err = rows.Scan(&j.JobID, &j.Kind, &j.Owner, &j.Status, &j.Attempts, &j.Callback, &started)
-		j.StartedAt = fromMillis(started)
+		var started, finished int64
+		err = rows.Scan(&j.JobID, &j.Kind, &j.Owner, &j.Status, &j.Attempts, &j.Callback, &j.CallbackAttempts, &started, &finished)
+		j.StartedAt, j.FinishedAt = fromMillis(started), fromMillis(finished)
 		return j, err
 	})
 }

@@ -72,7 +72,8 @@ func compareJobs(t *testing.T, queries projections.JobQueries, states map[string
 		t.Fatal(err)
 	}
 	for _, row := range rows {
-		if s := states[row.JobID]; row.Status != s.Status || row.Attempts != s.Attempts || row.Callback != s.CallbackStatus {
+		if s := states[row.JobID]; row.Status != s.Status || row.Attempts != s.Attempts || row.Callback != s.CallbackStatus ||
+			row.CallbackAttempts != s.CallbackAttempts || !row.FinishedAt.Equal(s.FinishedAt) {
 			t.Fatalf("the list says %+v of %+v", row, s)
 		}
 	}

@@ -36,6 +36,11 @@ func (orderVanished) EventName() string { return "OrderVanished" }
 func client(t *testing.T, connection string, more ...domain.Event) *eventstore.Client {
 	t.Helper()
 	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), catalog.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
+	return clientOf(t, connection, types...)
+}
+
+func clientOf(t *testing.T, connection string, types ...domain.EventType) *eventstore.Client {
+	t.Helper()
 	codec, err := eventstore.NewCodec(types...)
 	if err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func undelivered(s State, c NoteUndelivered) ([]Event, error) {
 		return nil, nil
 	}
 	return []Event{JobCallbackFailed{
-		JobID: s.JobID, Attempt: c.Attempt, HTTPStatus: c.HTTPStatus, Cause: c.Cause, RetryAt: c.RetryAt, At: c.At,
+		JobID: s.JobID, Attempt: c.Attempt, HTTPStatus: c.HTTPStatus, Cause: c.Cause, RetryAt: c.RetryAt, Final: c.RetryAt.IsZero(), At: c.At,
 	}}, nil
 }
 
@@ -142,7 +142,7 @@ func evolve(s State, e Event) State {
 		s.CallbackStatus = CallbackDelivered
 	case JobCallbackFailed:
 		s.CallbackAttempts, s.CallbackDueAt = e.Attempt, e.RetryAt
-		if e.RetryAt.IsZero() {
+		if e.Final {
 			s.CallbackStatus = CallbackGivenUp
 		}
 	}

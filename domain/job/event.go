@@ -1,6 +1,8 @@
 package job
 
 import (
+	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -84,13 +86,15 @@ type JobCallbackDelivered struct {
 }
 
 // JobCallbackFailed is recorded for each attempt of the callback that failed.
-// Without RetryAt it was the last one.
+// Final says that it was the last one; otherwise there is a RetryAt. Schema 1
+// had no Final: without retry_at it was the last one.
 type JobCallbackFailed struct {
 	JobID      string    `json:"job_id"`
 	Attempt    int       `json:"attempt"`
 	HTTPStatus int       `json:"http_status,omitempty"`
 	Cause      string    `json:"cause"`
 	RetryAt    time.Time `json:"retry_at,omitzero"`
+	Final      bool      `json:"final"`
 	At         time.Time `json:"at"`
 }
 
@@ -133,8 +137,20 @@ func (JobCallbackFailed) event()    {}
 
 // EventTypes describes every stored event of this package.
 func EventTypes() []domain.EventType {
-	return domain.EventTypes(
+	return append(domain.EventTypes(
 		JobStarted{}, JobProgressed{}, JobAttemptFailed{}, JobSucceeded{}, JobFailed{}, JobCancelRequested{}, JobCancelled{},
-		JobCallbackDelivered{}, JobCallbackFailed{},
-	)
+		JobCallbackDelivered{},
+	), domain.EventType{Zero: JobCallbackFailed{}, Upcasters: []domain.Upcaster{callbackFailed2}})
+}
+
+// callbackFailed2 says in so many words whether it was the last attempt, which
+// a missing retry_at did before.
+func callbackFailed2(data json.RawMessage) (json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, err
+	}
+	_, again := fields["retry_at"]
+	fields["final"] = json.RawMessage(strconv.FormatBool(!again))
+	return json.Marshal(fields)
 }

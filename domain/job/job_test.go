@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 		{
 			Name: "a callback is given up", Given: []job.Event{started, succeeded, missed},
 			When: job.NoteUndelivered{Attempt: 2, Cause: "gone", At: noon},
-			Then: []job.Event{job.JobCallbackFailed{JobID: "j1", Attempt: 2, Cause: "gone", At: noon}},
+			Then: []job.Event{job.JobCallbackFailed{JobID: "j1", Attempt: 2, Cause: "gone", Final: true, At: noon}},
 		},
 	})
 }
@@ -149,7 +149,7 @@ func TestWhenAJobIsDue(t *testing.T) {
 		"to be told":              {[]job.Event{started, job.JobSucceeded{At: noon}}, true},
 		"to be told later":        {[]job.Event{started, job.JobSucceeded{At: noon}, job.JobCallbackFailed{Attempt: 1, RetryAt: noon.Add(1)}}, false},
 		"told":                    {[]job.Event{started, job.JobSucceeded{At: noon}, job.JobCallbackDelivered{}}, false},
-		"given up":                {[]job.Event{started, job.JobSucceeded{At: noon}, job.JobCallbackFailed{Attempt: 1}}, false},
+		"given up":                {[]job.Event{started, job.JobSucceeded{At: noon}, job.JobCallbackFailed{Attempt: 1, Final: true}}, false},
 		"nobody wants to be told": {[]job.Event{job.JobStarted{JobID: "j1"}, job.JobSucceeded{At: noon}}, false},
 	} {
 		if got := job.Decider.Fold(job.State{}, row.events...).Due(noon); got != row.due {

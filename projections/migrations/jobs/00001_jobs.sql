@@ -6,7 +6,9 @@ CREATE TABLE jobs (
   status     TEXT NOT NULL,
   attempts   INTEGER NOT NULL, -- that failed
   callback   TEXT NOT NULL,    -- '' without one, else pending, delivered or given_up
-  started_at INTEGER NOT NULL, -- milliseconds since 1970
+  callback_attempts INTEGER NOT NULL DEFAULT 0, -- that failed
+  started_at  INTEGER NOT NULL, -- milliseconds since 1970
+  finished_at INTEGER NOT NULL DEFAULT 0, -- likewise; 0 while it is not over
   due_at     INTEGER,          -- when there is something to do about it; NULL is never
   revision   INTEGER NOT NULL
 ) WITHOUT ROWID;
