@@ -143,7 +143,9 @@ func rows(l Letter) []row {
 	switch l.Template {
 	case Placed, PaymentProblem:
 		for _, line := range l.Order.Lines {
-			add(line, line.Quantity, l.Buyer.Language.Money(line.Total))
+			// Without discounts and tax, as the subtotal below has it.
+			price := domain.Money{Amount: line.UnitPrice.Amount * int64(line.Quantity), Currency: line.UnitPrice.Currency}
+			add(line, line.Quantity, l.Buyer.Language.Money(price))
 		}
 	case Shipped:
 		for _, units := range l.Shipment.Lines {

@@ -157,8 +157,11 @@ func (p *page) addresses(y float64, slip bool) float64 {
 		p.text(x, at, 80, "L", block.title)
 		p.font("", 10)
 		for _, line := range block.lines {
-			at += row
-			p.text(x, at, 80, "L", line)
+			// Nothing of an address is cut: a parcel goes there.
+			for _, part := range p.SplitText(p.fonts.writable(line), 80) {
+				at += row
+				p.text(x, at, 80, "L", part)
+			}
 		}
 		low = max(low, at+row)
 	}

@@ -71,7 +71,7 @@ func (p *page) receipt() {
 		})
 	}
 	columns := []column{
-		{p.t.item, 52, "L"}, {p.t.sku, 24, "L"}, {p.t.quantity, 12, "R"}, {p.t.price, 22, "R"}, {p.t.discount, 20, "R"}, {p.t.tax, 18, "R"}, {p.t.total + " " + o.Currency, 22, "R"},
+		{p.t.item, 48, "L"}, {p.t.sku, 23, "L"}, {p.t.quantity, 15, "R"}, {p.t.price, 23, "R"}, {p.t.discount, 18, "R"}, {p.t.tax, 18, "R"}, {p.t.total + " " + o.Currency, 25, "R"},
 	}
 	p.table(columns, rows)
 	p.sums(o)
