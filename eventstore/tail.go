@@ -25,7 +25,8 @@ type tail struct {
 	done chan struct{}
 
 	mu      sync.Mutex
-	events  []Recorded // that follow after, in order
+	events  []Recorded // that follow after, in order; a part of array
+	array   []Recorded
 	bytes   int        // of their payload
 	after   Position
 	through Position // after all of events
@@ -72,7 +73,7 @@ func startTail(ctx context.Context, client *Client) *tail {
 		defer stop()
 		s := subscription{client: client, config: FeedConfig{all: true, FromEnd: true}, sink: t}
 		_ = s.run(ctx) // those who follow begin for themselves, and meet the same
-		t.change(func() { t.broken, t.events = true, nil })
+		t.change(func() { t.broken, t.events, t.array = true, nil, nil })
 	}()
 	return t
 }
@@ -90,6 +91,7 @@ func (t *tail) change(do func()) {
 // put implements [sink].
 func (t *tail) put(_ context.Context, events ...Recorded) bool {
 	t.change(func() {
+		t.room(len(events))
 		t.events = append(t.events, events...)
 		for _, e := range events {
 			t.bytes += e.size()
@@ -98,11 +100,27 @@ func (t *tail) put(_ context.Context, events ...Recorded) bool {
 		for len(t.events) > maxTail || t.bytes > maxTailBytes {
 			t.after = t.events[0].Position
 			t.bytes -= t.events[0].size()
-			t.events[0] = Recorded{} // others may go on to use the array
+			t.events[0] = Recorded{} // the array stays
 			t.events = t.events[1:]
 		}
 	})
 	return true
+}
+
+// room makes sure that more events can follow. What came free at the front of
+// the array is used again: to leave the array behind for every few thousand
+// events would be a megabyte of garbage each time.
+func (t *tail) room(more int) {
+	need := len(t.events) + more
+	if cap(t.events) >= need {
+		return
+	}
+	if len(t.array) < 2*need {
+		t.array = make([]Recorded, 2*need)
+	}
+	n := copy(t.array, t.events)
+	clear(t.array[n:])
+	t.events = t.array[:n]
 }
 
 // pass implements [sink].
