@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/waybill-dev/waybill/imports/retail"
 )
 
@@ -23,6 +25,9 @@ type Options struct {
 	Rate     int              // orders per second while deliveries are measured
 	Starts   int              // how often start-up is timed
 	Retail   []retail.Invoice // imported after all that; may be none
+	// Profile is a file for where the platform's processor time goes while
+	// orders are placed; empty is none.
+	Profile string
 }
 
 // Report is everything that was measured.
@@ -66,14 +71,21 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 	}
 	slices.Sort(report.Starts)
+	profiler := ""
+	if o.Profile != "" {
+		if profiler, err = FreeAddr(); err != nil {
+			return report, err
+		}
+		at.Args = []string{"--pprof-addr", profiler}
+	}
 	p, err := StartPlatform(ctx, at)
 	if err != nil {
 		return report, err
 	}
-	if err = errors.Join(report.load(ctx, p, o), p.Stop()); err != nil || len(o.Retail) == 0 {
+	if err = errors.Join(report.load(ctx, p, o, profiler), p.Stop()); err != nil || len(o.Retail) == 0 {
 		return report, err
 	}
-	at.Dir = filepath.Join(o.Dir, "import")
+	at.Dir, at.Args = filepath.Join(o.Dir, "import"), nil
 	report.Import, err = importRetail(ctx, at, o.Retail)
 	return report, err
 }
@@ -92,7 +104,7 @@ func importRetail(ctx context.Context, at Place, invoices []retail.Invoice) (*Im
 	return &Import{Report: report, Duration: duration, Memory: memory}, errors.Join(err, memoryErr, p.Stop())
 }
 
-func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
+func (r *Report) load(ctx context.Context, p *Platform, o Options, profiler string) (err error) {
 	if r.Fresh, err = p.Memory(); err != nil {
 		return err
 	}
@@ -104,15 +116,30 @@ func (r *Report) load(ctx context.Context, p *Platform, o Options) (err error) {
 			return err
 		}
 	}
-	for _, callers := range o.Callers {
-		t, err := PlaceOrders(ctx, p, fmt.Sprintf("throughput-%d", callers), callers, o.Duration)
-		if err != nil {
-			return err
-		}
-		r.Throughput = append(r.Throughput, t)
+	if err := r.throughput(ctx, p, o, profiler); err != nil {
+		return err
 	}
 	r.Loaded, err = p.Memory()
 	return err
+}
+
+// throughput places orders with each number of callers, and profiles all of it
+// where that is asked for.
+func (r *Report) throughput(ctx context.Context, p *Platform, o Options, profiler string) error {
+	profiled, ctx := errgroup.WithContext(ctx)
+	if profiler != "" {
+		profiled.Go(func() error {
+			return profile(ctx, profiler, time.Duration(len(o.Callers))*o.Duration, o.Profile)
+		})
+	}
+	for _, callers := range o.Callers {
+		t, err := PlaceOrders(ctx, p, fmt.Sprintf("throughput-%d", callers), callers, o.Duration)
+		if err != nil {
+			return errors.Join(err, profiled.Wait())
+		}
+		r.Throughput = append(r.Throughput, t)
+	}
+	return profiled.Wait()
 }
 
 // Print writes the report for a person.

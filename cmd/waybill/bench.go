@@ -25,6 +25,7 @@ type benchPlatformCommand struct {
 	Starts   int           `name:"starts" default:"5" help:"How often start-up is timed."`
 	Retail   string        `name:"retail" help:"Import this Online Retail file at the end, plain or .gz."`
 	Limit    int           `name:"limit" default:"2000" help:"Import only the first so many invoices of it; 0 is all."`
+	Profile  string        `name:"cpu-profile" type:"path" help:"Write to this file where the platform's processor time goes while callers place orders, for go tool pprof."`
 	JSON     bool          `name:"json" help:"Print JSON; times are in nanoseconds."`
 }
 
@@ -51,6 +52,7 @@ func (c benchPlatformCommand) Run(inv *invocation) error {
 	defer os.RemoveAll(dir)
 	report, err := bench.Run(inv.ctx, bench.Options{
 		Binary: binary, Dir: dir, Callers: c.Callers, Duration: c.Duration, Rate: c.Rate, Starts: c.Starts, Retail: invoices,
+		Profile: c.Profile,
 	})
 	if err != nil {
 		return err
