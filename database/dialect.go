@@ -161,6 +161,8 @@ func postgresValue(v any) (any, error) {
 		return text.tsvector(), nil
 	case Match:
 		return text.tsquery(), nil
+	case array:
+		return text.values, nil
 	}
 	converted, err := driver.DefaultParameterConverter.ConvertValue(v)
 	if err != nil {

@@ -1,7 +1,11 @@
 package database
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -54,4 +58,28 @@ func quotedWords(words []string, quote, between string) string {
 		b.WriteString(quote + word + quote)
 	}
 	return b.String()
+}
+
+// FullText returns what to run before many rows are written to a table that is
+// searched, and what after them; nothing where that makes no difference. FTS5
+// merges what it writes again and again, so that there are never many pieces to
+// look into; it does so once when it is told to, and then there is one.
+func (db *DB) FullText(ctx context.Context, tx *sql.Tx, table string) (before, after string, err error) {
+	if db.server != nil {
+		return "", "", nil
+	}
+	var one int
+	err = tx.QueryRowContext(ctx, `SELECT 1 FROM sqlite_schema WHERE name = ? AND sql LIKE 'CREATE VIRTUAL TABLE % USING fts5%'`, table).Scan(&one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", "", nil
+	case err != nil:
+		return "", "", fmt.Errorf("look at table %s: %w", table, err)
+	}
+	set := func(name string, value int) string {
+		return fmt.Sprintf("INSERT INTO %s (%s, rank) VALUES ('%s', %d);", table, table, name, value)
+	}
+	// Numbers of FTS5: bytes, and pieces of one size; those after are its own.
+	return set("hashsize", 32<<20) + set("automerge", 0) + set("crisismerge", 64),
+		set("hashsize", 1<<20) + set("automerge", 4) + set("crisismerge", 16) + fmt.Sprintf("INSERT INTO %s (%s) VALUES ('optimize')", table, table), nil
 }

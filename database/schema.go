@@ -114,6 +114,38 @@ func (db *DB) Indexes(ctx context.Context, tx *sql.Tx, table string) ([]Index, e
 	return indexes, rows.Err()
 }
 
+// Indexing gives a transaction the memory that an index is made with.
+func (db *DB) Indexing(ctx context.Context, tx *sql.Tx) error {
+	if db.server == nil {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, `SET LOCAL maintenance_work_mem = '256MB'`); err != nil {
+		return fmt.Errorf("take memory for an index: %w", err)
+	}
+	return nil
+}
+
+// Filling prepares for many rows that are written at random places, until it is
+// told that this is over: SQLite keeps more pages in memory, and moves them from
+// its log of changes into the file less often.
+func (db *DB) Filling(ctx context.Context) (over func() error, err error) {
+	set := func(ctx context.Context, cache, log int) error {
+		if db.server != nil {
+			return nil
+		}
+		_, err := db.Write.ExecContext(ctx, fmt.Sprintf(`PRAGMA cache_size = -%d; PRAGMA wal_autocheckpoint = %d`, cache, log))
+		if err != nil {
+			return fmt.Errorf("set the memory of the database: %w", err)
+		}
+		return nil
+	}
+	const pages = 4 // KiB each
+	if err := set(ctx, fillingCache, fillingCache/pages); err != nil {
+		return nil, err
+	}
+	return func() error { return set(context.WithoutCancel(ctx), usualCache, usualLog) }, nil
+}
+
 // Remove deletes a database that nobody has open, with everything in it. One
 // that is not there is none to delete.
 func Remove(ctx context.Context, cfg Config) error {

@@ -8,10 +8,16 @@ import (
 	"runtime"
 )
 
+const (
+	usualCache   = 16 * 1024 // KiB
+	usualLog     = 4000      // pages of changes, before they are moved into the file
+	fillingCache = 96 * 1024 // KiB
+)
+
 // connect opens the two sides of a SQLite file. WAL lets readers go on while
 // somebody writes.
 func connect(cfg Config) (*DB, error) {
-	pragmas := []string{"journal_mode(WAL)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)"}
+	pragmas := []string{"journal_mode(WAL)", "synchronous(NORMAL)", fmt.Sprintf("wal_autocheckpoint(%d)", usualLog)}
 	if cfg.Durable {
 		// What matters to somebody also has to go when it is deleted.
 		pragmas = append(pragmas, "synchronous(FULL)", "secure_delete(true)")
@@ -35,7 +41,7 @@ func connect(cfg Config) (*DB, error) {
 
 func source(path, lock string, pragmas ...string) string {
 	query := url.Values{"_txlock": {lock}}
-	for _, pragma := range append([]string{"busy_timeout(10000)", "foreign_keys(true)", "temp_store(MEMORY)", "cache_size(-16384)"}, pragmas...) {
+	for _, pragma := range append([]string{"busy_timeout(10000)", "foreign_keys(true)", "temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", usualCache)}, pragmas...) {
 		query.Add("_pragma", pragma)
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -47,6 +48,19 @@ func (r *Runner) putIndexesOff(ctx context.Context) error {
 					return fmt.Errorf("put index %s off: %w", index.Name, err)
 				}
 			}
+			filling, filled, err := r.db.FullText(ctx, tx, table)
+			if err != nil {
+				return err
+			}
+			if filled == "" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, filling); err != nil {
+				return fmt.Errorf("put the words of %s off: %w", table, err)
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO late_indexes (name, text) VALUES (?, ?)`, table, filled); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -67,6 +81,9 @@ func (r *Runner) makeIndexes(ctx context.Context) error {
 	}
 	for _, index := range list {
 		err := r.db.Tx(ctx, func(tx *sql.Tx) error {
+			if err := r.db.Indexing(ctx, tx); err != nil {
+				return err
+			}
 			if _, err := tx.ExecContext(ctx, index[1]); err != nil {
 				return err
 			}
@@ -78,6 +95,22 @@ func (r *Runner) makeIndexes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// filling writes many rows: indexes are made after them.
+func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
+	if err := r.putIndexesOff(ctx); err != nil {
+		return err
+	}
+	over, err := r.db.Filling(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, over()) }()
+	if err := write(); err != nil {
+		return err
+	}
+	return r.makeIndexes(ctx)
 }
 
 // freeze lets nobody bring a version forward until it is thawed: whoever does

@@ -35,6 +35,9 @@ func (Customers) Prefixes() []string {
 	return []string{customer.Decider.Category + "-", order.Decider.Category + "-", checkout.Decider.Category + "-", draft.Decider.Category + "-"}
 }
 
+// LateIndexes implements [LateIndexes].
+func (Customers) LateIndexes() []string { return []string{"customer_orders"} }
+
 // Apply implements [Projection]. Most of what happens to orders and checkouts
 // is not about whose they are.
 func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {

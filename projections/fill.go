@@ -270,9 +270,6 @@ func (s *Set) fill(ctx context.Context, m *Model, target *Runner, r Rebuild, fen
 	if _, err := target.Checkpoint(ctx); err != nil { // which waits until it is ours
 		return "", err
 	}
-	if err := target.putIndexesOff(ctx); err != nil {
-		return "", err
-	}
 	f := newFiller(s, target, r)
 	defer f.stop()
 	if err := f.first(ctx, m); err != nil {
@@ -297,10 +294,8 @@ func (s *Set) fill(ctx context.Context, m *Model, target *Runner, r Rebuild, fen
 // first fills the target until it is level with the live version, with its
 // indexes, which are made when the rows are there.
 func (f *filler) first(ctx context.Context, m *Model) error {
-	if err := f.behind(ctx, m); err != nil {
-		return err
-	}
-	if err := f.target.makeIndexes(ctx); err != nil {
+	err := f.target.filling(ctx, func() error { return f.behind(ctx, m) })
+	if err != nil {
 		return err
 	}
 	if err := f.save(ctx); err != nil {

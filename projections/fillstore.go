@@ -42,19 +42,17 @@ func fillAlone(ctx context.Context, p Projection, cfg Config, log Log, limit eve
 	if _, err := target.Checkpoint(ctx); err != nil {
 		return filled, err
 	}
-	if err := target.putIndexesOff(ctx); err != nil {
-		return filled, err
-	}
 	began := time.Now() //nolint:forbidigo // how long work takes
 	how.Projection = p.Name()
 	f := newFiller(&Set{cfg: cfg, log: log}, target, how)
 	f.advance = advance
 	defer f.stop()
-	if err := f.to(ctx, limit); err != nil {
-		return filled, err
-	}
-	filled.Events, filled.Rows = target.Events(), time.Since(began)
-	if err := target.makeIndexes(ctx); err != nil {
+	err = target.filling(ctx, func() error {
+		err := f.to(ctx, limit)
+		filled.Events, filled.Rows = target.Events(), time.Since(began)
+		return err
+	})
+	if err != nil {
 		return filled, err
 	}
 	filled.Indexes = time.Since(began) - filled.Rows

@@ -3,6 +3,8 @@ package projections
 import (
 	"context"
 	"strings"
+
+	"github.com/waybill-dev/waybill/database"
 )
 
 // insert is a statement about many rows at once: each statement costs more than
@@ -10,8 +12,12 @@ import (
 // whole page is undone, or the savepoint of the event.
 type insert struct {
 	columns int
+	rows    database.Rows
 	texts   map[int]string // by number of rows
 }
+
+// manyRows is from where on Postgres is given them as one array per column.
+const manyRows = 2 * mostRows
 
 // mostRows is how many rows a statement is about at most, a power of two.
 const mostRows = 16
@@ -25,7 +31,7 @@ func newInsert(columns int, before, behind string) insert {
 // newRows is newInsert for rows that are written otherwise: Postgres has to be
 // told the type of what is not inserted right away.
 func newRows(row, before, behind string) insert {
-	i := insert{columns: strings.Count(row, "?"), texts: map[int]string{}}
+	i := insert{columns: strings.Count(row, "?"), rows: database.Rows{Before: before, Row: row, Behind: behind}, texts: map[int]string{}}
 	for n := mostRows; n > 0; n /= 2 {
 		i.texts[n] = before + " VALUES " + row + strings.Repeat(", "+row, n-1) + " " + behind
 	}
@@ -34,6 +40,9 @@ func newRows(row, before, behind string) insert {
 
 // run writes rows, whose values stand one after the other.
 func (i insert) run(ctx context.Context, tx *Tx, values []any) error {
+	if len(values) >= manyRows*i.columns && tx.batch.Together() {
+		return tx.batch.ExecRows(context.WithoutCancel(ctx), i.rows, values)
+	}
 	return i.each(values, func(query string, args []any) error { return tx.Exec(ctx, query, args...) })
 }
 

@@ -13,30 +13,20 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
-// changeOrder brings the rows of an order to what its own fold says after the
-// event. The rules of the domain are asked and not written again in SQL; what
-// they need of the past is kept beside the row, for orders to which something
-// happened. Most have only been placed, and cost nothing for it.
-func changeOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.Event) error {
-	c, err := loadOrder(ctx, tx, r.Revision, r.Stream)
-	if err != nil || c == nil {
+// editOrder brings the rows of an order to what its own fold says after an edit.
+func editOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.OrderEdited) error {
+	c, err := readOrder(ctx, tx, r.Stream)
+	if err != nil || r.Revision <= c.known {
 		return err
 	}
 	before := c.state
 	c.state = order.Decider.Evolve(before, e)
-	steps := []func() error{
+	for _, step := range []func() error{
 		func() error { return c.write(ctx, tx, r) },
 		func() error { return c.writeLines(ctx, tx, before) },
 		func() error { return c.keep(ctx, tx) },
-		func() error { return changeParts(ctx, tx, c.orderID, r, e) },
-	}
-	if edited, ok := e.(order.OrderEdited); ok {
-		steps = append(steps, func() error { return c.edit(ctx, tx, edited) })
-	}
-	if tagged, ok := e.(order.OrderTagged); ok {
-		steps = append(steps, func() error { return c.tag(ctx, tx, tagged) })
-	}
-	for _, step := range steps {
+		func() error { return c.edit(ctx, tx, e) },
+	} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -44,31 +34,31 @@ func changeOrder(ctx context.Context, tx *Tx, r eventstore.Recorded, e order.Eve
 	return nil
 }
 
-// changing is an order that an event changes.
+// changing is an order that events change. The rules of the domain are asked and
+// not written again in SQL; what they need of the past is kept beside the row, for
+// orders to which something happened. Most have only been placed, and cost nothing
+// for it.
 type changing struct {
 	orderID  string
 	placedAt int64
-	state    order.State // as much of it as [keptOrder] keeps
-	kept     string      // as it was read
+	state    order.State         // as much of it as [keptOrder] keeps
+	kept     string              // as it was read
+	known    eventstore.Revision // up to which it is in state
 }
 
-// loadOrder returns the order that an event is to be folded onto, or nil where
-// it has been.
-func loadOrder(ctx context.Context, tx *Tx, revision eventstore.Revision, stream string) (*changing, error) {
+// readOrder returns an order as far as it is written.
+func readOrder(ctx context.Context, tx *Tx, stream string) (*changing, error) {
 	c := &changing{orderID: stream[len(order.Decider.Stream("")):]}
-	var known int64
 	var placed order.OrderPlaced
 	err := tx.QueryRow(ctx, `
 		SELECT o.revision, o.placed_at, o.currency, o.payment_id, o.authorised, coalesce(s.state, '')
 		FROM orders o LEFT JOIN order_states s ON s.order_id = o.order_id WHERE o.order_id = ?`, c.orderID).
-		Scan(&known, &c.placedAt, &placed.Currency, &placed.PaymentID, &placed.Authorised.Amount, &c.kept)
+		Scan(&c.known, &c.placedAt, &placed.Currency, &placed.PaymentID, &placed.Authorised.Amount, &c.kept)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, fmt.Errorf("order %s was not placed", c.orderID)
 	case err != nil:
 		return nil, fmt.Errorf("read order %s: %w", c.orderID, err)
-	case int64(revision) <= known:
-		return nil, nil
 	}
 	if c.kept != "" {
 		var kept keptOrder
@@ -87,7 +77,7 @@ func loadOrder(ctx context.Context, tx *Tx, revision eventstore.Revision, stream
 }
 
 func placedLines(ctx context.Context, tx *Tx, orderID string) ([]order.Line, error) {
-	rows, err := tx.Query(ctx, `SELECT line_id, quantity FROM order_lines WHERE order_id = ?`, orderID)
+	rows, err := tx.Query(ctx, `SELECT line_id, quantity FROM order_lines WHERE order_id = ? ORDER BY line_id`, orderID)
 	return rowsOf(rows, err, func(rows *sql.Rows) (l order.Line, err error) {
 		return l, rows.Scan(&l.LineID, &l.Quantity)
 	})
@@ -95,21 +85,34 @@ func placedLines(ctx context.Context, tx *Tx, orderID string) ([]order.Line, err
 
 // write writes what follows from the state, but for what an edit says itself.
 func (c *changing) write(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
-	s, reason := c.state, ""
-	if n := len(s.Holds); n > 0 {
-		reason = string(s.Holds[n-1].Reason)
-	}
-	tags, err := json.Marshal(append([]string{}, s.Tags...))
+	row, err := c.row(r)
 	if err != nil {
-		return fmt.Errorf("write the tags of order %s: %w", c.orderID, err)
+		return err
 	}
-	money := s.Money()
 	return tx.Exec(ctx, `
 		UPDATE orders SET status = ?, payment_status = ?, fulfilment_status = ?, hold_reason = ?, tags = ?,
 			authorised = ?, captured = ?, refunded = ?, line_count = ?, updated_at = ?, revision = ?
-		WHERE order_id = ?`,
-		string(s.Status), string(s.PaymentStatus()), string(s.FulfilmentStatus()), reason, string(tags),
-		authorised(s), money.Captured.Amount, money.Refunded.Amount, len(s.Lines), millis(r.Created), int64(r.Revision), c.orderID)
+		WHERE order_id = ?`, append(row, c.orderID)...)
+}
+
+// row is what of the row follows from the state.
+func (c *changing) row(r eventstore.Recorded) ([]any, error) {
+	s, reason, tags := c.state, "", "[]"
+	if n := len(s.Holds); n > 0 {
+		reason = string(s.Holds[n-1].Reason)
+	}
+	if len(s.Tags) > 0 { // most have none
+		text, err := json.Marshal(s.Tags)
+		if err != nil {
+			return nil, fmt.Errorf("write the tags of order %s: %w", c.orderID, err)
+		}
+		tags = string(text)
+	}
+	money := s.Money()
+	return []any{
+		string(s.Status), string(s.PaymentStatus()), string(s.FulfilmentStatus()), reason, tags,
+		authorised(s), money.Captured.Amount, money.Refunded.Amount, len(s.Lines), millis(r.Created), int64(r.Revision),
+	}, nil
 }
 
 // authorised is what the payments of an order were ever good for.
@@ -152,7 +155,7 @@ func (c *changing) edit(ctx context.Context, tx *Tx, e order.OrderEdited) error 
 			err = tx.Exec(ctx, `DELETE FROM order_lines WHERE order_id = ? AND line_id = ?`, c.orderID, change.LineID)
 			continue
 		}
-		err = tx.Exec(ctx, insertLine+` DO UPDATE SET sku = excluded.sku, title = excluded.title, quantity = excluded.quantity,
+		err = tx.Exec(ctx, insertEditedLine+` DO UPDATE SET sku = excluded.sku, title = excluded.title, quantity = excluded.quantity,
 			unit_price = excluded.unit_price, total = excluded.total, location = excluded.location`,
 			c.orderID, change.LineID, change.SKU, change.Title, change.QuantityTo, change.UnitPrice.Amount, change.Total.Amount, change.Location, c.placedAt)
 	}
@@ -175,15 +178,19 @@ func (c *changing) tag(ctx context.Context, tx *Tx, e order.OrderTagged) error {
 
 // keep remembers the state for the next event.
 func (c *changing) keep(ctx context.Context, tx *Tx) error {
+	state, err := c.stateText()
+	if err != nil || state == c.kept {
+		return err
+	}
+	return insertStates.run(ctx, tx, []any{c.orderID, state})
+}
+
+func (c *changing) stateText() (string, error) {
 	state, err := json.Marshal(keptOrderOf(c.state))
 	if err != nil {
-		return fmt.Errorf("keep the state of order %s: %w", c.orderID, err)
+		return "", fmt.Errorf("keep the state of order %s: %w", c.orderID, err)
 	}
-	if string(state) == c.kept {
-		return nil
-	}
-	return tx.Exec(ctx, `INSERT INTO order_states (order_id, state) VALUES (?, ?)
-		ON CONFLICT (order_id) DO UPDATE SET state = excluded.state`, c.orderID, string(state))
+	return string(state), nil
 }
 
 // keptOrder is what of an order's state its rows, now or after another event,

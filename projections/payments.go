@@ -27,6 +27,9 @@ func (Payments) Migrations() fs.FS { return schema("payments") }
 // Prefixes implements [Projection].
 func (Payments) Prefixes() []string { return []string{payment.Decider.Category + "-"} }
 
+// LateIndexes implements [LateIndexes].
+func (Payments) LateIndexes() []string { return []string{"payments", "movements"} }
+
 // Apply implements [Projection].
 func (p Payments) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	return p.ApplyPage(ctx, tx, []eventstore.Recorded{r})

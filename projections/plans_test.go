@@ -99,7 +99,7 @@ func searchable(tb testing.TB, e databasetest.Engine, n int) map[string]*sql.DB 
 // enough rows to choose otherwise.
 func TestPostgresReadsNoWholeTable(t *testing.T) {
 	t.Parallel()
-	databases := searchable(t, databasetest.Postgres(t), 5_000)
+	databases := searchable(t, databasetest.Postgres(t), 20_000)
 	place := &projections.OrderKey{PlacedAt: historyStart.Add(time.Hour), OrderID: "x"}
 	part := &projections.PartKey{At: place.PlacedAt, OrderID: "x", ID: "x"}
 	check := func(model, name, query string, args []any) {

@@ -246,6 +246,7 @@ func TestARebuildBesideLiveTrafficLosesAndDelaysNoRead(t *testing.T) {
 // cost.
 type forgetful struct {
 	projections.Orders
+	oneByOne
 	wrong *bool
 }
 
@@ -436,7 +437,10 @@ func TestEveryProcessFollowsASwap(t *testing.T) {
 }
 
 // withNote is a later version of the list of orders, with one more column.
-type withNote struct{ projections.Orders }
+type withNote struct {
+	projections.Orders
+	oneByOne
+}
 
 func (withNote) Version() int { return projections.Orders{}.Version() + 1 }
 

@@ -14,7 +14,10 @@ import (
 )
 
 // picky is a list of orders that some orders break.
-type picky struct{ projections.Orders }
+type picky struct {
+	projections.Orders
+	oneByOne
+}
 
 func (p picky) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
 	event, err := r.Decode()

@@ -237,7 +237,10 @@ func TestAnEventThatCannotBeAppliedBlocksItsStreamOnlyUntilItIsRepaired(t *testi
 }
 
 // tolerant is the list of orders of a program that knows orderVanished.
-type tolerant struct{ projections.Orders }
+type tolerant struct {
+	projections.Orders
+	oneByOne
+}
 
 func (p tolerant) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
 	if r.Type == (orderVanished{}).EventName() {
@@ -295,7 +298,10 @@ func TestWaitForReturnsWhenTheReadModelIsThere(t *testing.T) {
 }
 
 // panicking is the list of orders of a program with a fault.
-type panicking struct{ projections.Orders }
+type panicking struct {
+	projections.Orders
+	oneByOne
+}
 
 func (p panicking) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
 	if r.Stream == "order-o1" {

@@ -32,6 +32,9 @@ func (Search) Migrations() fs.FS { return schema("search") }
 // Prefixes implements [Projection].
 func (Search) Prefixes() []string { return []string{order.Decider.Category + "-"} }
 
+// LateIndexes implements [LateIndexes].
+func (Search) LateIndexes() []string { return []string{"words"} }
+
 // Apply implements [Projection].
 func (s Search) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	return s.ApplyPage(ctx, tx, []eventstore.Recorded{r})

@@ -38,6 +38,9 @@ func (Tasks) Prefixes() []string {
 	return []string{order.Decider.Category + "-", payment.Decider.Category + "-", process.Decider.Category + "-", stock.Decider.Category + "-"}
 }
 
+// LateIndexes implements [LateIndexes].
+func (Tasks) LateIndexes() []string { return []string{"tasks"} }
+
 // Apply implements [Projection].
 func (p Tasks) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	event, err := r.Decode()

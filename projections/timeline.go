@@ -35,6 +35,9 @@ func (Timeline) Prefixes() []string {
 	return []string{order.Decider.Category + "-", checkout.Decider.Category + "-", payment.Decider.Category + "-", process.Decider.Category + "-"}
 }
 
+// LateIndexes implements [LateIndexes].
+func (Timeline) LateIndexes() []string { return []string{"timeline"} }
+
 // Apply implements [Projection].
 func (t Timeline) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	return t.ApplyPage(ctx, tx, []eventstore.Recorded{r})

@@ -19,6 +19,7 @@ type benchRebuildCommand struct {
 	Orders  int           `name:"orders" default:"20000" help:"Orders in the log, seven events each; up to millions. Each needs about 4 KB of disk."`
 	Models  []string      `name:"models" help:"Read models to fill; all by default, and with --live that of orders."`
 	Length  time.Duration `name:"duration" default:"20s" help:"With --live: of the traffic without rebuilds, and at least of that beside them."`
+	Log     string        `name:"log" type:"path" help:"The log of a platform that is stopped, which is the folder events of its data folder: its events are measured. Where there is none it is made and kept."`
 	Dir     string        `name:"dir" type:"existingdir" help:"Where to make a folder for the data; the system's place for temporary files otherwise."`
 	Live    int           `name:"live" help:"Instead, place so many orders per second at a platform of its own, without rebuilds and then beside them, and compare."`
 	Profile string        `name:"cpu-profile" type:"path" help:"Write what the processor did while read models were filled to this file, for go tool pprof."`
@@ -34,7 +35,7 @@ func (c benchRebuildCommand) Run(inv *invocation) error {
 	if c.Live > 0 {
 		return c.beside(inv)
 	}
-	options := rebuildbench.Options{Orders: c.Orders, Profile: c.Profile}
+	options := rebuildbench.Options{Orders: c.Orders, Profile: c.Profile, Log: c.Log}
 	for _, p := range app.Projections(inv.config) {
 		if len(c.Models) == 0 || slices.Contains(c.Models, p.Name()) {
 			options.Models = append(options.Models, p)
