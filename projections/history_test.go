@@ -189,7 +189,9 @@ func (h *history) checkout(id string, random *rand.Rand) []func() {
 		record("payment-"+p, payment.PaymentCaptureRequested{PaymentID: p, CaptureID: "m" + id, Final: random.IntN(2) == 0}),
 		record("payment-"+p, payment.PaymentCaptured{PaymentID: p, CaptureID: "m" + id, Amount: domain.Money{Amount: 1, Currency: "EUR"}}),
 		record("order-"+o, order.OrderDelivered{OrderID: o, ShipmentID: "s" + id, At: historyStart}),
-		func() { h.process(o, p, id, random) })[:len(steps)+5+random.IntN(6)]
+		record("order-"+o, order.OrderReturnRequested{OrderID: o, ReturnID: "b" + id, Kind: order.ForRefund, Lines: []order.ReturnedUnits{{LineID: "1", Quantity: 1}}}),
+		record("order-"+o, order.OrderReturnReceived{OrderID: o, ReturnID: "b" + id, Lines: []order.ReceivedUnits{{LineID: "1", Quantity: 1}}}),
+		func() { h.process(o, p, id, random) })[:len(steps)+5+random.IntN(8)]
 }
 
 // process closes what the history of an order opened, or not.

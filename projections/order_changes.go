@@ -228,7 +228,11 @@ type keptPayment struct {
 func keptOrderOf(s order.State) keptOrder {
 	k := keptOrder{
 		Status: s.Status, HeldFrom: s.HeldFrom, CancellingFrom: s.CancellingFrom, Currency: s.Currency, Authorised: s.Authorised.Amount,
-		Tags: s.Tags, Progress: s.PerLine,
+		Tags: s.Tags, Progress: map[string]order.Progress{},
+	}
+	for line, p := range s.PerLine {
+		p.Returning = 0 // the returns are not kept that it counts, and no row depends on it
+		k.Progress[line] = p
 	}
 	if n := len(s.Holds); n > 0 {
 		k.Hold = s.Holds[n-1].Reason

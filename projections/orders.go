@@ -15,7 +15,7 @@ type Orders struct{}
 func (Orders) Name() string { return "orders" }
 
 // Version implements [Projection].
-func (Orders) Version() int { return 2 }
+func (Orders) Version() int { return 3 }
 
 // Migrations implements [Projection].
 func (Orders) Migrations() fs.FS { return schema("orders") }

@@ -24,7 +24,7 @@ type Search struct{}
 func (Search) Name() string { return "search" }
 
 // Version implements [Projection].
-func (Search) Version() int { return 1 }
+func (Search) Version() int { return 2 }
 
 // Migrations implements [Projection].
 func (Search) Migrations() fs.FS { return schema("search") }

@@ -27,8 +27,13 @@ import (
 // it printed on its standard output and elsewhere.
 func says(t *testing.T, want int, args ...string) (out, errOut string) {
 	t.Helper()
+	return saysWithin(t, 3*time.Minute, want, args...)
+}
+
+func saysWithin(t *testing.T, patience time.Duration, want int, args ...string) (out, errOut string) {
+	t.Helper()
 	var printed, told bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if code := run(ctx, args, &printed, &told); code != want {
 		t.Fatalf("%v ended with %d, want %d:\n%s%s", args, code, want, printed.String(), told.String())
