@@ -35,7 +35,7 @@ func (m *metrics) init() {
 	})
 	m.syncs = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: namespace, Name: "sync_seconds", Help: "Time to write and sync one group.",
-		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+		Buckets: prometheus.ExponentialBuckets(0.00005, 1.4, 34),
 	})
 	m.pages = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "pages_read_total", Help: "Pages read, from a stream, from the log in memory, or from the log on the disk.",

@@ -18,6 +18,7 @@ type benchNodeCommand struct {
 	Events   int           `name:"events" default:"1000000" help:"Events in the store that is read."`
 	Large    int           `name:"large" default:"0" help:"Events in a second, larger store, such as 10000000; 0 is none. It needs about 450 bytes of disk for each."`
 	Dir      string        `name:"dir" type:"existingdir" help:"Where to make a folder for the stores; the system's place for temporary files otherwise."`
+	Only     []string      `name:"only" enum:"one,many,subscribers,stores" help:"Measure some of it: appends by one caller, by many, subscribers, stores that were filled."`
 	JSON     bool          `name:"json" help:"Print JSON; times are in nanoseconds."`
 }
 
@@ -43,7 +44,7 @@ func (c benchNodeCommand) Run(inv *invocation) error {
 		say = func(string) {}
 	}
 	report, err := nodebench.Run(inv.ctx, nodebench.Options{
-		Dir: dir, Duration: c.Duration, Events: c.Events / batch * batch, Large: c.Large / batch * batch,
+		Parts: c.Only, Dir: dir, Duration: c.Duration, Events: c.Events / batch * batch, Large: c.Large / batch * batch,
 		Now: time.Now, Say: say, Progress: bar.advance,
 		Start: func(ctx context.Context, dir string) (nodebench.Node, error) {
 			return startNodeProcess(ctx, binary, dir)

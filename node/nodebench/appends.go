@@ -7,8 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -16,19 +14,25 @@ import (
 )
 
 // Appends is a run of callers that append one event of 256 bytes at a time, five
-// to a stream, each with the revision it expects.
+// to a stream, each with the revision it expects. In turns with it, the storage
+// engine alone writes groups of the same size to the same disk: how long a disk
+// takes to sync changes from one second to the next.
 type Appends struct {
 	Callers, Connections int
 	Events               int64
 	PerSecond            float64
 	P50, P99             time.Duration
 	Group                float64       // appends synced together, on average
-	Sync                 time.Duration // to write and sync a group, on average
+	Sync                 time.Duration // median time to write and sync a group
 	Processor            Processor
-	// Raw is what the storage engine alone did, appends per second in groups of
-	// that size.
-	Raw float64
+	// Raw is what the storage engine alone did, appends per second, and RawSync
+	// its median time to write and sync a group.
+	Raw     float64
+	RawSync time.Duration
 }
+
+// turn is how long the callers and the storage engine alone take turns for.
+const turn = 500 * time.Millisecond
 
 const eventBytes = 256
 
@@ -57,78 +61,48 @@ func source(seed int) *rand.Rand {
 
 func (o *Options) appends(ctx context.Context, a *Appends) error {
 	name := fmt.Sprintf("appends-%d", a.Callers)
-	o.Say(fmt.Sprintf("appends by %d callers, %s", a.Callers, o.Duration))
-	err := o.on(ctx, name, func(n Node) error {
+	o.Say(fmt.Sprintf("appends by %d callers, in turns with the storage engine alone, %s each", a.Callers, o.Duration))
+	err := o.on(ctx, name, func(n Node) (err error) {
+		raw, err := openRaw(filepath.Join(o.Dir, name+"-raw"), o.Now)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, raw.close()) }()
 		clients, err := connect(n.ConnectionString(), a.Connections)
 		if err != nil {
 			return err
 		}
 		defer closeAll(clients)
-		a.Processor, err = processor(n, func() (int64, error) {
-			err := o.call(ctx, clients, a)
-			return a.Events, err
-		})
-		if err != nil {
-			return err
-		}
-		return a.groups(ctx, n)
+		return o.inTurns(ctx, n, clients, raw, a)
 	})
-	if err != nil {
-		return err
-	}
-	o.Say(fmt.Sprintf("the storage engine alone, %s", o.Duration))
-	a.Raw, err = o.raw(filepath.Join(o.Dir, name+"-raw"), max(1, int(math.Round(a.Group))))
 	return errors.Join(err, o.remove(name), o.remove(name+"-raw"))
 }
 
-func (o *Options) call(ctx context.Context, clients []*esdb.Client, a *Appends) error {
-	var (
-		wait   sync.WaitGroup
-		mu     sync.Mutex
-		total  = newLatencies()
-		failed error
-	)
-	began := o.Now()
-	end := began.Add(o.Duration)
-	for caller := range a.Callers {
-		wait.Go(func() {
-			own, err := o.caller(ctx, clients[caller%len(clients)], caller, end)
-			mu.Lock()
-			defer mu.Unlock()
-			total.Merge(own)
-			failed = errors.Join(failed, err)
-		})
-	}
-	wait.Wait()
-	a.Events = total.TotalCount()
-	a.PerSecond = float64(a.Events) / o.Now().Sub(began).Seconds()
-	a.P50, a.P99 = quantile(total, 50), quantile(total, 99)
-	return failed
-}
-
-func (o *Options) caller(ctx context.Context, c *esdb.Client, caller int, end time.Time) (*hdrhistogram.Histogram, error) {
-	const perStream = 5
-	latencies, random := newLatencies(), source(caller)
-	for i := 0; ; i++ {
-		before := o.Now()
-		if before.After(end) {
-			return latencies, nil
-		}
-		var expected esdb.ExpectedRevision = esdb.NoStream{}
-		if i%perStream > 0 {
-			expected = esdb.Revision(uint64(i%perStream - 1))
-		}
-		_, err := c.AppendToStream(ctx, "bench-"+strconv.Itoa(caller)+"."+strconv.Itoa(i/perStream),
-			esdb.AppendToStreamOptions{ExpectedRevision: expected},
-			esdb.EventData{EventType: "OrderPlaced", ContentType: esdb.ContentTypeJson, Data: payload(random)})
+// inTurns goes on until both had their time.
+func (o *Options) inTurns(ctx context.Context, n Node, clients []*esdb.Client, raw *raw, a *Appends) error {
+	all := newCallers(clients, a.Callers, o.Now)
+	for all.took < o.Duration {
+		p, err := processor(n, func() error { return all.call(ctx, min(turn, o.Duration)) })
 		if err != nil {
-			return latencies, fmt.Errorf("append: %w", err)
+			return err
 		}
-		_ = latencies.RecordValue(int64(o.Now().Sub(before))) // longer than a minute is not recorded
+		a.Processor.add(p)
+		if err := a.groups(ctx, n); err != nil {
+			return err
+		}
+		if err := raw.write(min(turn, o.Duration), max(1, int(math.Round(a.Group)))); err != nil {
+			return err
+		}
 	}
+	a.Events = all.latencies.TotalCount()
+	a.Processor.share(a.Events)
+	a.PerSecond = float64(a.Events) / all.took.Seconds()
+	a.P50, a.P99 = quantile(all.latencies, 50), quantile(all.latencies, 99)
+	a.Raw, a.RawSync = raw.perSecond(), quantile(raw.syncs, 50)
+	return nil
 }
 
-// groups asks the node how large its groups were.
+// groups asks the node how large its groups were, and how long they took.
 func (a *Appends) groups(ctx context.Context, n Node) error {
 	m, err := scrape(ctx, n)
 	if err != nil {
@@ -137,9 +111,7 @@ func (a *Appends) groups(ctx context.Context, n Node) error {
 	if groups := m["waybill_node_group_requests_count"]; groups > 0 {
 		a.Group = m["waybill_node_group_requests_sum"] / groups
 	}
-	if syncs := m["waybill_node_sync_seconds_count"]; syncs > 0 {
-		a.Sync = time.Duration(m["waybill_node_sync_seconds_sum"] / syncs * float64(time.Second))
-	}
+	a.Sync = time.Duration(medianOf(m, "waybill_node_sync_seconds") * float64(time.Second))
 	return nil
 }
 

@@ -1,11 +1,13 @@
 package nodebench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +35,7 @@ func closeAll(clients []*esdb.Client) {
 	}
 }
 
-// scrape reads the node's metrics that have no labels.
+// scrape reads the node's metrics by their names and labels.
 func scrape(ctx context.Context, n Node) (map[string]float64, error) {
 	u, err := url.Parse(n.ConnectionString())
 	if err != nil {
@@ -60,4 +62,26 @@ func scrape(ctx context.Context, n Node) (map[string]float64, error) {
 		}
 	}
 	return values, nil
+}
+
+// medianOf finds the median of a histogram, as if what is in a bucket were spread
+// evenly in it.
+func medianOf(m map[string]float64, histogram string) float64 {
+	type bucket struct{ bound, count float64 }
+	var buckets []bucket
+	for name, count := range m {
+		text, ok := strings.CutPrefix(name, histogram+`_bucket{le="`)
+		if bound, err := strconv.ParseFloat(strings.TrimSuffix(text, `"}`), 64); ok && err == nil {
+			buckets = append(buckets, bucket{bound, count})
+		}
+	}
+	slices.SortFunc(buckets, func(a, b bucket) int { return cmp.Compare(a.bound, b.bound) })
+	half, below := m[histogram+"_count"]/2, bucket{}
+	for _, b := range buckets {
+		if b.count >= half && b.count > below.count {
+			return below.bound + (b.bound-below.bound)*(half-below.count)/(b.count-below.count)
+		}
+		below = b
+	}
+	return below.bound
 }

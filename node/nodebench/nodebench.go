@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -24,8 +25,17 @@ type Node interface {
 	Stop() error
 }
 
+// What can be measured.
+const (
+	PartOne         = "one"         // appends by one caller
+	PartMany        = "many"        // appends by many
+	PartSubscribers = "subscribers" // live subscriptions
+	PartStores      = "stores"      // stores that were filled
+)
+
 // Options says what to measure.
 type Options struct {
+	Parts    []string      // empty is everything
 	Dir      string        // an existing folder, empty
 	Duration time.Duration // of each run of appends, and of the subscribers'
 	Events   int           // in the store that is read
@@ -51,14 +61,26 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 	// its own garbage is missing there.
 	const rarely = 400
 	defer debug.SetGCPercent(debug.SetGCPercent(rarely))
-	for _, load := range []Appends{{Callers: 1, Connections: 1}, {Callers: 64, Connections: 4}} {
-		if err := o.appends(ctx, &load); err != nil {
+	loads := []struct {
+		part string
+		Appends
+	}{{PartOne, Appends{Callers: 1, Connections: 1}}, {PartMany, Appends{Callers: 64, Connections: 4}}}
+	for _, load := range loads {
+		if !o.measures(load.part) {
+			continue
+		}
+		if err := o.appends(ctx, &load.Appends); err != nil {
 			return r, err
 		}
-		r.Appends = append(r.Appends, load)
+		r.Appends = append(r.Appends, load.Appends)
 	}
-	if r.Subscribers, err = o.subscribers(ctx); err != nil {
-		return r, err
+	if o.measures(PartSubscribers) {
+		if r.Subscribers, err = o.subscribers(ctx); err != nil {
+			return r, err
+		}
+	}
+	if !o.measures(PartStores) {
+		return r, nil
 	}
 	for _, events := range []int{o.Events, o.Large} {
 		if events == 0 {
@@ -71,6 +93,10 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		r.Stores = append(r.Stores, s)
 	}
 	return r, nil
+}
+
+func (o *Options) measures(part string) bool {
+	return len(o.Parts) == 0 || slices.Contains(o.Parts, part)
 }
 
 // on runs a node over a folder of that name while f uses it.

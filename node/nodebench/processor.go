@@ -6,19 +6,28 @@ import "time"
 // the load did, the official client in it.
 type Processor struct{ Node, Load time.Duration }
 
-// processor measures f, which returns how many operations it did.
-func processor(n Node, f func() (operations int64, err error)) (p Processor, err error) {
+func (p *Processor) add(other Processor) {
+	p.Node += other.Node
+	p.Load += other.Load
+}
+
+// share makes the time of all operations that of one.
+func (p *Processor) share(operations int64) {
+	if operations > 0 {
+		p.Node /= time.Duration(operations)
+		p.Load /= time.Duration(operations)
+	}
+}
+
+// processor measures f.
+func processor(n Node, f func() error) (p Processor, err error) {
 	node, load, err := n.Processor()
 	if err != nil {
 		return p, err
 	}
-	operations, err := f()
-	if err != nil || operations == 0 {
+	if err := f(); err != nil {
 		return p, err
 	}
-	nodeAfter, loadAfter, err := n.Processor()
-	return Processor{
-		Node: (nodeAfter - node) / time.Duration(operations),
-		Load: (loadAfter - load) / time.Duration(operations),
-	}, err
+	p.Node, p.Load, err = n.Processor()
+	return Processor{Node: p.Node - node, Load: p.Load - load}, err
 }

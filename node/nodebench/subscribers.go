@@ -41,10 +41,8 @@ func (o *Options) subscribers(ctx context.Context) (s Subscribers, err error) {
 		defer closeAll(clients)
 		ctx, cancel := context.WithTimeout(ctx, o.Duration+time.Minute)
 		defer cancel()
-		s.Processor, err = processor(n, func() (int64, error) {
-			err := o.follow(ctx, clients, &s)
-			return s.Received, err
-		})
+		s.Processor, err = processor(n, func() error { return o.follow(ctx, clients, &s) })
+		s.Processor.share(s.Received)
 		return err
 	})
 	return s, errors.Join(err, o.remove("subscribers"))
