@@ -79,12 +79,12 @@ func (s *split) divide(c net.Conn) {
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})
-	to := s.http
+	to, conn := s.http, c
 	if string(begin) == preface {
-		to = s.rpc
+		to, conn = s.rpc, &patient{Conn: c}
 	}
 	select {
-	case to.conns <- &resumed{Conn: c, begin: bytes.NewReader(begin)}:
+	case to.conns <- &resumed{Conn: conn, begin: bytes.NewReader(begin)}:
 	case <-s.done:
 		_ = c.Close()
 	}
