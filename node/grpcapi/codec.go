@@ -22,7 +22,7 @@ type selfMarshaler interface {
 
 // A keptAnswer is an event that many subscribers are sent: it is written once,
 // and nobody gives its bytes back.
-type keptAnswer struct{ data mem.BufferSlice }
+type keptAnswer struct{ framed mem.SliceBuffer } // with its prefix
 
 // keptFor returns what every reader of a shared record is sent who asked for
 // nothing special.
@@ -31,7 +31,9 @@ func keptFor(r *node.Record) *keptAnswer {
 		return kept
 	}
 	a := newEventAnswer(r, nil, false)
-	kept := &keptAnswer{mem.BufferSlice{mem.SliceBuffer(a.appendTo(make([]byte, 0, a.size())))}}
+	b := make([]byte, prefixSize, prefixSize+a.size())
+	putPrefix(b, a.size())
+	kept := &keptAnswer{a.appendTo(b)}
 	r.Kept.Store(kept) // another reader may have, just now: it is the same
 	return kept
 }
@@ -39,7 +41,7 @@ func keptFor(r *node.Record) *keptAnswer {
 // Marshal implements [encoding.CodecV2].
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if kept, ok := v.(*keptAnswer); ok {
-		return kept.data, nil
+		return mem.BufferSlice{kept.framed[prefixSize:]}, nil
 	}
 	m, ok := v.(selfMarshaler)
 	if !ok {

@@ -16,7 +16,8 @@ type sender struct {
 	gate    *gate
 	guard   *guard
 	out     streams.Streams_ReadServer
-	resolve bool // links are followed
+	pack    *pack // nil is message by message
+	resolve bool  // links are followed
 	textIDs bool
 }
 
@@ -28,7 +29,7 @@ func (s *service) sender(o *streams.ReadReq_Options, out streams.Streams_ReadSer
 	}
 	guard, err := s.gate.guard(out.Context(), opRead, stream)
 	return sender{
-		ctx: out.Context(), node: s.node, gate: s.gate, guard: guard, out: out,
+		ctx: out.Context(), node: s.node, gate: s.gate, guard: guard, out: out, pack: newPack(out.Context()),
 		resolve: o.GetResolveLinks(),
 		textIDs: o.GetUuidOption().GetString_() != nil,
 	}, err
@@ -49,11 +50,19 @@ func (s *sender) send(records []*node.Record, shared bool) error {
 		if err != nil {
 			return err
 		}
-		if err := s.out.SendMsg(answer); err != nil {
+		if s.pack == nil {
+			err = s.out.SendMsg(answer)
+		} else {
+			err = s.pack.add(answer)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.pack == nil {
+		return nil
+	}
+	return s.pack.flush()
 }
 
 // answer is the event itself, or a link and what it points at, or the link
