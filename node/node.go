@@ -235,7 +235,7 @@ func unlessClosed(ctx context.Context, err error) error {
 
 func (n *Node) stopReaders() {
 	n.closed.Store(true)
-	n.changed.wake()
+	n.changed.wakeAll()
 	n.readers.Lock()
 	defer n.readers.Unlock()
 }

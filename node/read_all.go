@@ -180,9 +180,23 @@ func (n *Node) reading(read func() error) error {
 }
 
 // Wait returns when the log has grown beyond end.
-func (n *Node) Wait(ctx context.Context, end uint64) error {
+func (n *Node) Wait(ctx context.Context, end uint64) error { return Waiter{node: n}.Wait(ctx, end) }
+
+// A Waiter is somebody who waits for the log again and again. When there are
+// many, they are not woken all at once.
+type Waiter struct {
+	node *Node
+	part int
+}
+
+// Waiter makes one more.
+func (n *Node) Waiter() Waiter { return Waiter{node: n, part: n.changed.seat()} }
+
+// Wait returns when the log has grown beyond end.
+func (w Waiter) Wait(ctx context.Context, end uint64) error {
+	n := w.node
 	for {
-		changed := n.changed.changed()
+		changed := n.changed.parts[w.part].changed()
 		if err := n.readable(); err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func (f *streamFollower) follow() error {
 		if err := f.caughtUp(); err != nil {
 			return err
 		}
-		if err := f.node.Wait(f.ctx, page.Next); err != nil {
+		if err := f.waiter.Wait(f.ctx, page.Next); err != nil {
 			return err
 		}
 	}

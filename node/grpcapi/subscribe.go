@@ -31,7 +31,7 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 		case <-ctx.Done():
 		}
 	}()
-	sub := &subscription{sender: to}
+	sub := &subscription{sender: to, waiter: s.node.Waiter()}
 	sub.ctx = ctx
 	sub.position.Store(s.node.End())
 	switch from := o.GetStreamOption().(type) {
@@ -55,6 +55,7 @@ func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_Read
 // client costs one page.
 type subscription struct {
 	sender
+	waiter   node.Waiter
 	live     bool
 	position atomic.Uint64 // how far in the log it has looked
 }
@@ -109,7 +110,7 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 		if err := s.caughtUp(); err != nil {
 			return err
 		}
-		if err := s.node.Wait(s.ctx, page.Next); err != nil {
+		if err := s.waiter.Wait(s.ctx, page.Next); err != nil {
 			return err
 		}
 	}
