@@ -82,6 +82,17 @@ func TestDocumentedRubyVerifies(t *testing.T) {
 	runDocumented(t, t.TempDir(), "config.ru", snippet(t, "ruby"), "rackup", "-q", "-s", "webrick", "-o", "127.0.0.1", "-p", portMark)
 }
 
+// The library of Java is where Maven put it: WAYBILL_TEST_JAVA is the class path
+// that has com.standardwebhooks.
+func TestDocumentedJavaVerifies(t *testing.T) {
+	t.Parallel()
+	classes := os.Getenv("WAYBILL_TEST_JAVA")
+	if classes == "" || exec.CommandContext(t.Context(), "java", "-version").Run() != nil { //nolint:gosec // of whoever runs the test
+		t.Skip("skipping the Java verifier: WAYBILL_TEST_JAVA is no class path with com.standardwebhooks:standardwebhooks, or no JDK is installed")
+	}
+	runDocumented(t, t.TempDir(), "Receiver.java", snippet(t, "java"), "java", "-cp", classes)
+}
+
 // portMark stands for the port among the arguments of a receiver.
 const portMark = "PORT"
 
@@ -115,7 +126,7 @@ func runDocumented(t *testing.T, dir, file string, program []byte, with string, 
 	t.Cleanup(func() { cancel(); _ = receiver.Wait() })
 	body := `{"id":"m1","type":"order.placed","aggregate":{"type":"order","id":"o1"},"sequence":1,"previous":null,"data":{"title":"Tasse „blau“ ☕"}}`
 	for sent, want := range map[string]int{body: http.StatusNoContent, body + " ": http.StatusUnauthorized} {
-		if got := postSigned(t, "http://"+addr, s, body, sent); got != want {
+		if got := postSigned(t, "http://"+addr+"/waybill", s, body, sent); got != want {
 			t.Errorf("%s answers %d, want %d", file, got, want)
 		}
 	}
