@@ -129,6 +129,10 @@ func (h *hub) run(ctx context.Context, d *Dispatcher) {
 		for _, r := range page.Events {
 			d.history.observe(r)
 		}
-		h.add(itemsOf(d.Catalogue, page.Events), page.Through)
+		items := itemsOf(d.Catalogue, page.Events)
+		if len(items) > 0 {
+			d.pace.rest()
+		}
+		h.add(items, page.Through)
 	})
 }

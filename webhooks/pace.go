@@ -2,18 +2,17 @@ package webhooks
 
 import (
 	"context"
-	"runtime/metrics"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // pace holds back what works off the past, replays and endpoints far behind,
-// while what is live would have to wait for the processor. How long goroutines
-// wait until they run shows that, whatever receivers do. Without live
-// deliveries, or with processors to spare, the past may begin as many attempts
-// as it likes.
+// for what is live: it rests while live messages are on their way, begins its
+// attempts evenly instead of in bursts, and leaves most of the processors free.
+// How long goroutines wait until they run shows when that is not enough,
+// whatever receivers do. Without live deliveries, or with processors to spare,
+// the past may begin as many attempts as it likes.
 type pace struct {
 	now  func() time.Time
 	live atomic.Int64  // when something live was sent last, Unix nanoseconds
@@ -23,16 +22,21 @@ type pace struct {
 	perSecond float64 // attempts of the past that may begin; 0 is any number
 	begun     int     // since it was adjusted last
 	free      time.Time
+	held      time.Time     // until then the past rests
+	rested    time.Duration // since it was adjusted last
 }
 
 const (
 	paceEvery   = 100 * time.Millisecond
-	paceWait    = time.Millisecond      // 19 of 20 goroutines run within that while all is well
-	paceBurst   = 10 * time.Millisecond // of attempts may begin at once
+	paceWait    = time.Millisecond     // 19 of 20 goroutines run within that while all is well
+	paceBurst   = 2 * time.Millisecond // of attempts may begin at once: what is live waits for them
+	paceRest    = 3 * time.Millisecond // is about what a live message takes from the log to its request
+	mostRest    = paceEvery / 3        // of the past, however much is live
+	pastShare   = 0.45                 // of the processors is what the process may use while the past goes faster
 	slowestPace = 500.0
 	idlePaces   = 20 // without anything of the past, then nobody looks
 	slower      = 0.8
-	faster      = 1.1
+	faster      = 1.05
 	liveFor     = time.Second // after which there is nothing live
 )
 
@@ -41,11 +45,38 @@ func newPace(now func() time.Time) *pace { return &pace{now: now, used: make(cha
 // sentLive notes that something live was sent.
 func (p *pace) sentLive(now time.Time) { p.live.Store(now.UnixNano()) }
 
+// anythingLive says whether something live was sent lately.
+func (p *pace) anythingLive(now time.Time) bool {
+	return now.Sub(time.Unix(0, p.live.Load())) < liveFor
+}
+
+// rest lets what is live go first: there is something in the log that may be
+// for somebody.
+func (p *pace) rest() {
+	now := p.now()
+	if !p.anythingLive(now) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from, until := now, now.Add(paceRest)
+	if p.held.After(now) {
+		from = p.held
+	}
+	if more := until.Sub(from); more > 0 && p.rested+more <= mostRest {
+		p.rested += more
+		p.held = until
+	}
+}
+
 // take begins an attempt of the past if there may be one, or returns when it
 // is worth trying again.
 func (p *pace) take(now time.Time) (again time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.held.After(now) {
+		return p.held, false
+	}
 	if p.perSecond > 0 {
 		if again = p.free.Add(-paceBurst); again.After(now) {
 			return again, false
@@ -64,24 +95,33 @@ func (p *pace) take(now time.Time) (again time.Time, ok bool) {
 	return now, true
 }
 
-// adjust follows how long 19 of 20 goroutines waited at most: fewer attempts in
-// a second when that is too long, more when it is not. It says whether any have
-// begun since.
-func (p *pace) adjust(waited, passed time.Duration) (used bool) {
+// adjust follows how busy the machine was: fewer attempts in a second when that
+// is too much, more when it is not. It says whether any have begun since.
+func (p *pace) adjust(m busy, passed time.Duration) (used bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	used = p.begun > 0
-	begun := float64(p.begun) / passed.Seconds()
-	p.begun = 0
-	switch {
-	case p.now().Sub(time.Unix(0, p.live.Load())) >= liveFor:
-		p.perSecond = 0
-	case waited > paceWait && begun > 0:
-		p.perSecond = max(begun*slower, slowestPace)
-	case p.perSecond > 0 && begun > p.perSecond*slower: // else it is not what bounds
-		p.perSecond *= faster
+	begun := float64(p.begun) / max(passed-p.rested, passed/2).Seconds()
+	p.begun, p.rested = 0, 0
+	if begun == 0 {
+		return false
 	}
-	return used
+	change := faster
+	switch {
+	case !p.anythingLive(p.now()):
+		p.perSecond = 0
+		return true
+	case m.waited > paceWait:
+		change = slower
+	case m.used > 0:
+		change = min(max(pastShare/m.used, slower), faster)
+	}
+	switch {
+	case change < 1:
+		p.perSecond = max(begun*change, slowestPace)
+	case p.perSecond > 0 && begun > p.perSecond*slower: // else it is not what bounds
+		p.perSecond *= change
+	}
+	return true
 }
 
 // run returns when the context ends. It looks only while there is something of
@@ -98,50 +138,16 @@ func (p *pace) run(ctx context.Context) {
 
 // watch adjusts until nothing of the past has begun for a while.
 func (p *pace) watch(ctx context.Context) {
-	var waits schedulerWaits
-	waits.since()
+	var machine gauge
+	machine.read(0)
 	last := p.now()
 	for idle := 0; idle < idlePaces && ctx.Err() == nil; idle++ {
 		pause(ctx, paceEvery)
 		now := p.now()
-		if passed := now.Sub(last); passed > 0 && p.adjust(waits.since(), passed) {
+		passed := now.Sub(last)
+		if measured := machine.read(passed); passed > 0 && p.adjust(measured, passed) {
 			idle = 0
 		}
 		last = now
 	}
-}
-
-// schedulerWaits reads how long goroutines had to wait until they ran.
-type schedulerWaits struct {
-	sample [1]metrics.Sample
-	before []uint64
-}
-
-// since returns how long 19 of 20 had to wait at most since the last call.
-func (w *schedulerWaits) since() time.Duration {
-	w.sample[0].Name = "/sched/latencies:seconds"
-	metrics.Read(w.sample[:])
-	if w.sample[0].Value.Kind() != metrics.KindFloat64Histogram {
-		return 0
-	}
-	h := w.sample[0].Value.Float64Histogram()
-	if w.before == nil {
-		w.before = make([]uint64, len(h.Counts))
-	}
-	all := uint64(0)
-	for i, count := range h.Counts {
-		all += count - w.before[i]
-	}
-	slow := all / 20
-	at := time.Duration(0)
-	for i, now := range slices.Backward(h.Counts) {
-		count := now - w.before[i]
-		if count > slow {
-			at = time.Duration(h.Buckets[i] * float64(time.Second))
-			break
-		}
-		slow -= count
-	}
-	copy(w.before, h.Counts)
-	return max(at, 0)
 }

@@ -12,6 +12,7 @@ type crowd struct {
 	now   time.Time
 	takes float64 // attempts in a second, before anybody waits
 	wants float64 // attempts in a second that would begin
+	uses  float64 // of the processors, for a thousand attempts in a second
 }
 
 func newCrowd(takes, wants float64) *crowd {
@@ -47,7 +48,7 @@ func (c *crowd) run(length time.Duration, live bool) float64 {
 			if float64(round)/paceEvery.Seconds() > c.takes {
 				waited = 5 * time.Millisecond
 			}
-			c.adjust(waited, paceEvery)
+			c.adjust(busy{waited: waited, used: c.uses * float64(round) / paceEvery.Seconds() / 1000}, paceEvery)
 			round = 0
 		}
 	}
@@ -72,10 +73,48 @@ func TestThePastTakesWhatTheLiveLeavesOfTheProcessor(t *testing.T) {
 			t.Errorf("%s: %.0f attempts in a second, want %.0f to %.0f", row.name, got, row.least, row.most)
 		}
 	}
-	c := newCrowd(2000, 9000)
+	c := newCrowd(100_000, 9000)
+	c.uses = 0.1
+	if got := c.run(20*time.Second, true); got < 4000 || got > 5000 {
+		t.Errorf("%.0f attempts in a second that each use a ten-thousandth of the processors, want about %.0f", got, pastShare*10_000)
+	}
+	c = newCrowd(2000, 9000)
 	c.run(20*time.Second, true)
 	if got := c.run(10*time.Second, false); got < 8500 {
 		t.Errorf("%.0f attempts in a second after the last live one, want all", got)
+	}
+}
+
+// TestThePastRestsWhileTheLiveIsOnItsWay, and however much is live not all the
+// time.
+func TestThePastRestsWhileTheLiveIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(100_000, 1000)
+	c.rest()
+	if _, ok := c.take(c.now); !ok {
+		t.Error("the past rests though nothing is live")
+	}
+	c.sentLive(c.now)
+	c.rest()
+	if again, ok := c.take(c.now); ok || !again.Equal(c.now.Add(paceRest)) {
+		t.Errorf("while something live is on its way: %t, again at %s", ok, again)
+	}
+	c.now = c.now.Add(paceRest)
+	if _, ok := c.take(c.now); !ok {
+		t.Error("the past rests for longer than that")
+	}
+	c.adjust(busy{}, paceEvery)
+	begun := 0
+	for at := time.Duration(0); at < paceEvery; at += time.Millisecond {
+		c.now = c.now.Add(time.Millisecond)
+		c.sentLive(c.now)
+		c.rest()
+		if _, ok := c.take(c.now); ok {
+			begun++
+		}
+	}
+	if begun < 60 || begun > 80 {
+		t.Errorf("the past could begin in %d of 100 ms in which something was always live, want two thirds", begun)
 	}
 }
 

@@ -30,7 +30,7 @@ func (p *past) span(ctx context.Context, span ledger.Span) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	feed := p.d.Feed(eventstore.FeedConfig{Prefixes: p.prefixes(), From: span.From})
+	feed := p.d.Feed(eventstore.FeedConfig{Prefixes: p.prefixes(), From: span.From, PageSize: pageOfPast})
 	defer feed.Close()
 	p.d.eachPage(ctx, feed, func(page eventstore.Page) {
 		through := min(page.Through, span.Until)

@@ -11,6 +11,11 @@ import (
 // mostOfBatch bounds what a source hands over at once.
 const mostOfBatch = 256
 
+// pageOfPast is how many events are read at once of what is long past. Reading
+// and decoding a page takes both us and the store the processor; what is live
+// waits for it.
+const pageOfPast = 32
+
 // source hands one endpoint the log from a position on: from the hub while the
 // endpoint is up to date, else by a feed of its own.
 type source struct {
@@ -48,7 +53,7 @@ func (s *source) hand(ctx context.Context, next batch) eventstore.Position {
 func (s *source) catchUp(ctx context.Context, at eventstore.Position) eventstore.Position {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	feed := s.d.feed(at)
+	feed := s.d.Feed(eventstore.FeedConfig{Prefixes: s.d.Catalogue.Prefixes(), From: at, PageSize: pageOfPast})
 	defer feed.Close()
 	s.d.eachPage(ctx, feed, func(page eventstore.Page) {
 		at = s.hand(ctx, batch{items: itemsOf(s.d.Catalogue, page.Events), through: page.Through})
