@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -70,6 +71,8 @@ type Neighbours struct {
 	// Backlog is what the other one had to be sent, PerSecond how fast it was.
 	Backlog   int     `json:",omitempty"`
 	PerSecond float64 `json:",omitempty"`
+	// Memory is the platform's when the other one had caught up.
+	Memory Memory
 }
 
 // RunWebhooks measures a platform that only delivers, beside an event store of
@@ -149,9 +152,10 @@ func (r WebhookReport) Print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\talone %s; beside %s; p99 %.2f times\n", n.name, n.Alone, n.Beside, float64(n.Beside.P99)/float64(max(n.Alone.P99, 1)))
 		if n.Backlog > 0 {
-			fmt.Fprintf(t, "the tenth\t%d events, %.0f/s\n", n.Backlog, n.PerSecond)
+			fmt.Fprintf(t, "the tenth\t%d events, %.0f/s, memory %s, at most %s\n", n.Backlog, n.PerSecond, mib(n.Memory.Now), mib(n.Memory.Peak))
 		}
 	}
+	fmt.Fprintf(t, "run on\t%d processors, shared by three processes: the event store, the platform, and all receivers with the load\n", runtime.NumCPU())
 	fmt.Fprintf(t, "lost, out of order, repeated\t%d, %d, %d\n", r.Lost, r.OutOfOrder, r.Repeated)
 	return t.Flush()
 }

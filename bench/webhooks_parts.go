@@ -258,6 +258,9 @@ func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *recei
 	_, n := tenth.counts()
 	report.PerSecond = float64(n) / last.Sub(first).Seconds()
 	var err error
+	if report.Memory, err = s.platform.Memory(); err != nil {
+		return err
+	}
 	report.Beside, err = s.gather(context.WithoutCancel(ctx), nine, sent)
 	report.Beside.Rate = neighbourRate
 	return err
