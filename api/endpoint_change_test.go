@@ -389,7 +389,7 @@ func TestEndpointsAreBounded(t *testing.T) {
 	})
 	t.Run("per minute", func(t *testing.T) {
 		t.Parallel()
-		p := bounded(webhooks.Bounds{Creates: 1, Tests: 1})
+		p := bounded(webhooks.Bounds{Creates: 1, Tests: 1, Replays: 1})
 		first := request{method: http.MethodPost, path: "/v1/endpoints", body: quiet, header: map[string]string{"Idempotency-Key": "k"}}
 		id := p.do(first).expect(201).text("id")
 		p.do(first).expect(201)
@@ -400,6 +400,10 @@ func TestEndpointsAreBounded(t *testing.T) {
 		p.do(test).expect(202)
 		p.do(test).expect(202)
 		p.post("/v1/endpoints/"+id+"/test", "").problem(429, "too-many-requests")
+		replay := request{method: http.MethodPost, path: "/v1/endpoints/" + id + "/replays", body: `{"from": "beginning"}`, header: map[string]string{"Idempotency-Key": "k"}}
+		p.do(replay).expect(202)
+		p.do(replay).expect(202)
+		p.post("/v1/endpoints/"+id+"/replays", `{"from": "beginning"}`).problem(429, "too-many-requests")
 		p.do(request{
 			method: http.MethodPatch, path: "/v1/endpoints/" + id, body: `{"url": "https://partner.example/again"}`, header: map[string]string{"If-Match": "*"},
 		}).problem(429, "too-many-requests")

@@ -26,7 +26,7 @@ func (a *App) webhookBounds() webhooks.Bounds {
 	cfg := a.cfg.Webhooks
 	return webhooks.Bounds{
 		PerTenant: cfg.MaxEndpoints, PerHost: cfg.MaxEndpointsPerHost,
-		Creates: cfg.CreatesPerMinute, Tests: cfg.TestsPerMinute, Resends: cfg.ResendsPerMinute,
+		Creates: cfg.CreatesPerMinute, Tests: cfg.TestsPerMinute, Resends: cfg.ResendsPerMinute, Replays: cfg.ReplaysPerMinute,
 	}
 }
 

@@ -111,6 +111,7 @@ type Webhooks struct {
 	CreatesPerMinute    int `name:"creates-per-minute" env:"CREATES_PER_MINUTE" default:"600" help:"Endpoints that the shop, or one partner, may create in a minute; 0 is any number."`
 	TestsPerMinute      int `name:"tests-per-minute" env:"TESTS_PER_MINUTE" default:"60" help:"Test messages that the shop, or one partner, may ask for in a minute; 0 is any number."`
 	ResendsPerMinute    int `name:"resends-per-minute" env:"RESENDS_PER_MINUTE" default:"600" help:"Messages that the shop, or one partner, may have sent again in a minute; 0 is any number."`
+	ReplaysPerMinute    int `name:"replays-per-minute" env:"REPLAYS_PER_MINUTE" default:"60" help:"Replays that the shop, or one partner, may ask for in a minute; 0 is any number."`
 
 	AllowedPorts   []uint16 `name:"allowed-ports" env:"ALLOWED_PORTS" help:"Ports that endpoints may have besides 443: 80, 8443 or 1024 and above."`
 	DeniedNetworks []string `name:"denied-networks" env:"DENIED_NETWORKS" help:"Networks (CIDR) that endpoints are never in, besides all that are not public: your own ingress, for example."`
@@ -168,6 +169,7 @@ func (c Config) Validate() error {
 		{"webhooks-creates-per-minute", c.Webhooks.CreatesPerMinute},
 		{"webhooks-tests-per-minute", c.Webhooks.TestsPerMinute},
 		{"webhooks-resends-per-minute", c.Webhooks.ResendsPerMinute},
+		{"webhooks-replays-per-minute", c.Webhooks.ReplaysPerMinute},
 	} {
 		if bound.most < 0 {
 			bad(bound.name, "%d is less than nothing; write 0 for any number", bound.most)

@@ -19,6 +19,7 @@ type Bounds struct {
 	Creates   int // endpoints a tenant may create in a minute
 	Tests     int // test messages a tenant may ask for in a minute
 	Resends   int // messages a tenant may have sent again in a minute
+	Replays   int // replays a tenant may ask for in a minute
 }
 
 // Rules of [Bounds]. A count may be passed by what is asked for at the same

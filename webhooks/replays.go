@@ -86,6 +86,11 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	if err := s.places(&cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
 		return Replay{}, err
 	}
+	if _, repeated := state.Replay(n.ID); !repeated {
+		if err := s.Endpoints.limits.take(s.Endpoints.Bounds.Replays, "replays "+state.TenantID, cmd.At); err != nil {
+			return Replay{}, err
+		}
+	}
 	state, _, err = s.Endpoints.handle(ctx, endpointID, meta, cmd)
 	if err != nil {
 		return Replay{}, err
