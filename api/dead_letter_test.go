@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,8 +39,8 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	var mended atomic.Bool
 	r := must(router.New(router.Options{
 		Client: store, DeadLetters: desk, Logger: p.logger, Now: time.Now, Random: func() float64 { return 0 },
-		Effects: []router.Effect{{Name: "email", Types: []string{"OrderRefundRequested"}, Handle: func(context.Context, eventstore.Recorded) error {
-			if mended.Load() {
+		Effects: []router.Effect{{Name: "email", Types: []string{"OrderRefundRequested"}, Handle: func(_ context.Context, e eventstore.Recorded) error {
+			if mended.Load() || strings.Contains(string(e.Data), "edited") {
 				return nil
 			}
 			return effects.Permanent(errors.New("the template is broken"))
@@ -69,13 +71,47 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	if l.Handler != "email" || l.Error != "the template is broken" || l.EventType != "OrderRefundRequested" || l.Attempts != 1 || l.ParkedAt.IsZero() {
 		t.Errorf("listed: %+v", l)
 	}
-	p.post("/admin/dead-letters/email/999/retry", ``).problem(404, "dead-letter-not-found")
 	p.post("/admin/dead-letters/fax/0/retry", ``).problem(404, "not-found")
+	for _, row := range []struct {
+		path, body string
+		status     int
+		slug       string
+	}{
+		{"email/999/retry", ``, 404, "dead-letter-not-found"},
+		{"email/999/discard", `{"reason": "test_order"}`, 404, "dead-letter-not-found"},
+		{"email/999/edit", `{"data": {"order_id": "o1"}, "reason": "wrong"}`, 404, "dead-letter-not-found"},
+		{"fax/0/discard", `{"reason": "test_order"}`, 404, "not-found"},
+		{"fax/0/edit", `{"data": {"order_id": "o1"}, "reason": "wrong"}`, 404, "not-found"},
+		{"retry", `{"handler": "fax"}`, 404, "not-found"},
+		{"email/0/edit", `{"data": "text", "reason": "wrong"}`, 422, "dead-letter-invalid"},
+		{"email/0/edit", `{"data": {"order_id": 7}, "reason": "wrong"}`, 422, "dead-letter-invalid"},
+		{"email/0/edit", `{"data": {"order_id": "o1"}, "reason": "Ann Smith"}`, 422, "dead-letter-invalid"},
+		{"email/0/edit", `{"data": `, 400, "malformed-request"},
+		{"retry", `{`, 400, "malformed-request"},
+		{"email/none/retry", ``, 422, "invalid-request"},
+	} {
+		p.post("/admin/dead-letters/"+row.path, row.body).problem(row.status, row.slug)
+	}
+	p.get("/admin/dead-letters?cursor=nonsense").problem(400, "bad-cursor")
+	p.get("/admin/dead-letters?handler=fax").problem(404, "not-found")
+	p.get("/admin/dead-letters/fax/0").problem(404, "not-found")
+	p.get("/admin/dead-letters/email/999").problem(404, "dead-letter-not-found")
 	p.post("/admin/dead-letters/email/0/discard", `{"reason": "Ann Smith"}`).problem(422, "dead-letter-invalid")
 	if d := must(c.DiscardDeadLetter(t.Context(), "email", l.Number, "", "test_order"))(t); d.Status != "discarded" || d.Changes[0].Reason != "test_order" || d.Changes[0].By == "" {
 		t.Errorf("discarded: %+v", d)
 	}
 	p.post("/admin/dead-letters/email/0/retry", ``).problem(409, "dead-letter-closed")
+	p.post("/admin/dead-letters/email/0/edit", `{"data": {"order_id": "o1", "refund_id": "r"}, "reason": "wrong"}`).problem(409, "dead-letter-closed")
+	last := rest.Items[0].Number
+	edited := json.RawMessage(`{"order_id": "o3", "refund_id": "edited"}`)
+	must(c.EditDeadLetter(t.Context(), "email", last, "edit-1", edited, "wrong_refund"))(t)
+	eventually(t, "the copy is handled", func() bool {
+		return must(c.DeadLetter(t.Context(), "email", last))(t).Status == "handled"
+	})
+	if d := must(c.DeadLetter(t.Context(), "email", last))(t); !strings.Contains(string(d.EditedData), "edited") || strings.Contains(string(d.Data), "edited") ||
+		len(d.Changes) != 3 || d.Changes[0].Kind != "edited" || d.Changes[0].Reason != "wrong_refund" || d.Changes[0].By == "" {
+		t.Errorf("edited: %+v", d)
+	}
 	mended.Store(true)
 	must(c.RetryDeadLetter(t.Context(), "email", first.Items[1].Number, ""))(t)
 	must(c.RetryDeadLetters(t.Context(), client.RetryDeadLetters{Handler: "email"}))(t)

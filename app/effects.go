@@ -14,10 +14,6 @@ import (
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/domain/catalog"
-	"github.com/waybill-dev/waybill/domain/checkout"
-	"github.com/waybill-dev/waybill/domain/order"
-	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/stock"
 	gateway "github.com/waybill-dev/waybill/gateways/fraud"
 	"github.com/waybill-dev/waybill/gateways/remote"
@@ -49,7 +45,7 @@ func (a *App) startEffects(ctx context.Context) error {
 		on = append(on, some...)
 	}
 	if a.cfg.Effects.Receipts && a.runs(receiptEffect) {
-		on = append(on, router.Effect{Name: receiptEffect, Types: names(order.EventTypes()), FromEnd: true, Handle: a.commands.documents.Handle})
+		on = append(on, router.Effect{Name: receiptEffect, Types: effectTypes()[receiptEffect], FromEnd: true, Handle: a.commands.documents.Handle})
 	}
 	if len(on) == 0 {
 		return nil
@@ -125,7 +121,7 @@ func (a *App) emails(ctx context.Context) ([]router.Effect, error) {
 		Mailer: smtp.New(smtp.Config{Host: host, Port: port, Username: cfg.SMTPUser, Password: cfg.SMTPPass, TLS: smtp.TLS(cfg.SMTPTLS), Timeout: cfg.SMTPWait}),
 	}
 	return []router.Effect{{
-		Name: email.Name, Types: email.Types(), FromEnd: true, Itself: true, Handle: mails.Handle,
+		Name: email.Name, Types: effectTypes()[email.Name], FromEnd: true, Itself: true, Handle: mails.Handle,
 		Config: router.Config{Semantics: router.Once, Timeout: cfg.SMTPWait + 10*time.Second},
 	}}, nil
 }
@@ -161,7 +157,7 @@ func (a *App) frauds(ctx context.Context) ([]router.Effect, error) {
 	}
 	// It gives up by itself after some minutes: until then it is asked often.
 	patience := router.Config{LastRetry: 20 * time.Second, Attempts: 40}
-	return []router.Effect{{Name: fraud.Name, Types: []string{(order.OrderPlaced{}).EventName()}, FromEnd: true, Handle: service.Handle, Config: patience}}, nil
+	return []router.Effect{{Name: fraud.Name, Types: effectTypes()[fraud.Name], FromEnd: true, Handle: service.Handle, Config: patience}}, nil
 }
 
 // outsides tells other systems what happened.
@@ -175,16 +171,15 @@ func (a *App) outsides(context.Context) ([]router.Effect, error) {
 	}
 	if cfg.CollectorURL != "" && a.runs(analytics.Name) {
 		c := &analytics.Collector{Remote: connect(analytics.Name, cfg.CollectorURL)}
-		types := names(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), stock.EventTypes(), catalog.EventTypes())
-		on = append(on, router.Effect{Name: analytics.Name, Types: types, Handle: c.Handle})
+		on = append(on, router.Effect{Name: analytics.Name, Types: effectTypes()[analytics.Name], Handle: c.Handle})
 	}
 	if cfg.SearchURL != "" && a.runs(searchindex.Name) {
 		s := &searchindex.Service{Store: a.store, Index: searchindex.HTTP{Remote: connect(searchindex.Name, cfg.SearchURL)}}
-		on = append(on, router.Effect{Name: searchindex.Name, Types: names(order.EventTypes(), catalog.EventTypes()), Handle: s.Handle})
+		on = append(on, router.Effect{Name: searchindex.Name, Types: effectTypes()[searchindex.Name], Handle: s.Handle})
 	}
 	if cfg.CacheURL != "" && a.runs(purge.Name) {
 		s := &purge.Service{Cache: purge.HTTP{Remote: connect(purge.Name, cfg.CacheURL)}, Now: a.now}
-		on = append(on, router.Effect{Name: purge.Name, Types: names(order.EventTypes(), catalog.EventTypes(), stock.EventTypes()), FromEnd: true, Handle: s.Handle})
+		on = append(on, router.Effect{Name: purge.Name, Types: effectTypes()[purge.Name], FromEnd: true, Handle: s.Handle})
 	}
 	return on, nil
 }

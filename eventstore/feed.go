@@ -30,7 +30,8 @@ type FeedConfig struct {
 	// which alone gains nothing: the server does not choose what to send.
 	Shared bool
 
-	all bool // every stream but those of the store itself
+	all   bool     // every stream but those of the store itself
+	types []string // of events, in the place of streams
 }
 
 const defaultPageSize = 512
@@ -41,7 +42,7 @@ func (c FeedConfig) validate() error {
 		return fmt.Errorf("feed: page size %d is negative", c.PageSize)
 	case c.FromEnd && c.From != 0:
 		return errors.New("feed: begins at a position or at the end, not both")
-	case (c.Stream == "") == (len(c.Prefixes) == 0):
+	case (c.Stream == "") == (len(c.Prefixes) == 0) && len(c.types) == 0:
 		return errors.New("feed: either prefixes or a stream is needed")
 	}
 	for _, name := range append(slices.Clone(c.Prefixes), c.Stream) {
@@ -58,6 +59,8 @@ func (c FeedConfig) validate() error {
 func (c FeedConfig) filter() *esdb.SubscriptionFilter {
 	filter := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: c.Prefixes}
 	switch {
+	case len(c.types) > 0:
+		return &esdb.SubscriptionFilter{Type: esdb.EventFilterType, Regex: anyOf(c.types)}
 	case c.all:
 		filter.Regex = `^[^\$]`
 	case c.Stream != "":

@@ -33,7 +33,9 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 		headers <- r.Header.Get("Traceparent")
 	}))
 	t.Cleanup(partner.Close)
-	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), env: []string{
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(collector.Close)
+	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), args: []string{"--effects-collector-url", collector.URL, "--effects-fraud-mismatch", "--effects-receipts"}, env: []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + jaeger.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=100",
 	}}
 	platform.start(ctx)
@@ -45,6 +47,11 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	if _, err := api.CreateEndpoint(ctx, client.CreateEndpoint{URL: partner.URL, EventTypes: []string{"order.placed"}}); err != nil {
 		t.Fatal(err)
 	}
+	for _, handler := range []string{"fraud", "receipt"} { // which begin at the end of the log
+		eventually(ctx, t, time.Minute, func() error {
+			return metricIs(ctx, platform.addr, `waybill_effect_subscribers{handler="`+handler+`"}`, "1")
+		})
+	}
 	if _, err := api.PlaceOrder(ctx, "traced", benchOrder()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +61,7 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	}
 	want := []string{
 		"POST /v1/orders", "checkout.validate", "stock.reserve", "payment.authorise", "streams.append",
-		"orders process", "timeline process", "webhook.deliver",
+		"orders process", "timeline process", "webhook.deliver", "effect analytics", "effect fraud", "effect receipt",
 	}
 	trace, err := jaeger.WaitFor(ctx, traceparent[1], func(trace jaegertest.Trace) bool {
 		return !slices.ContainsFunc(want, func(name string) bool { return len(trace.Named(name)) == 0 }) && len(orphans(trace)) == 1
@@ -91,7 +98,7 @@ func checkParents(t *testing.T, trace jaegertest.Trace) {
 		types, _ := span.Tags["event.type"].(string)
 		return strings.Contains(types, "OrderPlaced")
 	}
-	for _, name := range []string{"orders process", "webhook.deliver"} {
+	for _, name := range []string{"orders process", "webhook.deliver", "effect analytics", "effect fraud", "effect receipt"} {
 		below := false
 		for _, span := range trace.Named(name) {
 			parent, _ := trace.Parent(span)

@@ -39,6 +39,14 @@ type Desk struct {
 type folded struct {
 	mu   sync.Mutex
 	snap eventstore.Snapshot[deadletter.State]
+	size size
+}
+
+// size is what is in the parked stream, as far as it was read.
+type size struct {
+	next eventstore.Revision
+	read int64 // how many there were
+	open []eventstore.Parked
 }
 
 // New returns a desk.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -112,24 +113,44 @@ func (d *Desk) Get(ctx context.Context, handler string, number int64) (Letter, e
 	return Letter{}, deadletter.ErrNotFound
 }
 
-// Size is how many are not closed, and since when the oldest of them is there.
-func (d *Desk) Size(ctx context.Context, handler string) (size int, oldest time.Time, err error) {
-	decided, err := d.decided(ctx, handler)
+// Size is how many are not closed, and since when the oldest of them is there,
+// of so many that the store says it has. It reads only what is new since it was
+// asked before, unless the store gave some of them again meanwhile.
+func (d *Desk) Size(ctx context.Context, handler string, listed int64) (open int, oldest time.Time, err error) {
+	f := d.of(handler)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	decided, err := f.read(ctx, d.client, handler)
 	if err != nil {
 		return 0, oldest, err
 	}
-	for p, err := range d.client.ParkedLinks(ctx, handler, 0) {
-		if err != nil {
-			return 0, oldest, err
-		}
-		if decided.State.Letter(int64(p.Number)).Status.Closed() {
-			continue
-		}
-		if size++; size == 1 {
-			oldest = p.At
-		}
+	if err = f.readParked(ctx, d.client, handler); err == nil && f.size.read != listed {
+		f.size = size{}
+		err = f.readParked(ctx, d.client, handler)
 	}
-	return size, oldest, nil
+	if err != nil {
+		f.size = size{}
+		return 0, oldest, err
+	}
+	f.size.open = slices.DeleteFunc(f.size.open, func(p eventstore.Parked) bool {
+		return decided.State.Letter(int64(p.Number)).Status.Closed()
+	})
+	if len(f.size.open) > 0 {
+		oldest = f.size.open[0].At
+	}
+	return len(f.size.open), oldest, nil
+}
+
+// readParked needs the lock.
+func (f *folded) readParked(ctx context.Context, client *eventstore.Client, handler string) error {
+	for p, err := range client.ParkedLinks(ctx, handler, f.size.next) {
+		if err != nil {
+			return err
+		}
+		p.Reason = "" // is not looked at
+		f.size.next, f.size.read, f.size.open = p.Number+1, f.size.read+1, append(f.size.open, p)
+	}
+	return nil
 }
 
 // event is zero when it is no longer there.

@@ -268,7 +268,7 @@ func TestWhatWasDiscardedIsNotMeasured(t *testing.T) {
 	}
 	registry := prometheus.NewPedanticRegistry()
 	now := all[1].At.Add(time.Hour)
-	registry.MustRegister(&router.Backlog{Client: b.client, DeadLetters: desk, Handlers: []string{"mail"}, Now: func() time.Time { return now }})
+	registry.MustRegister(&router.Backlog{Client: b.client, DeadLetters: desk, Handlers: map[string][]string{"mail": {"Noted"}}, Now: func() time.Time { return now }})
 	waitFor(t, "one is left, for an hour", func() bool {
 		families, err := registry.Gather()
 		if err != nil {

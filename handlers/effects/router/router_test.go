@@ -451,6 +451,40 @@ func TestBadEffectsAreRefused(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsIsCounted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	goOn := make(chan struct{})
+	o := newOutside(nil)
+	b.run(t, router.Effect{Name: "mail", Config: quick, Handle: func(ctx context.Context, e eventstore.Recorded) error {
+		select {
+		case <-goOn:
+			return o.handle(ctx, e)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}})
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&router.Backlog{Client: b.client, Handlers: map[string][]string{"mail": {"Noted"}}, Now: time.Now})
+	lag := func() (value float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetName() == "waybill_effect_lag_events" && len(family.GetMetric()) == 1 {
+				value = family.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return value
+	}
+	all := names(7)
+	b.note(t, all...)
+	waitFor(t, "seven wait", func() bool { return lag() == 7 })
+	close(goOn)
+	waitFor(t, "none waits", func() bool { return lag() == 0 && len(o.times(did)) == len(all) })
+}
+
 func TestBacklogIsMeasured(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -463,7 +497,7 @@ func TestBacklogIsMeasured(t *testing.T) {
 	})
 	b.run(t, router.Effect{Name: "mail", Config: quick, Handle: o.handle})
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(&router.Backlog{Client: b.client, Handlers: []string{"mail", "nobody"}, Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	registry.MustRegister(&router.Backlog{Client: b.client, Handlers: map[string][]string{"mail": {"Noted"}, "nobody": {"Noted"}}, Now: func() time.Time { return time.Now().Add(time.Hour) }})
 	got := map[string]float64{}
 	waitFor(t, "an event is put aside", func() bool {
 		families, err := registry.Gather()
