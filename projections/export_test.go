@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -89,3 +90,6 @@ func SearchQuery(what database.Match, filter OrderFilter, after int64) (query st
 
 // Turn is how long a rebuild rests after work, beside live work.
 func Turn(took time.Duration, processors, of int) time.Duration { return turn(took, processors, of) }
+
+// Filling writes many rows as a rebuild does.
+func (r *Runner) Filling(ctx context.Context, write func() error) error { return r.filling(ctx, write) }
