@@ -92,6 +92,7 @@ type API struct {
 	CursorKey []byte
 	// TraceID names the trace of a request; nil leaves it out of problems.
 	TraceID func(context.Context) string
+	Streams StreamLimits
 	// Stopping ends when streams have to; nil is never.
 	Stopping context.Context //nolint:containedctx // it is a signal
 	Logger   *slog.Logger

@@ -44,7 +44,6 @@ type listChangedBody struct {
 // the list is read anew.
 const (
 	changesPage  = 100
-	mostToCatch  = 10_000
 	resetMessage = `{}`
 )
 
@@ -127,7 +126,7 @@ func (l *listStream) next(ctx context.Context) (string, error) {
 // tooFar tells whether the client missed more than it is told.
 func (l *listStream) tooFar(ctx context.Context, page eventstore.Page) (string, error) {
 	l.live = l.live || page.Live
-	if l.missed += len(page.Events); l.live || l.missed < mostToCatch {
+	if l.missed += len(page.Events); l.live || l.missed < l.server.api.Streams.missed() {
 		return "", nil
 	}
 	end, err := l.server.api.End(ctx)

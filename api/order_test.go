@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/api"
 	"github.com/waybill-dev/waybill/domain/apikey"
 )
 
@@ -23,7 +24,12 @@ func cart(quantity int, method string) string {
 // shop is a platform that sells mugs.
 func shop(t *testing.T, units int) *platform {
 	t.Helper()
-	p := start(t)
+	return shopWith(t, units, func(*api.API) {})
+}
+
+func shopWith(t *testing.T, units int, change func(*api.API)) *platform {
+	t.Helper()
+	p := startWith(t, change)
 	p.post("/v1/products", mug).expect(201)
 	p.post("/v1/stock/main/MUG-1/receive", fmt.Sprintf(`{"quantity": %d}`, units)).expect(200)
 	return p

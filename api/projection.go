@@ -111,7 +111,7 @@ func (s *server) ofProjection(err error) error {
 type rebuildRequest struct {
 	Name           string `path:"name" doc:"Name of the read model." example:"orders"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key again begins no second one."`
-	Body           startRebuildBody
+	Body           *startRebuildBody
 }
 
 type startRebuildBody struct {
@@ -203,11 +203,14 @@ func (s *server) rebuildOf(r projections.Rebuild, err error) (*rebuildAnswer, er
 }
 
 func (s *server) rebuildProjection(ctx context.Context, in *rebuildRequest) (*rebuildAnswer, error) {
-	kind := projections.Anew
-	if in.Body.Verify {
-		kind = projections.Verify
+	how := projections.RebuildOptions{Kind: projections.Anew}
+	if in.Body != nil {
+		how.Accept, how.Rate = in.Body.AcceptDifferences, in.Body.Rate
+		if in.Body.Verify {
+			how.Kind = projections.Verify
+		}
 	}
-	return s.startRebuild(ctx, in.Name, in.IdempotencyKey, projections.RebuildOptions{Kind: kind, Accept: in.Body.AcceptDifferences, Rate: in.Body.Rate})
+	return s.startRebuild(ctx, in.Name, in.IdempotencyKey, how)
 }
 
 func (s *server) revertProjection(ctx context.Context, in *rebuildBackRequest) (*rebuildAnswer, error) {

@@ -40,6 +40,11 @@ func TestAReadModelIsBuiltAnewThroughTheAPI(t *testing.T) {
 		r = must(c.Rebuild(t.Context(), "orders"))(t)
 		return r.Swapped && r.Version == first
 	})
+	p.post("/admin/projections/orders/rebuild", ``).expect(202) // as with {}
+	eventually(t, "built anew without a body", func() bool {
+		r = must(c.Rebuild(t.Context(), "orders"))(t)
+		return r.Swapped && r.Version == first+".2"
+	})
 	p.post("/admin/projections/nothing/rebuild", `{}`).problem(404, "not-found")
 	p.post("/admin/projections/orders/rebuild/pause", ``).problem(404, "rebuild-not-found")
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -15,8 +16,16 @@ import (
 // asked again for its key, which may have been revoked.
 const longestStream = 5 * time.Minute
 
-// mostStreams are open at once in a process.
-const mostStreams = 1_000
+// StreamLimits bound streams of changes; what is 0 has its default.
+type StreamLimits struct {
+	Open      int           // at once in a process; 1000
+	Missed    int           // events that a list is told of afterwards, then it is read anew; 10000
+	Heartbeat time.Duration // after which a comment shows that a stream lives; 15 s
+}
+
+func (l StreamLimits) open() int64              { return int64(cmp.Or(l.Open, 1_000)) }
+func (l StreamLimits) missed() int              { return cmp.Or(l.Missed, 10_000) }
+func (l StreamLimits) heartbeat() time.Duration { return cmp.Or(l.Heartbeat, heartbeat) }
 
 // eventText is one server-sent event. The data is one line of JSON.
 func eventText(id, event string, data []byte) string {
@@ -32,7 +41,7 @@ func eventText(id, event string, data []byte) string {
 // in time, a comment shows that the stream lives. What is not read by the
 // client is not read from the log either: nothing piles up here.
 func (s *server) pour(ctx context.Context, next func(context.Context) (string, error), end func()) (*huma.StreamResponse, error) {
-	if s.streams.Add(1) > mostStreams {
+	if s.streams.Add(1) > s.api.Streams.open() {
 		s.streams.Add(-1)
 		end()
 		return nil, s.refuse(kindUnavailable, "too many streams are open")
@@ -59,7 +68,7 @@ func (s *server) pieces(ctx context.Context, w http.ResponseWriter, next func(co
 		if _, err := w.Write([]byte(piece)); err != nil || control.Flush() != nil || ctx.Err() != nil {
 			return
 		}
-		waiting, stop := context.WithTimeout(ctx, heartbeat)
+		waiting, stop := context.WithTimeout(ctx, s.api.Streams.heartbeat())
 		var err error
 		piece, err = next(waiting)
 		stop()

@@ -192,10 +192,16 @@ func (f *filler) account(ctx context.Context, events int) error {
 	}
 	if f.job.Rate > 0 {
 		ahead := time.Duration(float64(f.passed)/float64(f.job.Rate)*float64(time.Second)) - time.Since(f.began)
-		if err := pause(ctx, ahead); err != nil {
-			return err
+		for ; ahead > 0; ahead -= savedEvery {
+			if err := errors.Join(pause(ctx, min(ahead, savedEvery)), f.saveOften(ctx)); err != nil {
+				return err
+			}
 		}
 	}
+	return f.saveOften(ctx)
+}
+
+func (f *filler) saveOften(ctx context.Context) error {
 	if f.set.catalogue == nil || time.Since(f.saved) < savedEvery {
 		return nil
 	}
