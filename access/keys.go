@@ -30,6 +30,7 @@ type Keys struct {
 	Store    eventstore.Store
 	Tenant   string // names the stream, "default" for the only one
 	AdminKey string // always valid, scope admin; empty is none
+	LinkKey  []byte // signs links to the console; without it there are none
 	Random   io.Reader
 	Now      func() time.Time
 
@@ -66,7 +67,7 @@ func (k *Keys) Authenticate(ctx context.Context, key string) (Credential, error)
 	}
 	id, secret, ok := split(key)
 	if !ok {
-		return Credential{}, ErrUnknownKey
+		return k.authenticateLink(ctx, key)
 	}
 	now, err := k.find(ctx, id)
 	if err != nil {

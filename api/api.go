@@ -146,6 +146,7 @@ func (s *server) routes() {
 	s.jobRoutes()
 	s.keyRoutes()
 	s.partnerRoutes()
+	s.consoleLinkRoutes()
 	s.projectionRoutes()
 	s.deadLetterRoutes()
 	s.healthRoutes()

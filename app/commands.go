@@ -52,7 +52,7 @@ const tenant = "default"
 
 func (a *App) startCommands(ctx context.Context) (err error) {
 	c := &commands{
-		keys:        &access.Keys{Store: a.store, Tenant: tenant, AdminKey: a.adminKey, Random: randomReader{}, Now: a.now},
+		keys:        &access.Keys{Store: a.store, Tenant: tenant, AdminKey: a.adminKey, LinkKey: a.keys.Derive("console links"), Random: randomReader{}, Now: a.now},
 		numbers:     &numbers.Allocator{Store: a.store, Tenant: tenant, NewID: newID},
 		creditNotes: creditnotes.Recorder{Store: a.store},
 	}

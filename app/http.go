@@ -30,7 +30,12 @@ func (a *App) startAPI(ctx context.Context) error {
 	routes := a.routes(metrics)
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	routes.Stopping = stopping
-	server := api.NewServer(routes.Config, tracing.HTTP(routes.Handler()))
+	handler, err := a.withConsole(tracing.HTTP(routes.Handler()))
+	if err != nil {
+		stop()
+		return err
+	}
+	server := api.NewServer(routes.Config, handler)
 	server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
 	go func() {
 		if err := server.Serve(a.http); !errors.Is(err, http.ErrServerClosed) {

@@ -23,6 +23,11 @@ type Client struct{ http *resty.Client }
 // New returns a client of the API at a base URL such as http://127.0.0.1:8080.
 func New(baseURL, apiKey string) *Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second, Proxy: http.ProxyFromEnvironment}
+	return NewOver(transport, baseURL, apiKey)
+}
+
+// NewOver returns a client whose requests go by a transport of the caller's.
+func NewOver(transport http.RoundTripper, baseURL, apiKey string) *Client {
 	return &Client{http: resty.New().SetTransport(transport).SetBaseURL(baseURL).SetAuthToken(apiKey).
 		SetTimeout(60*time.Second).SetHeader("User-Agent", "waybill-client")}
 }

@@ -219,6 +219,9 @@ func webhookCalls() map[string]call {
 		"changePartner": func(ctx context.Context, c *client.Client) error {
 			return only(c.ChangePartner(ctx, client.Partner{ID: "i"}))
 		},
+		"createConsoleLink": func(ctx context.Context, c *client.Client) error {
+			return only(c.CreateConsoleLink(ctx, client.NewConsoleLink{}))
+		},
 		"listEndpoints": func(ctx context.Context, c *client.Client) error { return only(c.Endpoints(ctx)) },
 		"createEndpoint": func(ctx context.Context, c *client.Client) error {
 			return only(c.CreateEndpoint(ctx, client.CreateEndpoint{}))

@@ -39,6 +39,8 @@ type Config struct {
 
 	MetricsAddr string `name:"metrics-addr" env:"WAYBILL_METRICS_ADDR" help:"Where a process without the role api serves /metrics, /healthz and /readyz; empty is nowhere. With the role they are at http-addr."`
 
+	TraceURL string `name:"trace-url" env:"WAYBILL_TRACE_URL" help:"Where the console's links to traces lead, with {trace_id} in it, as http://localhost:16686/trace/{trace_id}; empty is no links."`
+
 	PprofAddr string `name:"pprof-addr" env:"WAYBILL_PPROF_ADDR" help:"Loopback address of Go's profiler (net/http/pprof); empty is none."`
 
 	Node     Node     `embed:"" prefix:"node-" envprefix:"WAYBILL_NODE_"`
@@ -137,6 +139,9 @@ func (c Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.MetricsAddr); c.MetricsAddr != "" && err != nil {
 		bad("metrics-addr", "%q is not host:port", c.MetricsAddr)
+	}
+	if u, err := url.Parse(c.TraceURL); c.TraceURL != "" && (err != nil || !slices.Contains([]string{"http", "https"}, u.Scheme) || !strings.Contains(c.TraceURL, "{trace_id}")) {
+		bad("trace-url", "%q is not a URL with {trace_id} in it; write http://localhost:16686/trace/{trace_id}", c.TraceURL)
 	}
 	if host, _, err := net.SplitHostPort(c.PprofAddr); c.PprofAddr != "" && (err != nil || !loopback(host)) {
 		bad("pprof-addr", "%q is not a loopback host:port; a profile tells too much to be public", c.PprofAddr)

@@ -38,6 +38,11 @@ func (c upCommand) demonstrate(ctx context.Context, inv *invocation, a *app.App)
 		return err
 	}
 	context.AfterFunc(ctx, partner.Close)
+	link, err := api.CreateConsoleLink(ctx, client.NewConsoleLink{ValidSeconds: 24 * 60 * 60})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(inv.out, "console    %s\n", link.URL)
 	fmt.Fprintf(inv.out, "partner    %s   (a sample receiver; its report is shown there)\n\n", partner.URL())
 	return demo.Orders(ctx, api, c.Orders, inv.out)
 }
