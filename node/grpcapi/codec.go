@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that codec wraps
 	"google.golang.org/grpc/mem"
@@ -8,8 +9,8 @@ import (
 	"github.com/waybill-dev/waybill/node"
 )
 
-// codec is the ordinary one, except for answers that write themselves: events,
-// of which a read sends very many.
+// codec is the ordinary one, except for events, of which a read sends very
+// many and a batch has some.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2("proto")} }
@@ -51,4 +52,15 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	buf := pool.Get(m.size())
 	*buf = m.appendTo((*buf)[:0])
 	return mem.BufferSlice{mem.NewBuffer(buf, pool)}, nil
+}
+
+// Unmarshal implements [encoding.CodecV2].
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if req, ok := v.(*streams.BatchAppendReq); ok {
+		req.Reset()
+		if readBatch(data.Materialize(), req) {
+			return nil
+		}
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waybill-dev/waybill/node"
 	"github.com/waybill-dev/waybill/node/grpcapi"
@@ -184,6 +185,21 @@ func FuzzPersistentRead(f *testing.F) {
 	f.Add(wire(f, begin), wire(f, nack), wire(f, begin))
 	f.Fuzz(func(t *testing.T, first, second, third []byte) {
 		target.run(t, persistent.PersistentSubscriptions_Read_FullMethodName, [][]byte{first, second, third}, callForAWhile)
+	})
+}
+
+// FuzzOperations is for what the commands ask a node that is served.
+func FuzzOperations(f *testing.F) {
+	methods := []string{"Snapshot", "Verify", "Scavenge"}
+	target := newFuzzTarget(f)
+	for i := range methods {
+		for _, parameters := range []string{"null", `{"Limit":1}`, `{"Limit":-1}`, "{", ""} {
+			f.Add(byte(i), wire(f, wrapperspb.Bytes([]byte(parameters))))
+		}
+	}
+	f.Fuzz(func(t *testing.T, method byte, request []byte) {
+		name := "/waybill.node.Operations/" + methods[int(method)%len(methods)]
+		target.run(t, name, [][]byte{request}, callForAWhile)
 	})
 }
 
