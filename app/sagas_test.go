@@ -140,6 +140,7 @@ func TestSagas(t *testing.T) {
 			"cancelled too late for the warehouse":    p.cancelledTooLate,
 			"cancelled when a part is shipped":        p.cancelledInPart,
 			"cancelled right after an edit":           p.cancelledEdited,
+			"picked in part, the rest refused":        p.pickedInPart,
 			"exchanged":                               p.exchanged,
 			"missing":                                 p.missing,
 			"completed, reopened and completed again": p.completedTwice,
@@ -214,6 +215,36 @@ func (p sagas) cancelledInPart(t *testing.T) {
 	p.comesBack(t, id, "refund", 1)
 	p.becomes(t, id, "cancelled", "refunded")
 	p.shelf(t, "PART", 10, 0)
+}
+
+// The warehouse finds two pieces of three, sends them, and says that there is
+// no third one; the shop gives that up.
+func (p sagas) pickedInPart(t *testing.T) {
+	t.Helper()
+	id := p.place(t, "JPY", 3, "SHORT")
+	_, err := p.api.RequestFulfilment(t.Context(), id, key("pick"), client.RequestFulfilment{})
+	done(t, err)
+	request := p.job(t, id, "submitted")
+	for range 2 { // it may say everything twice
+		_, err = p.api.ShipOrder(t.Context(), id, key(request+" parcel"), client.ShipOrder{ID: "p1", Lines: []client.Units{{LineID: "1", Quantity: 2}}})
+		done(t, err)
+		_, err = p.api.HoldOrder(t.Context(), id, key(request+" refused"), client.HoldOrder{ID: "refused", Reason: "stock_shortfall"})
+		done(t, err)
+	}
+	o := p.see(t, id)
+	if o.Status != "on_hold" || len(o.Holds) != 1 || o.Holds[0].Reason != "stock_shortfall" {
+		t.Errorf("%+v", o)
+	}
+	_, err = p.api.ReleaseOrder(t.Context(), id, key("release"), "")
+	done(t, err)
+	_, err = p.api.CancelOrder(t.Context(), id, key("cancel"), "sold-out")
+	done(t, err)
+	o = p.becomes(t, id, "cancelled", "captured")
+	p.job(t, id, "stopped")
+	p.shelf(t, "SHORT", 8, 0)
+	if o.Payments[0].Captured != (client.Money{Amount: 1000, Currency: "JPY"}) {
+		t.Errorf("%+v", o.Payments)
+	}
 }
 
 func (p sagas) cancelledEdited(t *testing.T) {
