@@ -112,7 +112,7 @@ const mostLagging = 20
 func newWebhookGauges(d *webhooks.Dispatcher, now func() time.Time) *webhookGauges {
 	return &webhookGauges{
 		dispatcher: d, now: now,
-		lagEvents:  prometheus.NewDesc("webhook_endpoint_lag_events", "Public events after an endpoint's cursor, wanted or not; beyond those in memory reckoned from these; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
+		lagEvents:  prometheus.NewDesc("webhook_endpoint_lag_events", "Public events after an endpoint's cursor, wanted or not; between the first and those in memory reckoned from these; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		lagSeconds: prometheus.NewDesc("webhook_endpoint_lag_seconds", "Age of the first public event after an endpoint's cursor; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		parked:     prometheus.NewDesc("webhook_parked", "Messages that are parked: waiting for another attempt, behind one that does, or dead.", []string{"state"}, nil),
 		unverified: prometheus.NewDesc("webhook_endpoints_unverified", "Endpoints that get nothing because they have yet to show that they want to be called, by what became of the last ping.", []string{"status"}, nil),

@@ -45,4 +45,12 @@ func TestABacklogIsKnownBeyondWhatIsInMemory(t *testing.T) {
 	if got.Events > 600 {
 		t.Errorf("%d events after the cursor, want about 300", got.Events)
 	}
+
+	// One that has nothing in memory, as after every start, knows it too.
+	d.stop()
+	d = p.start()
+	eventually(t, "its backlog after a restart", func() bool {
+		list, err := d.Backlogs(t.Context())
+		return err == nil && len(list) == 1 && list[0].Oldest.Equal(first) && list[0].Events >= 150 && list[0].Events <= 600
+	})
 }
