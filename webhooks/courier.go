@@ -38,10 +38,9 @@ type courier struct {
 	loseOnce   sync.Once
 
 	claim   *delivery.Claim
-	turn    chan struct{}     // told when a slot is set aside, or it may send again
-	waiting bool              // for a slot
-	paced   time.Time         // when there may be more of the past; zero is now
-	work    chan delivery.Job // taken by those who are done with theirs
+	turn    chan struct{} // told when a slot is set aside, or it may send again
+	waiting bool          // for a slot
+	paced   time.Time     // when there may be more of the past; zero is now
 
 	previous lastAttempts
 	batches  chan batch
@@ -79,7 +78,6 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 		batches:  make(chan batch, 1),
 		results:  make(chan result, delivery.MostInFlight),
 		turn:     make(chan struct{}, 1),
-		work:     make(chan delivery.Job),
 		saved:    make(chan bool, 1),
 		wishes:   make(chan []ledger.Wish, 1),
 		settling: nothingSettling,
@@ -234,36 +232,14 @@ func (c *courier) inPace(now time.Time) bool {
 	return ok
 }
 
-// begin hands an attempt to somebody who is done, if there is one: whoever
-// made one has the stack that it takes.
-func (c *courier) begin(attempts context.Context, job delivery.Job) {
-	select {
-	case c.work <- job:
-	default:
-		go c.attemptOn(attempts, job)
-	}
-}
-
-// idleWorker is how long somebody who is done waits for another attempt.
-const idleWorker = time.Second
-
-// attemptOn makes an attempt, and others while there are any.
-func (c *courier) attemptOn(ctx context.Context, job delivery.Job) {
-	idle := time.NewTimer(idleWorker)
-	defer idle.Stop()
-	for {
+// begin makes an attempt beside the courier. Goroutines that wait for another
+// one after theirs cost more, by a sixth of an attempt, than new ones.
+func (c *courier) begin(ctx context.Context, job delivery.Job) {
+	go func() {
 		r := c.attempt(ctx, job)
 		c.d.slots.give(c.claim)
 		c.results <- r
-		idle.Reset(idleWorker)
-		select {
-		case job = <-c.work:
-		case <-idle.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+	}()
 }
 
 // mayGo says whether another attempt could be saved in time.
