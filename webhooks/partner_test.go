@@ -113,7 +113,7 @@ func TestAStatusCountsWhateverTheBody(t *testing.T) {
 			partner := partnertest.New(t, fault, 1)
 			p := newPlatform(t)
 			p.guard.TLSConfig = &tls.Config{RootCAs: partner.Authorities, MinVersion: tls.VersionTLS12}
-			p.config.Timeout = 500 * time.Millisecond
+			p.config.Timeout = 5 * time.Second // what a body that hangs takes, and a slow machine for the rest
 			created := p.endpoint(partner.URL, "*")
 			d := p.start()
 			p.append("o1", eventstore.NoStream, placed{})
