@@ -5,6 +5,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -48,7 +49,7 @@ func NewClient(cfg Config) *resty.Client {
 // NewTransport makes the transport of [NewClient].
 func NewTransport(cfg Config) *http.Transport {
 	dialer := &net.Dialer{
-		Timeout:        or(cfg.Connect, 5*time.Second),
+		Timeout:        cmp.Or(cfg.Connect, 5*time.Second),
 		KeepAlive:      30 * time.Second,
 		ControlContext: Control(cfg.Policy),
 		Resolver:       cfg.Resolver,
@@ -57,8 +58,8 @@ func NewTransport(cfg Config) *http.Transport {
 		Proxy:                  nil, // a proxy would dial for us, beyond the guard
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        tlsConfig(cfg.TLSConfig),
-		TLSHandshakeTimeout:    or(cfg.TLS, 5*time.Second),
-		ResponseHeaderTimeout:  or(cfg.Headers, 15*time.Second),
+		TLSHandshakeTimeout:    cmp.Or(cfg.TLS, 5*time.Second),
+		ResponseHeaderTimeout:  cmp.Or(cfg.Headers, 15*time.Second),
 		MaxResponseHeaderBytes: 32 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
@@ -90,11 +91,4 @@ func tlsConfig(extra *tls.Config) *tls.Config {
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	cfg.InsecureSkipVerify = false
 	return cfg
-}
-
-func or(value, otherwise time.Duration) time.Duration {
-	if value > 0 {
-		return value
-	}
-	return otherwise
 }
