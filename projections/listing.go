@@ -1,6 +1,9 @@
 package projections
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // listing is the statement of a list: along one index, from where the last page
 // ended. Columns and conditions are texts of ours; what a caller says is an
@@ -34,6 +37,37 @@ func (w *listing) after(key ...any) {
 		beyond = " > "
 	}
 	w.where("("+strings.Join(w.key, ", ")+")"+beyond+"(?"+strings.Repeat(", ?", len(key)-1)+")", key...)
+}
+
+// stretch narrows a list to a time of what it is sorted by, and to what comes
+// after a key, whose first value is a time too; none is the beginning.
+func (w *listing) stretch(from, to time.Time, after ...any) {
+	if len(after) > 0 {
+		var beyond bool
+		if from, to, beyond = narrower(w.ascending, from, to, after[0].(int64)); beyond {
+			w.after(after...)
+		}
+	}
+	if !from.IsZero() {
+		w.where(w.key[0]+" >= ?", millis(from))
+	}
+	if !to.IsZero() {
+		w.where(w.key[0]+" < ?", millis(to))
+	}
+}
+
+// narrower leaves one of the two bounds where a list begins, that of its time or
+// the key that it goes on after, and reports whether that is the key. SQLite walks
+// an index from one of them, and from the wrong one it reads all of the list up to
+// the place again, for every page.
+func narrower(ascending bool, from, to time.Time, after int64) (_, _ time.Time, beyond bool) {
+	switch {
+	case ascending && !from.IsZero() && after < millis(from), !ascending && !to.IsZero() && after >= millis(to):
+		return from, to, false
+	case ascending:
+		return time.Time{}, to, true
+	}
+	return from, time.Time{}, true
 }
 
 // unsorted returns the text without an order and a limit, and its arguments.

@@ -101,13 +101,17 @@ func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 	if f.OldestFirst {
 		direction, beyond = "", ">"
 	}
-	if !f.PlacedFrom.IsZero() {
-		where(key+" >= ?", millis(f.PlacedFrom))
-	}
-	if !f.PlacedTo.IsZero() {
-		where(key+" < ?", millis(f.PlacedTo))
-	}
+	placedFrom, placedTo, place := f.PlacedFrom, f.PlacedTo, false
 	if after != nil {
+		placedFrom, placedTo, place = narrower(f.OldestFirst, placedFrom, placedTo, millis(after.PlacedAt))
+	}
+	if !placedFrom.IsZero() {
+		where(key+" >= ?", millis(placedFrom))
+	}
+	if !placedTo.IsZero() {
+		where(key+" < ?", millis(placedTo))
+	}
+	if place {
 		where("("+key+", "+walk+".order_id) "+beyond+" (?, ?)", millis(after.PlacedAt), after.OrderID)
 	}
 	query = "SELECT " + orderColumns + " FROM " + from

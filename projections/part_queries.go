@@ -49,10 +49,11 @@ type PartKey struct {
 func (f PartFilter) narrow(w *listing, after *PartKey) {
 	w.equal("order_id", f.OrderID)
 	w.equal("status", f.Status)
-	between(w, f.From, f.To)
-	if after != nil {
-		w.after(millis(after.At), after.OrderID, after.ID)
+	if after == nil {
+		w.stretch(f.From, f.To)
+		return
 	}
+	w.stretch(f.From, f.To, millis(after.At), after.OrderID, after.ID)
 }
 
 func (f PartFilter) shipments(after *PartKey) (string, []any) {

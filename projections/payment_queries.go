@@ -67,10 +67,11 @@ func (f PaymentFilter) query(after *PaymentKey) (string, []any) {
 	w.equal("status", f.Status)
 	w.equal("order_id", f.OrderID)
 	w.equal("gateway", f.Gateway)
-	between(&w, f.From, f.To)
+	var place []any
 	if after != nil {
-		w.after(millis(after.RequestedAt), after.PaymentID)
+		place = []any{millis(after.RequestedAt), after.PaymentID}
 	}
+	w.stretch(f.From, f.To, place...)
 	return w.query()
 }
 
@@ -82,21 +83,12 @@ func (f MovementFilter) query(after *MovementKey) (string, []any) {
 	w.equal("kind", f.Kind)
 	w.equal("status", f.Status)
 	w.equal("order_id", f.OrderID)
-	between(&w, f.From, f.To)
+	var place []any
 	if after != nil {
-		w.after(millis(after.RequestedAt), after.PaymentID, after.MovementID)
+		place = []any{millis(after.RequestedAt), after.PaymentID, after.MovementID}
 	}
+	w.stretch(f.From, f.To, place...)
 	return w.query()
-}
-
-// between narrows a list to a time of what it is sorted by.
-func between(w *listing, from, to time.Time) {
-	if !from.IsZero() {
-		w.where(w.key[0]+" >= ?", millis(from))
-	}
-	if !to.IsZero() {
-		w.where(w.key[0]+" < ?", millis(to))
-	}
 }
 
 // List returns up to limit payments, those that were asked for last first, that

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"math"
 	"slices"
 	"strings"
 
@@ -46,17 +47,24 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 	w := listing{columns: "d.doc, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
 	w.where("w.text MATCH ?", what)
 	w.where("d.doc = w.rowid")
+	from, to := int64(0), int64(math.MaxInt64) // the first one, and the first that is none
 	if !f.PlacedFrom.IsZero() {
-		w.where("w.rowid >= ?", docAt(f.PlacedFrom))
+		from = docAt(f.PlacedFrom)
 	}
 	if !f.PlacedTo.IsZero() {
-		w.where("w.rowid < ?", docAt(f.PlacedTo))
+		to = docAt(f.PlacedTo)
 	}
-	switch {
+	switch { // one bound on each side: FTS5 takes no more
 	case after != 0 && f.OldestFirst:
-		w.where("w.rowid > ?", after)
+		from = max(from, after+1)
 	case after != 0:
-		w.where("w.rowid < ?", after)
+		to = min(to, after)
+	}
+	if from > 0 {
+		w.where("w.rowid >= ?", from)
+	}
+	if to < math.MaxInt64 {
+		w.where("w.rowid < ?", to)
 	}
 	return w.query()
 }
@@ -99,6 +107,6 @@ func (f OrderFilter) among(ids []string) (string, []any) {
 	w.equal("o.status", f.Status)
 	w.equal("o.payment_status", f.PaymentStatus)
 	w.key = []string{"o.placed_at"}
-	between(&w, f.PlacedFrom, f.PlacedTo)
+	w.stretch(f.PlacedFrom, f.PlacedTo)
 	return w.unsorted()
 }
