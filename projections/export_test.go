@@ -93,3 +93,8 @@ func Turn(took time.Duration, processors, of int) time.Duration { return turn(to
 
 // Filling writes many rows as a rebuild does.
 func (r *Runner) Filling(ctx context.Context, write func() error) error { return r.filling(ctx, write) }
+
+// AmongQuery is the statement that reads what a search has found.
+func AmongQuery(filter OrderFilter, ids []string) (query string, args []any) {
+	return filter.among(ids)
+}

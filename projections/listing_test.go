@@ -81,3 +81,24 @@ func TestAPageOfAListIsBoundedOnceWhereItBegins(t *testing.T) {
 		}
 	}
 }
+
+// What a search has found is read by its ids, whatever else is asked of it.
+func TestWhatIsFoundIsReadByItsKey(t *testing.T) {
+	t.Parallel()
+	r := newHistory(t).open(projections.Orders{}, databasetest.SQLite(t))
+	defer func() { _ = r.Close() }()
+	for name, filter := range map[string]projections.OrderFilter{
+		"all": {}, "customer": {CustomerID: "x"}, "status": {Status: "placed"}, "payment": {PaymentStatus: "authorised"},
+		"external": {ExternalSource: "s", ExternalRef: "x"}, "time": {PlacedFrom: historyStart, PlacedTo: historyStart.Add(time.Hour)},
+		"SKU": {SKU: "A", Status: "placed"}, "tag": {Tag: "rare", PlacedTo: historyStart},
+	} {
+		text, args := projections.AmongQuery(filter, []string{"a", "b", "c"})
+		var plan []string
+		for _, step := range query(t, r.Read(), "EXPLAIN QUERY PLAN "+text, args...) {
+			plan = append(plan, step[len(step)-1])
+		}
+		if len(plan) == 0 || plan[0] != "SEARCH o USING PRIMARY KEY (order_id=?)" {
+			t.Errorf("by %s: %q", name, plan)
+		}
+	}
+}

@@ -101,12 +101,18 @@ func (f OrderFilter) among(ids []string) (string, []any) {
 	if f.Tag != "" {
 		w.where("EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)", f.Tag)
 	}
-	w.equal("o.customer_id", f.CustomerID)
-	w.equal("o.external_source", f.ExternalSource)
-	w.equal("o.external_ref", f.ExternalRef)
-	w.equal("o.status", f.Status)
-	w.equal("o.payment_status", f.PaymentStatus)
-	w.key = []string{"o.placed_at"}
+	// The ids lead to the rows. What else is asked is computed, because SQLite
+	// would take the index of a status instead and read every order that has it.
+	for _, equal := range []struct{ column, value string }{
+		{"o.customer_id", f.CustomerID},
+		{"o.external_source", f.ExternalSource},
+		{"o.external_ref", f.ExternalRef},
+		{"o.status", f.Status},
+		{"o.payment_status", f.PaymentStatus},
+	} {
+		w.equal(equal.column+" || ''", equal.value)
+	}
+	w.key = []string{"o.placed_at + 0"}
 	w.stretch(f.PlacedFrom, f.PlacedTo)
 	return w.unsorted()
 }
