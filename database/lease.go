@@ -95,6 +95,10 @@ func (l *Lease) Renew(ctx context.Context, epoch int64) (bool, error) {
 	return n > 0, err
 }
 
+// Keep renews a right that was taken or seized until the context ends, or the
+// right is lost.
+func (l *Lease) Keep(ctx context.Context, epoch int64) { l.keep(ctx, epoch, l.cfg.For/5) }
+
 // Release gives the right back, if it is still ours.
 func (l *Lease) Release(ctx context.Context, epoch int64) error {
 	_, err := l.cfg.DB.Write.ExecContext(ctx, `UPDATE leases SET owner = '', until = 0 WHERE name = ? AND epoch = ?`, l.cfg.Name, epoch)

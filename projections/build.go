@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // LateIndexes is a projection whose Apply does without the indexes of some
@@ -113,20 +114,41 @@ func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
 	return r.makeIndexes(ctx)
 }
 
+// frozen is a version that nobody brings forward until it is thawed.
+type frozen struct {
+	thaw  func()
+	still func(context.Context) error // tells if somebody does all the same
+}
+
 // freeze lets nobody bring a version forward until it is thawed: whoever does
 // finds, as after the end of a lease, that it is not theirs.
-func (r *Runner) freeze(ctx context.Context) (thaw func(), err error) {
-	if r.owner.lease == nil {
+func (r *Runner) freeze(ctx context.Context) (frozen, error) {
+	lease := r.owner.lease
+	if lease == nil {
 		r.writing.Lock()
-		return r.writing.Unlock, nil
+		return frozen{r.writing.Unlock, func(context.Context) error { return nil }}, nil
 	}
-	epoch, err := r.owner.lease.Seize(ctx)
+	epoch, err := lease.Seize(ctx)
 	if err != nil {
-		return nil, err
+		return frozen{}, err
 	}
-	return func() {
-		if err := r.owner.lease.Release(context.WithoutCancel(ctx), epoch); err != nil {
-			r.cfg.Logger.WarnContext(ctx, "cannot give a lease back, it runs out by itself", "projection", r.Name(), "error", err)
-		}
+	keeping, stop := context.WithCancel(ctx) // on a busy machine it may take longer than a lease lasts
+	var renewing sync.WaitGroup
+	renewing.Go(func() { lease.Keep(keeping, epoch) })
+	return frozen{
+		thaw: func() {
+			stop()
+			renewing.Wait()
+			if err := lease.Release(context.WithoutCancel(ctx), epoch); err != nil {
+				r.cfg.Logger.WarnContext(ctx, "cannot give a lease back, it runs out by itself", "projection", r.Name(), "error", err)
+			}
+		},
+		still: func(ctx context.Context) error {
+			ours, err := lease.Renew(ctx, epoch)
+			if err == nil && !ours {
+				err = errNotOurs
+			}
+			return err
+		},
 	}, nil
 }

@@ -32,6 +32,7 @@ type filler struct {
 	advance func(*Runner) // hears of every page; nil tells nobody
 
 	approach approach // to the live version
+	hasty    bool     // it rests no more
 	caughtUp bool     // with the end of the log, as it was when the last page was read
 
 	began  time.Time // when the first page was asked for
@@ -126,7 +127,7 @@ func (f *filler) to(ctx context.Context, limit eventstore.Position) error {
 			return err
 		}
 		// To read and decode them takes about as much as to apply them.
-		if err := f.set.yield(ctx, f.approach.rest(took, len(page.Events)), 2); err != nil {
+		if err := f.yield(ctx, took, len(page.Events)); err != nil {
 			return err
 		}
 	}
@@ -379,11 +380,12 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	live := m.Live()
-	thaw, err := live.freeze(ctx)
+	standing, err := live.freeze(ctx)
 	if err != nil {
 		return err
 	}
-	defer thaw()
+	defer standing.thaw()
+	f.hasty = true // nobody brings the read model forward meanwhile
 	if err := f.behind(ctx, m); err != nil {
 		return err
 	}
@@ -404,7 +406,7 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, errNotOurs)
 		}
-		return nil
+		return standing.still(ctx) // else a read could go back in time
 	})
 	if err != nil {
 		return fmt.Errorf("swap the versions of %s: %w", r.Projection, err)

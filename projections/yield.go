@@ -77,3 +77,11 @@ func turn(took time.Duration, processors, of int) time.Duration {
 	whole := took * time.Duration(processors*yieldShare/of)
 	return min(max(whole-took, 0), longestTurn)
 }
+
+// yield rests after a page, if there is live work and nobody waits for us.
+func (f *filler) yield(ctx context.Context, took time.Duration, events int) error {
+	if f.hasty {
+		return ctx.Err()
+	}
+	return f.set.yield(ctx, f.approach.rest(took, events), 2)
+}
