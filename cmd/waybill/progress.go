@@ -81,6 +81,10 @@ func (p *progress) line(done, of int) {
 		return
 	}
 	p.last = now
+	if done == 0 {
+		fmt.Fprintf(p.w, "%s 0/%d\n", p.stage, of) // nobody knows how long it takes
+		return
+	}
 	rate := float64(done) / max(now.Sub(p.began).Seconds(), 0.001)
 	left := time.Duration(float64(of-done) / rate * float64(time.Second)).Round(time.Second)
 	fmt.Fprintf(p.w, "%s %d/%d, %.0f/s, %s left\n", p.stage, done, of, rate, left)
