@@ -42,6 +42,7 @@ func (b *Batch) ExecRows(ctx context.Context, rows Rows, values []any) error {
 // it is read from.
 type kind struct{ name, array string }
 
+//nolint:gochecknoglobals // they do not change
 var (
 	kindNumber = kind{"BIGINT", "BIGINT[]"}
 	kindText   = kind{"TEXT", "TEXT[]"}

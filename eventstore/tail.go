@@ -27,7 +27,7 @@ type tail struct {
 	mu      sync.Mutex
 	events  []Recorded // that follow after, in order; a part of array
 	array   []Recorded
-	bytes   int        // of their payload
+	bytes   int // of their payload
 	after   Position
 	through Position // after all of events
 	live    bool

@@ -335,6 +335,6 @@ func (h *history) replay(t *testing.T, e databasetest.Engine, p projections.Proj
 
 // oneByOne takes ApplyPage away from a projection that it is embedded beside, so
 // that another Apply counts: of two methods of one name neither is there.
-type oneByOne struct{}
+type oneByOne struct{} //nolint:unused // it takes away by being there
 
-func (oneByOne) ApplyPage() {}
+func (oneByOne) ApplyPage() {} //nolint:unused // see above

@@ -246,8 +246,8 @@ func TestARebuildBesideLiveTrafficLosesAndDelaysNoRead(t *testing.T) {
 // cost.
 type forgetful struct {
 	projections.Orders
-	oneByOne
-	wrong *bool
+	oneByOne //nolint:unused // see there
+	wrong    *bool
 }
 
 func (p forgetful) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
@@ -446,7 +446,7 @@ func TestEveryProcessFollowsASwap(t *testing.T) {
 // withNote is a later version of the list of orders, with one more column.
 type withNote struct {
 	projections.Orders
-	oneByOne
+	oneByOne //nolint:unused // see there
 }
 
 func (withNote) Version() int { return projections.Orders{}.Version() + 1 }

@@ -16,7 +16,7 @@ import (
 // picky is a list of orders that some orders break.
 type picky struct {
 	projections.Orders
-	oneByOne
+	oneByOne //nolint:unused // see there
 }
 
 func (p picky) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {

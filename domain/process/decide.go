@@ -160,7 +160,7 @@ func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case ProcessTaskFailed:
 		r := s.find(e.Task)
-		r.failures, r.retryAt, r.failedBy = e.Attempt, e.RetryAt, e.Task.OpenedBy
+		r.failures, r.retryAt, r.failedBy = e.Attempt, e.RetryAt, e.OpenedBy
 		s = s.with(r)
 	case ProcessAlarmRaised:
 		// the failure before it tells as much
