@@ -239,7 +239,7 @@ func TestAnEventThatCannotBeAppliedBlocksItsStreamOnlyUntilItIsRepaired(t *testi
 // tolerant is the list of orders of a program that knows orderVanished.
 type tolerant struct {
 	projections.Orders
-	oneByOne
+	oneByOne //nolint:unused // see there
 }
 
 func (p tolerant) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
@@ -300,7 +300,7 @@ func TestWaitForReturnsWhenTheReadModelIsThere(t *testing.T) {
 // panicking is the list of orders of a program with a fault.
 type panicking struct {
 	projections.Orders
-	oneByOne
+	oneByOne //nolint:unused // see there
 }
 
 func (p panicking) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Recorded) error {
