@@ -189,6 +189,10 @@ func TestTheConsoleShowsAndDoes(t *testing.T) {
 	if e, err := p.api.Endpoint(t.Context(), id); err != nil || e.Filter != "total > 100" || len(e.EventTypes) != 2 {
 		t.Errorf("the endpoint is %+v, %v", e, err)
 	}
+	if _, err := p.api.ChangeEndpoint(t.Context(), id, client.EndpointChange{}, map[string]any{"event_types": []string{"*"}}); err != nil {
+		t.Fatal(err)
+	}
+	v.sees(page+"/filter", nil, 200, "<option selected>*</option>", "<option>order.placed</option>")
 	v.sees(page+"/secrets", nil, 200, "whpk_", "Make a new secret")
 	v.sees(page+"/secrets", url.Values{"hours": {"24"}, "key": {"k7"}}, 200, "whsec_", "signs beside it until")
 	v.sees(page+"/secrets", url.Values{"hours": {"x"}}, 422, "not a number")

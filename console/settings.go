@@ -13,6 +13,7 @@ type filterView struct {
 	Endpoint  client.Endpoint
 	Filter    string
 	Types     []string
+	Others    []string // of Types that are no type of the catalogue: *
 	All       []client.EventType
 	Variables []client.FilterVariable
 	Preview   *client.FilterPreview
@@ -30,6 +31,11 @@ func (h *console) editFilter(c call) (view, error) {
 func (h *console) filter(c call, v filterView) (view, error) {
 	types, err := c.client.EventTypes(c.Context())
 	v.All, v.Variables = types.Types, types.Variables
+	for _, t := range v.Types {
+		if !slices.ContainsFunc(v.All, func(known client.EventType) bool { return known.Type == t }) {
+			v.Others = append(v.Others, t)
+		}
+	}
 	return view{Page: "filter", Title: "Filter", Of: v.Endpoint.ID, Tab: "filter", Data: v}, err
 }
 
