@@ -34,9 +34,10 @@ func manyOrders(tb testing.TB, n int, page func(h *history)) {
 		h.events = nil
 	}
 	for i := range n {
-		id := eventstore.DeriveID("order", fmt.Sprint(i)) // in no order, as those of orders are
+		at := historyStart.Add(time.Duration(i) * time.Second)
+		id := eventstore.DeriveIDAt(at, "order", fmt.Sprint(i)) // in the order of time, as those of orders are
 		e := placed(id, fmt.Sprint(100_000+i), "A", 1+random.IntN(4))
-		e.PlacedAt, e.CustomerID = historyStart.Add(time.Duration(i)*time.Second), fmt.Sprint("customer-", random.IntN(n/10+1))
+		e.PlacedAt, e.CustomerID = at, fmt.Sprint("customer-", random.IntN(n/10+1))
 		for l := range e.Lines {
 			sku := int(float64(4000) * random.Float64() * random.Float64())
 			e.Lines[l].SKU, e.Lines[l].Title = fmt.Sprint("SKU-", sku), fmt.Sprint(titles[sku%len(titles)], " ", sku)

@@ -282,8 +282,8 @@ func fill(ctx context.Context, n *node.Node, o Options) error {
 // place writes what one order leaves behind: seven events in four streams.
 func place(ctx context.Context, n *node.Node, i int) error {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Second)
-	id := func(kind string) string { return eventstore.DeriveID(kind, fmt.Sprint(i)) }
-	c, p, o := id("checkout"), id("payment"), id("order")
+	c := eventstore.DeriveIDAt(at, "checkout", fmt.Sprint(i)) // in the order of time, as those of the platform
+	p, o := eventstore.DeriveIDBeside(c, "payment"), eventstore.DeriveIDBeside(c, "order")
 	sku := fmt.Sprintf("SKU-%04d", i%4000)
 	price := domain.Money{Amount: int64(500 + i%5000), Currency: "EUR"}
 	total := domain.Money{Amount: 2 * price.Amount, Currency: "EUR"}
