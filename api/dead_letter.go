@@ -103,8 +103,8 @@ type editDeadLetterRequest struct {
 }
 
 type editDeadLetterBody struct {
-	Data   any    `json:"data" doc:"The payload of the copy, whole, as an object."`
-	Reason string `json:"reason" maxLength:"64" doc:"For the record, a word of small letters, digits, - and _, with at most 4 digits." example:"line_without_sku"`
+	Data   json.RawMessage `json:"data" doc:"The payload of the copy, whole, as an object."`
+	Reason string          `json:"reason" maxLength:"64" doc:"For the record, a word of small letters, digits, - and _, with at most 4 digits." example:"line_without_sku"`
 }
 
 type retryDeadLettersRequest struct {
@@ -281,12 +281,8 @@ func (s *server) retryDeadLetter(ctx context.Context, in *retryDeadLetterRequest
 }
 
 func (s *server) editDeadLetter(ctx context.Context, in *editDeadLetterRequest) (*deadLetterAnswer, error) {
-	data, err := json.Marshal(in.Body.Data)
-	if err != nil {
-		return nil, err
-	}
 	return s.decideDeadLetter(ctx, in.DeadLetterName, "edit dead letter", in.IdempotencyKey, func(meta eventstore.Metadata) error {
-		return s.api.DeadLetters.Edit(ctx, meta, in.Handler, in.Number, data, in.Body.Reason)
+		return s.api.DeadLetters.Edit(ctx, meta, in.Handler, in.Number, in.Body.Data, in.Body.Reason)
 	})
 }
 

@@ -37,10 +37,15 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 		}
 	}
 	var mended atomic.Bool
+	var handled atomic.Value // the edited copy
 	r := must(router.New(router.Options{
 		Client: store, DeadLetters: desk, Logger: p.logger, Now: time.Now, Random: func() float64 { return 0 },
 		Effects: []router.Effect{{Name: "email", Types: []string{"OrderRefundRequested"}, Handle: func(_ context.Context, e eventstore.Recorded) error {
-			if mended.Load() || strings.Contains(string(e.Data), "edited") {
+			if strings.Contains(string(e.Data), "edited") {
+				handled.Store(string(e.Data))
+				return nil
+			}
+			if mended.Load() {
 				return nil
 			}
 			return effects.Permanent(errors.New("the template is broken"))
@@ -103,14 +108,18 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	p.post("/admin/dead-letters/email/0/retry", ``).problem(409, "dead-letter-closed")
 	p.post("/admin/dead-letters/email/0/edit", `{"data": {"order_id": "o1", "refund_id": "r"}, "reason": "wrong"}`).problem(409, "dead-letter-closed")
 	last := rest.Items[0].Number
-	edited := json.RawMessage(`{"order_id": "o3", "refund_id": "edited"}`)
+	const exact = "9007199254740993" // which no floating point number is
+	edited := json.RawMessage(`{"order_id": "o3", "refund_id": "edited", "amount": {"amount": ` + exact + `, "currency": "EUR"}}`)
 	must(c.EditDeadLetter(t.Context(), "email", last, "edit-1", edited, "wrong_refund"))(t)
 	eventually(t, "the copy is handled", func() bool {
 		return must(c.DeadLetter(t.Context(), "email", last))(t).Status == "handled"
 	})
-	if d := must(c.DeadLetter(t.Context(), "email", last))(t); !strings.Contains(string(d.EditedData), "edited") || strings.Contains(string(d.Data), "edited") ||
+	if d := must(c.DeadLetter(t.Context(), "email", last))(t); !strings.Contains(string(d.EditedData), "edited") || !strings.Contains(string(d.EditedData), exact) || strings.Contains(string(d.Data), "edited") ||
 		len(d.Changes) != 3 || d.Changes[0].Kind != "edited" || d.Changes[0].Reason != "wrong_refund" || d.Changes[0].By == "" {
-		t.Errorf("edited: %+v", d)
+		t.Errorf("edited: %+v, with the data %s", d, d.EditedData)
+	}
+	if got, _ := handled.Load().(string); !strings.Contains(got, exact) {
+		t.Errorf("handled: %s, want the amount %s", got, exact)
 	}
 	mended.Store(true)
 	must(c.RetryDeadLetter(t.Context(), "email", first.Items[1].Number, ""))(t)

@@ -52,11 +52,11 @@ type editEventRequest struct {
 }
 
 type editEventBody struct {
-	Stream   string `json:"stream" maxLength:"500" example:"order-0199c0de-0000-7000-8000-000000000001"`
-	Revision int64  `json:"revision" minimum:"0" doc:"Of the event that cannot be applied."`
-	Data     any    `json:"data" doc:"The payload that is applied in the place of the event's, as an object."`
-	Reason   string `json:"reason" maxLength:"1000" doc:"For the record."`
-	DryRun   bool   `json:"dry_run,omitempty" doc:"Tell what would happen, and change nothing."`
+	Stream   string          `json:"stream" maxLength:"500" example:"order-0199c0de-0000-7000-8000-000000000001"`
+	Revision int64           `json:"revision" minimum:"0" doc:"Of the event that cannot be applied."`
+	Data     json.RawMessage `json:"data" doc:"The payload that is applied in the place of the event's, as an object."`
+	Reason   string          `json:"reason" maxLength:"1000" doc:"For the record."`
+	DryRun   bool            `json:"dry_run,omitempty" doc:"Tell what would happen, and change nothing."`
 }
 
 type skipEventRequest struct {
@@ -167,12 +167,8 @@ func (s *server) retryBlocked(ctx context.Context, in *retryStreamRequest) (*out
 }
 
 func (s *server) editBlocked(ctx context.Context, in *editEventRequest) (*outcomeAnswer, error) {
-	data, err := json.Marshal(in.Body.Data)
-	if err != nil {
-		return nil, err
-	}
 	b := in.Body
-	return s.repair(ctx, in.Name, repairBody{b.Stream, b.Revision, b.Reason, b.DryRun}, projections.Repair{Kind: projections.Edit, Data: data})
+	return s.repair(ctx, in.Name, repairBody{b.Stream, b.Revision, b.Reason, b.DryRun}, projections.Repair{Kind: projections.Edit, Data: b.Data})
 }
 
 func (s *server) skipBlocked(ctx context.Context, in *skipEventRequest) (*outcomeAnswer, error) {

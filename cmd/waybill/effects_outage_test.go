@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,63 @@ func TestMailsWaitForTheirServer(t *testing.T) {
 	}
 	t.Logf("mail server there and away for %s each; placing an order: %s there, %s away (p99 %.2f times), %s while %d mails were caught up in %s",
 		away, there, gone, float64(gone.p99)/float64(there.p99), back, len(keys)-sent, caughtUp.Round(time.Millisecond))
+}
+
+// TestMailsThatAreRefusedForNowArriveLater has a mail server that asks for some
+// patience: with each recipient, or with all of them for longer than one event
+// is tried.
+func TestMailsThatAreRefusedForNowArriveLater(t *testing.T) {
+	t.Parallel()
+	const attempts = 3
+	for name, row := range map[string]struct {
+		begin, end func(*smtptest.Server)
+		enough     int // attempts until the end
+	}{
+		"greylisting":        {begin: (*smtptest.Server).Greylist, end: func(*smtptest.Server) {}, enough: 1},
+		"nobody for a while": {begin: func(s *smtptest.Server) { s.Refuse("RCPT", 451) }, end: func(s *smtptest.Server) { s.Refuse("RCPT", 0) }, enough: 10 * attempts},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
+			mails, node := smtptest.New(t, nil), freeAddr(t)
+			row.begin(mails)
+			platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), args: []string{
+				"--node-addr", node, "--effects-smtp", mails.Addr, "--effects-smtp-tls", "none", "--effects-mail-from", "orders@shop.example",
+				"--effects-attempts", strconv.Itoa(attempts), "--effects-first-retry", "20ms", "--effects-last-retry", "40ms", "--effects-open-for", "50ms",
+			}}
+			platform.start(ctx)
+			t.Cleanup(platform.stop)
+			f := &fleet{t: t, mails: mails}
+			f.groups(ctx, openLog(t, node), "email")
+			if err := bench.Stock(ctx, platform.api()); err != nil {
+				t.Fatal(err)
+			}
+			keys := []string{"one", "two", "three"}
+			for _, key := range keys {
+				if err := f.place(ctx, platform.api(), key); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(ctx, t, time.Minute, func() error {
+				if n := mails.Attempts(); n < row.enough {
+					return fmt.Errorf("%d mails were begun, not yet %d", n, row.enough)
+				}
+				return nil
+			})
+			row.end(mails)
+			eventually(ctx, t, time.Minute, func() error {
+				_, err := f.mailed(keys)
+				return err
+			})
+			if sent, begun := len(mails.Sent()), mails.Attempts(); sent != len(keys) || begun < 2*sent {
+				t.Errorf("%d mails were sent and %d begun", sent, begun)
+			}
+			if letters, err := platform.api().DeadLetters(ctx, nil); err != nil || len(letters.Items) > 0 {
+				t.Errorf("put aside: %v %v", letters.Items, err)
+			}
+		})
+	}
 }
 
 // latencies are how long placing an order took.

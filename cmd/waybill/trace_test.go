@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/gateways/smtp/smtptest"
 	"github.com/waybill-dev/waybill/tracing/jaegertest"
 )
 
@@ -35,7 +36,12 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	t.Cleanup(partner.Close)
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(collector.Close)
-	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), args: []string{"--effects-collector-url", collector.URL, "--effects-fraud-mismatch", "--effects-receipts"}, env: []string{
+	mails := smtptest.New(t, nil)
+	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), args: []string{
+		"--effects-fraud-mismatch", "--effects-receipts",
+		"--effects-collector-url", collector.URL, "--effects-search-url", collector.URL, "--effects-cache-url", collector.URL,
+		"--effects-smtp", mails.Addr, "--effects-smtp-tls", "none", "--effects-mail-from", "orders@shop.example",
+	}, env: []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + jaeger.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=100",
 	}}
 	platform.start(ctx)
@@ -47,7 +53,7 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	if _, err := api.CreateEndpoint(ctx, client.CreateEndpoint{URL: partner.URL, EventTypes: []string{"order.placed"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, handler := range []string{"fraud", "receipt"} { // which begin at the end of the log
+	for _, handler := range []string{"fraud", "receipt", "email", "cache"} { // which begin at the end of the log
 		eventually(ctx, t, time.Minute, func() error {
 			return metricIs(ctx, platform.addr, `waybill_effect_subscribers{handler="`+handler+`"}`, "1")
 		})
@@ -59,12 +65,10 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 	if len(traceparent) != 4 {
 		t.Fatalf("the partner got the traceparent %q", traceparent)
 	}
-	want := []string{
-		"POST /v1/orders", "checkout.validate", "stock.reserve", "payment.authorise", "streams.append",
-		"orders process", "timeline process", "webhook.deliver", "effect analytics", "effect fraud", "effect receipt",
-	}
+	want := []string{"POST /v1/orders", "checkout.validate", "stock.reserve", "payment.authorise", "streams.append", "timeline process"}
 	trace, err := jaeger.WaitFor(ctx, traceparent[1], func(trace jaegertest.Trace) bool {
-		return !slices.ContainsFunc(want, func(name string) bool { return len(trace.Named(name)) == 0 }) && len(orphans(trace)) == 1
+		missing := slices.ContainsFunc(want, func(name string) bool { return len(trace.Named(name)) == 0 })
+		return !missing && len(notBelowPlaced(trace)) == 0 && len(orphans(trace)) == 1
 	})
 	if path := os.Getenv(traceFileEnv); path != "" {
 		if err := os.WriteFile(path, trace.JSON, 0o600); err != nil {
@@ -72,7 +76,7 @@ func TestOneTraceLeadsFromTheRequestToThePartner(t *testing.T) {
 		}
 	}
 	if err != nil {
-		t.Fatalf("%v; spans: %s; without a parent: %v", err, names(trace), orphans(trace))
+		t.Fatalf("%v; spans: %s; not below the append of OrderPlaced: %v; without a parent: %v", err, names(trace), notBelowPlaced(trace), orphans(trace))
 	}
 	checkParents(t, trace)
 	attempt := trace.Named("webhook.deliver")[0]
@@ -94,20 +98,27 @@ func checkParents(t *testing.T, trace jaegertest.Trace) {
 			t.Errorf("the parent of %q is %q, want %q", name, parent.Name, root.Name)
 		}
 	}
-	placed := func(span jaegertest.Span) bool {
-		types, _ := span.Tags["event.type"].(string)
-		return strings.Contains(types, "OrderPlaced")
+	for _, name := range notBelowPlaced(trace) {
+		t.Errorf("no span %q stands below the append of OrderPlaced", name)
 	}
-	for _, name := range []string{"orders process", "webhook.deliver", "effect analytics", "effect fraud", "effect receipt"} {
-		below := false
-		for _, span := range trace.Named(name) {
+}
+
+// notBelowPlaced names what an order that is placed causes and no span of which
+// stands below the append of OrderPlaced.
+func notBelowPlaced(trace jaegertest.Trace) (missing []string) {
+	for _, name := range []string{
+		"orders process", "webhook.deliver",
+		"effect analytics", "effect fraud", "effect receipt", "effect email", "effect search-index", "effect cache",
+	} {
+		if !slices.ContainsFunc(trace.Named(name), func(span jaegertest.Span) bool {
 			parent, _ := trace.Parent(span)
-			below = below || (parent.Name == "streams.append" && placed(parent))
-		}
-		if !below {
-			t.Errorf("no span %q stands below the append of OrderPlaced", name)
+			types, _ := parent.Tags["event.type"].(string)
+			return parent.Name == "streams.append" && strings.Contains(types, "OrderPlaced")
+		}) {
+			missing = append(missing, name)
 		}
 	}
+	return missing
 }
 
 // orphans names the spans whose parent is not in the trace.

@@ -23,6 +23,10 @@ var ErrRefused = errors.New("the mail server refuses the mail for good")
 // answers, or it does not let us in.
 var ErrAway = errors.New("the mail server is away")
 
+// ErrLater says that the server does not take a mail to this recipient for now:
+// greylisting, a mailbox that is full, or something that concerns all of them.
+var ErrLater = errors.New("the mail server asks to come again later")
+
 // TLS is how the connection is protected.
 type TLS string
 
@@ -180,8 +184,8 @@ func judge(err error) error {
 	}
 	// Its text has the recipient's address, which is nobody's business.
 	err = fmt.Errorf("send a mail: %s, status %d", refusal.Reason, refusal.ErrorCode())
-	if refusal.Reason != mail.ErrSMTPRcptTo {
-		err = fmt.Errorf("%w: %w", ErrAway, err)
+	if refusal.Reason == mail.ErrSMTPRcptTo {
+		return fmt.Errorf("%w: %w", ErrLater, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrAway, err)
 }

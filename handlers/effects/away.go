@@ -28,6 +28,29 @@ func IsAway(err error) bool {
 	return errors.As(err, &a)
 }
 
+// doubtful is an error of the event's or of the outside system's.
+type doubtful struct{ error }
+
+// Unwrap lets errors.Is look through.
+func (d doubtful) Unwrap() error { return d.error }
+
+// Doubtful marks an error that does not tell who is at fault: a mail server that
+// refuses a recipient for now may mean that mailbox or all. It counts as the
+// event's own, but the event is put aside only if another one succeeded while
+// it was tried. Of nil it is nil.
+func Doubtful(err error) error {
+	if err == nil {
+		return nil
+	}
+	return doubtful{err}
+}
+
+// IsDoubtful reports whether an error was marked so.
+func IsDoubtful(err error) bool {
+	var d doubtful
+	return errors.As(err, &d)
+}
+
 // OfRemote marks what a call of another system ended with.
 func OfRemote(err error) error {
 	switch {

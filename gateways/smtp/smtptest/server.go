@@ -51,6 +51,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	refuse   map[string]*smtp.SMTPError
+	known    map[string]bool // recipients; nil knows everybody
 	sent     []Message
 	attempts int
 	hang     chan struct{}
@@ -128,6 +129,23 @@ func (s *Server) Refuse(step string, status int) {
 		const hundred = 100
 		s.refuse[step] = &smtp.SMTPError{Code: status, EnhancedCode: smtp.EnhancedCode{status / hundred, 0, 0}, Message: "not to somebody@example.com"}
 	}
+}
+
+// Greylist lets it refuse each recipient for now that it did not hear of before.
+func (s *Server) Greylist() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = map[string]bool{}
+}
+
+func (s *Server) greylisted(to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil || s.known[to] {
+		return nil
+	}
+	s.known[to] = true
+	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted, please try again later"} //nolint:mnd // what such servers say
 }
 
 // Hang lets it answer no DATA any more, or all that wait.
@@ -209,6 +227,9 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 // Rcpt implements [smtp.Session].
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.message.To = append(s.message.To, to)
+	if err := s.server.greylisted(to); err != nil {
+		return err
+	}
 	return s.server.refusal("RCPT")
 }
 

@@ -95,6 +95,8 @@ func (s *Service) Handle(ctx context.Context, r eventstore.Recorded) error {
 		err = effects.Permanent(err)
 	case errors.Is(err, smtp.ErrAway):
 		err = effects.Away(err)
+	case errors.Is(err, smtp.ErrLater):
+		err = effects.Doubtful(err)
 	}
 	if err != nil {
 		return fmt.Errorf("mail %s about %s %d of %s: %w", letter.Template, r.Type, r.Revision, r.Stream, err)

@@ -62,8 +62,10 @@ type row struct{ Title, SKU, Quantity, Total string }
 
 // fact is one line below.
 type fact struct {
-	Name, Value string
-	Strong      bool
+	Name   string
+	Value  string
+	Lines  []string // instead of a value
+	Strong bool
 }
 
 // page is what the layouts show.
@@ -168,7 +170,7 @@ func facts(l Letter, say func(string) string) []fact {
 	money, totals := l.Buyer.Language.Money, l.Order.Totals
 	var all []fact
 	switch l.Template {
-	case Placed:
+	case Placed, PaymentProblem:
 		all = append(all, fact{Name: say("subtotal"), Value: money(totals.Subtotal)})
 		for _, f := range []struct {
 			name   string
@@ -180,24 +182,19 @@ func facts(l Letter, say func(string) string) []fact {
 			}
 		}
 		all = append(all, fact{Name: say("total"), Value: money(totals.Grand), Strong: true})
-		if address := shop.Lines(l.Buyer.ShipTo, l.Buyer.Name); len(address) > 0 {
-			all = append(all, fact{Name: say("ship-to"), Value: strings.Join(address, ", ")})
-		}
 	case Shipped:
 		for _, f := range []fact{{Name: say("carrier"), Value: l.Shipment.Carrier}, {Name: say("tracking"), Value: l.Shipment.Tracking, Strong: true}} {
 			if f.Value != "" {
 				all = append(all, f)
 			}
 		}
-		if address := shop.Lines(l.Buyer.ShipTo, l.Buyer.Name); len(address) > 0 {
-			all = append(all, fact{Name: say("ship-to"), Value: strings.Join(address, ", ")})
-		}
 	case Cancelled, Refunded:
 		if l.Amount.Amount > 0 {
 			all = append(all, fact{Name: say("refund"), Value: money(l.Amount), Strong: true})
 		}
-	case PaymentProblem:
-		all = append(all, fact{Name: say("total"), Value: money(totals.Grand), Strong: true})
+	}
+	if address := shop.Lines(l.Buyer.ShipTo, l.Buyer.Name); len(address) > 0 && (l.Template == Placed || l.Template == Shipped) {
+		all = append(all, fact{Name: say("ship-to"), Lines: address})
 	}
 	return all
 }

@@ -307,8 +307,19 @@ func TestOneBadEventDoesNotStopTheOthers(t *testing.T) {
 // counts: the mail of the only order of the night.
 func TestOneEventThatWaitsForAnOutageIsNotPutAside(t *testing.T) {
 	t.Parallel()
+	for name, mark := range marks() {
+		t.Run(name, func(t *testing.T) { t.Parallel(); waitsForAnOutage(t, mark) })
+	}
+}
+
+func marks() map[string]func(error) error {
+	return map[string]func(error) error{"away": effects.Away, "doubtful": effects.Doubtful}
+}
+
+func waitsForAnOutage(t *testing.T, mark func(error) error) {
+	t.Helper()
 	b := newBench(t)
-	o := newOutside(func(string, int) error { return effects.Away(errDown) })
+	o := newOutside(func(string, int) error { return mark(errDown) })
 	config := quick
 	config.Failures = 100
 	b.run(t, router.Effect{Name: "mail", Config: config, Handle: o.handle})
@@ -324,10 +335,17 @@ func TestOneEventThatWaitsForAnOutageIsNotPutAside(t *testing.T) {
 // TestAnEventThatAloneGetsNoAnswerIsPutAside has others succeed meanwhile.
 func TestAnEventThatAloneGetsNoAnswerIsPutAside(t *testing.T) {
 	t.Parallel()
+	for name, mark := range marks() {
+		t.Run(name, func(t *testing.T) { t.Parallel(); aloneGetsNoAnswer(t, mark) })
+	}
+}
+
+func aloneGetsNoAnswer(t *testing.T, mark func(error) error) {
+	t.Helper()
 	b := newBench(t)
 	o := newOutside(func(text string, _ int) error {
 		if text == "bad" {
-			return effects.Away(errDown)
+			return mark(errDown)
 		}
 		return nil
 	})

@@ -86,12 +86,13 @@ func (w *worker) deliver(ctx context.Context, msg *message.Message, d eventstore
 		}
 		// One event that fails again and again says nothing about the others,
 		// unless it says that the system is away, and no other one knows better.
-		away := effects.IsAway(err) && w.succeeded.Load() == succeeded
+		alone := w.succeeded.Load() == succeeded
+		away := effects.IsAway(err) && alone
 		if attempt == 1 || away || !w.breaker.IsClosed() {
 			w.breaker.RecordFailure()
 		}
 		last := attempt >= w.Config.Attempts
-		if last && away {
+		if last && (away || alone && effects.IsDoubtful(err)) {
 			w.breaker.Open()
 		}
 		if w.breaker.IsOpen() {
