@@ -21,7 +21,7 @@ func (a *App) startFulfilment() {
 		People:       a.vault,
 		Replacements: fulfilment.Exchanges{Checkout: c.checkout},
 		Now:          a.now,
-		Config:       fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout},
+		Config:       fulfilment.Config{GatewayTimeout: a.cfg.Checkout.GatewayTimeout, AskWarehouse: a.cfg.Tasks.AskWarehouse},
 	}
 	// Who captures by hand waits for it; what does not come about the task does.
 	finish := c.fulfilment.Handlers()[process.Movement]

@@ -57,7 +57,7 @@ func Projections(cfg configs.Config) []projections.Projection {
 		projections.Jobs{},
 		projections.Customers{},
 		projections.Drafts{},
-		projections.Tasks{CompleteAfter: cfg.Tasks.CompleteAfter},
+		projections.Tasks{CompleteAfter: cfg.Tasks.CompleteAfter, AskWarehouseAfter: cfg.Tasks.AskWarehouse},
 		projections.GatewayCallbacks{},
 		projections.Sales{},
 		projections.Payments{},

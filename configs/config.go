@@ -89,6 +89,7 @@ type Tasks struct {
 	Workers       int           `name:"workers" env:"WORKERS" default:"16" help:"Orders that are worked on at once, 1 to 256."`
 	Timeout       time.Duration `name:"timeout" env:"TIMEOUT" default:"1m" help:"Longest time one attempt of a task may take."`
 	CompleteAfter time.Duration `name:"complete-after" env:"COMPLETE_AFTER" default:"336h" help:"An order is complete so long after its last delivery, return or refund; counts for what happens from then on."`
+	AskWarehouse  time.Duration `name:"ask-warehouse-after" env:"ASK_WAREHOUSE_AFTER" default:"1h" help:"A warehouse's system that told nothing of a job for so long is asked what became of it, and again after as long; when it is first asked counts for what happens from then on."`
 	SweepEvery    time.Duration `name:"sweep-every" env:"SWEEP_EVERY" default:"1s" help:"How often reservations of stock whose time is over are released."`
 }
 
@@ -245,6 +246,7 @@ func (c Config) durations() []namedDuration {
 		{"tasks-every", c.Tasks.Every},
 		{"tasks-timeout", c.Tasks.Timeout},
 		{"tasks-complete-after", c.Tasks.CompleteAfter},
+		{"tasks-ask-warehouse-after", c.Tasks.AskWarehouse},
 		{"tasks-sweep-every", c.Tasks.SweepEvery},
 		{"webhooks-timeout", c.Webhooks.Timeout},
 		{"webhooks-lease", c.Webhooks.Lease},

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -22,13 +23,17 @@ type Tasks struct {
 	// order is complete. 0 means 14 days. Another value counts for what happens
 	// from then on.
 	CompleteAfter time.Duration
+	// AskWarehouseAfter is how long after a warehouse was asked for units it is
+	// asked what became of them. 0 means an hour. Another value counts for what
+	// happens from then on.
+	AskWarehouseAfter time.Duration
 }
 
 // Name implements [Projection].
 func (Tasks) Name() string { return "tasks" }
 
 // Version implements [Projection].
-func (Tasks) Version() int { return 4 }
+func (Tasks) Version() int { return 5 }
 
 // Migrations implements [Projection].
 func (Tasks) Migrations() fs.FS { return schema("tasks") }
@@ -50,7 +55,7 @@ func (p Tasks) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	t := tasks{tx: tx, r: r}
 	switch e := event.(type) {
 	case order.Event:
-		return t.order(ctx, e, p.completeAfter())
+		return t.order(ctx, e, p.withDefaults())
 	case payment.Event:
 		return t.payment(ctx, e)
 	case process.Event:
@@ -65,11 +70,10 @@ func (p Tasks) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error {
 	return fmt.Errorf("%T is no event of an order, a payment, a process or a stock item", event)
 }
 
-func (p Tasks) completeAfter() time.Duration {
-	if p.CompleteAfter == 0 {
-		return 14 * 24 * time.Hour
-	}
-	return p.CompleteAfter
+func (p Tasks) withDefaults() Tasks {
+	p.CompleteAfter = cmp.Or(p.CompleteAfter, 14*24*time.Hour)
+	p.AskWarehouseAfter = cmp.Or(p.AskWarehouseAfter, time.Hour)
+	return p
 }
 
 // tasks applies one event.
@@ -79,8 +83,8 @@ type tasks struct {
 }
 
 // order opens what an event of an order asks for.
-func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.Duration) error {
-	now := t.r.Created
+func (t tasks) order(ctx context.Context, event order.Event, after Tasks) error {
+	now, completeAfter := t.r.Created, after.CompleteAfter
 	switch e := event.(type) {
 	case order.OrderPlaced:
 		if err := t.capture(ctx, e); err != nil {
@@ -93,7 +97,10 @@ func (t tasks) order(ctx context.Context, event order.Event, completeAfter time.
 		}
 		return t.open(ctx, e.OrderID, process.Capture, e.ShipmentID, now)
 	case order.OrderFulfilmentRequested:
-		return t.open(ctx, e.OrderID, process.Fulfil, e.RequestID, now)
+		if err := t.open(ctx, e.OrderID, process.Fulfil, e.RequestID, now); err != nil {
+			return err
+		}
+		return t.open(ctx, e.OrderID, process.ReconcileJob, e.RequestID, now.Add(after.AskWarehouseAfter))
 	case order.OrderCancelRequested:
 		if err := t.pause(ctx, e.OrderID, false); err != nil {
 			return err
@@ -165,8 +172,8 @@ func (t tasks) pause(ctx context.Context, orderID string, paused bool) error {
 	if paused {
 		now = 1
 	}
-	return t.tx.Exec(ctx, `UPDATE tasks SET paused = ? WHERE order_id = ? AND kind IN (?, ?)`,
-		now, orderID, string(process.Capture), string(process.Fulfil))
+	return t.tx.Exec(ctx, `UPDATE tasks SET paused = ? WHERE order_id = ? AND kind IN (?, ?, ?)`,
+		now, orderID, string(process.Capture), string(process.Fulfil), string(process.ReconcileJob))
 }
 
 // editPatience is after what time an edit that took units has recorded that,

@@ -129,10 +129,10 @@ func TestEveryKindOfTaskIsOpenedByItsEvent(t *testing.T) {
 			order.OrderReturnReceived{OrderID: "o", ReturnID: "t1"},
 		)
 		l.expect("of an order",
-			"capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1", "release-hold h1 in 2h0m0s",
+			"capture s1", "ship-stock s1", "fulfil f1", "reconcile-job f1 in 1h0m0s", "cancel x1", "refund r1", "edit e1", "release-hold h1 in 2h0m0s",
 			"complete order in 336h0m0s", "return t1")
 		l.order(order.OrderHoldReleased{OrderID: "o"})
-		l.expect("released", "capture s1", "ship-stock s1", "fulfil f1", "cancel x1", "refund r1", "edit e1",
+		l.expect("released", "capture s1", "ship-stock s1", "fulfil f1", "reconcile-job f1 in 1h0m0s", "cancel x1", "refund r1", "edit e1",
 			"complete order in 336h0m0s", "return t1")
 		l.stock(stock.StockReceived{SKU: "A", Location: "main", Quantity: 1}, stock.StockShortfallDetected{SKU: "A", Location: "main", Reservations: []stock.Shortfall{
 			{ReservationID: "r1", OrderID: "o1"}, {ReservationID: "r2"}, {ReservationID: "r3", OrderID: "o3"},
@@ -520,18 +520,18 @@ func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
 			events []domain.Event
 			want   []process.Kind
 		}{
-			"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+			"not held":       {asked, []process.Kind{process.Capture, process.Fulfil, process.ReconcileJob, process.Refund}},
 			"held":           {held, []process.Kind{process.Refund}},
-			"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.Refund}},
+			"held and freed": {append(held[:4:4], order.OrderHoldReleased{OrderID: "o"}), []process.Kind{process.Capture, process.Fulfil, process.ReconcileJob, process.Refund}},
 			"cancelled": {
 				append(held[:4:4], order.OrderCancelRequested{OrderID: "o", RequestID: "x"}),
-				[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.Refund},
+				[]process.Kind{process.Cancel, process.Capture, process.Fulfil, process.ReconcileJob, process.Refund},
 			},
 		} {
 			l := newList(t, e)
 			l.order(c.events...)
 			q := l.queries()
-			rows, err := q.Due(t.Context(), historyStart.Add(time.Minute), projections.TaskRow{}, 9)
+			rows, err := q.Due(t.Context(), historyStart.Add(2*time.Hour), projections.TaskRow{}, 9)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -539,7 +539,7 @@ func TestAHoldTakesWhatItKeepsWaitingOffTheListOfWhatIsDue(t *testing.T) {
 			for _, row := range rows {
 				due = append(due, row.Task.Kind)
 			}
-			counts, err := q.Count(t.Context(), historyStart.Add(time.Minute))
+			counts, err := q.Count(t.Context(), historyStart.Add(2*time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,6 +79,21 @@ func (p picker) Resume(ctx context.Context, requestID string, revision int) erro
 	return concluded(span, p.next.Resume(ctx, requestID, revision))
 }
 
+// Look implements [warehouse.Warehouse]. A job that nobody knows is an answer.
+func (p picker) Look(ctx context.Context, requestID string) (warehouse.State, error) {
+	ctx, span := startJob(ctx, "warehouse.look", requestID)
+	defer span.End()
+	state, err := p.next.Look(ctx, requestID)
+	switch {
+	case err == nil:
+		span.SetAttributes(attribute.String("outcome", state.Status))
+	case errors.Is(err, warehouse.ErrUnknown):
+		span.SetAttributes(attribute.String("outcome", "unknown"))
+		return state, err
+	}
+	return state, concluded(span, err)
+}
+
 func startJob(ctx context.Context, name, requestID string) (context.Context, trace.Span) {
 	//nolint:spancheck // its callers end it
 	ctx, span := tracer().Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient),

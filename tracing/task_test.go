@@ -87,6 +87,9 @@ func (p packer) Stop(context.Context, string, int) (warehouse.Stopped, error) {
 	return warehouse.Picked, p.err
 }
 func (p packer) Resume(context.Context, string, int) error { return p.err }
+func (p packer) Look(context.Context, string) (warehouse.State, error) {
+	return warehouse.State{Status: "picked"}, p.err
+}
 
 func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 	t.Parallel()
@@ -95,10 +98,13 @@ func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 		id, w := span.SpanContext().TraceID(), tracing.Warehouse(packer{err})
 		job := warehouse.Job{RequestID: "f1", OrderID: "o1", ShipTo: &warehouse.Address{Name: "Ada Example"}}
 		_, stop := w.Stop(ctx, "f1", 1)
-		if got := []error{w.Submit(ctx, job), stop, w.Resume(ctx, "f1", 2)}; !errors.Is(got[0], err) || !errors.Is(got[1], err) || !errors.Is(got[2], err) {
-			t.Errorf("errors are %v, want %v", got, err)
+		_, look := w.Look(ctx, "f1")
+		for i, got := range []error{w.Submit(ctx, job), stop, w.Resume(ctx, "f1", 2), look} {
+			if !errors.Is(got, err) {
+				t.Errorf("error %d is %v, want %v", i, got, err)
+			}
 		}
-		for _, name := range []string{"warehouse.submit", "warehouse.stop", "warehouse.resume"} {
+		for _, name := range []string{"warehouse.submit", "warehouse.stop", "warehouse.resume", "warehouse.look"} {
 			span := only(t, id, name)
 			wantTags(t, span, map[string]any{"warehouse.request_id": "f1"})
 			if (span.Status.Code == codes.Error) != (err != nil) {
@@ -112,6 +118,7 @@ func TestCallsOfTheWarehouseAreSpansWithoutAddresses(t *testing.T) {
 		}
 		if err == nil {
 			wantTags(t, only(t, id, "warehouse.stop"), map[string]any{"outcome": "picked"})
+			wantTags(t, only(t, id, "warehouse.look"), map[string]any{"outcome": "picked"})
 		}
 	}
 }

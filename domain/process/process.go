@@ -21,6 +21,7 @@ const (
 	Capture      Kind = "capture"       // OrderShipped: the shipment's id; OrderPlaced that says so: "order"
 	ShipStock    Kind = "ship-stock"    // OrderShipped: the shipment's id
 	Fulfil       Kind = "fulfil"        // OrderFulfilmentRequested: the request's id
+	ReconcileJob Kind = "reconcile-job" // OrderFulfilmentRequested, due an hour later: the request's id
 	Cancel       Kind = "cancel"        // OrderCancelRequested: the request's id
 	Return       Kind = "return"        // OrderReturnReceived: the return's id
 	Refund       Kind = "refund"        // OrderRefundRequested: the refund's id

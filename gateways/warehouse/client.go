@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -54,12 +55,6 @@ func (c *Client) Submit(ctx context.Context, job Job) error {
 	})
 }
 
-// State is a job as the system answers with it.
-type State struct {
-	RequestID string `json:"request_id"`
-	Status    string `json:"status"` // submitted, stopped or picked
-}
-
 // Decision is the body of what stops or resumes a job.
 type Decision struct {
 	Revision int `json:"revision"` // of what was decided; a lower one than was heard before changes nothing
@@ -87,11 +82,32 @@ func (c *Client) Resume(ctx context.Context, requestID string, revision int) err
 	})
 }
 
-// ask asks once. Whatever is not an answer is [ErrAway].
-func (c *Client) ask(ctx context.Context, request func(*resty.Request) (*resty.Response, error)) error {
+// Look implements [Warehouse].
+func (c *Client) Look(ctx context.Context, requestID string) (State, error) {
+	var state State
+	unknown := false
+	err := c.ask(ctx, func(r *resty.Request) (*resty.Response, error) {
+		response, err := r.SetResult(&state).Get("/v1/jobs/" + url.PathEscape(requestID))
+		unknown = err == nil && response.StatusCode() == http.StatusNotFound
+		return response, err
+	}, http.StatusNotFound)
+	switch {
+	case err != nil:
+		return State{}, err
+	case unknown:
+		return State{}, ErrUnknown
+	case state.RequestID != requestID:
+		return State{}, fmt.Errorf("%w: it answered with the job %q", ErrAway, state.RequestID)
+	}
+	return state, nil
+}
+
+// ask asks once. Whatever is not an answer is [ErrAway]: 2xx is one, and what
+// else is expected.
+func (c *Client) ask(ctx context.Context, request func(*resty.Request) (*resty.Response, error), expected ...int) error {
 	err := c.executor.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
 		response, err := request(c.http.R().SetContext(e.Context()))
-		if err == nil && !response.IsSuccess() {
+		if err == nil && !response.IsSuccess() && !slices.Contains(expected, response.StatusCode()) {
 			err = fmt.Errorf("status %d", response.StatusCode()) // the body may repeat an address, and this is logged
 		}
 		return err

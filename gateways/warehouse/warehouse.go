@@ -7,6 +7,7 @@ package warehouse
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Warehouse takes jobs. It may be used by many goroutines. The error is
@@ -25,6 +26,44 @@ type Warehouse interface {
 	// Resume asks for a stopped job to be done after all. Where it was not
 	// stopped, or is not known, this changes nothing.
 	Resume(ctx context.Context, requestID string, revision int) error
+	// Look asks what became of a job. The error is [ErrUnknown] where it never
+	// came, or came to nobody who remembers it.
+	Look(ctx context.Context, requestID string) (State, error)
+}
+
+// ByHand is the status of every job where people pick: they tell what became of
+// it, and nobody else knows.
+const ByHand = "by hand"
+
+// State is a job as the system answers with it.
+type State struct {
+	RequestID string   `json:"request_id"`
+	Status    string   `json:"status"` // submitted, stopped or picked
+	Parcels   []Parcel `json:"parcels,omitempty"`
+	Refused   *Refusal `json:"refused,omitempty"` // of what is not in a parcel
+}
+
+// Parcel is a parcel that has left. Its id is the shipment's id: unique within
+// the order, and the same in what the warehouse tells by itself.
+type Parcel struct {
+	ID        string    `json:"id"`
+	Carrier   string    `json:"carrier,omitempty"`
+	Tracking  string    `json:"tracking,omitempty"`
+	ShippedAt time.Time `json:"shipped_at,omitzero"`
+	Lines     []Units   `json:"lines"`
+}
+
+// Units are a number of units of one line.
+type Units struct {
+	LineID   string `json:"line_id"`
+	Quantity int    `json:"quantity"`
+}
+
+// Refusal says that the warehouse cannot do what is left of a job. Its id is the
+// hold's id; without one it is the request's.
+type Refusal struct {
+	ID     string `json:"id,omitempty"`
+	Reason string `json:"reason"` // stock_shortfall, address or manual
 }
 
 // Stopped is the answer to whoever wants a job stopped.
@@ -71,6 +110,9 @@ type Line struct {
 // ErrAway says that the warehouse did not answer: it may or may not have heard.
 var ErrAway = errors.New("the warehouse does not answer")
 
+// ErrUnknown says that the warehouse has no such job.
+var ErrUnknown = errors.New("the warehouse does not know the job")
+
 // Manual is a warehouse without a system: people read what is to be picked
 // from the orders. Nothing is submitted, and what was not shipped can be
 // stopped, because shipping is recorded through the API.
@@ -84,3 +126,8 @@ func (Manual) Stop(context.Context, string, int) (Stopped, error) { return Done,
 
 // Resume implements [Warehouse].
 func (Manual) Resume(context.Context, string, int) error { return nil }
+
+// Look implements [Warehouse].
+func (Manual) Look(_ context.Context, requestID string) (State, error) {
+	return State{RequestID: requestID, Status: ByHand}, nil
+}

@@ -46,6 +46,10 @@ func (y *yard) Resume(_ context.Context, id string, revision int) error {
 	return y.answer("resume", id)
 }
 
+func (y *yard) Look(_ context.Context, id string) (warehouse.State, error) {
+	return warehouse.State{RequestID: id, Status: "submitted"}, y.answer("look", id)
+}
+
 func (y *yard) Stop(_ context.Context, id string, revision int) (warehouse.Stopped, error) {
 	y.revisions = append(y.revisions, revision)
 	if err := y.answer("stop", id); err != nil {

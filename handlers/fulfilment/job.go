@@ -28,15 +28,20 @@ func (r *run) fulfil(ctx context.Context) error {
 	case order.StatusPlaced, order.StatusProcessing, order.StatusPartiallyShipped, order.StatusShipped, order.StatusDelivered,
 		order.StatusReturned, order.StatusCompleted:
 	}
+	return r.submit(ctx, open[i])
+}
+
+// submit asks for a job to be done, which changes nothing where it is known.
+func (r *run) submit(ctx context.Context, request order.OrderFulfilmentRequested) error {
 	job := warehouse.Job{
-		RequestID: open[i].RequestID, OrderID: r.task.OrderID, OrderNumber: r.order.Number,
-		Location: open[i].Location,
+		RequestID: request.RequestID, OrderID: r.task.OrderID, OrderNumber: r.order.Number,
+		Location: request.Location,
 	}
 	var err error
 	if job.ShipTo, err = r.shipTo(ctx); err != nil {
 		return fmt.Errorf("read where order %s goes: %w", r.task.OrderID, err)
 	}
-	for _, u := range open[i].Lines {
+	for _, u := range request.Lines {
 		l, _ := r.order.Line(u.LineID)
 		job.Lines = append(job.Lines, warehouse.Line{LineID: u.LineID, SKU: l.SKU, Title: l.Title, Quantity: u.Quantity})
 	}

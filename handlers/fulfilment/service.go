@@ -69,6 +69,7 @@ type ReplacementLine struct {
 type Config struct {
 	GatewayTimeout time.Duration // of each call of a payment gateway: 6 s
 	WarehouseWait  time.Duration // before a cancellation is refused because the warehouse does not answer: 30 s
+	AskWarehouse   time.Duration // between two questions what became of a job: 1 h
 	Again          time.Duration // between two looks at something that is waited for: 5 s
 	HeldAgain      time.Duration // between two looks at an order that is on hold: 1 min
 	Budget         time.Duration // of all the work for one request: 10 s
@@ -83,6 +84,7 @@ func (c Config) withDefaults() Config {
 	}{
 		{&c.GatewayTimeout, 6 * time.Second},
 		{&c.WarehouseWait, 30 * time.Second},
+		{&c.AskWarehouse, time.Hour},
 		{&c.Again, 5 * time.Second},
 		{&c.HeldAgain, time.Minute},
 		{&c.Budget, 10 * time.Second},
@@ -122,6 +124,7 @@ func (s *Service) Handlers() map[process.Kind]process.Handler {
 		process.Capture:      s.handle((*run).capture),
 		process.ShipStock:    s.handle((*run).ship),
 		process.Fulfil:       s.handle((*run).fulfil),
+		process.ReconcileJob: s.handle((*run).reconcileJob),
 		process.Cancel:       s.handle((*run).cancel),
 		process.Return:       s.handle((*run).takeBack),
 		process.Refund:       s.handle((*run).refundTask),

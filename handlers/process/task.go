@@ -23,6 +23,7 @@ const (
 	Capture      = process.Capture
 	ShipStock    = process.ShipStock
 	Fulfil       = process.Fulfil
+	ReconcileJob = process.ReconcileJob
 	Cancel       = process.Cancel
 	Return       = process.Return
 	Refund       = process.Refund

@@ -28,8 +28,10 @@ var errNoJob = errors.New("there is no such job")
 // Job is a job in the ledger.
 type Job struct {
 	warehouse.Job
-	Status string
-	Asked  int // how often it was submitted
+	Status  string
+	Asked   int // how often it was submitted
+	Parcels []warehouse.Parcel
+	Refused *warehouse.Refusal
 }
 
 // ledger is the warehouse's own book: a row per job.
@@ -47,7 +49,7 @@ func openLedger(ctx context.Context, path string) (*ledger, error) {
 	return &ledger{db}, nil
 }
 
-const columns = `request_id, status, body, submitted`
+const columns = `request_id, status, body, submitted, parcels, refused`
 
 // submit writes a job down, or counts that it was asked for once more. One that
 // was stopped before it came stays so.
@@ -115,16 +117,24 @@ func (l *ledger) all(ctx context.Context) (jobs []Job, err error) {
 func scan(row interface{ Scan(...any) error }) (Job, error) {
 	var j Job
 	var id string
-	var body []byte
-	err := row.Scan(&id, &j.Status, &body, &j.Asked)
+	var body, parcels, refused []byte
+	err := row.Scan(&id, &j.Status, &body, &j.Asked, &parcels, &refused)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return j, errNoJob
 	case err != nil:
 		return j, fmt.Errorf("read the jobs: %w", err)
-	case len(body) > 0:
-		err = json.Unmarshal(body, &j.Job)
+	}
+	for _, part := range []struct {
+		text []byte
+		into any
+	}{{body, &j.Job}, {parcels, &j.Parcels}, {refused, &j.Refused}} {
+		if len(part.text) > 0 {
+			if err := json.Unmarshal(part.text, part.into); err != nil {
+				return j, fmt.Errorf("read the jobs: %w", err)
+			}
+		}
 	}
 	j.RequestID = id
-	return j, err
+	return j, nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -201,5 +204,62 @@ func TestALateDecisionChangesNothing(t *testing.T) {
 		if got := status(t, s, "j"); got != step.want || (err != nil) != late {
 			t.Errorf("step %d: the job is %s, want %s; %v", i, got, step.want, err)
 		}
+	}
+}
+
+func parcel(id string, quantity int) warehouse.Parcel {
+	return warehouse.Parcel{ID: id, Carrier: "dhl", Tracking: "T-" + id, Lines: []warehouse.Units{{LineID: "1", Quantity: quantity}}}
+}
+
+func TestLookingForAJob(t *testing.T) {
+	t.Parallel()
+	s, c := start(t)
+	look := func(want warehouse.State) {
+		t.Helper()
+		if got, err := c.Look(t.Context(), "j"); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+	for range 5 { // more than would count as failures
+		if _, err := c.Look(t.Context(), "j"); !errors.Is(err, warehouse.ErrUnknown) {
+			t.Fatalf("a job that never came: %v", err)
+		}
+	}
+	if err := c.Submit(t.Context(), job("j")); err != nil {
+		t.Fatal(err)
+	}
+	look(warehouse.State{RequestID: "j", Status: sandbox.Submitted})
+	for range 2 {
+		if _, err := s.Pack(t.Context(), "j", parcel("a", 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, wrong := range []warehouse.Parcel{parcel("b", 2), parcel("b", 0), parcel("", 1), {ID: "b"}} {
+		if _, err := s.Pack(t.Context(), "j", wrong); err == nil {
+			t.Errorf("%+v left", wrong)
+		}
+	}
+	if _, err := s.Refuse(t.Context(), "j", "address"); err != nil {
+		t.Fatal(err)
+	}
+	refused := &warehouse.Refusal{ID: "j", Reason: "address"}
+	look(warehouse.State{RequestID: "j", Status: sandbox.Submitted, Parcels: []warehouse.Parcel{parcel("a", 1)}, Refused: refused})
+	if _, err := s.Pack(t.Context(), "j", parcel("b", 1)); err != nil {
+		t.Fatal(err)
+	}
+	look(warehouse.State{RequestID: "j", Status: sandbox.Picked, Parcels: []warehouse.Parcel{parcel("a", 1), parcel("b", 1)}, Refused: refused})
+}
+
+func TestAnAnswerAboutAnotherJobIsNone(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"request_id": "other", "status": "picked"}`))
+	}))
+	defer s.Close()
+	c := warehouse.Connect(warehouse.Config{URL: s.URL})
+	defer c.Close()
+	if _, err := c.Look(t.Context(), "j"); !errors.Is(err, warehouse.ErrAway) {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,6 @@
 // Package sandbox is a warehouse to try things with: a real HTTP service with a
 // ledger of its own that survives the process. It ships nothing: people, or a
-// test, say what is picked, and record the parcel through the API.
+// test, say what is picked and packed; they or it tell the shop of the parcel.
 package sandbox
 
 import (
@@ -27,6 +27,7 @@ type Behaviour struct {
 	Delay time.Duration // each answer comes so late; what was asked is done before
 	Fail  bool          // each answer is 500, and nothing is done
 	Away  bool          // nobody answers at all, and nothing is done
+	Mute  bool          // what it tells the shop is lost on the way
 }
 
 // Server is the running service.
@@ -36,8 +37,11 @@ type Server struct {
 	http     *http.Server
 	stopping chan struct{}
 
-	mu  sync.Mutex
-	how Behaviour
+	caller *http.Client
+
+	mu   sync.Mutex
+	how  Behaviour
+	shop Shop
 }
 
 // Listen starts the service on an address; port 0 picks one.
@@ -51,7 +55,7 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the sandbox warehouse: %w", err), book.db.Close())
 	}
-	s := &Server{ledger: book, listener: listener, stopping: make(chan struct{})}
+	s := &Server{ledger: book, listener: listener, stopping: make(chan struct{}), caller: &http.Client{Transport: &http.Transport{}}}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(listener) }() // ends with Stop
 	return s, nil
@@ -79,6 +83,7 @@ func (s *Server) Jobs(ctx context.Context) ([]Job, error) { return s.ledger.all(
 // Stop ends the service; late answers are given up.
 func (s *Server) Stop(ctx context.Context) error {
 	close(s.stopping)
+	s.caller.CloseIdleConnections()
 	return errors.Join(s.http.Shutdown(ctx), s.ledger.db.Close())
 }
 
@@ -89,6 +94,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/jobs/{id}/stop", s.serve(s.stop))
 	mux.HandleFunc("POST /v1/jobs/{id}/resume", s.serve(s.resume))
 	mux.HandleFunc("POST /v1/jobs/{id}/pick", s.serve(func(r *http.Request) (Job, error) { return s.Pick(r.Context(), r.PathValue("id")) }))
+	mux.HandleFunc("POST /v1/jobs/{id}/pack", s.serve(s.pack))
+	mux.HandleFunc("POST /v1/jobs/{id}/refuse", s.serve(s.refuse))
 	return mux
 }
 
@@ -150,13 +157,13 @@ func (s *Server) serve(do func(*http.Request) (Job, error)) http.HandlerFunc {
 		switch {
 		case errors.Is(err, errNoJob):
 			http.Error(w, err.Error(), http.StatusNotFound)
-		case errors.Is(err, errBody):
+		case errors.Is(err, errBody), errors.Is(err, errParcel):
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		default:
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(warehouse.State{RequestID: job.RequestID, Status: job.Status}) // the caller may have left
+			_ = json.NewEncoder(w).Encode(warehouse.State{RequestID: job.RequestID, Status: job.Status, Parcels: job.Parcels, Refused: job.Refused}) // the caller may have left
 		}
 	}
 }
