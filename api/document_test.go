@@ -286,6 +286,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		"GET /v1/returns",
 		"GET /v1/shipments",
 		"GET /v1/partners",
+		"POST /v1/console-links",
 		"POST /v1/partners",
 		"PUT /v1/partners/{id}",
 		"GET /v1/payments/{id}",
