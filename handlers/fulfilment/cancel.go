@@ -2,6 +2,7 @@ package fulfilment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ func (r *run) cancel(ctx context.Context) error {
 // cancellation where it is too late or nobody answers for too long.
 func (r *run) stop(ctx context.Context) error {
 	for _, request := range r.open() {
-		stopped, err := r.Warehouse.Stop(ctx, request.RequestID, 2*r.cancellation()-1)
+		stopped, parcels, err := r.stopJob(ctx, request.RequestID)
 		if fault := r.step("warehouse stopped"); fault != nil {
 			return fault
 		}
@@ -63,8 +64,30 @@ func (r *run) stop(ctx context.Context) error {
 		default:
 			return r.wait(min(r.config.Again, max(deadline.Sub(r.Now()), time.Millisecond)), "the warehouse: "+err.Error())
 		}
+		for _, p := range parcels {
+			if err := r.heardOf(ctx, request, p); err != nil {
+				return err
+			}
+		}
+		if r.order.Status != order.StatusCancelling { // a parcel has left
+			return nil
+		}
 	}
 	return nil
+}
+
+// stopJob stops a job, and asks what of it has left before: the warehouse may
+// have told, and was not heard.
+func (r *run) stopJob(ctx context.Context, requestID string) (warehouse.Stopped, []warehouse.Parcel, error) {
+	stopped, err := r.Warehouse.Stop(ctx, requestID, 2*r.cancellation()-1)
+	if err != nil || stopped == warehouse.Picked {
+		return stopped, nil, err
+	}
+	state, err := r.Warehouse.Look(ctx, requestID)
+	if errors.Is(err, warehouse.ErrUnknown) { // it will not be done when it comes
+		return stopped, nil, nil
+	}
+	return stopped, state.Parcels, err
 }
 
 // cancellation counts the cancellations of the order up to the one that the task

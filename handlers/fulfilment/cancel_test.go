@@ -47,7 +47,10 @@ func (y *yard) Resume(_ context.Context, id string, revision int) error {
 }
 
 func (y *yard) Look(_ context.Context, id string) (warehouse.State, error) {
-	return warehouse.State{RequestID: id, Status: "submitted"}, y.answer("look", id)
+	if y.away {
+		return warehouse.State{}, warehouse.ErrAway
+	}
+	return warehouse.State{RequestID: id, Status: "submitted"}, nil
 }
 
 func (y *yard) Stop(_ context.Context, id string, revision int) (warehouse.Stopped, error) {

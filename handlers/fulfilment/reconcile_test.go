@@ -271,6 +271,42 @@ func TestAParcelIsRecordedOnceHoweverItIsHeardOf(t *testing.T) {
 	}
 }
 
+// What has left is not cancelled, though nobody has heard of it.
+func TestACancellationFindsParcelsNobodyHeardOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		before func(t *testing.T, a asked)
+		want   string
+		job    string
+	}{
+		"some has left": {
+			before: func(t *testing.T, a asked) { t.Helper(); a.pack(t, "a", 1, 0) },
+			want:   "partially_shipped, a [{l0 1}]", job: jobs.Submitted,
+		},
+		"some has left, and that was heard": {
+			before: func(t *testing.T, a asked) { t.Helper(); a.pack(t, "a", 1, 0); a.parcel(t, a.orderID(), "a", 1, 0) },
+			want:   "cancelled, a [{l0 1}]", job: jobs.Stopped,
+		},
+		"nothing has left": {before: func(*testing.T, asked) {}, want: "cancelled", job: jobs.Stopped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := w.ask(t, strings.NewReplacer(" ", "-", ",", "").Replace(name))
+			a.must(t, a.orderID(), process.Fulfil, "f")
+			c.before(t, a)
+			a.tell(t, a.orderID(), cancelled)
+			a.eventually(t, a.orderID(), process.Cancel, "x")
+			if got := say(a.order(t, a.orderID())); got != c.want {
+				t.Errorf("the order is %q, want %q", got, c.want)
+			}
+			if got := a.status(t); got != c.job {
+				t.Errorf("the job is %s, want %s", got, c.job)
+			}
+		})
+	}
+}
+
 func TestWhenAParcelLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
