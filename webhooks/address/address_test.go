@@ -115,11 +115,12 @@ func TestURLs(t *testing.T) {
 		"https://127.0.0.0x1/":                address.CodeHost,
 		"https://99999999999999999999999999/": address.CodeHost,
 		"https://exa%6dple..com/":             address.CodeMalformed,
+		"https://bücher.example/":             address.CodeHost,
+		"https://１２７.0.0.1/":                  address.CodeHost,
+
 		"https://" + strings.Repeat("long.", 51) + "example/": address.CodeHost, // 262 characters
 		"https://" + strings.Repeat("a.", 123) + "example/":   "",               // 253 of them
 		"https://" + strings.Repeat("l", 64) + ".example/":    address.CodeHost,
-		"https://bücher.example/":                             address.CodeHost,
-		"https://１２７.0.0.1/":                                  address.CodeHost,
 	} {
 		mistakes := address.Policy{}.CheckURL(raw)
 		switch {
