@@ -7,7 +7,6 @@ package console
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -134,16 +133,16 @@ func (h *console) within(p page) http.Handler {
 			return
 		}
 		v, err := p(call{Request: r, client: h.clientOf(r, key)})
-		var problem *client.Problem
+		problem, refused := asProblem(err)
 		switch {
 		case err == nil && v.Go != "":
 			http.Redirect(w, r, v.Go, http.StatusSeeOther)
 		case err == nil:
 			h.show(w, r, http.StatusOK, v)
-		case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:
+		case refused && problem.Status == http.StatusUnauthorized:
 			h.sessions.end(w)
 			h.outside(w, r)
-		case errors.As(err, &problem):
+		case refused:
 			h.refused(w, r, problem)
 		default:
 			h.Logger.ErrorContext(r.Context(), "a page of the console failed", "path", r.URL.Path, "error", err)

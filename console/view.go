@@ -55,7 +55,6 @@ func (h *console) parse() (map[string]*template.Template, error) {
 func (h *console) functions() template.FuncMap {
 	return template.FuncMap{
 		"when":    func(t time.Time) string { return moment(t) },
-		"ago":     func(t time.Time) string { return apart(h.Now().Sub(t)) },
 		"seconds": func(s float64) string { return apart(time.Duration(s * float64(time.Second))) },
 		"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 		"pretty":  pretty,
