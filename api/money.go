@@ -11,3 +11,12 @@ type money struct {
 func moneyOf(m domain.Money) money { return money(m) }
 
 func (m money) domain() domain.Money { return domain.Money(m) }
+
+// ifSaid is nil where nothing was said.
+func (m *money) ifSaid() *domain.Money {
+	if m == nil {
+		return nil
+	}
+	amount := m.domain()
+	return &amount
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 )
 
@@ -32,6 +33,9 @@ type orderBody struct {
 	Notes            []noteReference  `json:"notes" nullable:"false" doc:"Without their texts, which are personal data."`
 	Cancellation     *cancelPart      `json:"cancellation,omitempty" doc:"The last one that was asked for."`
 	ShipTo           *countryBody     `json:"ship_to,omitempty" doc:"The country given when it was placed; the address is below address."`
+	Channel          string           `json:"channel,omitempty" doc:"The sales channel; missing for the shop itself." example:"web"`
+	Shipping         *shippingBody    `json:"shipping,omitempty" doc:"How the goods go."`
+	Discounts        []discountBody   `json:"discounts,omitempty" nullable:"false" doc:"As it was placed: what they took off is in the lines."`
 	External         *externalBody    `json:"external,omitempty" doc:"Where and when an order came about that did not start here."`
 	PlacedAt         time.Time        `json:"placed_at"`
 	CompletedAt      *time.Time       `json:"completed_at,omitempty"`
@@ -109,6 +113,7 @@ func orderBodyOf(s order.State) orderBody {
 		Shipments: each(s.Shipments, shipmentPartOf), Returns: each(s.Returns, returnPartOf), Refunds: each(s.Refunds, refundPartOf),
 		Notes:        each(s.Notes, func(n order.OrderNoteAdded) noteReference { return noteReference{n.NoteID, string(n.Visibility)} }),
 		Cancellation: cancelPartOf(s), External: externalBodyOf(s.External), PlacedAt: s.PlacedAt,
+		Channel: s.Channel, Shipping: shippingBodyOf(s.Shipping), Discounts: each(s.Discounts, discountBodyOf),
 	}
 	if s.ShipToCountry != "" {
 		body.ShipTo = &countryBody{Country: s.ShipToCountry}
@@ -173,6 +178,8 @@ type placeOrderBody struct {
 	ShipTo   *address       `json:"ship_to,omitempty" doc:"The country alone will do where nothing is sent. All but the country is kept encrypted, apart from the order."`
 	BillTo   *address       `json:"bill_to,omitempty" doc:"Where the bill goes, if elsewhere. Kept encrypted, apart from the order."`
 	External *externalBody  `json:"external,omitempty" doc:"Imports an order that came about elsewhere. Needs the scope orders:import."`
+
+	ChargesBody
 }
 
 type customerBody struct {
@@ -187,7 +194,9 @@ type customerBody struct {
 type cartLineBody struct {
 	SKU       string `json:"sku" maxLength:"128" example:"MUG-1"`
 	Quantity  int    `json:"quantity" doc:"1 to 9,999." example:"2"`
-	UnitPrice *money `json:"unit_price,omitempty" doc:"The price agreed elsewhere. Needs the scope orders:import."`
+	UnitPrice *money `json:"unit_price,omitempty" doc:"The price that the shopper saw: where it is another one today, the order is refused. With external, the price agreed elsewhere."`
+	Discount  *money `json:"discount,omitempty" doc:"Off the whole line; nothing if missing."`
+	Tax       *money `json:"tax,omitempty" doc:"On the whole line, after its discount; nothing if missing. Prices that have their tax in them need none."`
 }
 
 type payBody struct {
@@ -195,12 +204,8 @@ type payBody struct {
 	ReturnURL string `json:"return_url,omitempty" doc:"Where the shopper comes back to after confirming the payment, as 3-D Secure wants it. Without it, a payment that needs that is declined. It is kept with the order: no personal data in it." maxLength:"2000" example:"https://shop.example/thanks"`
 }
 
-func (c cartLineBody) price() *domain.Money {
-	if c.UnitPrice == nil {
-		return nil
-	}
-	price := c.UnitPrice.domain()
-	return &price
+func (c cartLineBody) line() checkout.RequestLine {
+	return checkout.RequestLine{SKU: c.SKU, Quantity: c.Quantity, UnitPrice: c.UnitPrice.ifSaid(), Discount: c.Discount.ifSaid(), Tax: c.Tax.ifSaid()}
 }
 
 // imported lists what only an importer may say.
@@ -216,7 +221,7 @@ func (b placeOrderBody) imported() []domain.Mistake {
 		refuse("/customer/id")
 	}
 	for i, line := range b.Lines {
-		if line.UnitPrice != nil {
+		if line.UnitPrice != nil && b.External != nil {
 			refuse(fmt.Sprintf("/lines/%d/unit_price", i))
 		}
 	}

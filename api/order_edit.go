@@ -22,15 +22,15 @@ type editLineBody struct {
 	SKU       string `json:"sku,omitempty" doc:"Of a new line." maxLength:"128" example:"MUG-1"`
 	Location  string `json:"location,omitempty" doc:"Of a new line: where the goods come from; main if missing." maxLength:"64" example:"main"`
 	UnitPrice *money `json:"unit_price,omitempty" doc:"Of a new line: the price that was seen; another one is refused."`
+	Discount  *money `json:"discount,omitempty" doc:"Of a new line: off the whole line."`
+	Tax       *money `json:"tax,omitempty" doc:"Of a new line: on the whole line."`
 }
 
 func (b editLineBody) line() orders.EditLine {
-	line := orders.EditLine{LineID: b.LineID, Quantity: b.Quantity, SKU: b.SKU, Location: b.Location}
-	if b.UnitPrice != nil {
-		price := b.UnitPrice.domain()
-		line.UnitPrice = &price
+	return orders.EditLine{
+		LineID: b.LineID, Quantity: b.Quantity, SKU: b.SKU, Location: b.Location,
+		UnitPrice: b.UnitPrice.ifSaid(), Discount: b.Discount.ifSaid(), Tax: b.Tax.ifSaid(),
 	}
-	return line
 }
 
 func (s *server) orderEditRoutes() {

@@ -183,9 +183,8 @@ func (s *server) checkKey(key string) error {
 
 // cart is what is asked for, without personal data.
 func (b placeOrderBody) cart() checkout.Request {
-	cart := checkout.Request{Currency: b.Currency, Method: b.Payment.Method, ReturnURL: b.Payment.ReturnURL, Lines: each(b.Lines, func(l cartLineBody) checkout.RequestLine {
-		return checkout.RequestLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.price()}
-	})}
+	cart := checkout.Request{Currency: b.Currency, Method: b.Payment.Method, ReturnURL: b.Payment.ReturnURL, Lines: each(b.Lines, cartLineBody.line)}
+	b.put(&cart)
 	if b.ShipTo != nil {
 		cart.ShipToCountry = b.ShipTo.Country
 	}

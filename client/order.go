@@ -25,6 +25,24 @@ type PlaceOrder struct {
 	ShipTo   *Address    `json:"ship_to,omitempty"`
 	BillTo   *Address    `json:"bill_to,omitempty"`
 	External *External   `json:"external,omitempty"`
+
+	Channel   string     `json:"channel,omitempty"` // of sales; empty is the shop itself
+	Shipping  *Shipping  `json:"shipping,omitempty"`
+	Discounts []Discount `json:"discounts,omitempty"`
+}
+
+// Shipping is how the goods go, and what the shop takes for that.
+type Shipping struct {
+	Method string `json:"method"`
+	Price  Money  `json:"price"`
+	Tax    *Money `json:"tax,omitempty"`
+}
+
+// Discount is what a code takes off. Lines share it by what they cost where none
+// has a discount of its own.
+type Discount struct {
+	Code   string `json:"code"`
+	Amount Money  `json:"amount"`
 }
 
 // Customer is who orders.
@@ -41,8 +59,12 @@ type Customer struct {
 type OrderLine struct {
 	SKU      string `json:"sku"`
 	Quantity int    `json:"quantity"`
-	// UnitPrice is the price agreed elsewhere, for orders with External only.
+	// UnitPrice is the price that the shopper saw, which must still hold; with
+	// External the price agreed elsewhere.
 	UnitPrice *Money `json:"unit_price,omitempty"`
+	// Discount and Tax are those of the whole line.
+	Discount *Money `json:"discount,omitempty"`
+	Tax      *Money `json:"tax,omitempty"`
 }
 
 // Payment is how the shopper pays.

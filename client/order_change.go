@@ -136,6 +136,8 @@ type EditLine struct {
 	SKU       string `json:"sku,omitempty"`
 	Location  string `json:"location,omitempty"`
 	UnitPrice *Money `json:"unit_price,omitempty"`
+	Discount  *Money `json:"discount,omitempty"` // of a new line, as Tax
+	Tax       *Money `json:"tax,omitempty"`
 }
 
 // HoldOrder stops an order.

@@ -36,6 +36,10 @@ type Request struct {
 	// ReturnURL is where the shopper comes back to after confirming a payment.
 	ReturnURL string   `json:"return_url,omitempty"`
 	External  External `json:"external,omitzero"`
+	// Channel is the sales channel; empty is the shop itself.
+	Channel   string     `json:"channel,omitempty"`
+	Shipping  Shipping   `json:"shipping,omitzero"`
+	Discounts []Discount `json:"discounts,omitempty"`
 }
 
 // RequestLine is one line of a cart.
@@ -45,6 +49,9 @@ type RequestLine struct {
 	// UnitPrice is the price agreed elsewhere for an order with External, and
 	// otherwise the price the shopper saw, which must still hold.
 	UnitPrice *domain.Money `json:"unit_price,omitempty"`
+	// Discount and Tax are those of the whole line; nil is none.
+	Discount *domain.Money `json:"discount,omitempty"`
+	Tax      *domain.Money `json:"tax,omitempty"`
 }
 
 // External says where and when an order came about that did not start here.
@@ -109,10 +116,13 @@ func Price(r Request, offers map[string]Offer) ([]Line, Totals, error) {
 	if size > MaxBytes {
 		mistakes = append(mistakes, mistake("/lines", "cart-too-large", "the lines with their titles take too much room: split the order"))
 	}
+	if len(mistakes) == 0 {
+		mistakes = r.share(lines)
+	}
 	if len(mistakes) > 0 {
 		return nil, Totals{}, refusal(mistakes)
 	}
-	totals, err := add(r.Currency, lines)
+	totals, err := r.sum(lines)
 	if err != nil {
 		return nil, Totals{}, ErrCart.Because(mistake("/lines", "amount-overflow", "the cart costs more than fits"))
 	}
@@ -140,13 +150,16 @@ func (r Request) check() []domain.Mistake {
 	if x := r.External; x != (External{}) && (x.Source == "" || x.Ref == "" || x.Time.IsZero()) {
 		m = append(m, mistake("/external", "invalid-external", "source, ref and time say where the order comes from"))
 	}
-	return m
+	return append(m, r.checkCharges()...)
 }
 
-// free reports whether every line has a price of nothing, agreed elsewhere.
+// free reports whether every line has a price of nothing, agreed elsewhere, and
+// nothing else is to be paid.
 func (r Request) free() bool {
-	priced := func(l RequestLine) bool { return l.UnitPrice == nil || l.UnitPrice.Amount != 0 }
-	return r.External != (External{}) && !slices.ContainsFunc(r.Lines, priced)
+	priced := func(l RequestLine) bool {
+		return l.UnitPrice == nil || l.UnitPrice.Amount != 0 || l.Tax != nil && l.Tax.Amount != 0
+	}
+	return r.External != (External{}) && !slices.ContainsFunc(r.Lines, priced) && r.Shipping.Price.Amount == 0 && r.Shipping.Tax.Amount == 0
 }
 
 func (r Request) price(i int, line RequestLine, offers map[string]Offer) (Line, []domain.Mistake) {
@@ -171,10 +184,11 @@ func (r Request) price(i int, line RequestLine, offers map[string]Offer) (Line, 
 		m = append(m, mistake(at, "amount-overflow", "the line costs more than fits"))
 	}
 	zero := domain.Money{Currency: r.Currency}
-	return Line{
+	priced := Line{
 		LineID: strconv.Itoa(i + 1), SKU: line.SKU, Title: offer.Title, Quantity: line.Quantity,
 		UnitPrice: price, Discount: zero, Tax: zero, Total: total,
-	}, m
+	}
+	return priced, append(m, r.charge(at, line, &priced)...)
 }
 
 func (r Request) unitPrice(at string, line RequestLine, offer Offer) (domain.Money, []domain.Mistake) {
@@ -192,20 +206,6 @@ func (r Request) unitPrice(at string, line RequestLine, offer Offer) (domain.Mon
 		return offer.Price, []domain.Mistake{mistake(at+"/unit_price", "price-changed", "the price is "+offer.Price.String())}
 	}
 	return offer.Price, nil
-}
-
-// add sums lines that have neither discount nor tax; shipping is free.
-func add(currency string, lines []Line) (Totals, error) {
-	zero := domain.Money{Currency: currency}
-	totals := Totals{Subtotal: zero, Discount: zero, Shipping: zero, Tax: zero}
-	var err error
-	for _, line := range lines {
-		if totals.Subtotal, err = totals.Subtotal.Add(line.Total); err != nil {
-			return Totals{}, err
-		}
-	}
-	totals.Grand = totals.Subtotal
-	return totals, nil
 }
 
 // refusal is the rule that all mistakes share, or else that of a cart with

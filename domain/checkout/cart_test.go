@@ -30,6 +30,13 @@ func TestPricing(t *testing.T) {
 	mug := checkout.RequestLine{SKU: "MUG-1", Quantity: 1}
 	gold := checkout.RequestLine{SKU: "GOLD", Quantity: 1}
 	from := func(r checkout.Request) checkout.Request { r.External = external; return r }
+	express := checkout.Shipping{Method: "express", Price: eur(500), Tax: eur(95)}
+	tax, most := eur(200), eur(math.MaxInt64)
+	with := func(say func(*checkout.Request)) checkout.Request {
+		r := cart(checkout.RequestLine{SKU: "MUG-1", Quantity: 2}, mug)
+		say(&r)
+		return r
+	}
 	many := func(n int, sku string) checkout.Request {
 		r := cart()
 		for range n {
@@ -73,6 +80,38 @@ func TestPricing(t *testing.T) {
 		"a price is not negative":                 {cart: from(cart(at(eur(-1)))), rule: checkout.ErrCart, mistakes: []string{"/lines/0/unit_price/amount negative-amount"}},
 		"a line does not cost more than there is": {cart: cart(checkout.RequestLine{SKU: "GOLD", Quantity: 2}), rule: checkout.ErrCart, mistakes: []string{"/lines/0 amount-overflow"}},
 		"a cart does not cost more than there is": {cart: cart(gold, gold), rule: checkout.ErrCart, mistakes: []string{"/lines amount-overflow"}},
+		"discounts, shipping and taxes are added up": {cart: with(func(r *checkout.Request) {
+			r.Channel, r.Shipping, r.Discounts = "web", express, []checkout.Discount{{Code: "SUMMER", Amount: eur(100)}, {Code: "vip:2", Amount: eur(25)}}
+			r.Lines[1].Tax = &tax
+		}), total: 3*1250 - 125 + 500 + 95 + 200},
+		"what lines say of their discounts is explained": {cart: with(func(r *checkout.Request) {
+			r.Lines[0].Discount, r.Discounts = &tax, []checkout.Discount{{Code: "SUMMER", Amount: tax}}
+		}), total: 3*1250 - 200},
+		"discounts may take off everything": {cart: with(func(r *checkout.Request) { r.Discounts = []checkout.Discount{{Code: "GIFT", Amount: eur(3750)}} }), total: 0},
+		"discounts take off no more": {cart: with(func(r *checkout.Request) { r.Discounts = []checkout.Discount{{Code: "GIFT", Amount: eur(3751)}} }),
+			rule: checkout.ErrCart, mistakes: []string{"/discounts discount-too-large"}},
+		"a line's discount takes off no more than it costs": {cart: with(func(r *checkout.Request) { r.Lines[1].Discount = &most }),
+			rule: checkout.ErrCart, mistakes: []string{"/lines/1/discount discount-too-large"}},
+		"discounts of lines and of the order are the same": {cart: with(func(r *checkout.Request) {
+			r.Lines[0].Discount, r.Discounts = &tax, []checkout.Discount{{Code: "SUMMER", Amount: eur(199)}}
+		}), rule: checkout.ErrCart, mistakes: []string{"/discounts discount-mismatch"}},
+		"taxes do not cost more than there is": {cart: with(func(r *checkout.Request) { r.Lines[0].Tax, r.Lines[1].Tax = &most, &most }),
+			rule: checkout.ErrCart, mistakes: []string{"/lines amount-overflow"}},
+		"discounts are not more than there is": {cart: with(func(r *checkout.Request) {
+			r.Discounts = []checkout.Discount{{Code: "A", Amount: most}, {Code: "B", Amount: most}}
+		}), rule: checkout.ErrCart, mistakes: []string{"/discounts amount-overflow"}},
+		"there are not too many discounts": {cart: with(func(r *checkout.Request) { r.Discounts = make([]checkout.Discount, checkout.MaxDiscounts+1) }),
+			rule: checkout.ErrCart, mistakes: []string{"/discounts too-many-discounts"}},
+		"shipping is paid for, too": {cart: checkout.Request{Currency: "EUR", External: external, Shipping: express, Lines: []checkout.RequestLine{at(eur(0))}},
+			rule: checkout.ErrCart, mistakes: []string{"/payment/method no-method"}},
+		"all mistakes of charges at once": {cart: with(func(r *checkout.Request) {
+			r.Channel, r.Shipping = "The web shop", checkout.Shipping{Price: eur(-1), Tax: domain.Money{Amount: 1, Currency: "GBP"}}
+			r.Discounts = []checkout.Discount{{Code: "a@example.com", Amount: eur(-5)}}
+			r.Lines[0].Tax, r.Lines[1].Discount = &domain.Money{Amount: -1, Currency: "EUR"}, &domain.Money{Amount: 1}
+		}), rule: checkout.ErrCart, mistakes: []string{
+			"/channel invalid-channel", "/shipping/method invalid-method", "/shipping/price/amount negative-amount", "/shipping/tax/currency currency-mismatch",
+			"/discounts/0/code invalid-code", "/discounts/0/amount/amount negative-amount", "/lines/0/tax/amount negative-amount", "/lines/1/discount/currency currency-mismatch",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +138,7 @@ func TestPricing(t *testing.T) {
 }
 
 // However a cart looks, its lines add up to its totals, and the reservations
-// to its quantities.
+// to its quantities. What discounts take off is shared by what lines cost.
 func TestTotalsAddUp(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
@@ -111,19 +150,40 @@ func TestTotalsAddUp(t *testing.T) {
 			offers[sku] = checkout.Offer{Title: sku, Price: eur(random.Int64N(1_000_000))}
 			cart.Lines = append(cart.Lines, checkout.RequestLine{SKU: sku, Quantity: 1 + random.IntN(checkout.MaxQuantity)})
 		}
+		var sum, discount, more int64
+		for i, line := range cart.Lines {
+			sum += int64(line.Quantity) * offers[line.SKU].Price.Amount
+			if random.IntN(3) == 0 {
+				tax := eur(random.Int64N(1_000))
+				cart.Lines[i].Tax, more = &tax, more+tax.Amount
+			}
+		}
+		for n := range random.IntN(3) {
+			take := eur(random.Int64N(sum/3 + 1))
+			cart.Discounts, discount = append(cart.Discounts, checkout.Discount{Code: fmt.Sprint("D", n), Amount: take}), discount+take.Amount
+		}
+		if random.IntN(2) == 0 {
+			cart.Shipping = checkout.Shipping{Method: "post", Price: eur(random.Int64N(1_000)), Tax: eur(random.Int64N(100))}
+			more += cart.Shipping.Price.Amount + cart.Shipping.Tax.Amount
+		}
 		lines, totals, err := checkout.Price(cart, offers)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum int64
+		var costs, off int64
 		units := map[string]int{}
 		for i, line := range lines {
-			sum += int64(cart.Lines[i].Quantity) * offers[line.SKU].Price.Amount
+			price := int64(line.Quantity) * line.UnitPrice.Amount
+			costs, off = costs+line.Total.Amount, off+line.Discount.Amount
+			if line.Discount.Amount > price || sum > 0 && absolute(float64(line.Discount.Amount)-float64(discount)*float64(price)/float64(sum)) > 1.01 {
+				t.Fatalf("a line of %d has %v of a discount of %d of %d", price, line.Discount, discount, sum)
+			}
 			units[line.SKU] += line.Quantity
 			lines[i].ReservationID = line.SKU
 		}
-		if totals.Grand != eur(sum) || totals.Subtotal != totals.Grand {
-			t.Fatalf("totals are %+v, want %d", totals, sum)
+		if totals.Grand != eur(sum-discount+more) || totals.Subtotal != eur(sum) || off != discount || totals.Discount != eur(discount) ||
+			totals.Grand.Amount != costs+totals.Shipping.Amount+cart.Shipping.Tax.Amount {
+			t.Fatalf("totals are %+v of %d less %d and %d more, lines cost %d with %d off", totals, sum, discount, more, costs, off)
 		}
 		previous := ""
 		for _, r := range (checkout.State{Lines: lines}).Reservations() {
@@ -134,3 +194,5 @@ func TestTotalsAddUp(t *testing.T) {
 		}
 	}
 }
+
+func absolute(x float64) float64 { return max(x, -x) }

@@ -73,6 +73,10 @@ func (s *Service) order(r *run) order.OrderPlaced {
 		ContactRef: c.Request.ContactRef, ShipToRef: c.Request.ShipToRef, BillToRef: c.Request.BillToRef, ShipToCountry: c.Request.ShipToCountry, Currency: c.Request.Currency,
 		Totals: order.Totals(c.Totals), PaymentID: p.PaymentID, Authorised: p.Authorised,
 		External: order.External(c.Request.External), PlacedAt: s.Now(), Capture: s.Config.Capture,
+		Channel: c.Request.Channel, Shipping: order.Shipping(c.Request.Shipping),
+	}
+	for _, discount := range c.Request.Discounts {
+		o.Discounts = append(o.Discounts, order.Discount(discount))
 	}
 	if c.Free() && c.Attempt == 0 {
 		o.Authorised = c.Totals.Grand

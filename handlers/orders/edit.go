@@ -31,6 +31,7 @@ type EditLine struct {
 	// Of a new line.
 	SKU, Location string
 	UnitPrice     *domain.Money // the price the shopper saw; nil is whatever it is
+	Discount, Tax *domain.Money // of all its units; nil is none
 }
 
 // Edit changes lines. New ones are priced by the catalogue, and their units
@@ -136,7 +137,7 @@ func (e *editing) price(ctx context.Context, state order.State) (map[int]order.L
 	var places []int
 	for i, want := range e.wanted.Lines {
 		if want.LineID == "" {
-			cart.Lines = append(cart.Lines, checkout.RequestLine{SKU: want.SKU, Quantity: want.Quantity, UnitPrice: want.UnitPrice})
+			cart.Lines = append(cart.Lines, checkout.RequestLine{SKU: want.SKU, Quantity: want.Quantity, UnitPrice: want.UnitPrice, Discount: want.Discount, Tax: want.Tax})
 			places = append(places, i)
 		}
 	}
