@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net"
 	"net/http"
@@ -14,18 +16,23 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// receiver is a partner's server that keeps account of what comes. It looks
-// for what it needs in the message instead of decoding it: it runs on the
-// machine that is measured.
+// receiver is a partner's server that keeps account of what comes. It runs on
+// the machine that is measured, so it takes as little as it can of it: it looks
+// for what it needs in the message instead of decoding it, answers from the
+// goroutine that reads a connection, and what it remembers holds no pointers
+// for the garbage collector to follow.
 type receiver struct {
-	server *http.Server
-	url    string
-	answer atomic.Int64 // how long it takes
-	down   atomic.Bool  // answers 503
+	listener net.Listener
+	url      string
+	answer   atomic.Int64 // how long it takes
+	down     atomic.Bool  // answers 503
+	serving  sync.WaitGroup
 
 	mu      sync.Mutex
-	live    string         // the public type whose latency counts
-	last    map[string]int // sequence by aggregate
+	open    map[net.Conn]bool // nil when it has ended
+	live    string            // the public type whose latency counts
+	seed    maphash.Seed
+	last    map[uint64]int32 // sequence by aggregate's hash
 	count   int
 	others  int // of another type than live
 	repeats int
@@ -45,37 +52,89 @@ func newReceiver(n int, answer time.Duration) (*receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for callbacks: %w", err)
 	}
-	r := &receiver{url: "http://" + listener.Addr().String() + "/", last: map[string]int{}, latency: newHistogram()}
+	r := &receiver{
+		listener: listener, url: "http://" + listener.Addr().String() + "/", open: map[net.Conn]bool{},
+		seed: maphash.MakeSeed(), last: map[uint64]int32{}, latency: newHistogram(),
+	}
 	r.answer.Store(int64(answer))
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
-	go func() { _ = r.server.Serve(listener) }() // ends with Close
+	r.serving.Go(r.accept)
 	return r, nil
 }
 
-// ServeHTTP implements http.Handler.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	arrived := time.Now()
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return
+// close ends every connection and waits for whoever still answers.
+func (r *receiver) close() error {
+	err := r.listener.Close()
+	r.mu.Lock()
+	for conn := range r.open {
+		_ = conn.Close()
 	}
-	if r.down.Load() {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
+	r.open = nil
+	r.mu.Unlock()
+	r.serving.Wait()
+	return err
+}
+
+func (r *receiver) accept() {
+	for {
+		conn, err := r.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		r.mu.Lock()
+		ended := r.open == nil
+		if !ended {
+			r.open[conn] = true
+		}
+		r.mu.Unlock()
+		if ended {
+			_ = conn.Close()
+			return
+		}
+		r.serving.Go(func() { r.serve(conn) })
 	}
-	if wait := time.Duration(r.answer.Load()); wait > 0 {
-		select {
-		case <-time.After(wait):
-		case <-req.Context().Done():
+}
+
+const (
+	answerOK   = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	answerDown = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+)
+
+// serve answers one request after the other until the connection ends.
+func (r *receiver) serve(conn net.Conn) {
+	defer func() {
+		r.mu.Lock()
+		delete(r.open, conn)
+		r.mu.Unlock()
+		_ = conn.Close()
+	}()
+	in, body := bufio.NewReader(conn), &bytes.Buffer{}
+	for {
+		request, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		arrived := time.Now()
+		body.Reset()
+		if _, err := io.Copy(body, request.Body); err != nil {
+			return
+		}
+		answer := answerOK
+		if r.down.Load() {
+			answer = answerDown
+		} else {
+			time.Sleep(time.Duration(r.answer.Load()))
+			r.note(body.Bytes(), arrived)
+		}
+		if _, err := io.WriteString(conn, answer); err != nil {
 			return
 		}
 	}
-	r.note(body, arrived)
 }
 
 func (r *receiver) note(body []byte, arrived time.Time) {
-	sequence, _ := strconv.Atoi(string(bytes.TrimRight(between(body, `"sequence":`, ","), " ")))
-	aggregate := string(between(after(body, `"aggregate":`), `"id":"`, `"`))
+	number, _ := strconv.ParseInt(string(bytes.TrimRight(between(body, `"sequence":`, ","), " ")), 10, 32)
+	sequence := int32(number)
+	aggregate := maphash.Bytes(r.seed, between(after(body, `"aggregate":`), `"id":"`, `"`))
 	kind := between(body, `"type":"`, `"`)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -80,7 +80,7 @@ func openSite(ctx context.Context, o WebhookOptions, dir string) (*webhookSite, 
 func (s *webhookSite) close() error {
 	err := errors.Join(s.platform.Stop(), s.store.Close(), s.node.Stop())
 	for _, r := range s.receivers {
-		err = errors.Join(err, r.server.Close())
+		err = errors.Join(err, r.close())
 	}
 	return err
 }

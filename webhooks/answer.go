@@ -1,15 +1,12 @@
 package webhooks
 
 import (
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-resty/resty/v2"
 
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
@@ -23,16 +20,18 @@ const (
 
 // readAnswer drains the body, so that the connection can be used again. The
 // status is the answer: a body that breaks off does not change it.
-func readAnswer(response *resty.Response, now time.Time) Result {
-	raw := response.RawBody()
-	body, _ := io.ReadAll(io.LimitReader(raw, keptOfAnswer))
-	_, _ = io.CopyN(io.Discard, raw, mostOfAnswer-keptOfAnswer)
-	_ = raw.Close()
+func readAnswer(response *http.Response, now time.Time) Result {
+	var body []byte
+	if response.Body != http.NoBody {
+		body, _ = io.ReadAll(io.LimitReader(response.Body, keptOfAnswer))
+		_, _ = io.CopyN(io.Discard, response.Body, mostOfAnswer-keptOfAnswer)
+	}
+	_ = response.Body.Close()
 	result := Result{
-		Status:     response.StatusCode(),
-		RetryAfter: delivery.RetryAfter(response.Header().Get("Retry-After"), now),
-		Directive:  response.Header().Get("Webhook-Delivery"),
-		Response:   ledger.Response{Head: headText(response.Header()), Body: keptText(string(body), keptOfAnswer)},
+		Status:     response.StatusCode,
+		RetryAfter: delivery.RetryAfter(response.Header.Get("Retry-After"), now),
+		Directive:  response.Header.Get("Webhook-Delivery"),
+		Response:   ledger.Response{Head: headText(response.Header), Body: keptText(string(body), keptOfAnswer)},
 	}
 	_, result.Class = delivery.Judge(result.answer())
 	return result
@@ -46,7 +45,9 @@ func headText(header http.Header) string {
 			if b.Len() > keptOfHead {
 				break
 			}
-			_, _ = fmt.Fprintf(&b, "%s: %s\n", name, value)
+			for _, part := range [...]string{name, ": ", value, "\n"} {
+				b.WriteString(part)
+			}
 		}
 	}
 	return keptText(strings.TrimSuffix(b.String(), "\n"), keptOfHead)

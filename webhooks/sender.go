@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -161,29 +162,47 @@ func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
 	return result
 }
 
-// postOnce makes one request. The headers are those it was made with.
+// The names of headers as net/http writes them, so that it need not for every
+// attempt.
+var (
+	nameID        = http.CanonicalHeaderKey(signing.HeaderID)
+	nameTimestamp = http.CanonicalHeaderKey(signing.HeaderTimestamp)
+	nameSignature = http.CanonicalHeaderKey(signing.HeaderSignature)
+)
+
+// postOnce makes one request. The headers are those it was made with. It is
+// made for the client below that of resty, whose builder takes a sixteenth of
+// what an attempt costs.
 func (d *Dispatcher) postOnce(ctx context.Context, to *target, p prepared) (Result, http.Header) {
 	at := d.Now()
-	request := to.session.Client().R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(p.body)
-	if err := to.session.Authorize(ctx, request.Header); err != nil {
-		return Result{Class: Classify(err), Err: err}, request.Header
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL, bytes.NewReader(p.body))
+	if err != nil { // the URL was checked when it was saved
+		return Result{Class: delivery.ClassBlocked, Err: err}, http.Header{}
+	}
+	header := request.Header
+	if err := to.session.Authorize(ctx, header); err != nil {
+		return Result{Class: Classify(err), Err: err}, header
 	}
 	// Ours are set last: whatever an endpoint's owner chose, these are true.
-	request.SetHeader("Content-Type", "application/json").
-		SetHeader("User-Agent", d.cfg.UserAgent).
-		SetHeader(signing.HeaderID, p.MessageID).
-		SetHeader(signing.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10)).
-		SetHeader(signing.HeaderSignature, p.signature(at)).
-		SetHeader("webhook-attempt", strconv.Itoa(p.Attempt)).
-		SetHeader("webhook-run", p.Run)
+	for _, own := range [...]struct{ name, value string }{
+		{"Content-Type", "application/json"},
+		{"User-Agent", d.cfg.UserAgent},
+		{nameID, p.MessageID},
+		{nameTimestamp, strconv.FormatInt(at.Unix(), 10)},
+		{nameSignature, p.signature(at)},
+		{"Webhook-Attempt", strconv.Itoa(p.Attempt)},
+		{"Webhook-Run", p.Run},
+	} {
+		header[own.name] = []string{own.value}
+	}
 	if parent := traceParent(ctx, p.Metadata); parent != "" && !to.NoTrace {
-		request.SetHeader("traceparent", parent)
+		header["Traceparent"] = []string{parent}
 	}
-	response, err := request.Post(to.URL)
+	response, err := to.session.Client().GetClient().Do(request)
 	if err != nil {
-		return Result{Class: Classify(err), Err: err}, request.Header
+		return Result{Class: Classify(err), Err: err}, header
 	}
-	return readAnswer(response, at), request.Header
+	return readAnswer(response, at), header
 }
 
 func (r Result) answer() delivery.Answer {
