@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxBody is the most bytes a message may have. A larger one goes out in its
@@ -28,24 +29,6 @@ type Place struct {
 	Previous int
 	// Cursor is the place in the log, opaque.
 	Cursor string
-}
-
-type envelope struct {
-	ID        string          `json:"id"`
-	Type      string          `json:"type"`
-	Timestamp string          `json:"timestamp"`
-	Version   int             `json:"version"`
-	Aggregate aggregate       `json:"aggregate"`
-	Sequence  int             `json:"sequence"`
-	Previous  *int            `json:"previous"`
-	Cursor    string          `json:"cursor"`
-	Data      json.RawMessage `json:"data"`
-	Personal  json.RawMessage `json:"personal,omitempty"`
-}
-
-type aggregate struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
 }
 
 // thin stands for data that is too large to be sent.
@@ -72,19 +55,44 @@ func (m Message) Body(place Place) ([]byte, error) {
 	return m.Whole(place)
 }
 
-// Whole returns a message however large it is.
+// Whole returns a message however large it is. Its envelope is written by hand:
+// encoding/json reads and checks the data again, which it made itself.
 func (m Message) Whole(place Place) ([]byte, error) {
-	e := envelope{
-		ID: m.ID, Type: m.Public, Timestamp: m.Time.UTC().Truncate(time.Millisecond).Format(timeForm), Version: m.Version,
-		Aggregate: aggregate{Type: m.Aggregate, ID: m.AggregateID},
-		Sequence:  place.Sequence, Cursor: place.Cursor, Data: m.Data, Personal: m.Personal,
-	}
+	const rest = 384 // of a message, about, without its data
+	b := make([]byte, 0, rest+len(m.Data)+len(m.Personal))
+	b = appendText(append(b, `{"id":`...), m.ID)
+	b = appendText(append(b, `,"type":`...), m.Public)
+	b = append(b, `,"timestamp":"`...)
+	b = m.Time.UTC().Truncate(time.Millisecond).AppendFormat(b, timeForm)
+	b = strconv.AppendInt(append(b, `","version":`...), int64(m.Version), 10)
+	b = appendText(append(b, `,"aggregate":{"type":`...), m.Aggregate)
+	b = appendText(append(b, `,"id":`...), m.AggregateID)
+	b = strconv.AppendInt(append(b, `},"sequence":`...), int64(place.Sequence), 10)
+	b = append(b, `,"previous":`...)
 	if place.Previous > 0 {
-		e.Previous = &place.Previous
+		b = strconv.AppendInt(b, int64(place.Previous), 10)
+	} else {
+		b = append(b, "null"...)
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode message %s: %w", m.ID, err)
+	b = appendText(append(b, `,"cursor":`...), place.Cursor)
+	b = append(append(b, `,"data":`...), m.Data...)
+	if len(m.Personal) > 0 {
+		personal, err := json.Marshal(m.Personal)
+		if err != nil {
+			return nil, fmt.Errorf("encode message %s: %w", m.ID, err)
+		}
+		b = append(append(b, `,"personal":`...), personal...)
 	}
-	return body, nil
+	return append(b, '}'), nil
+}
+
+// appendText writes a string as encoding/json does.
+func appendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x7f {
+			quoted, _ := json.Marshal(text) // a string always can be
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
 }
