@@ -147,7 +147,7 @@ func (b *backup) describe() (*Manifest, error) {
 // can be opened.
 func endOf(cfg *Config, files vfs.FS, dir string) (end uint64, err error) {
 	of := *cfg
-	of.Dir, of.FS = dir, files
+	of.Dir = dir
 	lock, err := lockDirectory(files, dir)
 	if err != nil {
 		return 0, err
@@ -155,7 +155,7 @@ func endOf(cfg *Config, files vfs.FS, dir string) (end uint64, err error) {
 	defer func() { err = errors.Join(err, lock.release()) }()
 	cache := pebble.NewCache(mebi)
 	defer cache.Unref()
-	db, err := openReadOnly(&of, lock, cache)
+	db, err := openReadOnly(&of, files, lock, cache)
 	if err != nil {
 		return 0, err
 	}

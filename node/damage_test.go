@@ -143,15 +143,22 @@ func (s *stored) after(t *testing.T, name string, h harm, rng *rand.Rand) outcom
 	t.Helper()
 	disk := s.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
 	path := disk.PathJoin("data", name)
+	whole := contents(t, disk, path)
 	if h.do == nil {
 		if err := disk.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		overwrite(t, disk, path, h.do(contents(t, disk, path), rng))
+		overwrite(t, disk, path, h.do(slices.Clone(whole), rng))
 	}
+	report, verified := node.VerifyDir(deadline(t), config(disk), node.Verification{})
 	n, err := node.Open(config(disk))
 	if err != nil {
+		if verified == nil && report.OK() {
+			t.Errorf("%s of %s: all is well, but it is refused: %v", h.name, name, err)
+		}
+		overwrite(t, disk, path, whole)
+		s.mended(t, disk)
 		return outcome{refused: err}
 	}
 	defer closeNode(t, n)
@@ -168,6 +175,22 @@ func (s *stored) after(t *testing.T, name string, h harm, rng *rand.Rand) outcom
 		}
 	}
 	return outcome{have: len(log)}
+}
+
+// mended opens the store when what was damaged is as it was: nothing may have
+// gone because of an attempt to open it meanwhile.
+func (s *stored) mended(t *testing.T, disk *vfs.MemFS) {
+	t.Helper()
+	n, err := node.Open(config(disk))
+	if err != nil {
+		t.Errorf("after a refusal the mended store is refused too: %v", err)
+		return
+	}
+	defer closeNode(t, n)
+	log, err := wholeLog(n, 100)
+	if err != nil || len(log) != len(s.log) {
+		t.Errorf("after a refusal the mended store has %d of %d records, %v", len(log), len(s.log), err)
+	}
 }
 
 func contents(t *testing.T, disk vfs.FS, path string) []byte {
@@ -228,6 +251,12 @@ func TestDamageOfAClosedStoreIsNoticed(t *testing.T) {
 				})
 			}
 		}
+	}
+	for _, name := range s.some("marker") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.try(t, name, removed, func(outcome) bool { return false })
+		})
 	}
 }
 

@@ -43,12 +43,17 @@ func (v *victim) begin(life int) {
 	v.last, v.ids = action{}, 0
 }
 
-func (v *victim) step() action {
+// renew gives it streams to work on.
+func (v *victim) renew() {
 	if len(v.streams) == 0 || v.model.gone(v.streams[0]) {
 		stream := fmt.Sprintf("%s-%d", v.prefix, v.generation)
 		v.streams = append([]string{stream, "$$" + stream}, v.streams...)
 		v.generation++
 	}
+}
+
+func (v *victim) step() action {
+	v.renew()
 	return v.request(v.model)
 }
 
@@ -61,6 +66,7 @@ func dead(name string, of toll) *victim {
 			v.step().apply(v.model)
 		}
 	}
+	v.renew() // a step that it did not tell of may be the first one there
 	return v
 }
 

@@ -149,12 +149,17 @@ func (n *Node) open() (err error) {
 	if err := n.tidy(); err != nil {
 		return errors.Join(err, n.lock.release())
 	}
+	w, err := n.examine()
+	if err != nil {
+		return errors.Join(err, n.lock.release())
+	}
 	if n.db, err = openPebble(n); err != nil {
 		return errors.Join(err, n.lock.release())
 	}
-	w, err := n.recover()
-	if err != nil {
-		return errors.Join(err, n.db.Close(), n.lock.release())
+	if w == nil {
+		if w, err = n.recover(); err != nil {
+			return errors.Join(err, n.db.Close(), n.lock.release())
+		}
 	}
 	n.writer.Go(w.run)
 	if n.cfg.Index {

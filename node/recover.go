@@ -19,6 +19,35 @@ const logStart = 1
 // windowBytes bounds what is read to rebuild the window of ids.
 const windowBytes = 128 * mebi
 
+// examine recovers a store from its files without changing them. There is no
+// writer if there is no store yet. Opened to be written, a store that has lost
+// its list of tables, or an end of it, would lose the tables too: the library
+// removes those that are not in the list, and what could have been mended is
+// gone.
+func (n *Node) examine() (w *writer, err error) {
+	if err := mustHaveList(n.fs, n.cfg.Dir); err != nil {
+		return nil, err
+	}
+	cache := pebble.NewCache(mebi)
+	defer cache.Unref()
+	n.db, err = openReadOnly(&n.cfg, n.fs, n.lock, cache)
+	if errors.Is(err, pebble.ErrDBDoesNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, explainOpen(n.fs, n.cfg.Dir, err)
+	}
+	defer func() { err = errors.Join(err, n.db.Close()) }()
+	format, err := n.meta(metaFormat)
+	if err != nil {
+		return nil, nameDamage(err)
+	}
+	if format == nil {
+		return nil, n.mustBeEmpty()
+	}
+	return n.recover()
+}
+
 // recover prepares the writer from what is stored. Nothing needs repair, since
 // every group was one batch.
 func (n *Node) recover() (*writer, error) {

@@ -92,9 +92,12 @@ func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report,
 	if err := mustBeWhole(cfg.FS, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("verify %s: %w", cfg.Dir, err)
 	}
+	if err := mustHaveList(cfg.FS, cfg.Dir); err != nil {
+		return &Report{Partial: true, Problems: []Problem{{"file", cfg.Dir, firstLine(err)}}}, nil
+	}
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref()
-	db, err := openReadOnly(&cfg, lock, cache)
+	db, err := openReadOnly(&cfg, cfg.FS, lock, cache)
 	if errors.Is(err, pebble.ErrDBDoesNotExist) {
 		return nil, fmt.Errorf("there is no event store in %s", cfg.Dir)
 	}
@@ -107,14 +110,14 @@ func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report,
 
 // openReadOnly turns a panic of the library over files it does not understand
 // into an error.
-func openReadOnly(cfg *Config, lock *directoryLock, cache *pebble.Cache) (db *pebble.DB, err error) {
+func openReadOnly(cfg *Config, files vfs.FS, lock *directoryLock, cache *pebble.Cache) (db *pebble.DB, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("open the files: %v", cause)
 		}
 	}()
 	return pebble.Open(cfg.Dir, &pebble.Options{
-		FS: cfg.FS, Lock: lock.pebble, Cache: cache, MemTableSize: cfg.MemTableBytes,
+		FS: files, Lock: lock.pebble, Cache: cache, MemTableSize: cfg.MemTableBytes,
 		ReadOnly: true, ErrorIfNotExists: true, Logger: silence{},
 		EventListener: &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}, // the reads say so, too
 	})
@@ -182,6 +185,9 @@ func (c *checker) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	if err := c.checkContents(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.checkMark(); err != nil {
 		return nil, err
 	}
 	if c.report.Partial {

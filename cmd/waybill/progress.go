@@ -20,6 +20,7 @@ type progress struct {
 	stage string
 	began time.Time
 	last  time.Time
+	ended bool // the line that says that all is done was written
 }
 
 type progressMode int
@@ -65,7 +66,7 @@ func (p *progress) advance(stage string, done, of int) {
 }
 
 func (p *progress) begin(stage string, of int) {
-	p.stage, p.began, p.last = stage, time.Now(), time.Now()
+	p.stage, p.began, p.last, p.ended = stage, time.Now(), time.Now(), false
 	if p.mode == progressBar {
 		p.bar = progressbar.NewOptions(of,
 			progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(stage),
@@ -77,10 +78,10 @@ func (p *progress) begin(stage string, of int) {
 
 func (p *progress) line(done, of int) {
 	now := time.Now()
-	if now.Sub(p.last) < 2*time.Second && done < of {
+	if now.Sub(p.last) < 2*time.Second && done < of || p.ended && done >= of {
 		return
 	}
-	p.last = now
+	p.last, p.ended = now, done >= of
 	if done == 0 {
 		fmt.Fprintf(p.w, "%s 0/%d\n", p.stage, of) // nobody knows how long it takes
 		return

@@ -13,7 +13,7 @@ func TestProgressWithoutATerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		p := newProgress(&out, false)
-		for _, done := range []int{0, 0, 10, 11, 40} {
+		for _, done := range []int{0, 0, 10, 11, 40, 40} {
 			p.advance("fill", done, 40)
 			time.Sleep(3 * time.Second)
 		}
