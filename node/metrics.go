@@ -77,6 +77,10 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge("index_end_position", "How far the index of categories and types has come; it stands still when it has stopped.", float64(x.end.Load()))
 	}
 	gauge("failed", "1 when the store can no longer write.", failed)
+	if usage, err := c.node.fs.GetDiskUsage(c.node.cfg.Dir); err == nil {
+		gauge("disk_free_bytes", "Room on the disk; appends are refused below disk_needed_bytes.", float64(usage.AvailBytes))
+		gauge("disk_needed_bytes", "Room on the disk below which appends are refused.", float64(c.node.cfg.MinFreeBytes))
+	}
 	_ = c.node.reading(func() error { // a closed store has no numbers
 		collectPebble(c.node.db.Metrics(), gauge)
 		return nil

@@ -19,8 +19,9 @@ func (s *Server) newHTTP(registry *prometheus.Registry) *http.Server {
 	return &http.Server{Handler: mux, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, MaxHeaderBytes: 16 << 10}
 }
 
-// live answers 204 while the store takes writes, or the status that the caller
-// wants instead, as the original does.
+// live answers 204 while the store works, also while the disk is nearly full and
+// appends are refused: to be started again would help nobody. The caller may
+// want another status instead, as with the original.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	code := http.StatusNoContent
 	if want, err := strconv.Atoi(r.URL.Query().Get("liveCode")); err == nil && want >= 200 && want < 600 {

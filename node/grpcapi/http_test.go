@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/waybill-dev/waybill/node/nodetest"
 )
@@ -95,6 +97,48 @@ func TestMetrics(t *testing.T) {
 	if t.Failed() {
 		t.Log(body)
 	}
+}
+
+// smallDisk says how much room it has.
+type smallDisk struct {
+	vfs.FS
+	free *atomic.Uint64
+}
+
+func (d smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.free.Load(), TotalBytes: 1 << 40}, nil
+}
+
+// TestADiskThatIsNearlyFullIsToldAndLeftWhenThereIsRoom: whoever looks after the
+// node sees it, its readers do not.
+func TestADiskThatIsNearlyFullIsToldAndLeftWhenThereIsRoom(t *testing.T) {
+	t.Parallel()
+	onlyHere(t)
+	const room, little = 1 << 30, 1 << 20
+	var free atomic.Uint64
+	free.Store(room)
+	cfg := small()
+	cfg.FS = smallDisk{FS: vfs.NewMem(), free: &free}
+	at := nodetest.New(t, nodetest.Config{Node: cfg}).ConnectionString()
+	c := connect(t, at)
+	stream := unique("disk")
+	mustAppend(t, c, stream, "a")
+	free.Store(little)
+	_, err := c.AppendToStream(deadline(t), stream, revision(-2), events("b")...)
+	if code(err) != esdb.ErrorUnavailable || !strings.Contains(err.Error(), "1 MiB free") || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("the append answered %v", err)
+	}
+	if got := readAll(t, connect(t, at), stream); got != "a" {
+		t.Errorf("the stream holds %q", got)
+	}
+	if status, _ := get(t, at, "/health/live"); status != http.StatusNoContent {
+		t.Errorf("the node is said to be dead: %d", status)
+	}
+	if _, body := get(t, at, "/metrics"); !strings.Contains(body, "waybill_node_disk_free_bytes 1.048576e+06\n") || !strings.Contains(body, "waybill_node_disk_needed_bytes ") {
+		t.Errorf("the metrics do not say how little room there is:\n%s", body)
+	}
+	free.Store(room)
+	mustAppend(t, connect(t, at), stream, "b")
 }
 
 func TestSilentConnectionsDoNotHoldTheNode(t *testing.T) {
