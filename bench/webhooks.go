@@ -62,7 +62,10 @@ type WebhookLatency struct {
 	Rate          int
 	Received      int
 	P50, P95, P99 time.Duration
-	Statements    float64
+	// AppendP99 is that of the append itself, which is part of those times: it
+	// waits for the disk, whatever the dispatcher does.
+	AppendP99  time.Duration `json:",omitempty"`
+	Statements float64
 }
 
 // Neighbours compares nine endpoints by themselves and beside one in trouble.
@@ -162,5 +165,9 @@ func (r WebhookReport) Print(w io.Writer) error {
 
 // String implements fmt.Stringer.
 func (l WebhookLatency) String() string {
-	return fmt.Sprintf("p50 %s, p95 %s, p99 %s (%d)", ms(l.P50), ms(l.P95), ms(l.P99), l.Received)
+	text := fmt.Sprintf("p50 %s, p95 %s, p99 %s (%d)", ms(l.P50), ms(l.P95), ms(l.P99), l.Received)
+	if l.AppendP99 > 0 {
+		text += ", the append alone p99 " + ms(l.AppendP99)
+	}
+	return text
 }

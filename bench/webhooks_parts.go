@@ -110,9 +110,7 @@ func (s *webhookSite) measure(ctx context.Context, receivers []*receiver, rate i
 		return WebhookLatency{}, err
 	}
 	time.Sleep(300 * time.Millisecond)
-	for _, r := range receivers {
-		r.reset()
-	}
+	s.reset(receivers)
 	before, err := s.statements(ctx)
 	if err != nil {
 		return WebhookLatency{}, err
@@ -146,7 +144,21 @@ func (s *webhookSite) gather(ctx context.Context, receivers []*receiver, each in
 	for _, r := range receivers {
 		r.merge(all)
 	}
-	return WebhookLatency{Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99)}, ctx.Err()
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	return WebhookLatency{
+		Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99), AppendP99: quantile(s.appends, 99),
+	}, ctx.Err()
+}
+
+// reset forgets what was measured at some receivers, and of appends.
+func (s *webhookSite) reset(receivers []*receiver) {
+	for _, r := range receivers {
+		r.reset()
+	}
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	s.appends.Reset()
 }
 
 const (
@@ -233,9 +245,7 @@ func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *recei
 	if missing := await(ctx, func() (int, int) { _, n := tenth.counts(); return n, min(100, report.Backlog) }); missing > 0 {
 		return fmt.Errorf("the tenth endpoint does not catch up")
 	}
-	for _, r := range nine {
-		r.reset()
-	}
+	s.reset(nine)
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := 0

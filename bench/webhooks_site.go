@@ -12,9 +12,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/client"
@@ -33,6 +35,8 @@ type webhookSite struct {
 	endpoints []client.Endpoint
 	missing   int
 	orders    atomic.Int64
+	appending sync.Mutex
+	appends   *hdrhistogram.Histogram // how long live events took to be recorded
 }
 
 // The event types of what is there already, and of live traffic.
@@ -42,7 +46,7 @@ const (
 )
 
 func openSite(ctx context.Context, o WebhookOptions, dir string) (*webhookSite, error) {
-	s := &webhookSite{o: o}
+	s := &webhookSite{o: o, appends: newHistogram()}
 	for _, sub := range []string{"node", "platform"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o750); err != nil {
 			return nil, fmt.Errorf("make a data folder: %w", err)
@@ -134,7 +138,8 @@ func (s *webhookSite) append(ctx context.Context, events int, about func(id stri
 	return err
 }
 
-// traffic records live events at a steady rate, each when its time has come.
+// traffic records live events at a steady rate, each when its time has come,
+// and notes how long that takes.
 func (s *webhookSite) traffic(ctx context.Context, rate int, duration time.Duration) (int, error) {
 	count := int(duration.Seconds() * float64(rate))
 	ticker := time.NewTicker(time.Second / time.Duration(rate))
@@ -142,7 +147,14 @@ func (s *webhookSite) traffic(ctx context.Context, rate int, duration time.Durat
 	group, ctx := errgroup.WithContext(ctx)
 	for range count {
 		<-ticker.C
-		group.Go(func() error { return s.append(ctx, 1, completedOrder) })
+		group.Go(func() error {
+			began := time.Now()
+			err := s.append(ctx, 1, completedOrder)
+			s.appending.Lock()
+			defer s.appending.Unlock()
+			record(s.appends, time.Since(began))
+			return err
+		})
 	}
 	return count, group.Wait()
 }
