@@ -76,35 +76,33 @@ func (c *Config) setDefaults() error {
 		return errors.New("the dispatcher needs an owner and a cursor key")
 	}
 	c.UserAgent = cmp.Or(c.UserAgent, "Waybill-Webhooks/1")
-	or(&c.Timeout, 20*time.Second)
-	or(&c.InFlight, 8)
-	or(&c.PerHost, delivery.MostInFlight)
-	or(&c.PerProcess, 2048)
-	or(&c.GiveUp, delivery.DefaultHealth().GiveUp)
-	or(&c.Window, 256)
-	or(&c.MaxParked, 10_000)
-	or(&c.Lease, 15*time.Second)
-	or(&c.SettleAfter, time.Second)
-	or(&c.SettleAt, 64)
-	or(&c.Drain, time.Second)
-	or(&c.CheckpointEvery, time.Minute)
-	or(&c.Ring, 8192)
-	or(&c.RingBytes, 8<<20)
-	or(&c.KeepAttempts, 30*24*time.Hour)
+	c.Timeout = cmp.Or(c.Timeout, 20*time.Second)
+	c.InFlight = cmp.Or(c.InFlight, 8)
+	c.PerHost = cmp.Or(c.PerHost, delivery.MostInFlight)
+	c.PerProcess = cmp.Or(c.PerProcess, 2048)
+	c.GiveUp = cmp.Or(c.GiveUp, delivery.DefaultHealth().GiveUp)
+	c.Window = cmp.Or(c.Window, 256)
+	c.MaxParked = cmp.Or(c.MaxParked, 10_000)
+	c.Lease = cmp.Or(c.Lease, 15*time.Second)
+	c.SettleAfter = cmp.Or(c.SettleAfter, time.Second)
+	c.SettleAt = cmp.Or(c.SettleAt, 64)
+	c.Drain = cmp.Or(c.Drain, time.Second)
+	c.CheckpointEvery = cmp.Or(c.CheckpointEvery, time.Minute)
+	c.Ring = cmp.Or(c.Ring, 8192)
+	c.RingBytes = cmp.Or(c.RingBytes, 8<<20)
+	c.KeepAttempts = cmp.Or(c.KeepAttempts, 30*24*time.Hour)
 	if len(c.Waits) == 0 {
 		c.Waits = delivery.DefaultWaits()
 	}
 	if len(c.Warn) == 0 {
 		c.Warn = delivery.DefaultHealth().Warn
 	}
+	if min(c.Timeout, c.GiveUp, c.Lease, c.SettleAfter, c.Drain, c.CheckpointEvery, c.KeepAttempts) < 0 ||
+		min(c.InFlight, c.PerHost, c.PerProcess, c.Window, c.MaxParked, c.SettleAt, c.Ring, c.RingBytes) < 0 {
+		return errors.New("a limit of the dispatcher is negative; 0 is its default")
+	}
 	if c.InFlight > delivery.MostInFlight {
 		return fmt.Errorf("%d attempts in flight are too many for one endpoint, 64 is the most", c.InFlight)
 	}
 	return nil
-}
-
-func or[T int | time.Duration](value *T, otherwise T) {
-	if *value <= 0 {
-		*value = otherwise
-	}
 }

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,8 +27,7 @@ type Partners struct {
 
 // Run looks from time to time until the context ends.
 func (p *Partners) Run(ctx context.Context) error {
-	every := p.Every
-	or(&every, 2*time.Second)
+	every := cmp.Or(p.Every, 2*time.Second)
 	for ctx.Err() == nil {
 		if err := p.Follow(ctx); err != nil && ctx.Err() == nil {
 			p.Logger.ErrorContext(ctx, "partners' endpoints do not have their sales channels", "error", err)

@@ -84,8 +84,10 @@ type platform struct {
 	around    func(context.Context, webhooks.Delivery, func(context.Context) webhooks.Result) webhooks.Result
 	random    func() float64
 	verify    webhooks.Verify
-	ahead     atomic.Int64  // of the clock on the wall, in nanoseconds
-	client    *resty.Client // nil is one of package guard
+	ahead     atomic.Int64     // of the clock on the wall, in nanoseconds
+	clock     func() time.Time // of dispatchers started from then on, instead of now
+	fenced    func()           // told by those
+	client    *resty.Client    // nil is one of package guard
 	starts    atomic.Int64
 }
 
@@ -172,7 +174,10 @@ func (p *platform) start() *process {
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: p.now, Random: p.random,
-		Around: p.around,
+		Around: p.around, Meter: webhooks.Meter{Fenced: p.fenced},
+	}
+	if p.clock != nil {
+		d.Now = p.clock
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
 	done := make(chan error, 1)

@@ -152,6 +152,10 @@ func TestTLS(t *testing.T) {
 	if _, err := post(t, guard.Config{Policy: development, TLSConfig: trusting}, old.URL); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}
+	// A server that is not trusted is refused anyhow, so this shows in the settings only.
+	if got := guard.NewTransport(guard.Config{}).TLSClientConfig.MinVersion; got != tls.VersionTLS12 {
+		t.Errorf("without anything set the least version is %x", got)
+	}
 }
 
 func TestNoProxyIsUsed(t *testing.T) {
