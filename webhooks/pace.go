@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -9,10 +10,11 @@ import (
 
 // pace holds back what works off the past, replays and endpoints far behind,
 // for what is live: it rests while live messages are on their way, begins its
-// attempts evenly instead of in bursts, and leaves most of the processors free.
-// How long goroutines wait until they run shows when that is not enough,
-// whatever receivers do. Without live deliveries, or with processors to spare,
-// the past may begin as many attempts as it likes.
+// attempts evenly instead of in bursts, and goes faster than what is promised of
+// it only while most of the processors are free. How long goroutines wait until
+// they run shows when even that is too much, whatever receivers do. Without live
+// deliveries, or with processors to spare, the past may begin as many attempts
+// as it likes.
 type pace struct {
 	now  func() time.Time
 	live atomic.Int64  // when something live was sent last, Unix nanoseconds
@@ -32,9 +34,10 @@ const (
 	paceBurst   = 2 * time.Millisecond // of attempts may begin at once: what is live waits for them
 	paceRest    = 3 * time.Millisecond // is about what a live message takes from the log to its request
 	mostRest    = paceEvery / 3        // of the past, however much is live
-	pastShare   = 0.45                 // of the processors is what the process may use while the past goes faster
-	slowestPace = 500.0
-	idlePaces   = 20 // without anything of the past, then nobody looks
+	pastShare   = 0.3                  // of the processors is what the process may use while the past goes faster
+	steadyPace  = 5000.0               // attempts of the past in a second, rests included, are not too many for that
+	slowestPace = 500.0                // where goroutines wait
+	idlePaces   = 20                   // without anything of the past, then nobody looks
 	slower      = 0.8
 	faster      = 1.05
 	liveFor     = time.Second // after which there is nothing live
@@ -66,6 +69,9 @@ func (p *pace) rest() {
 	if more := until.Sub(from); more > 0 && p.rested+more <= mostRest {
 		p.rested += more
 		p.held = until
+		if p.free.Before(until.Add(paceBurst)) { // no burst right after
+			p.free = until.Add(paceBurst)
+		}
 	}
 }
 
@@ -100,26 +106,21 @@ func (p *pace) take(now time.Time) (again time.Time, ok bool) {
 func (p *pace) adjust(m busy, passed time.Duration) (used bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	begun := float64(p.begun) / max(passed-p.rested, passed/2).Seconds()
+	worked := max(passed-p.rested, passed/2).Seconds()
+	begun, steady := float64(p.begun)/worked, steadyPace*passed.Seconds()/worked
 	p.begun, p.rested = 0, 0
 	if begun == 0 {
 		return false
 	}
-	change := faster
 	switch {
 	case !p.anythingLive(p.now()):
 		p.perSecond = 0
-		return true
 	case m.waited > paceWait:
-		change = slower
-	case m.used > 0:
-		change = min(max(pastShare/m.used, slower), faster)
-	}
-	switch {
-	case change < 1:
-		p.perSecond = max(begun*change, slowestPace)
+		p.perSecond = max(begun*slower, slowestPace)
+	case m.used > pastShare:
+		p.perSecond = max(begun*max(pastShare/m.used, slower), min(cmp.Or(p.perSecond, steady)*faster, steady))
 	case p.perSecond > 0 && begun > p.perSecond*slower: // else it is not what bounds
-		p.perSecond *= change
+		p.perSecond *= faster
 	}
 	return true
 }

@@ -73,10 +73,20 @@ func TestThePastTakesWhatTheLiveLeavesOfTheProcessor(t *testing.T) {
 			t.Errorf("%s: %.0f attempts in a second, want %.0f to %.0f", row.name, got, row.least, row.most)
 		}
 	}
-	c := newCrowd(100_000, 9000)
-	c.uses = 0.1
-	if got := c.run(20*time.Second, true); got < 4000 || got > 5000 {
-		t.Errorf("%.0f attempts in a second that each use a ten-thousandth of the processors, want about %.0f", got, pastShare*10_000)
+	for _, row := range []struct{ uses, least, most float64 }{
+		{0.04, 6700, 8000}, // seven and a half thousand use the share of the past
+		{0.1, 4700, 5300},  // three thousand would, and five are promised
+	} {
+		c := newCrowd(100_000, 9000)
+		c.uses = row.uses
+		if got := c.run(20*time.Second, true); got < row.least || got > row.most {
+			t.Errorf("%.0f attempts in a second, of which a thousand use %.2f of the processors, want %.0f to %.0f", got, row.uses, row.least, row.most)
+		}
+	}
+	c := newCrowd(2000, 9000)
+	c.uses = 0.2
+	if got := c.run(20*time.Second, true); got > 2500 {
+		t.Errorf("%.0f attempts in a second where goroutines wait beyond 2000: the promise goes before what is live", got)
 	}
 	c = newCrowd(2000, 9000)
 	c.run(20*time.Second, true)
