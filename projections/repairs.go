@@ -122,22 +122,22 @@ func (c *Catalogue) repairs(ctx context.Context, projection, order string) ([]Re
 // RetryStream tries a blocked stream again: on trial, which changes nothing, or
 // for good, by whichever process brings the read model forward.
 func (m *Model) RetryStream(ctx context.Context, stream string, dry bool) (Outcome, error) {
-	live := m.Live()
-	b, err := live.blockedAt(ctx, stream)
-	if err != nil {
-		return Outcome{}, err
+	if !dry {
+		return m.release(ctx, stream)
 	}
-	if dry {
+	return ofLive(m, func(live *Runner) (Outcome, error) {
+		b, err := live.blockedAt(ctx, stream)
+		if err != nil {
+			return Outcome{}, err
+		}
 		return live.rehearse(ctx, b, nil)
-	}
-	return m.release(ctx, b)
+	})
 }
 
 // Repair decides about the event that blocks a stream, and tries the stream
 // again. On trial nothing is changed, but told what would happen.
 func (m *Model) Repair(ctx context.Context, r Repair, dry bool) (Outcome, error) {
-	live := m.Live()
-	b, err := live.blockedAt(ctx, r.Stream)
+	b, err := ofLive(m, func(live *Runner) (BlockedStream, error) { return live.blockedAt(ctx, r.Stream) })
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -153,14 +153,30 @@ func (m *Model) Repair(ctx context.Context, r Repair, dry bool) (Outcome, error)
 	}
 	r.Projection, r.EventID, r.Error, r.At = m.Name(), event.ID.String(), b.Error, m.set.cfg.Now()
 	if dry {
-		return live.rehearse(ctx, b, &r)
+		return ofLive(m, func(live *Runner) (Outcome, error) { return live.rehearse(ctx, b, &r) })
 	}
 	if err := m.set.catalogue.decide(ctx, r); err != nil {
 		return Outcome{}, err
 	}
 	m.set.cfg.Logger.WarnContext(ctx, "an event is repaired in a read model", "projection", r.Projection, "stream", r.Stream, "revision", r.Revision,
 		"kind", r.Kind, "by", r.By, "reason", r.Reason)
-	return m.release(ctx, b)
+	outcome, err := m.release(ctx, r.Stream)
+	if errors.Is(err, ErrNotBlocked) {
+		return Outcome{Stream: r.Stream}, nil // it was tried by itself, or another version is live that knew
+	}
+	return outcome, err
+}
+
+// ofLive asks the live version. One whose place is taken meanwhile is closed,
+// and the one that took it is asked.
+func ofLive[T any](m *Model, ask func(live *Runner) (T, error)) (T, error) {
+	for {
+		live := m.Live()
+		answer, err := ask(live)
+		if refused := (*domain.RuleError)(nil); err == nil || errors.As(err, &refused) || m.Live() == live {
+			return answer, err
+		}
+	}
 }
 
 func (m *Model) event(ctx context.Context, stream string, revision eventstore.Revision) (eventstore.Recorded, error) {
@@ -215,41 +231,41 @@ const releasePatience = 10 * time.Second
 // release lets a stream be tried at once, and waits for what comes of it. An
 // attempt that fails may have begun before something was decided; the next one
 // has not.
-func (m *Model) release(ctx context.Context, b BlockedStream) (Outcome, error) {
-	outcome, err := m.releaseOnce(ctx, b)
+func (m *Model) release(ctx context.Context, stream string) (Outcome, error) {
+	once := func(live *Runner) (Outcome, error) { return live.release(ctx, stream) }
+	outcome, err := ofLive(m, once)
 	if err != nil || !outcome.Blocked {
 		return outcome, err
 	}
-	b, err = m.Live().blockedAt(ctx, b.Stream)
-	if errors.Is(err, ErrNotBlocked) {
-		return Outcome{Stream: outcome.Stream}, nil
+	if outcome, err = ofLive(m, once); errors.Is(err, ErrNotBlocked) {
+		return Outcome{Stream: stream}, nil
 	}
-	if err != nil {
-		return outcome, err
-	}
-	return m.releaseOnce(ctx, b)
+	return outcome, err
 }
 
-func (m *Model) releaseOnce(ctx context.Context, b BlockedStream) (Outcome, error) {
-	live := m.Live()
-	if _, err := live.db.Write.ExecContext(ctx, `UPDATE blocked_streams SET due_at = 0 WHERE stream = ?`, b.Stream); err != nil {
-		return Outcome{}, fmt.Errorf("try %s again: %w", b.Stream, err)
+func (r *Runner) release(ctx context.Context, stream string) (Outcome, error) {
+	b, err := r.blockedAt(ctx, stream)
+	if err != nil {
+		return Outcome{}, err
 	}
-	live.wake()
+	if _, err := r.db.Write.ExecContext(ctx, `UPDATE blocked_streams SET due_at = 0 WHERE stream = ?`, stream); err != nil {
+		return Outcome{}, fmt.Errorf("try %s again: %w", stream, err)
+	}
+	r.wake()
 	patient, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
 	for {
-		now, err := live.blockedAt(ctx, b.Stream)
+		now, err := r.blockedAt(ctx, stream)
 		switch {
 		case errors.Is(err, ErrNotBlocked):
-			return Outcome{Stream: b.Stream}, nil
+			return Outcome{Stream: stream}, nil
 		case err != nil:
 			return Outcome{}, err
 		case now.Attempts != b.Attempts || now.Revision != b.Revision:
-			return Outcome{Stream: b.Stream, Blocked: true, Revision: now.Revision, Error: now.Error}, nil
+			return Outcome{Stream: stream, Blocked: true, Revision: now.Revision, Error: now.Error}, nil
 		}
 		if pause(patient, look) != nil {
-			return Outcome{Stream: b.Stream, Blocked: true, Revision: now.Revision, Error: now.Error}, ctx.Err()
+			return Outcome{Stream: stream, Blocked: true, Revision: now.Revision, Error: now.Error}, ctx.Err()
 		}
 	}
 }

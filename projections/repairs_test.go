@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -135,5 +138,53 @@ func TestARebuildThatBlocksMoreThanTheLiveVersionIsNotSwappedIn(t *testing.T) {
 		if r.State != projections.Different || len(r.Compared.Blocked) != 1 || r.Compared.Blocked[0] != "order-x" {
 			t.Errorf("%s, %s, %+v", r.State, r.Error, r.Compared)
 		}
+	})
+}
+
+// A stream is tried again, and a decision about it tried out, in whichever
+// version is live by then.
+func TestABlockedStreamIsTriedWhileVersionsAreSwapped(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		poison(t, c, "x")
+		p := start(t, e, c, "a", picky{})
+		p.level("orders")
+		model, asked := p.model("orders"), make(chan struct{}, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		for _, ask := range []func() (projections.Outcome, error){
+			func() (projections.Outcome, error) { return model.RetryStream(t.Context(), "order-x", true) },
+			func() (projections.Outcome, error) { return model.RetryStream(t.Context(), "order-x", false) },
+			func() (projections.Outcome, error) {
+				return model.Repair(t.Context(), projections.Repair{Stream: "order-x", Kind: projections.Edit, Reason: "x", Data: []byte(`{"number": "poison"}`)}, true)
+			},
+		} {
+			asking.Go(func() {
+				for ctx.Err() == nil {
+					if o, err := ask(); err != nil || !o.Blocked {
+						t.Errorf("%+v, %v", o, err)
+						return
+					}
+					select {
+					case asked <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		for i := range 4 {
+			if r := p.rebuild("orders", anew(fmt.Sprint(i))); r.State != projections.Swapped {
+				t.Errorf("rebuild %d: %s, %s", i, r.State, r.Error)
+			}
+			select {
+			case <-asked:
+			case <-time.After(30 * time.Second):
+				t.Error("nobody is answered")
+			}
+		}
+		stop()
+		asking.Wait()
 	})
 }

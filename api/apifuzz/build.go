@@ -60,6 +60,7 @@ func (s *session) parameters(r *request) {
 		}
 	}
 	s.belongTogether(r)
+	s.nameOwner(r)
 	for _, p := range r.operation.Parameters { // those in the header may depend on the path
 		if p.In == "header" {
 			s.headerValue(r, p)
@@ -81,6 +82,20 @@ func (s *session) belongTogether(r *request) {
 	}
 }
 
+// nameOwner lets what a query has to say be, mostly, what the thing in the path
+// is a part of.
+func (s *session) nameOwner(r *request) {
+	var owner string
+	for _, p := range r.operation.Parameters {
+		switch {
+		case p.In == "path":
+			owner = s.memory.owners[r.path[p.Name]]
+		case p.In == "query" && p.Required && owner != "" && slices.Contains(typesOf(p.schema), "string") && s.chance(85):
+			r.query.Set(p.Name, owner)
+		}
+	}
+}
+
 // parentIn is the part of the path before a parameter.
 func parentIn(path, name string) string {
 	before, _, _ := strings.Cut(path, "{"+name+"}")
@@ -96,7 +111,12 @@ func (s *session) kindIn(path, name string) string {
 	return kindOf(name, parentIn(path, name))
 }
 
+// pathValue prefers a word that was given for this part of this kind of path,
+// such as "dead-letters number".
 func (s *session) pathValue(o *Operation, p Parameter) string {
+	if words := s.words[parentIn(o.Path, p.Name)+" "+p.Name]; len(words) > 0 && s.chance(80) {
+		return fmt.Sprint(pick(s.random, words))
+	}
 	kind := s.kindIn(o.Path, p.Name)
 	if known, ok := s.memory.pick(kind, s.random); ok && s.chance(92) {
 		return known

@@ -180,6 +180,9 @@ func (s *session) madeKey(key string) bool { return strings.HasPrefix(key, "fuzz
 // /orders/{id}/returns that is the order has no id of a return.
 func (s *session) learnBody(r *request, value any) {
 	fields, _ := value.(map[string]any)
+	if len(r.path) == 1 {
+		s.learnOwner(r, list(fields["items"]))
+	}
 	for _, known := range r.path {
 		if fields["id"] == known {
 			s.memory.learn(value, "")
@@ -187,6 +190,18 @@ func (s *session) learnBody(r *request, value any) {
 		}
 	}
 	s.memory.learn(value, parentOf(r.operation.Path))
+}
+
+// learnOwner notes of what a list below one thing holds that it is of that.
+func (s *session) learnOwner(r *request, items []any) {
+	for _, owner := range r.path {
+		for _, item := range items {
+			fields, _ := item.(map[string]any)
+			if id := text(fields["id"]); id != "" {
+				s.memory.owners[id] = owner
+			}
+		}
+	}
 }
 
 // learnRefusal takes in what a refusal names, such as a checkout_id.
