@@ -17,8 +17,8 @@ func TestAnAmountIsSplit(t *testing.T) {
 		weights []int64
 		want    []int64
 	}{
-		"evenly":                                     {90, []int64{1, 1, 1}, []int64{30, 30, 30}},
-		"what is left over goes to the first":        {100, []int64{1, 1, 1}, []int64{34, 33, 33}},
+		"evenly":                              {90, []int64{1, 1, 1}, []int64{30, 30, 30}},
+		"what is left over goes to the first": {100, []int64{1, 1, 1}, []int64{34, 33, 33}},
 		"what is left over goes to the largest rest": {10, []int64{10, 3, 3}, []int64{6, 2, 2}},
 		"less than nothing":                          {-100, []int64{1, 1, 1}, []int64{-34, -33, -33}},
 		"a weight of nothing":                        {7, []int64{0, 5, 0}, []int64{0, 7, 0}},
