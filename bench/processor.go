@@ -53,3 +53,12 @@ func processorTime(pid string) (time.Duration, error) {
 	}
 	return time.Duration(ticks) * tick, nil
 }
+
+// ProcessorTime is what this process has used so far; 0 where that is not known.
+func ProcessorTime() time.Duration {
+	used, err := processorTime("self")
+	if err != nil {
+		return 0
+	}
+	return used
+}

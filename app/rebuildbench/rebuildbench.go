@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"runtime/pprof"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -45,6 +47,7 @@ type Options struct {
 	Postgres *database.Server // nil measures SQLite alone
 	Profile  string           // file for a CPU profile of the filling; empty is none
 	Advance  func(stage string, done, of int)
+	Measured func(Model) // hears of each as soon as it was measured; nil tells nobody
 }
 
 // Report is what was measured.
@@ -67,6 +70,8 @@ type Model struct {
 	PerSecond  float64       `json:"events_per_second"` // applied, indexes included
 	OfLog      float64       `json:"log_per_second"`    // events of the log passed over, those of other streams included
 	Memory     uint64        `json:"memory"`            // the most of the process, node included, in bytes
+	Alive      uint64        `json:"alive"`             // the most that the collector left of that
+	Processor  time.Duration `json:"processor"`         // of the process, node included, but for Postgres
 }
 
 // Run measures.
@@ -129,6 +134,9 @@ func (r *Report) measure(ctx context.Context, client *eventstore.Client, o Optio
 			m.Raw = raw
 			m.OfLog = float64(r.Events) / (m.Rows + m.Indexes).Seconds()
 			r.Models = append(r.Models, m)
+			if o.Measured != nil {
+				o.Measured(m)
+			}
 			o.Advance("read models", len(r.Models), len(o.Models)*len(engines))
 		}
 	}
@@ -147,8 +155,10 @@ func model(ctx context.Context, client *eventstore.Client, p projections.Project
 	}
 	cfg := projections.Config{Dir: folder, Server: server, Store: client, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: "bench"}
 	runtime.GC()
-	stop := watchMemory(&m.Memory)
+	stop := watchMemory(&m)
+	used := bench.ProcessorTime()
 	filled, err := projections.Fill(ctx, p, cfg, client)
+	m.Processor = bench.ProcessorTime() - used
 	stop()
 	if err == nil {
 		err = database.Remove(ctx, database.Config{Path: filepath.Join(folder, fmt.Sprintf("%s-v%d.db", p.Name(), p.Version())), Server: server})
@@ -174,15 +184,17 @@ func profile(path string) (stop func(), err error) {
 }
 
 // watchMemory notes the most memory that the program has until it is stopped.
-func watchMemory(most *uint64) (stop func()) {
+func watchMemory(m *Model) (stop func()) {
 	const every = 50 * time.Millisecond
 	done := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
+		alive := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		for {
-			*most = max(*most, memory())
+			metrics.Read(alive)
+			m.Memory, m.Alive = max(m.Memory, memory()), max(m.Alive, alive[0].Value.Uint64())
 			select {
 			case <-ticker.C:
 			case <-done:
@@ -331,16 +343,21 @@ func write(ctx context.Context, n *node.Node, stream, correlation string, events
 
 // Print writes the report as a table.
 func (r Report) Print(w io.Writer) error {
-	const mega = 1 << 20
 	if r.Orders > 0 {
 		fmt.Fprintf(w, "%d orders, written in %s\n", r.Orders, r.Setup.Round(time.Millisecond))
 	}
 	fmt.Fprintf(w, "%d events in the log, read and decoded at %.0f/s\n", r.Events, r.Raw)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "read model\tengine\tevents\tread/s\tapplied/s\tlog/s\trows\tindexes\tmemory\t")
+	fmt.Fprintln(t, "read model\tengine\tevents\tread/s\tapplied/s\tlog/s\trows\tindexes\tprocessor\tmemory\talive\t")
 	for _, m := range r.Models {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s\t%s\t%d MiB\t\n", m.Projection, m.Engine, m.Events, m.Raw, m.PerSecond, m.OfLog,
-			m.Rows.Round(time.Millisecond), m.Indexes.Round(time.Millisecond), m.Memory/mega)
+		fmt.Fprintln(t, m)
 	}
 	return t.Flush()
+}
+
+// String is the model's line of the table.
+func (m Model) String() string {
+	const mega = 1 << 20
+	return fmt.Sprintf("%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t%d MiB\t%d MiB\t", m.Projection, m.Engine, m.Events, m.Raw, m.PerSecond, m.OfLog,
+		m.Rows.Round(time.Millisecond), m.Indexes.Round(time.Millisecond), m.Processor.Round(time.Millisecond), m.Memory/mega, m.Alive/mega)
 }

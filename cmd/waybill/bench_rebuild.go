@@ -61,6 +61,9 @@ func (c benchRebuildCommand) Run(inv *invocation) error {
 	defer os.RemoveAll(options.Dir)
 	bar := newProgress(inv.errOut, c.JSON)
 	options.Advance = bar.advance
+	if !c.JSON { // a long run tells what it knows
+		options.Measured = func(m rebuildbench.Model) { fmt.Fprintln(inv.errOut, m) }
+	}
 	report, err := rebuildbench.Run(inv.ctx, options)
 	bar.finish()
 	if err != nil {
