@@ -38,8 +38,18 @@ type projectionBody struct {
 	Events         int64         `json:"events" doc:"Applied since the first."`
 	PerSecond      float64       `json:"per_second" doc:"Events applied in a second, over the last ten or so."`
 	BlockedStreams int           `json:"blocked_streams" doc:"Streams with an event that cannot be applied."`
+	Owner          string        `json:"owner,omitempty" doc:"The process that brings it forward, where several might; none where it is in parts, and for the seconds until another one takes it over."`
+	Parts          []partBody    `json:"parts,omitempty" doc:"That it is brought forward in, by several processes; none where it is whole."`
 	Versions       []versionBody `json:"versions" nullable:"false"`
 	Rebuild        *rebuildBody  `json:"rebuild,omitempty" doc:"The last one, whether it goes on or is over."`
+}
+
+type partBody struct {
+	Number    int        `json:"number" doc:"From 1. A stream belongs to the part that is the 64-bit FNV-1a hash of its name modulo the number of parts, plus 1."`
+	Owner     string     `json:"owner,omitempty" doc:"The process that brings it forward; none for the seconds until another one takes it over."`
+	Position  int64      `json:"position" doc:"In the log: everything up to it that is of this part shows. That of the read model is the smallest of them."`
+	AppliedAt *time.Time `json:"applied_at,omitempty" doc:"When the last event that was applied had been recorded."`
+	Events    int64      `json:"events" doc:"Applied since it is a part."`
 }
 
 type versionBody struct {
@@ -54,6 +64,9 @@ func projectionBodyOf(s projections.Status, now time.Time) projectionBody {
 		Name: s.Name, Version: s.Version.String(), Position: int64(s.Position), HeadPosition: int64(s.Head), //nolint:gosec // a log of 8 EiB is far
 		LagEvents: s.Lag.Events, LagMore: s.Lag.More, LagSeconds: s.Lag.Seconds(now), AppliedAt: timeOrNil(s.Applied), Events: s.Events, PerSecond: s.PerSecond,
 		BlockedStreams: s.Blocked,
+		Owner:          s.Owner, Parts: each(s.Parts, func(p projections.PartStatus) partBody {
+			return partBody{Number: p.Number, Owner: p.Owner, Position: int64(p.Position), AppliedAt: timeOrNil(p.Applied), Events: p.Events} //nolint:gosec // as above
+		}),
 		Versions: each(s.Versions, func(v projections.Version) versionBody {
 			return versionBody{Version: v.String(), State: string(v.State), Since: v.Since, KeepUntil: timeOrNil(v.KeepUntil)}
 		}),

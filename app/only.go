@@ -13,7 +13,6 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/fraud"
 	"github.com/waybill-dev/waybill/handlers/effects/purge"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
-	"github.com/waybill-dev/waybill/projections"
 )
 
 // tasksPart is everything of the role handlers that is no side effect.
@@ -79,7 +78,7 @@ func (a *App) watchReadModels() {
 		return
 	}
 	a.life.run("read models", func(ctx context.Context) error {
-		return a.models.set.Run(ctx, func(ctx context.Context, r *projections.Runner) error { return r.Watch(ctx) })
+		return a.models.set.Watch(ctx)
 	})
 }
 

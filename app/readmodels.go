@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,7 +72,7 @@ func (a *App) startReadModels(ctx context.Context) (err error) {
 	a.models = &readModels{}
 	a.models.set, err = projections.OpenSet(ctx, projections.Config{
 		Dir: ReadModelsDir(a.cfg), Store: a.client, Logger: a.logger, Now: a.now,
-		Server: a.server(), Owner: a.owner,
+		Server: a.server(), Owner: a.owner, Partitions: a.cfg.ProjectionsPartitions,
 	}, a.client, a.projections()...)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (a *App) startRouter() error {
 		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
 			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize, Shared: true,
 		})
-		handler := router.AddConsumerHandler(r.Name()+" "+r.Version().String(), r.Name(), subscriber, r.Handle)
+		handler := router.AddConsumerHandler(strings.TrimSpace(r.Name()+" "+r.Version().String()+" "+r.Part()), r.Name(), subscriber, r.Handle)
 		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
 		if err := router.RunHandlers(ctx); err != nil {
 			return nil, err

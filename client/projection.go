@@ -21,8 +21,19 @@ type Projection struct {
 	Events         int64               `json:"events"`
 	PerSecond      float64             `json:"per_second"`
 	BlockedStreams int                 `json:"blocked_streams"`
+	Owner          string              `json:"owner,omitempty"`
+	Parts          []ProjectionPart    `json:"parts,omitempty"` // none where it is whole
 	Versions       []ProjectionVersion `json:"versions"`
 	Rebuild        *Rebuild            `json:"rebuild,omitempty"`
+}
+
+// ProjectionPart is a part of a read model that several processes bring forward.
+type ProjectionPart struct {
+	Number    int       `json:"number"`
+	Owner     string    `json:"owner,omitempty"` // the process that has it
+	Position  int64     `json:"position"`
+	AppliedAt time.Time `json:"applied_at"`
+	Events    int64     `json:"events"`
 }
 
 // ProjectionVersion is one of the databases of a read model.

@@ -35,6 +35,8 @@ type Config struct {
 
 	DatabaseConnections int `name:"database-connections" env:"WAYBILL_DATABASE_CONNECTIONS" default:"24" help:"Connections to Postgres that this process has at most, 4 to 1000."`
 
+	ProjectionsPartitions int `name:"projections-partitions" env:"WAYBILL_PROJECTIONS_PARTITIONS" default:"1" help:"How many parts the large read models (orders, timeline, payments) are brought forward in, each by one process, 1 to 64. All processes have the same number. More than 1 needs Postgres: a SQLite file has one writer."`
+
 	Handlers []string `name:"handlers" env:"WAYBILL_HANDLERS" help:"Of the role handlers this process runs only these: analytics, cache, email, fraud, receipt, search-index, or tasks, which is all that is no side effect; empty is everything. \"waybill serve --only\" is short for it."`
 
 	MetricsAddr string `name:"metrics-addr" env:"WAYBILL_METRICS_ADDR" help:"Where a process without the role api serves /metrics, /healthz and /readyz; empty is nowhere. With the role they are at http-addr."`
@@ -150,6 +152,12 @@ func (c Config) Validate() error {
 	c.Node.validate(bad)
 	if u, err := url.Parse(c.Database); c.Database != "" && (err != nil || !slices.Contains([]string{"postgres", "postgresql"}, u.Scheme)) {
 		bad("database", "%q is not a connection string; write postgres://user:password@host:5432/database, or leave it empty for SQLite", Redacted(c.Database))
+	}
+	switch {
+	case c.ProjectionsPartitions < 1 || c.ProjectionsPartitions > 64:
+		bad("projections-partitions", "%d is not between 1 and 64", c.ProjectionsPartitions)
+	case c.ProjectionsPartitions > 1 && c.Database == "":
+		bad("projections-partitions", "%d parts need Postgres, because a SQLite file has one writer; set database, or leave it at 1", c.ProjectionsPartitions)
 	}
 	if c.DatabaseConnections < 4 || c.DatabaseConnections > 1000 {
 		bad("database-connections", "%d is not between 4 and 1000", c.DatabaseConnections)

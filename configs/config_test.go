@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,17 +78,20 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	}
 	cfg.HTTPAddr, cfg.EventStore, cfg.AdminKey = "nowhere", "http://user:secret@x", "short"
 	cfg.Database, cfg.Webhooks.InFlight, cfg.MaxBodyBytes, cfg.MaxBulkBytes = "mysql://x", 65, 1, 1
-	cfg.Tasks.Workers, cfg.Tasks.Every = 257, 0
+	cfg.Tasks.Workers, cfg.Tasks.Every, cfg.ProjectionsPartitions = 257, 0, 65
 	cfg.Warehouse = "ftp://user:secret@x"
 	cfg.Webhooks.Schedule, cfg.PprofAddr = []time.Duration{0}, "0.0.0.0:6060"
 	cfg.Gateways, cfg.Gateway = []string{"paypal", "stripe"}, configs.Gateway{}
 	cfg.Stripe = configs.Stripe{Key: "pk_secret", WebhookSecret: "secret", URL: "http://stripe.example"}
 	cfg.Node = configs.Node{TLSCert: "node.crt", Advertise: "nowhere", AdminPassword: "secret1", OpsPassword: "secret2"}
 	err = cfg.Validate()
-	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "max-bulk-bytes", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
+	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "max-bulk-bytes", "projections-partitions", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}
+	}
+	if cfg.Database, cfg.ProjectionsPartitions = "", 2; !strings.Contains(fmt.Sprint(cfg.Validate()), "a SQLite file has one writer") {
+		t.Errorf("read models in parts on SQLite: %v", cfg.Validate())
 	}
 	if err != nil && regexp.MustCompile(`pk_secret|"secret|secret1|secret2`).MatchString(err.Error()) {
 		t.Errorf("error shows a password: %v", err)

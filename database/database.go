@@ -38,8 +38,9 @@ type DB struct {
 	Write *sql.DB // SQLite has one connection, whose BEGIN locks
 	Read  *sql.DB // a pool; SQLite refuses to write with it
 
-	server *Server // nil is SQLite
-	schema string  // Postgres's
+	server  *Server // nil is SQLite
+	schema  string  // Postgres's
+	section int64   // the lock of a section, 0 is the whole
 }
 
 // ErrNewer says that the schema was written by a newer program.
@@ -115,7 +116,7 @@ func (db *DB) Tx(ctx context.Context, do func(*sql.Tx) error) error {
 }
 
 func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := db.Write.BeginTx(context.WithValue(ctx, alone{}, true), nil)
+	tx, err := db.Write.BeginTx(context.WithValue(ctx, alone{}, alone{db.section}), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -128,6 +129,21 @@ func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// Section is one of several parts of a database: a transaction of a section runs
+// beside those of the others, but beside none of the same section and none of
+// the whole. It is for rows that no other section touches. A file has one
+// writer: there a section is the whole. What a section uses is closed with the
+// database.
+func (db *DB) Section(number, of int) *DB {
+	if db.server == nil {
+		return db
+	}
+	section := *db
+	section.section = lockKey(fmt.Sprintf("write %s %d/%d", db.schema, number, of))
+	db.Write.SetMaxOpenConns(maxWriting + of) // they need not wait for each other
+	return &section
 }
 
 // Shared tells whether other processes may work on the same database: one on

@@ -24,6 +24,9 @@ type LeaseConfig struct {
 // DefaultLease is how long a right lasts.
 const DefaultLease = 5 * time.Second
 
+// renewals is how often a right is renewed before it would run out.
+const renewals = 5
+
 // Lease is a right that one process has at a time. Whoever takes it gets a
 // higher number than everybody before, its epoch; whatever may be done with the
 // right alone is written only where the epoch is still the last one, see
@@ -95,9 +98,16 @@ func (l *Lease) Renew(ctx context.Context, epoch int64) (bool, error) {
 	return n > 0, err
 }
 
+// Lasts is how long the right lasts without being renewed.
+func (l *Lease) Lasts() time.Duration { return l.cfg.For }
+
+// Interval is how often whoever has the right renews it, and whoever has not
+// looks for it.
+func (l *Lease) Interval() time.Duration { return l.cfg.For / renewals }
+
 // Keep renews a right that was taken or seized until the context ends, or the
 // right is lost.
-func (l *Lease) Keep(ctx context.Context, epoch int64) { l.keep(ctx, epoch, l.cfg.For/5) }
+func (l *Lease) Keep(ctx context.Context, epoch int64) { l.keep(ctx, epoch, l.Interval()) }
 
 // Release gives the right back, if it is still ours.
 func (l *Lease) Release(ctx context.Context, epoch int64) error {
@@ -119,7 +129,7 @@ func (l *Lease) Fence(epoch int64) (condition string, args []any) {
 // of work ends: when the right was lost, or when that of Hold ends. Then it is
 // given back, so that others need not wait.
 func (l *Lease) Hold(ctx context.Context, work func(ctx context.Context, epoch int64)) {
-	wait := l.cfg.For / 5
+	wait := l.Interval()
 	for {
 		epoch, ok, err := l.Take(ctx)
 		if err != nil && ctx.Err() == nil {

@@ -189,7 +189,10 @@ func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx,
 	if conn.CustomData()[seenSchema] != c.schema.name {
 		text += `; SET LOCAL search_path = ` + c.schema.path
 	}
-	if ctx.Value(alone{}) != nil {
+	switch turn, ok := ctx.Value(alone{}).(alone); {
+	case ok && turn.section != 0:
+		text += fmt.Sprintf(`; SELECT pg_advisory_xact_lock_shared(%d); SELECT pg_advisory_xact_lock(%d)`, c.schema.lock, turn.section)
+	case ok:
 		text += fmt.Sprintf(`; SELECT pg_advisory_xact_lock(%d)`, c.schema.lock)
 	}
 	if _, err := conn.Exec(ctx, text).ReadAll(); err != nil {
@@ -200,9 +203,9 @@ func (c *pgConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx,
 	return &pgTx{conn: c, ctx: ctx, before: inside}, nil
 }
 
-// alone marks the context of a transaction that no other of its database may
-// run beside.
-type alone struct{}
+// alone marks the context of a transaction that no other of its database, or of
+// its section, may run beside. Its zero value is also the key of that mark.
+type alone struct{ section int64 }
 
 type pgTx struct {
 	conn   *pgConn

@@ -295,3 +295,57 @@ func TestATableIsMadeOnceByMany(t *testing.T) {
 		group.Wait()
 	}
 }
+
+// Transactions of two sections wait for each other here, so they must run at
+// once; one of the whole waits for both.
+func TestSectionsOfADatabaseAreWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	e := databasetest.Postgres(t)
+	db := e.Open(t, "things", schema(things))
+	another := e.Open(t, "things", schema(things))
+	var group sync.WaitGroup
+	inside, leave := make(chan string, 4), make(chan struct{})
+	for i, section := range []*database.DB{db.Section(1, 2), another.Section(2, 2)} {
+		group.Go(func() {
+			err := section.Tx(t.Context(), func(tx *sql.Tx) error {
+				inside <- "section"
+				<-leave
+				_, err := tx.ExecContext(t.Context(), `INSERT INTO things (id, name) VALUES (?, 'x')`, i)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 2 {
+		<-inside
+	}
+	for name, other := range map[string]*database.DB{"the same section": another.Section(1, 2), "the whole": another} {
+		group.Go(func() {
+			err := other.Tx(t.Context(), func(tx *sql.Tx) error {
+				var n int
+				if err := tx.QueryRowContext(t.Context(), `SELECT count(*) FROM things`).Scan(&n); err != nil || n == 0 {
+					t.Errorf("%s ran beside a section: it sees %d rows, %v", name, n, err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waiting := func() (n int) {
+		err := db.Read.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for deadline := time.Now().Add(30 * time.Second); waiting() < 2 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	close(leave)
+	group.Wait()
+}

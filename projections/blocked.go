@@ -37,6 +37,17 @@ func (r *Runner) Blocked(ctx context.Context) ([]BlockedStream, error) {
 	})
 }
 
+// blockedHere lists those of our part.
+func (r *Runner) blockedHere(ctx context.Context) (here []BlockedStream, err error) {
+	all, err := r.Blocked(ctx)
+	for _, b := range all {
+		if r.part.has(b.Stream) {
+			here = append(here, b)
+		}
+	}
+	return here, err
+}
+
 func (r *Runner) block(ctx context.Context, tx *Tx, e eventstore.Recorded, failure error) error {
 	now := r.cfg.Now()
 	r.cfg.Logger.ErrorContext(ctx, "event cannot be applied, its stream is blocked",
@@ -50,7 +61,7 @@ func (r *Runner) block(ctx context.Context, tx *Tx, e eventstore.Recorded, failu
 // Retry tries the blocked streams that are due. A stream goes on from the
 // event that failed to the read model's checkpoint, in one transaction.
 func (r *Runner) Retry(ctx context.Context) error {
-	blocked, err := r.Blocked(ctx)
+	blocked, err := r.blockedHere(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,7 +71,7 @@ func (r *Runner) Retry(ctx context.Context) error {
 		if b.DueAt.After(now) {
 			continue
 		}
-		if err := r.retry(ctx, b); err != nil {
+		if err := r.retry(ctx, b); err != nil && !errors.Is(err, errBarrier) {
 			errs = append(errs, fmt.Errorf("retry %s in %s: %w", b.Stream, r.Name(), err))
 		}
 	}
@@ -95,13 +106,13 @@ func (r *Runner) retry(ctx context.Context, b BlockedStream) error {
 				if err := r.postpone(ctx, tx, failed, failure); err != nil {
 					return err
 				}
-				return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
+				return r.fenced(ctx, tx, beyondAll, `position = position`)
 			}
 		}
 		if err := tx.Exec(ctx, `DELETE FROM blocked_streams WHERE stream = ?`, b.Stream); err != nil {
 			return err
 		}
-		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
+		return r.fenced(ctx, tx, beyondAll, `position = position`)
 	})
 	if err != nil {
 		r.notSaved(err)

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
+
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // LateIndexes is a projection whose Apply does without the indexes of some
@@ -116,6 +117,7 @@ func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
 
 // frozen is a version that nobody brings forward until it is thawed.
 type frozen struct {
+	at    eventstore.Position // of parts that stand at one
 	thaw  func()
 	still func(context.Context) error // tells if somebody does all the same
 }
@@ -126,29 +128,28 @@ func (r *Runner) freeze(ctx context.Context) (frozen, error) {
 	lease := r.owner.lease
 	if lease == nil {
 		r.writing.Lock()
-		return frozen{r.writing.Unlock, func(context.Context) error { return nil }}, nil
+		return frozen{thaw: r.writing.Unlock, still: func(context.Context) error { return nil }}, nil
 	}
-	epoch, err := lease.Seize(ctx)
-	if err != nil {
-		return frozen{}, err
+	for {
+		parts, err := readParts(ctx, r.db.Write)
+		if err != nil {
+			return frozen{}, err
+		}
+		stand := r.standstill
+		if len(parts) == 0 {
+			stand = func(ctx context.Context) (frozen, error) { return r.seize(ctx, lease) }
+		}
+		standing, err := stand(ctx)
+		if err != nil {
+			return frozen{}, err
+		}
+		now, err := readParts(ctx, r.db.Write) // which stay as they are while we have a lease
+		if err == nil && len(now) == len(parts) {
+			return standing, nil
+		}
+		standing.thaw()
+		if err != nil {
+			return frozen{}, err
+		}
 	}
-	keeping, stop := context.WithCancel(ctx) // on a busy machine it may take longer than a lease lasts
-	var renewing sync.WaitGroup
-	renewing.Go(func() { lease.Keep(keeping, epoch) })
-	return frozen{
-		thaw: func() {
-			stop()
-			renewing.Wait()
-			if err := lease.Release(context.WithoutCancel(ctx), epoch); err != nil {
-				r.cfg.Logger.WarnContext(ctx, "cannot give a lease back, it runs out by itself", "projection", r.Name(), "error", err)
-			}
-		},
-		still: func(ctx context.Context) error {
-			ours, err := lease.Renew(ctx, epoch)
-			if err == nil && !ours {
-				err = errNotOurs
-			}
-			return err
-		},
-	}, nil
 }

@@ -57,23 +57,18 @@ type Difference struct {
 const maxExamples = 10
 
 // ownTables are the runner's: they say how far a version is, not what is in it.
-var ownTables = []string{"checkpoint", "blocked_streams", "leases", "late_indexes"}
+var ownTables = []string{"checkpoint", "blocked_streams", "leases", "late_indexes", "partitions", "workers", "barrier"}
 
 // compare compares the target with the live version. The live one goes on
 // meanwhile: what is compared is a snapshot of it, and the target stands still
 // at the position of that.
 func (f *filler) compare(ctx context.Context, m *Model) (*Comparison, error) {
 	live := m.Live()
-	before, err := live.db.Snapshot(ctx)
+	before, position, err := live.levelSnapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = before.Rollback() }() // it only read
-	var at int64
-	if err := before.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&at); err != nil {
-		return nil, fmt.Errorf("read the checkpoint: %w", err)
-	}
-	position := eventstore.Position(at) //nolint:gosec // written from a Position
 	if err := f.to(ctx, position); err != nil {
 		return nil, err
 	}

@@ -98,3 +98,27 @@ func (r *Runner) Filling(ctx context.Context, write func() error) error { return
 func AmongQuery(filter OrderFilter, ids []string) (query string, args []any) {
 	return filter.among(ids)
 }
+
+// Lane is the runner of one part.
+func (r *Runner) Lane(ctx context.Context, number, of int) (*Runner, error) {
+	return r.lane(ctx, partition{number, of})
+}
+
+// Divide brings a version into parts as soon as nobody works on it.
+func (r *Runner) Divide(ctx context.Context, parts int) error { return r.divide(ctx, parts) }
+
+// Standstill brings the parts to one position until it is thawed.
+func (r *Runner) Standstill(ctx context.Context) (thaw func(), err error) {
+	standing, err := r.standstill(ctx)
+	return standing.thaw, err
+}
+
+// Choose is which parts a worker is to have. Of each part it is told who has
+// it, and of the worker which ones it tries to have.
+func Choose(owners, workers []string, me string, at []int) []int {
+	trying := map[int]driving{}
+	for _, n := range at {
+		trying[n] = driving{}
+	}
+	return roster{owners, workers}.choose(me, trying)
+}

@@ -269,6 +269,11 @@ func (s *Set) work(ctx context.Context, m *Model, r Rebuild, fence fence) error 
 
 // fill fills a version, compares it and swaps it in. It returns how that ended.
 func (s *Set) fill(ctx context.Context, m *Model, target *Runner, r Rebuild, fence fence) (end RebuildState, err error) {
+	if target.owner.lease != nil {
+		if err := target.divide(ctx, 1); err != nil { // one that was live may be in parts
+			return "", err
+		}
+	}
 	running, stop := context.WithCancel(ctx)
 	var retrying sync.WaitGroup
 	retrying.Go(func() { _ = target.Run(running) }) // it always returns nil
@@ -386,7 +391,7 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 	}
 	defer standing.thaw()
 	f.hasty = true // nobody brings the read model forward meanwhile
-	if err := f.behind(ctx, m); err != nil {
+	if err := errors.Join(f.behind(ctx, m), f.to(ctx, standing.at)); err != nil {
 		return err
 	}
 	if err := f.save(ctx); err != nil {

@@ -28,7 +28,7 @@ func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
 	if err != nil {
 		return lag, fmt.Errorf("find the end of the log: %w", err)
 	}
-	position := m.Position()
+	position, of := m.Position(), m.Live().positions()
 	if position >= end {
 		return lag, nil
 	}
@@ -42,6 +42,9 @@ func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
 		for _, e := range page.Events {
 			if e.Position > end {
 				return lag, nil
+			}
+			if e.Position <= of(e.Stream) {
+				continue // its part is farther than others
 			}
 			if lag.Events == 0 {
 				lag.Since = e.Created

@@ -101,7 +101,7 @@ func (p *orderPage) begin(ctx context.Context, o *pagedOrder, r eventstore.Recor
 			o.changed = o.begun()
 			return nil
 		}
-		o.placed = nil // the page came before
+		o.placed, o.last = nil, eventstore.Recorded{} // the page came before
 	}
 	c, err := readOrder(ctx, p.tx, r.Stream)
 	if err != nil {

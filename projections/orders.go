@@ -23,6 +23,9 @@ func (Orders) Migrations() fs.FS { return schema("orders") }
 // Prefixes implements [Projection].
 func (Orders) Prefixes() []string { return []string{order.Decider.Category + "-"} }
 
+// PerStream implements [PerStream].
+func (Orders) PerStream() {}
+
 // LateIndexes implements [LateIndexes].
 func (Orders) LateIndexes() []string { return []string{"orders", "order_lines"} }
 

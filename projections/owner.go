@@ -1,11 +1,13 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/waybill-dev/waybill/database"
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // errNotOurs says that another process brings the read model forward.
@@ -28,8 +30,13 @@ func (r *Runner) openOwnership(ctx context.Context) (err error) {
 	if !r.db.Shared() {
 		return nil
 	}
+	if r.whole == nil {
+		if err := r.db.Script(ctx, workers+`;`+barrier); err != nil {
+			return err
+		}
+	}
 	r.owner.lease, err = database.NewLease(ctx, database.LeaseConfig{
-		DB: r.db, Name: "projection", Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.Now, Logger: r.cfg.Logger.With("projection", r.Name()),
+		DB: r.db, Name: r.part.lease(), Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.Now, Logger: r.cfg.Logger.With("projection", r.Name()),
 	})
 	return err
 }
@@ -72,23 +79,34 @@ func (r *Runner) beSure(ctx context.Context) error {
 	return nil
 }
 
-// fenced makes a transaction fail that comes too late. It is the last of its
-// statements: no other process can take over until it has ended.
-func (r *Runner) fenced(ctx context.Context, tx *Tx, query string, args ...any) error {
+// fenced changes how far we are, and makes a transaction fail that comes too
+// late, or goes through where somebody does not want it to go. It is the last of
+// its statements: no other process can take over until it has ended.
+func (r *Runner) fenced(ctx context.Context, tx *Tx, through eventstore.Position, set string, args ...any) error {
 	if r.owner.lease == nil {
-		return tx.Exec(ctx, query, args...)
+		return tx.Exec(ctx, `UPDATE checkpoint SET `+set, args...)
 	}
-	condition, more := r.owner.lease.Fence(r.owner.epoch)
-	if err := tx.Exec(ctx, query+` WHERE `+condition, append(args, more...)...); err != nil {
+	fence, more := r.owner.lease.Fence(r.owner.epoch)
+	query := `UPDATE checkpoint SET ` + set + ` WHERE NOT EXISTS (SELECT 1 FROM partitions) AND ` + fence
+	if r.whole != nil {
+		query = `UPDATE partitions SET ` + set + ` WHERE part = ? AND parts = ? AND NOT EXISTS (` + inTheWay + `) AND ` + fence
+		args = append(args, r.part.number, r.part.of, positionValue(through), millis(r.cfg.Now()))
+	}
+	if err := tx.Exec(ctx, query, append(args, more...)...); err != nil {
 		return err
 	}
 	if err := tx.flush(ctx); err != nil {
 		return err
 	}
-	if tx.batch.Affected() == 0 {
-		return errNotOurs
+	if tx.batch.Affected() > 0 {
+		return nil
 	}
-	return nil
+	if r.whole != nil {
+		if _, there, err := r.barrier(ctx, tx.tx, through); err != nil || there {
+			return cmp.Or(err, errBarrier)
+		}
+	}
+	return errNotOurs
 }
 
 // notSaved notes that a transaction failed: what is kept has to be read before

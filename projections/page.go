@@ -18,6 +18,18 @@ import (
 // applied before is passed over. The error is that of the database; the page
 // may come again.
 func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
+	for {
+		err := r.apply(ctx, page)
+		if !errors.Is(err, errBarrier) {
+			return err
+		}
+		if err := r.toBarrier(ctx, page); err != nil {
+			return fmt.Errorf("wait with a page for %s: %w", r.Name(), err)
+		}
+	}
+}
+
+func (r *Runner) apply(ctx context.Context, page eventstore.Page) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
@@ -46,14 +58,28 @@ func (r *Runner) Apply(ctx context.Context, page eventstore.Page) error {
 	return nil
 }
 
+// unseen is what of a page is ours and was not applied.
 func (r *Runner) unseen(page eventstore.Page) []eventstore.Recorded {
 	position := r.Position()
 	for i, e := range page.Events {
 		if e.Position > position {
-			return page.Events[i:]
+			return r.ours(page.Events[i:])
 		}
 	}
 	return nil
+}
+
+func (r *Runner) ours(events []eventstore.Recorded) []eventstore.Recorded {
+	if r.whole == nil {
+		return events
+	}
+	ours := make([]eventstore.Recorded, 0, 2*len(events)/r.part.of)
+	for _, e := range events {
+		if r.part.has(e.Stream) {
+			ours = append(ours, e)
+		}
+	}
+	return ours
 }
 
 // manyEvents is from where decoding ahead is worth a goroutine.
@@ -75,7 +101,7 @@ func decodeAhead(events []eventstore.Recorded) (wait func()) {
 
 // noFaultOfEvents tells whether a page would fail whatever is in it.
 func noFaultOfEvents(err error) bool {
-	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, errNotOurs)
+	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, errNotOurs) || errors.Is(err, errBarrier)
 }
 
 type applying func(context.Context, *Tx, []eventstore.Recorded) (blocked map[string]bool, err error)
@@ -86,11 +112,11 @@ func (r *Runner) transact(ctx context.Context, page eventstore.Page, events []ev
 		if blocked, err = apply(ctx, tx, events); err != nil {
 			return err
 		}
-		through := int64(page.Through) //nolint:gosec // a log of 8 EiB is far
+		through := positionValue(page.Through)
 		if len(events) == 0 {
-			return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END`, through, through)
+			return r.fenced(ctx, tx, page.Through, `position = CASE WHEN position < ? THEN ? ELSE position END`, through, through)
 		}
-		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = CASE WHEN position < ? THEN ? ELSE position END, applied = ?, events = events + ?`,
+		return r.fenced(ctx, tx, page.Through, `position = CASE WHEN position < ? THEN ? ELSE position END, applied = ?, events = events + ?`,
 			through, through, millis(events[len(events)-1].Created), len(events))
 	})
 	return blocked, err

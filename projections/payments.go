@@ -27,6 +27,9 @@ func (Payments) Migrations() fs.FS { return schema("payments") }
 // Prefixes implements [Projection].
 func (Payments) Prefixes() []string { return []string{payment.Decider.Category + "-"} }
 
+// PerStream implements [PerStream].
+func (Payments) PerStream() {}
+
 // LateIndexes implements [LateIndexes].
 func (Payments) LateIndexes() []string { return []string{"payments", "movements"} }
 

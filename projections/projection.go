@@ -108,7 +108,7 @@ func (r Row) Scan(into ...any) error {
 // recorded up to there shows in what is read after it.
 func ReadPosition(ctx context.Context, db *sql.DB) (eventstore.Position, error) {
 	var position int64
-	if err := db.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&position); err != nil {
+	if err := db.QueryRowContext(ctx, readPosition).Scan(&position); err != nil {
 		return 0, fmt.Errorf("read the checkpoint: %w", err)
 	}
 	return eventstore.Position(position), nil //nolint:gosec // written from a Position

@@ -16,7 +16,7 @@ import (
 // neither version can apply, in the middle of a rebuild.
 func TestAPoisonEventThatComesDuringARebuildHoldsUpItsStreamOnly(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 40 {
@@ -76,7 +76,7 @@ func TestAPoisonEventThatComesDuringARebuildHoldsUpItsStreamOnly(t *testing.T) {
 // nothing runs.
 func TestDeletedReadModelsAreMadeAgain(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 20 {

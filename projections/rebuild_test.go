@@ -28,12 +28,32 @@ type instance struct {
 	stop   func()
 }
 
+// inParts is the engine on which read models are brought forward in parts,
+// where they can be.
+const inParts = "Postgres in parts"
+
+//nolint:gochecknoglobals // a table
+var parts = map[string]int{inParts: 3}
+
+// everywhere runs a test on every engine, and with read models in parts.
+func everywhere(t *testing.T, test func(t *testing.T, e databasetest.Engine)) {
+	t.Helper()
+	databasetest.Each(t, test)
+	t.Run(inParts, func(t *testing.T) {
+		t.Parallel()
+		e := databasetest.Postgres(t)
+		e.Name = inParts
+		test(t, e)
+	})
+}
+
 // start starts a process that drives its read models and builds them anew. It
 // ends with the test, or before.
 func start(t *testing.T, e databasetest.Engine, c *eventstore.Client, owner string, all ...projections.Projection) *instance {
 	t.Helper()
 	set, err := projections.OpenSet(t.Context(), projections.Config{
 		Dir: e.Dir, Server: e.Server, Store: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: owner, Lease: 2 * time.Second,
+		Partitions: parts[e.Name],
 	}, c, all...)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +159,7 @@ func anew(id string) projections.RebuildOptions {
 
 func TestEveryReadModelIsBuiltAnewEqualAndSwappedIn(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 40 {
@@ -193,7 +213,7 @@ func withoutOwn(rows []string) (list []string) {
 
 func TestARebuildBesideLiveTrafficLosesAndDelaysNoRead(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 100 {
@@ -259,7 +279,7 @@ func (p forgetful) Apply(ctx context.Context, tx *projections.Tx, r eventstore.R
 
 func TestAWrongReadModelIsCaughtAndNotSwappedInUnlessToldSo(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 10 {
@@ -321,7 +341,7 @@ func TestAWrongReadModelIsCaughtAndNotSwappedInUnlessToldSo(t *testing.T) {
 
 func TestARebuildGoesOnWhereItWasAfterTheEndOfItsProcess(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 300 {
@@ -361,7 +381,7 @@ func TestARebuildGoesOnWhereItWasAfterTheEndOfItsProcess(t *testing.T) {
 
 func TestARebuildIsPausedResumedAndCancelled(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 50 {
@@ -471,7 +491,7 @@ func (p withNote) Apply(ctx context.Context, tx *projections.Tx, r eventstore.Re
 
 func TestANewVersionIsFilledBesideTheOldOneUntilTheDeploy(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		for n := range 20 {

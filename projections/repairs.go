@@ -289,6 +289,10 @@ var errRehearsed = errors.New("it was a trial")
 // rehearse applies what waits of a blocked stream, with a repair if there is
 // one, and undoes it.
 func (r *Runner) rehearse(ctx context.Context, b BlockedStream, repair *Repair) (Outcome, error) {
+	r, err := r.laneOf(ctx, b.Stream)
+	if err != nil {
+		return Outcome{}, err
+	}
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	known, err := r.readRepairs(ctx)
@@ -302,7 +306,7 @@ func (r *Runner) rehearse(ctx context.Context, b BlockedStream, repair *Repair) 
 	err = r.db.Tx(ctx, func(raw *sql.Tx) error {
 		outcome = Outcome{Stream: b.Stream}
 		tx := r.tx(raw)
-		through, err := ReadPositionTx(ctx, raw)
+		through, err := r.reached(ctx, raw)
 		if err != nil {
 			return err
 		}
@@ -331,10 +335,20 @@ func (r *Runner) rehearse(ctx context.Context, b BlockedStream, repair *Repair) 
 	return outcome, err
 }
 
+// reached is how far we are, as a transaction sees it.
+func (r *Runner) reached(ctx context.Context, tx *sql.Tx) (eventstore.Position, error) {
+	if r.whole == nil {
+		return ReadPositionTx(ctx, tx)
+	}
+	var position int64
+	err := tx.QueryRowContext(ctx, `SELECT position FROM partitions WHERE part = ? AND parts = ?`, r.part.number, r.part.of).Scan(&position)
+	return eventstore.Position(position), err //nolint:gosec // written from a Position
+}
+
 // ReadPositionTx is [ReadPosition] as a transaction sees it.
 func ReadPositionTx(ctx context.Context, tx *sql.Tx) (eventstore.Position, error) {
 	var position int64
-	if err := tx.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&position); err != nil {
+	if err := tx.QueryRowContext(ctx, readPosition).Scan(&position); err != nil {
 		return 0, fmt.Errorf("read the checkpoint: %w", err)
 	}
 	return eventstore.Position(position), nil //nolint:gosec // written from a Position
@@ -389,10 +403,16 @@ func (r *Runner) applyRepaired(ctx context.Context, tx *Tx, e eventstore.Recorde
 	return r.applyOne(ctx, tx, e)
 }
 
-// wake lets blocked streams be tried at once that are due.
+// wake lets blocked streams be tried at once that are due, if this process
+// brings them forward.
 func (r *Runner) wake() {
-	select {
-	case r.woken <- struct{}{}:
-	default:
+	r.mu.Lock()
+	lanes := append([]*Runner{r}, r.lanes...)
+	r.mu.Unlock()
+	for _, lane := range lanes {
+		select {
+		case lane.woken <- struct{}{}:
+		default:
+		}
 	}
 }

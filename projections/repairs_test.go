@@ -49,7 +49,7 @@ func (p *instance) blocked(name string) []projections.BlockedEvent {
 
 func TestAPoisonEventIsRepairedOnceForEveryVersion(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		placeOrder(t, c, 1)
@@ -126,7 +126,7 @@ func TestAPoisonEventIsRepairedOnceForEveryVersion(t *testing.T) {
 
 func TestARebuildThatBlocksMoreThanTheLiveVersionIsNotSwappedIn(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
 		c := client(t, nodetest.Start(t))
 		poison(t, c, "x")

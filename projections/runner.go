@@ -32,7 +32,13 @@ type Config struct {
 	// means [database.DefaultLease].
 	Lease time.Duration
 
+	// Partitions is how many parts a projection that is [PerStream] is brought
+	// forward in, which the processes on one Server share; 0 means 1. They all
+	// have the same number. A file has one writer, and is never in parts.
+	Partitions int
+
 	catalogue *Catalogue // knows the repairs; nil has none
+	log       Log        // tells what is between two positions; nil tells nothing
 }
 
 // Runner brings one read model forward. One process runs it at a time: of a
@@ -41,6 +47,8 @@ type Runner struct {
 	projection Projection
 	cfg        Config
 	db         *database.DB
+	part       partition // that it brings forward
+	whole      *Runner   // of a part: what it is one of
 
 	writing sync.Mutex // one page or retry at a time; guards blocked and repairs
 	blocked map[string]bool
@@ -53,6 +61,9 @@ type Runner struct {
 	events   int64         // applied since the first
 	applied  time.Time     // when the last applied event was recorded
 	moved    chan struct{} // closed when position grows
+	parts    []progress    // of a whole that is in parts
+	before   int64         // events that were applied before it was
+	lanes    []*Runner     // of the parts that this process brings forward, or tries to
 }
 
 // What the runner keeps beside the rows. A stream is blocked from a revision
@@ -72,7 +83,7 @@ CREATE TABLE IF NOT EXISTS blocked_streams (
   attempts INTEGER NOT NULL,
   since    INTEGER NOT NULL, -- milliseconds since 1970
   due_at   INTEGER NOT NULL  -- of the next attempt
-)`
+);` + partitioning
 
 // Open opens a projection's file, migrates it and reads its checkpoint.
 func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
@@ -81,14 +92,18 @@ func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open read model %s: %w", p.Name(), err)
 	}
-	r := &Runner{
-		projection: p, cfg: cfg, db: db,
-		blocked: map[string]bool{}, moved: make(chan struct{}), woken: make(chan struct{}, 1),
-	}
+	r := newRunner(p, cfg, db)
 	if err := r.restore(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open read model %s: %w", p.Name(), err), db.Close())
 	}
 	return r, nil
+}
+
+func newRunner(p Projection, cfg Config, db *database.DB) *Runner {
+	return &Runner{
+		projection: p, cfg: cfg, db: db,
+		blocked: map[string]bool{}, moved: make(chan struct{}), woken: make(chan struct{}, 1),
+	}
 }
 
 func (r *Runner) restore(ctx context.Context) error {
@@ -111,21 +126,28 @@ func (r *Runner) restore(ctx context.Context) error {
 func (r *Runner) begin(ctx context.Context) error {
 	return r.db.Tx(ctx, func(raw *sql.Tx) error {
 		tx := r.tx(raw)
-		if err := tx.Exec(ctx, `UPDATE blocked_streams SET due_at = 0`); err != nil {
+		blocked, err := r.blockedHere(ctx)
+		for _, b := range blocked {
+			err = errors.Join(err, tx.Exec(ctx, `UPDATE blocked_streams SET due_at = 0 WHERE stream = ?`, b.Stream))
+		}
+		if err != nil {
 			return err
 		}
-		return r.fenced(ctx, tx, `UPDATE checkpoint SET position = position`)
+		return r.fenced(ctx, tx, r.Position(), `position = position`)
 	})
 }
 
 // remember reads what is kept beside the rows.
 func (r *Runner) remember(ctx context.Context) error {
-	var position, applied, events int64
-	row := r.db.Write.QueryRowContext(ctx, `SELECT position, applied, events FROM checkpoint`)
-	if err := row.Scan(&position, &applied, &events); err != nil {
+	read := r.rememberWhole
+	if r.whole != nil {
+		read = r.rememberPart
+	}
+	now, err := read(ctx)
+	if err != nil {
 		return err
 	}
-	blocked, err := r.Blocked(ctx)
+	blocked, err := r.blockedHere(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +158,7 @@ func (r *Runner) remember(ctx context.Context) error {
 	for _, b := range blocked {
 		r.blocked[b.Stream] = true
 	}
-	r.advance(eventstore.Position(position), fromMillis(applied), events) //nolint:gosec // written from a Position
+	r.advance(now.position, now.applied, now.events)
 	return nil
 }
 
@@ -149,6 +171,15 @@ func (r *Runner) Close() error {
 
 // Name is the read model's.
 func (r *Runner) Name() string { return r.projection.Name() }
+
+// Part names the part that it brings forward, 2/4 the second of four; empty is
+// all of it.
+func (r *Runner) Part() string {
+	if r.whole == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", r.part.number, r.part.of)
+}
 
 // Prefixes are those of the projection's streams.
 func (r *Runner) Prefixes() []string { return r.projection.Prefixes() }
@@ -226,4 +257,7 @@ func (r *Runner) advance(position eventstore.Position, applied time.Time, events
 	}
 	close(r.moved)
 	r.moved = make(chan struct{})
+	if r.whole != nil {
+		r.whole.advanced(progress{r.part, position, r.applied, events})
+	}
 }

@@ -71,20 +71,35 @@ func (s *Set) Model(name string) (*Model, error) {
 // open opens one version of a read model.
 func (s *Set) open(ctx context.Context, p Projection, build int) (*Runner, error) {
 	cfg := s.cfg
-	cfg.Build, cfg.catalogue = build, s.catalogue
+	cfg.Build, cfg.catalogue, cfg.log = build, s.catalogue, s.log
 	return Open(ctx, p, cfg)
 }
 
-// Run drives the live version of each read model, and follows what other
-// processes make the live one, until the context ends.
+// Run drives the live version of each read model, whole or the parts of it that
+// are our share, and follows what other processes make the live one, until the
+// context ends.
 func (s *Set) Run(ctx context.Context, drive Drive) error {
+	return s.each(ctx, func(m *Model) Drive {
+		return func(ctx context.Context, r *Runner) error { return m.bring(ctx, drive, r) }
+	})
+}
+
+// Watch is Run for a process that brings nothing forward: it knows how far the
+// read models are.
+func (s *Set) Watch(ctx context.Context) error {
+	return s.each(ctx, func(*Model) Drive {
+		return func(ctx context.Context, r *Runner) error { return r.Watch(ctx) }
+	})
+}
+
+func (s *Set) each(ctx context.Context, drive func(*Model) Drive) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, len(s.models))
 	var running sync.WaitGroup
 	for _, m := range s.models {
 		running.Go(func() {
-			if err := m.run(ctx, drive); err != nil {
+			if err := m.run(ctx, drive(m)); err != nil {
 				failed <- err
 				cancel()
 			}

@@ -17,12 +17,42 @@ type Status struct {
 	Position  eventstore.Position
 	Head      eventstore.Position // of the log
 	Lag       Lag
-	Applied   time.Time // when the last event that was applied had been recorded
-	Events    int64     // applied since the first
-	PerSecond float64   // events applied, over the last ten seconds or so
-	Blocked   int       // streams
+	Applied   time.Time    // when the last event that was applied had been recorded
+	Events    int64        // applied since the first
+	PerSecond float64      // events applied, over the last ten seconds or so
+	Blocked   int          // streams
+	Owner     string       // the process that brings it forward; empty on SQLite, and where it is in parts
+	Parts     []PartStatus // none where it is whole
 	Versions  []Version
 	Rebuild   *Rebuild // the last one; nil where there was none
+}
+
+// PartStatus is where a part of a read model stands that is brought forward in
+// parts.
+type PartStatus struct {
+	Number   int    // from 1
+	Owner    string // the process that brings it forward; empty is none at the moment
+	Position eventstore.Position
+	Applied  time.Time
+	Events   int64 // applied since it is a part
+}
+
+// tellOwners says who brings a version forward: all of it, or each part.
+func (s *Status) tellOwners(ctx context.Context, r *Runner) error {
+	if r.owner.lease == nil {
+		return nil
+	}
+	parts, err := readParts(ctx, r.db.Read)
+	if err != nil {
+		return err
+	}
+	owners, err := r.owners(ctx)
+	s.Owner = owners[wholeLease]
+	for _, p := range parts {
+		s.Owner = ""
+		s.Parts = append(s.Parts, PartStatus{Number: p.number, Owner: owners[p.lease()], Position: p.position, Applied: p.applied, Events: p.events})
+	}
+	return err
 }
 
 // Seconds is how long the first of the events waits that were not applied.
@@ -55,6 +85,9 @@ func (s *Set) Status(ctx context.Context, name string) (status Status, err error
 		return status, err
 	}
 	status.Blocked = len(blocked)
+	if err := status.tellOwners(ctx, live); err != nil {
+		return status, err
+	}
 	if status.Versions, err = s.catalogue.Versions(ctx, name); err != nil {
 		return status, err
 	}

@@ -35,6 +35,9 @@ func (Timeline) Prefixes() []string {
 	return []string{order.Decider.Category + "-", checkout.Decider.Category + "-", payment.Decider.Category + "-", process.Decider.Category + "-"}
 }
 
+// PerStream implements [PerStream].
+func (Timeline) PerStream() {}
+
 // LateIndexes implements [LateIndexes].
 func (Timeline) LateIndexes() []string { return []string{"timeline"} }
 

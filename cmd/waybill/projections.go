@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/waybill-dev/waybill/client"
 )
@@ -50,7 +52,7 @@ func (c projectionsListCommand) Run(inv *invocation) error {
 			return err
 		}
 		return c.print(inv.out, list, func(w io.Writer) {
-			fmt.Fprintln(w, "NAME\tVERSION\tBEHIND\tSECONDS\tPER SECOND\tBLOCKED\tREBUILD")
+			fmt.Fprintln(w, "NAME\tVERSION\tBEHIND\tSECONDS\tPER SECOND\tBLOCKED\tREBUILD\tPARTS")
 			for _, p := range list {
 				more, rebuild := "", "-"
 				if p.LagMore {
@@ -59,10 +61,23 @@ func (c projectionsListCommand) Run(inv *invocation) error {
 				if p.Rebuild != nil {
 					rebuild = fmt.Sprintf("%s %s", p.Rebuild.Version, p.Rebuild.State)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%d%s\t%.1f\t%.0f\t%d\t%s\n", p.Name, p.Version, p.LagEvents, more, p.LagSeconds, p.PerSecond, p.BlockedStreams, rebuild)
+				fmt.Fprintf(w, "%s\t%s\t%d%s\t%.1f\t%.0f\t%d\t%s\t%s\n",
+					p.Name, p.Version, p.LagEvents, more, p.LagSeconds, p.PerSecond, p.BlockedStreams, rebuild, partsText(p.Parts))
 			}
 		})
 	})
+}
+
+// partsText says where each part of a read model is, and who has it.
+func partsText(parts []client.ProjectionPart) string {
+	if len(parts) == 0 {
+		return "-"
+	}
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		texts[i] = fmt.Sprintf("%d/%d at %d by %s", p.Number, len(parts), p.Position, cmp.Or(p.Owner, "nobody"))
+	}
+	return strings.Join(texts, ", ")
 }
 
 type projectionsShowCommand struct {
