@@ -258,6 +258,11 @@ func TestTheConsoleLetsNobodyInWithoutAKey(t *testing.T) {
 	}
 	v.leads("session", url.Values{"key": {" " + fuzzAdminKey + "\n"}, "next": {"/console/feed"}}, "/console/feed")
 	v.sees("feed", nil, 200)
+	for path, status := range map[string]int{"static/console.css": 200, "static/": 404, "static/nothing.css": 404} {
+		if answer, _ := v.do(path, nil); answer.StatusCode != status {
+			t.Errorf("%s is answered %d, want %d", path, answer.StatusCode, status)
+		}
+	}
 
 	if answer, _ := v.do("endpoints/x/do/pause", url.Values{}, "Sec-Fetch-Site", "cross-site"); answer.StatusCode != http.StatusForbidden {
 		t.Errorf("a form of another site is answered %d", answer.StatusCode)

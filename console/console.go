@@ -66,7 +66,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the console: %w", err)
 	}
-	h.mux.Handle("GET "+Path+"static/", cached(http.StripPrefix(Path+"static/", http.FileServerFS(files))))
+	h.mux.Handle("GET "+Path+"static/{file}", cached(http.StripPrefix(Path+"static/", http.FileServerFS(files))))
 	h.routes()
 	return policy(http.NewCrossOriginProtection().Handler(h.mux)), nil
 }
