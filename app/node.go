@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/waybill-dev/waybill/configs"
@@ -19,6 +20,9 @@ type Node struct {
 	store  *node.Node
 	auth   *auth.Auth // nil without TLS
 	server *grpcapi.Server
+
+	stopScavenging context.CancelFunc
+	scavenging     sync.WaitGroup
 }
 
 // startEmbedded is for the platform, which is the node's only client: it reaches
@@ -42,7 +46,10 @@ func StartNode(cfg configs.Config, logger *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{}
-	n.store, err = node.Open(node.Config{Dir: EventsDir(cfg), Index: cfg.Node.Index, Logger: logger, Now: time.Now})
+	n.store, err = node.Open(node.Config{
+		Dir: EventsDir(cfg), Index: cfg.Node.Index, Logger: logger, Now: time.Now,
+		MaxAppendBytes: cfg.Node.MaxAppendBytes, MinFreeBytes: uint64(cfg.Node.MinFreeBytes),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded event store: %w", err)
 	}
@@ -52,10 +59,14 @@ func StartNode(cfg configs.Config, logger *slog.Logger) (*Node, error) {
 		}
 		tls.Auth = n.auth
 	}
-	n.server, err = grpcapi.Listen(cfg.NodeAddr, n.store, grpcapi.Config{Advertise: cfg.Node.Advertise, Secure: tls, Logger: logger})
+	n.server, err = grpcapi.Listen(cfg.NodeAddr, n.store, grpcapi.Config{
+		Advertise: cfg.Node.Advertise, Secure: tls, Logger: logger,
+		MaxGroups: cfg.Node.MaxGroups, MaxGroupClients: cfg.Node.MaxGroupClients,
+	})
 	if err != nil {
 		return nil, errors.Join(cannotListen(cfg.NodeAddr, err), n.close())
 	}
+	n.scavenge(cfg.Node.ScavengeEvery, logger)
 	return n, nil
 }
 
@@ -104,6 +115,10 @@ func (n *Node) Failed() <-chan error { return n.store.Failed() }
 
 // Stop stops listening and closes the store.
 func (n *Node) Stop(ctx context.Context) error {
+	if n.stopScavenging != nil {
+		n.stopScavenging()
+		n.scavenging.Wait()
+	}
 	return errors.Join(n.server.Stop(ctx), n.close())
 }
 

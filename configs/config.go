@@ -68,6 +68,12 @@ type Node struct {
 	AdminPassword string `name:"admin-password" env:"ADMIN_PASSWORD" help:"Password of the account admin, at least 8 characters, where the first start with TLS makes it; empty makes a random one and prints it once."`
 	OpsPassword   string `name:"ops-password" env:"OPS_PASSWORD" help:"The same for the account ops."`
 	Index         bool   `name:"index" env:"INDEX" help:"Offer the streams $ce-CATEGORY and $et-TYPE, with links to all events of a category and of a type, as EventStoreDB's standard projections do."`
+
+	ScavengeEvery   time.Duration `name:"scavenge-every" env:"SCAVENGE_EVERY" default:"0s" help:"How often the process that serves the embedded node removes what no stream shows any more, at its start first; 0s leaves it to \"waybill node scavenge\"."`
+	MaxAppendBytes  int64         `name:"max-append-bytes" env:"MAX_APPEND_BYTES" default:"1048576" help:"Largest append to the embedded node in bytes, 1024 to 16777216: data, metadata and types of all its events."`
+	MinFreeBytes    int64         `name:"min-free-bytes" env:"MIN_FREE_BYTES" default:"268435456" help:"The embedded node refuses appends while its disk has less room than this many bytes."`
+	MaxGroups       int           `name:"max-groups" env:"MAX_GROUPS" default:"1000" help:"Persistent subscriptions that the embedded node has at most."`
+	MaxGroupClients int           `name:"max-group-clients" env:"MAX_GROUP_CLIENTS" default:"10000" help:"Clients of all of them together."`
 }
 
 // Checkout is how patient placing an order is.
@@ -211,6 +217,18 @@ func (c Config) Validate() error {
 }
 
 func (n Node) validate(bad func(name, format string, args ...any)) {
+	if n.ScavengeEvery != 0 && n.ScavengeEvery < time.Minute {
+		bad("node-scavenge-every", "%s is neither 0s nor at least 1m", n.ScavengeEvery)
+	}
+	if n.MaxAppendBytes < 1<<10 || n.MaxAppendBytes > 16<<20 {
+		bad("node-max-append-bytes", "%d is not between 1024 and 16777216", n.MaxAppendBytes)
+	}
+	if n.MinFreeBytes < 1<<20 {
+		bad("node-min-free-bytes", "%d is too little to go on with; write at least 1048576", n.MinFreeBytes)
+	}
+	if n.MaxGroups < 1 || n.MaxGroupClients < 1 {
+		bad("node-max-groups", "%d and node-max-group-clients %d must be at least 1, or no handler gets its events", n.MaxGroups, n.MaxGroupClients)
+	}
 	if (n.TLSCert == "") != (n.TLSKey == "") {
 		bad("node-tls-cert", "a certificate needs its key, and a key its certificate: give both or neither")
 	}

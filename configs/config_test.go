@@ -83,9 +83,9 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	cfg.Webhooks.Schedule, cfg.PprofAddr = []time.Duration{0}, "0.0.0.0:6060"
 	cfg.Gateways, cfg.Gateway = []string{"paypal", "stripe"}, configs.Gateway{}
 	cfg.Stripe = configs.Stripe{Key: "pk_secret", WebhookSecret: "secret", URL: "http://stripe.example"}
-	cfg.Node = configs.Node{TLSCert: "node.crt", Advertise: "nowhere", AdminPassword: "secret1", OpsPassword: "secret2"}
+	cfg.Node = configs.Node{TLSCert: "node.crt", Advertise: "nowhere", AdminPassword: "secret1", OpsPassword: "secret2", ScavengeEvery: time.Second}
 	err = cfg.Validate()
-	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "max-bulk-bytes", "projections-partitions", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
+	for _, want := range []string{"http-addr", "eventstore", "admin-key", "database", "webhooks-in-flight", "max-body-bytes", "max-bulk-bytes", "projections-partitions", "tasks-workers", "tasks-every", "warehouse", "webhooks-schedule", "pprof-addr", "node-tls-cert", "node-advertise", "node-admin-password", "node-ops-password", "node-scavenge-every", "node-max-append-bytes", "node-min-free-bytes", "node-max-groups", "gateways", "gateway-failures", "gateway-pause", "stripe-key", "stripe-webhook-secret", "stripe-url"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}

@@ -123,6 +123,7 @@ func withEvents(inv *invocation, data string, work func(connection string) error
 		cfg.DataDir = data
 	}
 	cfg.NodeAddr, cfg.Node.TLSCert, cfg.Node.TLSKey = "127.0.0.1:0", "", ""
+	cfg.Node.ScavengeEvery = 0 // an export is of what is there
 	n, err := app.StartNode(cfg, inv.logger)
 	if locked, ok := errors.AsType[*node.LockedError](err); ok && locked.Address != "" {
 		return work("esdb://" + locked.Address + "?tls=false")

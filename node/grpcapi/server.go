@@ -35,6 +35,10 @@ type Config struct {
 	Advertise string
 	Secure    *Secure      // nil is without TLS, on loopback only, where everybody may do everything
 	Logger    *slog.Logger // nil is silence
+
+	// MaxGroups and MaxGroupClients bound the persistent subscriptions, and the
+	// clients of all of them together. Default 1,000 and 10,000.
+	MaxGroups, MaxGroupClients int
 }
 
 // A Server serves one node.
@@ -62,7 +66,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients of the event store: %w", err)
 	}
-	engine, err := groups.Open(groups.Config{Node: n, Logger: cfg.Logger, Now: n.Now})
+	engine, err := groups.Open(groups.Config{Node: n, Logger: cfg.Logger, Now: n.Now, MaxGroups: cfg.MaxGroups, MaxClients: cfg.MaxGroupClients})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
