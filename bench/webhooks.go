@@ -62,10 +62,12 @@ type WebhookLatency struct {
 	Rate          int
 	Received      int
 	P50, P95, P99 time.Duration
-	// AppendP99 is that of the append itself, which is part of those times: it
-	// waits for the disk, whatever the dispatcher does.
-	AppendP99  time.Duration `json:",omitempty"`
-	Statements float64
+	// AppendP99 is that of the append itself, of which the larger part belongs
+	// to those times: it waits for the disk, whatever the dispatcher does.
+	// AfterP99 is that of what came after: from when whoever appended heard that
+	// it is done to the receiver; nothing where the receiver was faster.
+	AppendP99, AfterP99 time.Duration `json:",omitempty"`
+	Statements          float64
 }
 
 // Neighbours compares nine endpoints by themselves and beside one in trouble.
@@ -167,7 +169,7 @@ func (r WebhookReport) Print(w io.Writer) error {
 func (l WebhookLatency) String() string {
 	text := fmt.Sprintf("p50 %s, p95 %s, p99 %s (%d)", ms(l.P50), ms(l.P95), ms(l.P99), l.Received)
 	if l.AppendP99 > 0 {
-		text += ", the append alone p99 " + ms(l.AppendP99)
+		text += fmt.Sprintf(", the append by itself p99 %s, after it %s", ms(l.AppendP99), ms(l.AfterP99))
 	}
 	return text
 }

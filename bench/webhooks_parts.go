@@ -140,14 +140,13 @@ func (s *webhookSite) gather(ctx context.Context, receivers []*receiver, each in
 		return n
 	}
 	s.missing += await(ctx, func() (int, int) { return received(), each * len(receivers) })
-	all := newHistogram()
+	all, after := newHistogram(), newHistogram()
 	for _, r := range receivers {
-		r.merge(all)
+		r.merge(all, after)
 	}
-	s.appending.Lock()
-	defer s.appending.Unlock()
 	return WebhookLatency{
-		Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99), AppendP99: quantile(s.appends, 99),
+		Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99),
+		AppendP99: s.appends.p99(), AfterP99: quantile(after, 99),
 	}, ctx.Err()
 }
 
@@ -156,9 +155,7 @@ func (s *webhookSite) reset(receivers []*receiver) {
 	for _, r := range receivers {
 		r.reset()
 	}
-	s.appending.Lock()
-	defer s.appending.Unlock()
-	s.appends.Reset()
+	s.appends.reset()
 }
 
 const (

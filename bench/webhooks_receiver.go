@@ -27,6 +27,7 @@ type receiver struct {
 	answer   atomic.Int64 // how long it takes
 	down     atomic.Bool  // answers 503
 	serving  sync.WaitGroup
+	appends  *appends // of what it receives
 
 	mu      sync.Mutex
 	open    map[net.Conn]bool // nil when it has ended
@@ -40,6 +41,7 @@ type receiver struct {
 	first   time.Time
 	latest  time.Time
 	latency *hdrhistogram.Histogram
+	after   *hdrhistogram.Histogram // the append, of live traffic
 }
 
 // newReceiver listens on a loopback address of its own where the system has
@@ -54,7 +56,7 @@ func newReceiver(n int, answer time.Duration) (*receiver, error) {
 	}
 	r := &receiver{
 		listener: listener, url: "http://" + listener.Addr().String() + "/", open: map[net.Conn]bool{},
-		seed: maphash.MakeSeed(), last: map[uint64]int32{}, latency: newHistogram(),
+		seed: maphash.MakeSeed(), last: map[uint64]int32{}, latency: newHistogram(), after: newHistogram(),
 	}
 	r.answer.Store(int64(answer))
 	r.serving.Go(r.accept)
@@ -134,7 +136,8 @@ func (r *receiver) serve(conn net.Conn) {
 func (r *receiver) note(body []byte, arrived time.Time) {
 	number, _ := strconv.ParseInt(string(bytes.TrimRight(between(body, `"sequence":`, ","), " ")), 10, 32)
 	sequence := int32(number)
-	aggregate := maphash.Bytes(r.seed, between(after(body, `"aggregate":`), `"id":"`, `"`))
+	id := between(after(body, `"aggregate":`), `"id":"`, `"`)
+	aggregate := maphash.Bytes(r.seed, id)
 	kind := between(body, `"type":"`, `"`)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,6 +167,9 @@ func (r *receiver) note(body []byte, arrived time.Time) {
 	if at, err := time.Parse(time.RFC3339, string(between(body, `"timestamp":"`, `"`))); err == nil {
 		record(r.latency, arrived.Sub(at))
 	}
+	if r.live == liveType {
+		record(r.after, r.appends.since(id, arrived))
+	}
 }
 
 // reset forgets what was measured, not what came.
@@ -171,6 +177,7 @@ func (r *receiver) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latency.Reset()
+	r.after.Reset()
 	r.count, r.others, r.first, r.latest = 0, 0, time.Time{}, time.Time{}
 }
 
@@ -199,10 +206,11 @@ func (r *receiver) repeated() int {
 	return r.repeats
 }
 
-func (r *receiver) merge(into *hdrhistogram.Histogram) {
+func (r *receiver) merge(all, after *hdrhistogram.Histogram) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	into.Merge(r.latency)
+	all.Merge(r.latency)
+	after.Merge(r.after)
 }
 
 func after(text []byte, mark string) []byte {

@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/client"
@@ -35,8 +33,7 @@ type webhookSite struct {
 	endpoints []client.Endpoint
 	missing   int
 	orders    atomic.Int64
-	appending sync.Mutex
-	appends   *hdrhistogram.Histogram // how long live events took to be recorded
+	appends   *appends // of live traffic
 }
 
 // The event types of what is there already, and of live traffic.
@@ -46,7 +43,7 @@ const (
 )
 
 func openSite(ctx context.Context, o WebhookOptions, dir string) (*webhookSite, error) {
-	s := &webhookSite{o: o, appends: newHistogram()}
+	s := &webhookSite{o: o, appends: newAppends()}
 	for _, sub := range []string{"node", "platform"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o750); err != nil {
 			return nil, fmt.Errorf("make a data folder: %w", err)
@@ -97,6 +94,7 @@ func (s *webhookSite) subscribe(ctx context.Context, types ...string) (*receiver
 	if err != nil {
 		return nil, err
 	}
+	r.appends = s.appends
 	e, err := s.platform.API.CreateEndpoint(ctx, client.CreateEndpoint{URL: r.url, EventTypes: types})
 	if err != nil {
 		return nil, err
@@ -116,7 +114,7 @@ func (s *webhookSite) record(ctx context.Context, count int) error {
 	for w := range writers {
 		group.Go(func() error {
 			for n := w; n < orders; n += writers {
-				if err := s.append(ctx, min(perOrder, count-n*perOrder), placedOrder); err != nil {
+				if _, err := s.append(ctx, min(perOrder, count-n*perOrder), placedOrder); err != nil {
 					return err
 				}
 			}
@@ -126,16 +124,16 @@ func (s *webhookSite) record(ctx context.Context, count int) error {
 	return group.Wait()
 }
 
-func (s *webhookSite) append(ctx context.Context, events int, about func(id string) domain.Event) error {
+func (s *webhookSite) append(ctx context.Context, events int, about func(id string) domain.Event) (id string, err error) {
 	n := s.orders.Add(1)
-	id := fmt.Sprintf("bench-%d", n)
+	id = fmt.Sprintf("bench-%d", n)
 	stream := "order-" + id
 	list := make([]eventstore.NewEvent, events)
 	for i := range list {
 		list[i] = eventstore.NewEvent{ID: eventstore.EventID(stream, "bench", i), Event: about(id)}
 	}
-	_, err := s.store.Append(ctx, stream, eventstore.NoStream, list...)
-	return err
+	_, err = s.store.Append(ctx, stream, eventstore.NoStream, list...)
+	return id, err
 }
 
 // traffic records live events at a steady rate, each when its time has come,
@@ -149,10 +147,8 @@ func (s *webhookSite) traffic(ctx context.Context, rate int, duration time.Durat
 		<-ticker.C
 		group.Go(func() error {
 			began := time.Now()
-			err := s.append(ctx, 1, completedOrder)
-			s.appending.Lock()
-			defer s.appending.Unlock()
-			record(s.appends, time.Since(began))
+			id, err := s.append(ctx, 1, completedOrder)
+			s.appends.note(id, began, time.Now())
 			return err
 		})
 	}
