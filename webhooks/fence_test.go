@@ -36,8 +36,8 @@ func TestAProcessThatWasOvertakenSavesNothing(t *testing.T) {
 			o.p.append("later", eventstore.NoStream, placed{})
 			o.saved("first", "held", "later")
 			status, err := o.second.Status(t.Context(), o.id)
-			if err != nil || status.Owner != "process-2" || status.Epoch != 2 {
-				t.Errorf("the cursor is of %s, epoch %d: %v", status.Owner, status.Epoch, err)
+			if err != nil || status.Owner != "process-2" || status.Epoch != 2 || status.Delivered != 3 {
+				t.Errorf("the cursor is of %s, epoch %d, and counts %d deliveries: %v", status.Owner, status.Epoch, status.Delivered, err)
 			}
 			sent := map[string]int{}
 			for _, m := range o.r.all() {
