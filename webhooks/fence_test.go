@@ -79,7 +79,8 @@ func newOvertaken(t *testing.T, lease time.Duration) *overtaken {
 	})
 	o.id = o.p.endpoint(o.r.URL, "*").ID
 	stopped := time.Now().Add(-2 * time.Hour)
-	o.p.config.SettleAt, o.p.config.Lease, o.p.config.Timeout = 1, lease, time.Minute
+	o.p.config.SettleAt, o.p.config.Lease = 1, lease
+	o.p.config.Timeout, o.p.guard.Headers = time.Hour, time.Hour // the attempt that is held does not end by itself
 	o.p.clock, o.p.fenced = func() time.Time { return stopped }, func() { o.fenced.Add(1) }
 	o.second = o.p.start() // the first, until there is another
 	o.p.append("first", eventstore.NoStream, placed{})
