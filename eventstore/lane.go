@@ -148,20 +148,20 @@ func (l *lane) append(ctx context.Context, stream string, expected Revision, eve
 	if call == nil || tooBigForLane(events) {
 		return Appended{}, errNoLane
 	}
-	return call.append(ctx, laneRequest(stream, expected, events))
+	return call.append(ctx, &laneAppend{stream: stream, expected: expected, events: events})
 }
 
 // laneCall is one call that is open.
 type laneCall struct {
 	stream grpc.BidiStreamingClient[streams.BatchAppendReq, streams.BatchAppendResp]
 	cancel context.CancelFunc
-	queue  chan *streams.BatchAppendReq
+	queue  chan *laneAppend
 	ended  chan struct{} // closed when no more answers come
 
 	mu      sync.Mutex // guards what follows
 	last    int64      // id that was given
 	heard   int        // answers so far
-	waiting map[int64]chan *streams.BatchAppendResp
+	waiting map[int64]chan *laneAnswer
 }
 
 // laneQueue is how many appends may wait to be sent.
@@ -169,8 +169,8 @@ const laneQueue = 256
 
 func newLaneCall(stream grpc.BidiStreamingClient[streams.BatchAppendReq, streams.BatchAppendResp], cancel context.CancelFunc) *laneCall {
 	return &laneCall{
-		stream: stream, cancel: cancel, queue: make(chan *streams.BatchAppendReq, laneQueue),
-		ended: make(chan struct{}), waiting: map[int64]chan *streams.BatchAppendResp{},
+		stream: stream, cancel: cancel, queue: make(chan *laneAppend, laneQueue),
+		ended: make(chan struct{}), waiting: map[int64]chan *laneAnswer{},
 	}
 }
 
@@ -191,7 +191,7 @@ func (c *laneCall) send() {
 	for {
 		select {
 		case req := <-c.queue:
-			if c.stream.Send(req) != nil {
+			if c.stream.SendMsg(req) != nil {
 				return
 			}
 		case <-c.ended:
@@ -202,14 +202,13 @@ func (c *laneCall) send() {
 
 func (c *laneCall) receive() error {
 	for {
-		resp, err := c.stream.Recv()
-		if err != nil {
+		resp := &laneAnswer{}
+		if err := c.stream.RecvMsg(resp); err != nil {
 			return err
 		}
-		id := resp.GetCorrelationId().GetStructured().GetLeastSignificantBits()
 		c.mu.Lock()
-		answer := c.waiting[id]
-		delete(c.waiting, id)
+		answer := c.waiting[resp.id]
+		delete(c.waiting, resp.id)
 		c.heard++
 		c.mu.Unlock()
 		if answer != nil {
@@ -220,8 +219,8 @@ func (c *laneCall) receive() error {
 
 var errLaneBroke = errors.New("the call that carries appends broke")
 
-func (c *laneCall) append(ctx context.Context, req *streams.BatchAppendReq) (Appended, error) {
-	answer := make(chan *streams.BatchAppendResp, 1)
+func (c *laneCall) append(ctx context.Context, req *laneAppend) (Appended, error) {
+	answer := make(chan *laneAnswer, 1)
 	id, heard := c.expect(req, answer)
 	select {
 	case c.queue <- req:
@@ -234,7 +233,7 @@ func (c *laneCall) append(ctx context.Context, req *streams.BatchAppendReq) (App
 	}
 	select {
 	case resp := <-answer:
-		return laneAnswer(resp)
+		return resp.done, resp.refused
 	case <-c.ended:
 		c.forget(id)
 		return Appended{}, &fault{cause: errLaneBroke, kind: faultLost}
@@ -245,12 +244,12 @@ func (c *laneCall) append(ctx context.Context, req *streams.BatchAppendReq) (App
 }
 
 // expect names a request. It returns how many answers came before.
-func (c *laneCall) expect(req *streams.BatchAppendReq, answer chan *streams.BatchAppendResp) (id int64, heard int) {
+func (c *laneCall) expect(req *laneAppend, answer chan *laneAnswer) (id int64, heard int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
 	c.waiting[c.last] = answer
-	req.CorrelationId = laneID(0, c.last)
+	req.id = c.last
 	return c.last, c.heard
 }
 

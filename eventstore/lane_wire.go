@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
-	"github.com/google/uuid"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -18,7 +16,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // dialLane connects as the client library does.
@@ -51,52 +48,7 @@ func callLane(
 		login := base64.StdEncoding.EncodeToString([]byte(s.Username + ":" + s.Password))
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Basic "+login)
 	}
-	return streams.NewStreamsClient(conn).BatchAppend(ctx)
-}
-
-func laneID(most, least int64) *shared.UUID {
-	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
-		MostSignificantBits: most, LeastSignificantBits: least,
-	}}}
-}
-
-func laneEventID(id uuid.UUID) *shared.UUID {
-	return laneID(int64(binary.BigEndian.Uint64(id[:8])), int64(binary.BigEndian.Uint64(id[8:]))) //nolint:gosec // the same bits
-}
-
-// laneRequest is the whole append in one message.
-func laneRequest(stream string, expected Revision, events []esdb.EventData) *streams.BatchAppendReq {
-	options := &streams.BatchAppendReq_Options{
-		StreamIdentifier:       &shared.StreamIdentifier{StreamName: []byte(stream)},
-		ExpectedStreamPosition: &streams.BatchAppendReq_Options_NoStream{NoStream: &emptypb.Empty{}},
-	}
-	if expected >= 0 {
-		options.ExpectedStreamPosition = &streams.BatchAppendReq_Options_StreamPosition{StreamPosition: uint64(expected)}
-	}
-	proposed := make([]*streams.BatchAppendReq_ProposedMessage, len(events))
-	for i, e := range events {
-		content := "application/octet-stream"
-		if e.ContentType == esdb.ContentTypeJson {
-			content = "application/json"
-		}
-		proposed[i] = &streams.BatchAppendReq_ProposedMessage{
-			Id: laneEventID(e.EventID), Data: e.Data, CustomMetadata: e.Metadata,
-			Metadata: map[string]string{"type": e.EventType, "content-type": content},
-		}
-	}
-	return &streams.BatchAppendReq{Options: options, ProposedMessages: proposed, IsFinal: true}
-}
-
-// laneAnswer understands a yes or a no.
-func laneAnswer(resp *streams.BatchAppendResp) (Appended, error) {
-	done := resp.GetSuccess()
-	if done == nil {
-		return Appended{}, laneRefusal(resp.GetError())
-	}
-	return Appended{
-		Revision: Revision(done.GetCurrentRevision()), //nolint:gosec // revisions are int64 at the server
-		Position: Position(done.GetPosition().GetCommitPosition()),
-	}, nil
+	return streams.NewStreamsClient(conn).BatchAppend(ctx, grpc.ForceCodecV2(newLaneCodec()))
 }
 
 func laneRefusal(s *status.Status) error {

@@ -22,3 +22,13 @@ type Begun struct {
 // Wait returns when the append is on the disk, or the error [Node.Append] would
 // return.
 func (b Begun) Wait(ctx context.Context) (Appended, error) { return b.node.await(ctx, b.request) }
+
+// Done reports whether Wait returns at once.
+func (b Begun) Done() bool {
+	select {
+	case <-b.request.done:
+		return true
+	default:
+		return false
+	}
+}

@@ -3,7 +3,6 @@ package grpcapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
-	rpc "google.golang.org/genproto/googleapis/rpc/status"
 
 	"github.com/waybill-dev/waybill/node"
 )
@@ -35,29 +33,31 @@ const (
 // pieces.
 func (s *service) BatchAppend(stream streams.Streams_BatchAppendServer) error {
 	c := batchCall{
-		service: s, stream: stream,
+		service: s, stream: stream, pack: newPack(stream.Context()),
 		open:  make(map[uuid.UUID]*batch),
 		slots: make(chan struct{}, mostBatches),
+		begun: make(chan begunBatch, mostBatches),
 	}
 	defer c.close()
-	err := c.serve()
-	c.finish()
-	return refuseStream(stream, err)
+	c.running.Go(c.answerBegun)
+	return refuseStream(stream, c.serve())
 }
 
 // A batchCall is one call of BatchAppend.
 type batchCall struct {
 	service *service
 	stream  streams.Streams_BatchAppendServer
-	sending sync.Mutex
+	sending sync.Mutex // guards stream and pack
+	pack    *pack      // nil is message by message
 
 	mu     sync.Mutex // guards what follows
 	open   map[uuid.UUID]*batch
 	bytes  int64 // of all open batches
 	closed bool  // nothing expires any more
 
-	slots   chan struct{}  // holds one for each batch that is not answered
-	running sync.WaitGroup // whatever may still answer
+	slots   chan struct{}   // holds one for each batch that is not answered
+	begun   chan begunBatch // has room for all of them
+	running sync.WaitGroup  // whatever may still answer
 }
 
 // A batch is an append of which more is to come.
@@ -72,6 +72,7 @@ type batch struct {
 
 // serve takes requests until there are no more.
 func (c *batchCall) serve() error {
+	defer c.finish()
 	requests, ended := c.receive()
 	for {
 		select {
@@ -118,13 +119,13 @@ func (c *batchCall) take(req *streams.BatchAppendReq) error {
 		return c.refuse(req, err)
 	}
 	if o := req.GetOptions(); o != nil {
-		if err := c.begin(id, req.GetCorrelationId(), o); err != nil {
+		if err := c.begin(id, req, o); err != nil {
 			return c.refuse(req, err)
 		}
 	}
 	b, err := c.extend(id, req)
 	if err != nil {
-		return c.settle(b, node.Appended{}, err)
+		return errors.Join(c.settle(b, node.Appended{}, err), c.flush())
 	}
 	if b != nil {
 		c.write(b)
@@ -145,11 +146,12 @@ func (c *batchCall) enter() bool {
 
 func (c *batchCall) refuse(req *streams.BatchAppendReq, err error) error {
 	name := string(req.GetOptions().GetStreamIdentifier().GetStreamName())
-	return c.answer(req.GetCorrelationId(), name, explainBatch(err), node.Appended{})
+	return errors.Join(c.answer(req.GetCorrelationId(), name, explainBatch(err), node.Appended{}), c.flush())
 }
 
-// begin opens a batch, unless it is open already.
-func (c *batchCall) begin(id uuid.UUID, written *shared.UUID, o *streams.BatchAppendReq_Options) error {
+// begin opens a batch, unless it is open already. One that is whole needs no
+// clock: it is dropped at once.
+func (c *batchCall) begin(id uuid.UUID, req *streams.BatchAppendReq, o *streams.BatchAppendReq_Options) error {
 	a, err := parseBatch(o)
 	if err != nil {
 		return err
@@ -169,12 +171,14 @@ func (c *batchCall) begin(id uuid.UUID, written *shared.UUID, o *streams.BatchAp
 	case <-c.stream.Context().Done():
 		return c.stream.Context().Err()
 	}
-	b := &batch{id: written, append: a}
+	b := &batch{id: req.GetCorrelationId(), append: a}
 	b.ctx, b.cancel = context.WithTimeout(c.stream.Context(), limit)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open[id] = b
-	context.AfterFunc(b.ctx, func() { c.expire(id, b) })
+	if !req.GetIsFinal() {
+		context.AfterFunc(b.ctx, func() { c.expire(id, b) })
+	}
 	return nil
 }
 
@@ -291,7 +295,8 @@ func (c *batchCall) expire(id uuid.UUID, b *batch) {
 	}
 	c.mu.Unlock()
 	if open {
-		_ = c.settle(b, node.Appended{}, context.DeadlineExceeded) // receive tells that the client has gone
+		_ = c.settle(b, node.Appended{}, context.DeadlineExceeded)
+		_ = c.flush() // receive tells that the client has gone
 	}
 }
 
@@ -299,38 +304,7 @@ func (c *batchCall) expire(id uuid.UUID, b *batch) {
 // answered when it is on the disk.
 func (c *batchCall) write(b *batch) {
 	begun, err := c.service.node.Begin(b.ctx, b.append)
-	c.running.Go(func() {
-		var done node.Appended
-		if err == nil {
-			done, err = begun.Wait(b.ctx)
-		}
-		_ = c.settle(b, done, err) // receive tells that the client has gone
-	})
-}
-
-// settle answers a batch that is no longer open.
-func (c *batchCall) settle(b *batch, done node.Appended, err error) error {
-	defer func() { <-c.slots }()
-	b.cancel()
-	return c.answer(b.id, b.append.Stream, explainBatch(err), done)
-}
-
-// answer tells what became of a batch: refused, when that is not nil, or done.
-func (c *batchCall) answer(id *shared.UUID, stream string, refused *rpc.Status, done node.Appended) error {
-	resp := &streams.BatchAppendResp{
-		CorrelationId:    id,
-		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)},
-		Result:           batchSuccess(done),
-	}
-	if refused != nil {
-		resp.Result = &streams.BatchAppendResp_Error{Error: refused}
-	}
-	c.sending.Lock()
-	defer c.sending.Unlock()
-	if err := c.stream.Send(resp); err != nil {
-		return fmt.Errorf("answer a batch: %w", err)
-	}
-	return nil
+	c.begun <- begunBatch{batch: b, begun: begun, refused: err}
 }
 
 // finish waits until what was begun is answered.
@@ -338,6 +312,7 @@ func (c *batchCall) finish() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	close(c.begun)
 	c.running.Wait()
 }
 

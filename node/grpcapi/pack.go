@@ -69,7 +69,7 @@ func (p *pack) add(answer any) error {
 		p.fill()
 		p.ready = append(p.ready, a.framed)
 		p.size += len(a.framed)
-	case *eventAnswer:
+	case selfMarshaler:
 		p.append(a)
 	}
 	if p.size < packBytes {
@@ -79,7 +79,7 @@ func (p *pack) add(answer any) error {
 }
 
 // append writes the answer where there is room for it.
-func (p *pack) append(a *eventAnswer) {
+func (p *pack) append(a selfMarshaler) {
 	size := a.size()
 	if p.buf != nil && cap(*p.buf)-len(*p.buf) < prefixSize+size {
 		p.fill()
