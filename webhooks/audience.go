@@ -62,29 +62,23 @@ func (a *audience) chose(aggregateID string, e publicEvent) bool {
 }
 
 // chooser stands between a source and a courier and lets through what the
-// endpoint wants. It may have to read streams, so it has a goroutine of its
-// own.
+// endpoint wants. It may have to read streams, so it is the source that waits
+// for it, and not the courier.
 type chooser struct {
 	d   *Dispatcher
 	to  *target
-	in  <-chan batch
 	out chan<- batch
 }
 
-// run returns when the context ends.
-func (c *chooser) run(ctx context.Context) {
-	for {
-		select {
-		case next := <-c.in:
-			next.items = c.choose(ctx, next.items)
-			select {
-			case c.out <- next:
-			case <-ctx.Done():
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
+// hand passes on a piece of the log. When the context has ended, it may not.
+func (c *chooser) hand(ctx context.Context, next batch) {
+	next.items = c.choose(ctx, next.items)
+	if ctx.Err() != nil {
+		return // what was chosen may lack something
+	}
+	select {
+	case c.out <- next:
+	case <-ctx.Done():
 	}
 }
 

@@ -109,9 +109,7 @@ func (c *courier) run(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	from := c.plan.Seen()
-	all := make(chan batch, 1)
-	reader.Go(func() { c.source(all).run(reading, from) })
-	reader.Go(func() { (&chooser{d: c.d, to: c.to, in: all, out: c.batches}).run(reading) })
+	reader.Go(func() { c.source(&chooser{d: c.d, to: c.to, out: c.batches}).run(reading, from) })
 	defer reader.Wait()
 	defer stop()
 

@@ -19,7 +19,7 @@ type reader interface {
 }
 
 // source is where a courier's events come from. It hands them over at out.
-func (c *courier) source(out chan batch) reader {
+func (c *courier) source(out *chooser) reader {
 	switch {
 	case c.to.replay == nil:
 		return &source{d: c.d, out: out}

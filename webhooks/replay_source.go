@@ -13,7 +13,7 @@ import (
 // past hands over the log from a position on to where a replay ends.
 type past struct {
 	d      *Dispatcher
-	out    chan batch
+	out    *chooser
 	replay *replay
 }
 
@@ -62,12 +62,7 @@ func (p *past) items(events []eventstore.Recorded, until eventstore.Position) []
 	return itemsOf(p.d.Catalogue, events)
 }
 
-func (p *past) hand(ctx context.Context, next batch) {
-	select {
-	case p.out <- next:
-	case <-ctx.Done():
-	}
-}
+func (p *past) hand(ctx context.Context, next batch) { p.out.hand(ctx, next) }
 
 // undelivered hands over what the live run gave up, what waits in it, and what
 // it passed over.

@@ -20,7 +20,7 @@ const pageOfPast = 32
 // endpoint is up to date, else by a feed of its own.
 type source struct {
 	d   *Dispatcher
-	out chan batch
+	out *chooser
 }
 
 // run returns when the context ends.
@@ -42,10 +42,7 @@ func (s *source) run(ctx context.Context, at eventstore.Position) {
 }
 
 func (s *source) hand(ctx context.Context, next batch) eventstore.Position {
-	select {
-	case s.out <- next:
-	case <-ctx.Done():
-	}
+	s.out.hand(ctx, next)
 	return next.through
 }
 
