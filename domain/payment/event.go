@@ -53,8 +53,10 @@ type PaymentDeclined struct {
 // money. No other authorisation is asked for until the outcome is known.
 type PaymentOutcomeUnknown struct {
 	PaymentID string `json:"payment_id"`
-	Cause     string `json:"cause"`
-	AfterMS   int64  `json:"after_ms"`
+	// Cause is timeout, connection, 5xx, interrupted (nobody waited for the
+	// answer) or failure (it could not be understood).
+	Cause   string `json:"cause"`
+	AfterMS int64  `json:"after_ms"`
 }
 
 // PaymentOutcomeResolved is recorded when an outcome that was unknown came to

@@ -147,6 +147,10 @@ var (
 	// ErrUnknownOutcome says that the gateway may or may not have acted: it
 	// timed out, hung up, or failed.
 	ErrUnknownOutcome = errors.New("the gateway's answer is missing")
+	// ErrFailed and ErrHungUp come with ErrUnknownOutcome: the gateway answered
+	// that it has a fault (5xx), or the connection ended before it answered.
+	ErrFailed = errors.New("the gateway failed")
+	ErrHungUp = errors.New("the gateway hung up")
 	// ErrNotSent says that nothing was asked, because the gateway cannot be
 	// reached or is known to be down.
 	ErrNotSent = errors.New("the gateway is down and was not asked")

@@ -174,9 +174,9 @@ func (a *asker) ask(ctx context.Context, request func(*resty.Request) (*resty.Re
 	case err != nil && !connected.Load():
 		return fmt.Errorf("%w: %w", payment.ErrNotSent, err)
 	case err != nil:
-		return fmt.Errorf("%w: %w", payment.ErrUnknownOutcome, err)
+		return fmt.Errorf("%w: %w: %w", payment.ErrUnknownOutcome, payment.ErrHungUp, err)
 	case response.StatusCode() >= http.StatusInternalServerError:
-		return fmt.Errorf("%w: status %d", payment.ErrUnknownOutcome, response.StatusCode())
+		return fmt.Errorf("%w: %w: status %d", payment.ErrUnknownOutcome, payment.ErrFailed, response.StatusCode())
 	case response.StatusCode() == http.StatusNotFound:
 		return payment.ErrNotFound
 	case response.StatusCode() == http.StatusUnprocessableEntity:

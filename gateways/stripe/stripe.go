@@ -97,9 +97,11 @@ func ask[A any](ctx context.Context, do func(context.Context) (A, error)) (A, er
 	case !errors.As(err, &said) && !connected.Load():
 		return none, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
 	case !errors.As(err, &said):
-		return none, fmt.Errorf("%w: %w", payment.ErrUnknownOutcome, err)
+		return none, fmt.Errorf("%w: %w: %w", payment.ErrUnknownOutcome, payment.ErrHungUp, err)
 	case notDone(said):
 		return none, fmt.Errorf("%w: %s", payment.ErrNotSent, words(said))
+	case said.HTTPStatusCode >= http.StatusInternalServerError:
+		return none, fmt.Errorf("%w: %w: %s", payment.ErrUnknownOutcome, payment.ErrFailed, words(said))
 	case unclear(said):
 		return none, fmt.Errorf("%w: %s", payment.ErrUnknownOutcome, words(said))
 	}
@@ -116,11 +118,10 @@ func notDone(e *sdk.Error) bool {
 	return false
 }
 
-// unclear reports whether Stripe may have acted all the same: it failed, or
-// another request with the same key is under way or was made with other words.
+// unclear reports whether Stripe may have acted all the same: another request
+// with the same key is under way or was made with other words.
 func unclear(e *sdk.Error) bool {
-	return e.HTTPStatusCode >= http.StatusInternalServerError || e.HTTPStatusCode == http.StatusConflict ||
-		e.Type == sdk.ErrorTypeIdempotency
+	return e.HTTPStatusCode == http.StatusConflict || e.Type == sdk.ErrorTypeIdempotency
 }
 
 // words tells an error without what Stripe knows of the shopper.

@@ -178,7 +178,7 @@ func TestWhatBecomesOfAnAuthorisation(t *testing.T) {
 		{"the bank is thinking", reply{200, intent("processing", "")}, payment.Authorisation{}, payment.ErrUnknownOutcome},
 		{"the key is in use", reply{409, refusal("invalid_request_error", "idempotency_key_in_use", "")}, payment.Authorisation{}, payment.ErrUnknownOutcome},
 		{"the key was used otherwise", reply{400, refusal("idempotency_error", "", "")}, payment.Authorisation{}, payment.ErrUnknownOutcome},
-		{"Stripe fails", reply{500, refusal("api_error", "", "")}, payment.Authorisation{}, payment.ErrUnknownOutcome},
+		{"Stripe fails", reply{500, refusal("api_error", "", "")}, payment.Authorisation{}, payment.ErrFailed},
 		{"a proxy fails", reply{502, "<html>Bad gateway</html>"}, payment.Authorisation{}, payment.ErrUnknownOutcome},
 		{"the answer is cut off", reply{200, `{"id": "pi_`}, payment.Authorisation{}, payment.ErrUnknownOutcome},
 		{"too many requests", reply{429, refusal("invalid_request_error", "rate_limit", "")}, payment.Authorisation{}, payment.ErrNotSent},

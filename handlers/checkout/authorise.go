@@ -195,10 +195,15 @@ func (s *Service) result(a gateway.Authorisation) payment.Command {
 
 // Cause says why an outcome is unknown.
 func Cause(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
+	case errors.Is(err, gateway.ErrFailed):
+		return "5xx"
+	case errors.Is(err, gateway.ErrHungUp):
+		return "connection"
 	}
-	return "failure"
+	return "failure" // an answer that cannot be understood
 }
 
 // interrupted finds out what became of a payment that was announced, by a
