@@ -118,6 +118,7 @@ func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
 // frozen is a version that nobody brings forward until it is thawed.
 type frozen struct {
 	at    eventstore.Position // of parts that stand at one
+	parts int                 // that it is in; 0 is none
 	thaw  func()
 	still func(context.Context) error // tells if somebody does all the same
 }
@@ -145,6 +146,7 @@ func (r *Runner) freeze(ctx context.Context) (frozen, error) {
 		}
 		now, err := readParts(ctx, r.db.Write) // which stay as they are while we have a lease
 		if err == nil && len(now) == len(parts) {
+			standing.parts = len(parts)
 			return standing, nil
 		}
 		standing.thaw()

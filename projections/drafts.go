@@ -83,15 +83,8 @@ type DraftQueries struct{ DB *sql.DB }
 // List returns up to limit drafts with a status, newest first, that come after a
 // place in the list; nil is its beginning. A customer's id narrows it.
 func (q DraftQueries) List(ctx context.Context, status draft.Status, customerID string, after *DraftKey, limit int) ([]DraftRow, error) {
-	where, args := `status = ?`, []any{string(status)}
-	if customerID != "" {
-		where, args = where+` AND customer_id = ?`, append(args, customerID)
-	}
-	if after != nil {
-		where, args = where+` AND (opened_at, draft_id) < (?, ?)`, append(args, millis(after.OpenedAt), after.DraftID)
-	}
-	rows, err := q.DB.QueryContext(ctx, `SELECT draft_id, status, customer_id, currency, order_id, opened_at, changed_at FROM drafts WHERE `+ //nolint:gosec // nothing of the caller's is in it
-		where+` ORDER BY opened_at DESC, draft_id DESC LIMIT ?`, append(args, limit)...)
+	query, args := listDrafts(status, customerID, after)
+	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
 	return rowsOf(rows, err, func(rows *sql.Rows) (d DraftRow, err error) {
 		var opened, changed int64
 		err = rows.Scan(&d.DraftID, &d.Status, &d.CustomerID, &d.Currency, &d.OrderID, &opened, &changed)
@@ -100,14 +93,27 @@ func (q DraftQueries) List(ctx context.Context, status draft.Status, customerID 
 	})
 }
 
+func listDrafts(status draft.Status, customerID string, after *DraftKey) (query string, args []any) {
+	where, args := `status = ?`, []any{string(status)}
+	if customerID != "" {
+		where, args = where+` AND customer_id = ?`, append(args, customerID)
+	}
+	if after != nil {
+		where, args = where+` AND (opened_at, draft_id) < (?, ?)`, append(args, millis(after.OpenedAt), after.DraftID)
+	}
+	return `SELECT draft_id, status, customer_id, currency, order_id, opened_at, changed_at FROM drafts WHERE ` + //nolint:gosec // nothing of the caller's is in it
+		where + ` ORDER BY opened_at DESC, draft_id DESC LIMIT ?`, args
+}
+
 // maxPlacing is how many drafts that are being placed one look at the list
 // takes up.
 const maxPlacing = 1_000
 
+const placingDrafts = `SELECT draft_id FROM drafts WHERE status = ? AND changed_at < ? ORDER BY changed_at LIMIT ?`
+
 // Placing returns ids of drafts that are being placed and did not change since a
 // time, the longest waiting first.
 func (q DraftQueries) Placing(ctx context.Context, before time.Time) ([]string, error) {
-	rows, err := q.DB.QueryContext(ctx, `SELECT draft_id FROM drafts WHERE status = ? AND changed_at < ? ORDER BY changed_at LIMIT ?`,
-		string(draft.Placing), millis(before), maxPlacing)
+	rows, err := q.DB.QueryContext(ctx, placingDrafts, string(draft.Placing), millis(before), maxPlacing)
 	return rowsOf(rows, err, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -97,6 +98,28 @@ func (r *Runner) Filling(ctx context.Context, write func() error) error { return
 // AmongQuery is the statement that reads what a search has found.
 func AmongQuery(filter OrderFilter, ids []string) (query string, args []any) {
 	return filter.among(ids)
+}
+
+// DraftQueriesText are the statements behind the list of drafts, and of those
+// that are being placed.
+func DraftQueriesText(status draft.Status, customerID string) (list string, args []any, placing string) {
+	list, args = listDrafts(status, customerID, &DraftKey{})
+	return list, args, placingDrafts
+}
+
+// JobsQuery is the statement behind a list of jobs.
+func JobsQuery(filter JobFilter) (query string, args []any) { return filter.query(&JobKey{}) }
+
+// The statements behind the to-do list of jobs and how many there are.
+const (
+	DueJobsQuery   = dueJobs
+	CountJobsQuery = countJobs
+)
+
+// Freeze lets nobody bring a version forward until it is thawed.
+func (r *Runner) Freeze(ctx context.Context) (thaw func(), err error) {
+	standing, err := r.freeze(ctx)
+	return standing.thaw, err
 }
 
 // Lane is the runner of one part.

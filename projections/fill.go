@@ -397,6 +397,12 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 	if err := f.save(ctx); err != nil {
 		return err
 	}
+	handOver()
+	if f.target.owner.lease != nil { // as many as the old one, whatever some process may want
+		if err := f.target.divide(ctx, max(standing.parts, 1)); err != nil {
+			return err
+		}
+	}
 	err = s.catalogue.db.Tx(ctx, func(tx *sql.Tx) error {
 		if err := s.catalogue.swap(ctx, tx, r.Projection, r.Version.Code, r.Version.Build); err != nil {
 			return err
@@ -416,7 +422,6 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 	if err != nil {
 		return fmt.Errorf("swap the versions of %s: %w", r.Projection, err)
 	}
-	handOver()
 	m.adopt(f.target)
 	s.cfg.Logger.InfoContext(ctx, "a read model was swapped for one that was built anew", "projection", r.Projection,
 		"from", live.Version().String(), "to", r.Version.String(), "events", f.target.Events())

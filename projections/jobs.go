@@ -101,17 +101,34 @@ type JobFilter struct{ Owner, Kind, Status string }
 // JobQueries reads jobs.
 type JobQueries struct{ DB *sql.DB }
 
+const (
+	dueJobs   = `SELECT job_id FROM jobs WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?`
+	countJobs = `SELECT kind, count(*), count(CASE WHEN attempts >= 5 THEN 1 END) FROM jobs
+		WHERE due_at IS NOT NULL AND status IN ('running', 'cancelling') GROUP BY kind`
+)
+
 // Due returns ids of up to limit jobs that something is to be done about,
 // longest waiting first.
 func (q JobQueries) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	rows, err := q.DB.QueryContext(ctx, `SELECT job_id FROM jobs WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?`, millis(now), limit)
+	rows, err := q.DB.QueryContext(ctx, dueJobs, millis(now), limit)
 	return rowsOf(rows, err, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
 }
 
 // List returns up to limit jobs, newest first, that come after a place in the
 // list; nil is its beginning.
 func (q JobQueries) List(ctx context.Context, filter JobFilter, after *JobKey, limit int) ([]JobRow, error) {
-	conditions, args := []string{"1 = 1"}, []any{}
+	query, args := filter.query(after)
+	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
+	return rowsOf(rows, err, func(rows *sql.Rows) (j JobRow, err error) {
+		var started, finished int64
+		err = rows.Scan(&j.JobID, &j.Kind, &j.Owner, &j.Status, &j.Attempts, &j.Callback, &j.CallbackAttempts, &started, &finished)
+		j.StartedAt, j.FinishedAt = fromMillis(started), fromMillis(finished)
+		return j, err
+	})
+}
+
+func (filter JobFilter) query(after *JobKey) (query string, args []any) {
+	conditions := []string{"1 = 1"}
 	for _, equal := range []struct{ column, value string }{{"owner", filter.Owner}, {"kind", filter.Kind}, {"status", filter.Status}} {
 		if equal.value != "" {
 			conditions, args = append(conditions, equal.column+" = ?"), append(args, equal.value)
@@ -120,14 +137,8 @@ func (q JobQueries) List(ctx context.Context, filter JobFilter, after *JobKey, l
 	if after != nil {
 		conditions, args = append(conditions, "(started_at, job_id) < (?, ?)"), append(args, millis(after.StartedAt), after.JobID)
 	}
-	rows, err := q.DB.QueryContext(ctx, `SELECT job_id, kind, owner, status, attempts, callback, callback_attempts, started_at, finished_at FROM jobs WHERE `+ //nolint:gosec // the columns are ours
-		strings.Join(conditions, " AND ")+` ORDER BY started_at DESC, job_id DESC LIMIT ?`, append(args, limit)...)
-	return rowsOf(rows, err, func(rows *sql.Rows) (j JobRow, err error) {
-		var started, finished int64
-		err = rows.Scan(&j.JobID, &j.Kind, &j.Owner, &j.Status, &j.Attempts, &j.Callback, &j.CallbackAttempts, &started, &finished)
-		j.StartedAt, j.FinishedAt = fromMillis(started), fromMillis(finished)
-		return j, err
-	})
+	return `SELECT job_id, kind, owner, status, attempts, callback, callback_attempts, started_at, finished_at FROM jobs WHERE ` + //nolint:gosec // the columns are ours
+		strings.Join(conditions, " AND ") + ` ORDER BY started_at DESC, job_id DESC LIMIT ?`, args
 }
 
 // JobCount is how many jobs of a kind are not over, and how many of them have
@@ -139,7 +150,6 @@ type JobCount struct {
 
 // Count counts jobs that are not over.
 func (q JobQueries) Count(ctx context.Context) ([]JobCount, error) {
-	rows, err := q.DB.QueryContext(ctx, `SELECT kind, count(*), count(CASE WHEN attempts >= 5 THEN 1 END) FROM jobs
-		WHERE due_at IS NOT NULL AND status IN ('running', 'cancelling') GROUP BY kind`)
+	rows, err := q.DB.QueryContext(ctx, countJobs)
 	return rowsOf(rows, err, func(rows *sql.Rows) (c JobCount, err error) { return c, rows.Scan(&c.Kind, &c.Open, &c.Alarmed) })
 }

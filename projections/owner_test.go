@@ -3,7 +3,10 @@ package projections_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,5 +110,70 @@ func TestAReadModelIsTakenOverFromAProcessThatStops(t *testing.T) {
 	stop()
 	if at, err := second.Checkpoint(t.Context()); err != nil || at != first.Position() {
 		t.Errorf("the second begins at %d, %v; want %d", at, err, first.Position())
+	}
+}
+
+// A version that has to stand still for longer than a lease lasts, as on a busy
+// machine, is not taken over meanwhile.
+func TestAVersionStandsStillForLongerThanALease(t *testing.T) {
+	t.Parallel()
+	e := databasetest.Postgres(t)
+	const lease = 2 * time.Second
+	for _, parts := range []int{1, 3} {
+		t.Run(fmt.Sprint("in parts: ", parts), func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t)
+			h.trade(1, 5)
+			var now atomic.Int64
+			now.Store(noon.UnixMilli())
+			e := e.Another(t)
+			open := func(owner string) *projections.Runner {
+				r, err := projections.Open(t.Context(), projections.Orders{}, projections.Config{
+					Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Owner: owner, Lease: lease,
+					Now: func() time.Time { return time.UnixMilli(now.Load()) },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = r.Close() })
+				return r
+			}
+			builder, other := open("builder"), open("other")
+			if err := builder.Divide(t.Context(), parts); err != nil {
+				t.Fatal(err)
+			}
+			thaw, err := builder.Freeze(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := "projection"
+			lane := other
+			if parts > 1 {
+				name = "barrier"
+				if lane, err = other.Lane(t.Context(), 1, parts); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			defer running.Wait()
+			defer cancel()
+			running.Go(func() { _ = lane.Run(ctx) })
+			applied := make(chan error, 1)
+			running.Go(func() { applied <- lane.Apply(ctx, h.page(projections.Orders{}, 0, len(h.events))) })
+			for range 6 {
+				until := now.Add((lease / 2).Milliseconds()) + lease.Milliseconds()
+				eventually(t, "the lease is renewed", func() bool {
+					return query(t, builder.Read(), `SELECT until FROM leases WHERE name = '`+name+`'`)[0][0] == fmt.Sprint(until)
+				})
+			}
+			if at, err := projections.ReadPosition(t.Context(), builder.Read()); err != nil || at > 0 || len(applied) > 0 {
+				t.Errorf("while it stands still it went on to %d, %v", at, err)
+			}
+			thaw()
+			if err := <-applied; err != nil {
+				t.Errorf("after that: %v", err)
+			}
+		})
 	}
 }

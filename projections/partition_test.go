@@ -62,7 +62,7 @@ func perStream(t *testing.T) (all []projections.Projection) {
 
 // divided is a read model in parts, all of which this test brings forward.
 type divided struct {
-	t     *testing.T
+	t     testing.TB
 	h     *history
 	whole *projections.Runner
 	lanes []*projections.Runner
@@ -70,7 +70,7 @@ type divided struct {
 	stop  func()
 }
 
-func divide(t *testing.T, h *history, p projections.Projection, e databasetest.Engine) *divided {
+func divide(t testing.TB, h *history, p projections.Projection, e databasetest.Engine) *divided {
 	t.Helper()
 	whole, err := projections.Open(t.Context(), p, projections.Config{
 		Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: "test", Lease: time.Minute,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/database/databasetest"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/projections"
 )
 
@@ -31,11 +32,24 @@ func everyList() (all []listed) {
 		query, args = projections.ReturnsQuery(filter, part)
 		add(projections.Orders{}, "returns by "+name, query, append(args, 10)...)
 	}
+	query, args := projections.ShipmentsQuery(projections.PartFilter{Carrier: "x"}, part)
+	add(projections.Orders{}, "parcels by carrier", query, append(args, 10)...)
+	for name, filter := range map[string]projections.JobFilter{"all": {}, "owner": {Owner: "x"}} {
+		query, args := projections.JobsQuery(filter)
+		add(projections.Jobs{}, "jobs by "+name, query, append(args, 10)...)
+	}
+	add(projections.Jobs{}, "jobs that are due", projections.DueJobsQuery, 1, 10)
+	add(projections.Jobs{}, "how many jobs there are", projections.CountJobsQuery)
+	for _, customer := range []string{"", "x"} {
+		query, args, placing := projections.DraftQueriesText(draft.Open, customer)
+		add(projections.Drafts{}, "drafts of customer "+customer, query, append(args, 10)...)
+		add(projections.Drafts{}, "drafts that are being placed", placing, "placing", 1, 10)
+	}
 	for name, filter := range map[string]projections.ReservationFilter{"all": {}, "SKU": {SKU: "A"}} {
 		query, args := projections.ReservationsQuery(filter, &projections.OpenReservation{})
 		add(projections.Stock{}, "reservations by "+name, query, append(args, 10)...)
 	}
-	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}} {
+	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}, "gateway": {Gateway: "stripe"}} {
 		query, args := projections.PaymentsQuery(filter, &projections.PaymentKey{})
 		add(projections.Payments{}, "payments by "+name, query, append(args, 10)...)
 	}

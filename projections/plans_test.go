@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -176,7 +177,7 @@ func TestNoListOfPartsReadsAWholeTable(t *testing.T) {
 		query, args := projections.ReservationsQuery(filter, &projections.OpenReservation{})
 		checkListPlan(t, h, projections.Stock{}, "reservations by "+name, query, append(args, 10)...)
 	}
-	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}} {
+	for name, filter := range map[string]projections.PaymentFilter{"all": {}, "order": {OrderID: "x"}, "status": {Status: "declined"}, "gateway": {Gateway: "stripe"}} {
 		query, args := projections.PaymentsQuery(filter, &projections.PaymentKey{})
 		checkListPlan(t, h, projections.Payments{}, "payments by "+name, query, append(args, 10)...)
 	}
@@ -184,6 +185,18 @@ func TestNoListOfPartsReadsAWholeTable(t *testing.T) {
 		filter.Kind = projections.MovedRefund
 		query, args := projections.MovementsQuery(filter, &projections.MovementKey{})
 		checkListPlan(t, h, projections.Payments{}, "refunds by "+name, query, append(args, 10)...)
+	}
+	query, args = projections.ShipmentsQuery(projections.PartFilter{Carrier: "x"}, place)
+	checkListPlan(t, h, projections.Orders{}, "parcels by carrier", query, append(args, 10)...)
+	for _, filter := range []projections.JobFilter{{}, {Owner: "x"}} {
+		query, args := projections.JobsQuery(filter)
+		checkListPlan(t, h, projections.Jobs{}, "jobs", query, append(args, 10)...)
+	}
+	checkListPlan(t, h, projections.Jobs{}, "jobs that are due", projections.DueJobsQuery, 1, 10)
+	for _, customer := range []string{"", "x"} {
+		query, args, placing := projections.DraftQueriesText(draft.Open, customer)
+		checkListPlan(t, h, projections.Drafts{}, "drafts of customer "+customer, query, append(args, 10)...)
+		checkListPlan(t, h, projections.Drafts{}, "drafts that are being placed", placing, "placing", 1, 10)
 	}
 	match := database.Match{All: []string{"heart"}}
 	query, args = projections.SearchQuery(match, projections.OrderFilter{Status: "placed", PlacedFrom: historyStart}, 7)

@@ -47,7 +47,7 @@ func (s *Status) tellOwners(ctx context.Context, r *Runner) error {
 		return err
 	}
 	owners, err := r.owners(ctx)
-	s.Owner = owners[wholeLease]
+	s.Owner, s.Parts = owners[wholeLease], nil
 	for _, p := range parts {
 		s.Owner = ""
 		s.Parts = append(s.Parts, PartStatus{Number: p.number, Owner: owners[p.lease()], Position: p.position, Applied: p.applied, Events: p.events})
@@ -85,7 +85,11 @@ func (s *Set) Status(ctx context.Context, name string) (status Status, err error
 		return status, err
 	}
 	status.Blocked = len(blocked)
-	if err := status.tellOwners(ctx, live); err != nil {
+	err = status.tellOwners(ctx, live)
+	if err != nil && ctx.Err() == nil {
+		err = status.tellOwners(ctx, m.Live()) // of the one that took its place, if there is
+	}
+	if err != nil {
 		return status, err
 	}
 	if status.Versions, err = s.catalogue.Versions(ctx, name); err != nil {
