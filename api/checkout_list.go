@@ -58,10 +58,9 @@ func (s *server) listCheckouts(ctx context.Context, in *listCheckoutsRequest) (*
 		pages: s.paged("/v1/checkouts", in.Paging, map[string]string{"status": in.Status}),
 		model: s.api.OpenList.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OpenCheckout, error) {
-			var key *projections.CheckoutKey
-			if after != nil {
-				key = &projections.CheckoutKey{LastAt: after.time(), CheckoutID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.CheckoutKey {
+				return projections.CheckoutKey{LastAt: at.time(), CheckoutID: at.IDs[0]}
+			})
 			return s.api.OpenList.List(ctx, listedSteps[in.Status], key, limit)
 		},
 		place: func(r projections.OpenCheckout) timePlace { return placeAt(r.LastAt, r.CheckoutID) },

@@ -124,10 +124,7 @@ func (s *server) undelivered(ctx context.Context, in *undeliveredRequest) (*unde
 	p, err := list[undeliveredPlace, webhooks.Waiting, undeliveredBody]{
 		pages: s.paged("/v1/endpoints/"+in.ID+"/undelivered", Paging{Limit: in.Limit, Cursor: in.Cursor}, nil),
 		rows: func(ctx context.Context, after *undeliveredPlace, limit int) ([]webhooks.Waiting, error) {
-			place := undeliveredPlace{}
-			if after != nil {
-				place = *after
-			}
+			place := orFirst(after)
 			return s.api.Deliveries.Undelivered(ctx, in.ID, eventstore.Position(place.Position), limit)
 		},
 		place: func(w webhooks.Waiting) undeliveredPlace { return undeliveredPlace{uint64(w.Position)} },

@@ -157,10 +157,9 @@ func (s *server) listDrafts(ctx context.Context, in *listDraftsRequest) (*listDr
 		pages: s.paged("/v1/drafts", in.Paging, map[string]string{"status": in.Status, "customer_id": in.CustomerID}),
 		model: s.api.DraftList.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.DraftRow, error) {
-			var key *projections.DraftKey
-			if after != nil {
-				key = &projections.DraftKey{OpenedAt: after.time(), DraftID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.DraftKey {
+				return projections.DraftKey{OpenedAt: at.time(), DraftID: at.IDs[0]}
+			})
 			return s.api.DraftList.List(ctx, draft.Status(in.Status), in.CustomerID, key, limit)
 		},
 		place: func(r projections.DraftRow) timePlace { return placeAt(r.OpenedAt, r.DraftID) },

@@ -70,10 +70,9 @@ func (s *server) listGatewayCallbacks(ctx context.Context, in *listGatewayCallba
 		pages: s.paged("/v1/gateway-callbacks", in.Paging, map[string]string{"status": in.Status}),
 		model: s.api.CallbackList.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.GatewayCallback, error) {
-			var key *projections.GatewayCallbackKey
-			if after != nil {
-				key = &projections.GatewayCallbackKey{ReceivedAt: after.time(), ID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.GatewayCallbackKey {
+				return projections.GatewayCallbackKey{ReceivedAt: at.time(), ID: at.IDs[0]}
+			})
 			return s.api.CallbackList.List(ctx, in.Status, key, limit)
 		},
 		place: func(r projections.GatewayCallback) timePlace { return placeAt(r.ReceivedAt, r.ID) },

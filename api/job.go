@@ -200,10 +200,9 @@ func (s *server) listJobs(ctx context.Context, in *listJobsRequest) (*jobListAns
 		pages: pages,
 		model: s.api.JobList.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.JobRow, error) {
-			var key *projections.JobKey
-			if after != nil {
-				key = &projections.JobKey{StartedAt: after.time(), JobID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.JobKey {
+				return projections.JobKey{StartedAt: at.time(), JobID: at.IDs[0]}
+			})
 			return s.api.JobList.List(ctx, filter, key, limit)
 		},
 		place: func(r projections.JobRow) timePlace { return placeAt(r.StartedAt, r.JobID) },

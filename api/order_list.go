@@ -123,10 +123,9 @@ func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOr
 		pages: s.paged("/v1/orders", in.Paging, in.values()),
 		model: s.api.Orders.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OrderRow, error) {
-			var key *projections.OrderKey
-			if after != nil {
-				key = &projections.OrderKey{PlacedAt: after.time(), OrderID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.OrderKey {
+				return projections.OrderKey{PlacedAt: at.time(), OrderID: at.IDs[0]}
+			})
 			return s.api.Orders.List(ctx, in.filter(), key, limit)
 		},
 		place: func(r projections.OrderRow) timePlace { return placeAt(r.PlacedAt, r.OrderID) },

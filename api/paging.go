@@ -106,6 +106,22 @@ func (l list[P, R, B]) read(ctx context.Context) (p page[B], err error) {
 	return p, err
 }
 
+// keyOf is where a page begins as a read model knows it; nil is the first page.
+func keyOf[P, K any](after *P, key func(P) K) *K {
+	if after == nil {
+		return nil
+	}
+	return new(key(*after))
+}
+
+// orFirst is where a page begins, in lists whose first page is behind nothing.
+func orFirst[P any](after *P) P {
+	if after == nil {
+		return *new(P)
+	}
+	return *after
+}
+
 // cut takes off what was read only to see whether there is more, and returns
 // the last row of the page where there is.
 func cut[R any](rows []R, limit int) (page []R, last *R) {

@@ -120,10 +120,9 @@ func (s *server) listPayments(ctx context.Context, in *listPaymentsRequest) (*li
 		}),
 		model: s.api.Payments.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.PaymentRow, error) {
-			var key *projections.PaymentKey
-			if after != nil {
-				key = &projections.PaymentKey{RequestedAt: after.time(), PaymentID: after.IDs[0]}
-			}
+			key := keyOf(after, func(at timePlace) projections.PaymentKey {
+				return projections.PaymentKey{RequestedAt: at.time(), PaymentID: at.IDs[0]}
+			})
 			return s.api.Payments.List(ctx, filter, key, limit)
 		},
 		place: func(r projections.PaymentRow) timePlace { return placeAt(r.RequestedAt, r.PaymentID) },
@@ -152,10 +151,9 @@ func (s *server) listMovements(ctx context.Context, in *listMovementsRequest, pa
 		}),
 		model: s.api.Payments.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.MovementRow, error) {
-			var key *projections.MovementKey
-			if after != nil {
-				key = &projections.MovementKey{RequestedAt: after.time(), PaymentID: after.IDs[0], MovementID: after.IDs[1]}
-			}
+			key := keyOf(after, func(at timePlace) projections.MovementKey {
+				return projections.MovementKey{RequestedAt: at.time(), PaymentID: at.IDs[0], MovementID: at.IDs[1]}
+			})
 			return s.api.Payments.Movements(ctx, filter, key, limit)
 		},
 		place: func(r projections.MovementRow) timePlace { return placeAt(r.RequestedAt, r.PaymentID, r.MovementID) },

@@ -43,10 +43,7 @@ func (s *server) listProducts(ctx context.Context, in *listProductsRequest) (*li
 		pages: s.paged("/v1/products", in.Paging, map[string]string{"status": in.Status}),
 		model: s.api.Products.DB,
 		rows: func(ctx context.Context, after *productPlace, limit int) ([]projections.Product, error) {
-			place := productPlace{}
-			if after != nil {
-				place = *after
-			}
+			place := orFirst(after)
 			return s.api.Products.List(ctx, projections.ProductStatus(in.Status), place.SKU, limit)
 		},
 		place: func(p projections.Product) productPlace { return productPlace{p.SKU} },

@@ -50,10 +50,9 @@ func (s *server) listReservations(ctx context.Context, in *listReservationsReque
 		pages: s.paged("/v1/reservations", in.Paging, map[string]string{"sku": in.SKU, "location": in.Location}),
 		model: s.api.Levels.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.OpenReservation, error) {
-			var key *projections.OpenReservation
-			if after != nil {
-				key = &projections.OpenReservation{ExpiresAt: after.time(), SKU: after.IDs[0], Location: after.IDs[1], ReservationID: after.IDs[2]}
-			}
+			key := keyOf(after, func(at timePlace) projections.OpenReservation {
+				return projections.OpenReservation{ExpiresAt: at.time(), SKU: at.IDs[0], Location: at.IDs[1], ReservationID: at.IDs[2]}
+			})
 			return s.api.Levels.Reservations(ctx, filter, key, limit)
 		},
 		place: func(r projections.OpenReservation) timePlace {

@@ -120,10 +120,7 @@ func (s *server) getSales(ctx context.Context, in *salesRequest) (*salesAnswer, 
 		pages: pager{server: s, path: "/v1/analytics/sales", filters: in.values(), in: Paging{Fresh: in.Fresh, Limit: in.Limit, Cursor: in.Cursor}},
 		model: s.api.Sales.DB,
 		rows: func(ctx context.Context, after *salesPlace, limit int) ([]projections.SalesRow, error) {
-			place := salesPlace{}
-			if after != nil {
-				place = *after
-			}
+			place := orFirst(after)
 			row := projections.SalesRow{Month: place.Month, Day: place.Day, Currency: place.Currency, Country: place.Country, SKU: place.SKU}
 			return s.api.Sales.Sum(ctx, filter, row, limit)
 		},

@@ -45,10 +45,7 @@ func (s *server) listStock(ctx context.Context, in *listStockRequest) (*listStoc
 		pages: s.paged("/v1/stock", in.Paging, map[string]string{"sku": in.SKU, "location": in.Location}),
 		model: s.api.Levels.DB,
 		rows: func(ctx context.Context, after *stockPlace, limit int) ([]projections.StockLevel, error) {
-			place := stockPlace{}
-			if after != nil {
-				place = *after
-			}
+			place := orFirst(after)
 			return s.api.Levels.List(ctx, projections.StockFilter{SKU: in.SKU, Location: in.Location}, place.SKU, place.Location, limit)
 		},
 		place: func(l projections.StockLevel) stockPlace { return stockPlace{SKU: l.SKU, Location: l.Location} },
