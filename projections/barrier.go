@@ -171,10 +171,11 @@ func (r *Runner) seize(ctx context.Context, lease *database.Lease) (frozen, erro
 	keeping, stop := context.WithCancel(ctx) // on a busy machine it may take longer than a lease lasts
 	var renewing sync.WaitGroup
 	renewing.Go(func() { lease.Keep(keeping, epoch) })
+	rest := func() { stop(); renewing.Wait() }
 	return frozen{
+		leave: rest,
 		thaw: sync.OnceFunc(func() {
-			stop()
-			renewing.Wait()
+			rest()
 			if err := lease.Release(context.WithoutCancel(ctx), epoch); err != nil {
 				r.cfg.Logger.WarnContext(ctx, "cannot give a lease back, it runs out by itself", "projection", r.Name(), "error", err)
 			}

@@ -120,6 +120,7 @@ type frozen struct {
 	at    eventstore.Position // of parts that stand at one
 	parts int                 // that it is in; 0 is none
 	thaw  func()
+	leave func()                      // lets it stand for a while yet: as long as a lease lasts
 	still func(context.Context) error // tells if somebody does all the same
 }
 
@@ -129,7 +130,7 @@ func (r *Runner) freeze(ctx context.Context) (frozen, error) {
 	lease := r.owner.lease
 	if lease == nil {
 		r.writing.Lock()
-		return frozen{thaw: r.writing.Unlock, still: func(context.Context) error { return nil }}, nil
+		return frozen{thaw: r.writing.Unlock, leave: r.writing.Unlock, still: func(context.Context) error { return nil }}, nil
 	}
 	for {
 		parts, err := readParts(ctx, r.db.Write)

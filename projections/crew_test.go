@@ -24,7 +24,7 @@ func startIn(t *testing.T, e databasetest.Engine, c *eventstore.Client, owner st
 	t.Helper()
 	set, err := projections.OpenSet(t.Context(), projections.Config{
 		Dir: e.Dir, Server: databasetest.Connect(t, e.URL), Store: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-		Owner: owner, Lease: 2 * time.Second, Partitions: parts,
+		Owner: owner, Partitions: parts,
 	}, c, all...)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +64,10 @@ func traffic(t *testing.T, c *eventstore.Client, from int) (stop func()) {
 	placing.Go(func() {
 		for n := from; ctx.Err() == nil; n++ {
 			placeOrder(t, c, n)
+			select {
+			case <-time.After(50 * time.Millisecond): // others need the machine, too
+			case <-ctx.Done():
+			}
 		}
 	})
 	stop = sync.OnceFunc(func() { cancel(); placing.Wait() })

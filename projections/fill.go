@@ -389,7 +389,8 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 	if err != nil {
 		return err
 	}
-	defer standing.thaw()
+	end := standing.thaw
+	defer func() { end() }()
 	f.hasty = true // nobody brings the read model forward meanwhile
 	if err := errors.Join(f.behind(ctx, m), f.to(ctx, standing.at)); err != nil {
 		return err
@@ -423,6 +424,9 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 		return fmt.Errorf("swap the versions of %s: %w", r.Projection, err)
 	}
 	m.adopt(f.target)
+	// Other processes read the old one until they see the swap a moment later:
+	// it must not go beyond the new one meanwhile.
+	end = standing.leave
 	s.cfg.Logger.InfoContext(ctx, "a read model was swapped for one that was built anew", "projection", r.Projection,
 		"from", live.Version().String(), "to", r.Version.String(), "events", f.target.Events())
 	return nil
