@@ -192,13 +192,16 @@ func (s *session) learnBody(r *request, value any) {
 	s.memory.learn(value, parentOf(r.operation.Path))
 }
 
-// learnOwner notes of what a list below one thing holds that it is of that.
+// learnOwner notes of what a list below one thing holds, such as the attempts of
+// an endpoint, that it is of that.
 func (s *session) learnOwner(r *request, items []any) {
 	for _, owner := range r.path {
 		for _, item := range items {
 			fields, _ := item.(map[string]any)
-			if id := text(fields["id"]); id != "" {
-				s.memory.owners[id] = owner
+			for _, name := range []string{"id", "message_id"} {
+				if id := text(fields[name]); id != "" {
+					s.memory.owners[id] = owner
+				}
 			}
 		}
 	}
