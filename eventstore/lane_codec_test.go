@@ -9,12 +9,11 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	rpc "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/emptypb"
-
-	rpc "google.golang.org/genproto/googleapis/rpc/status"
 )
 
 func wireID(id uuid.UUID) *shared.UUID {
