@@ -27,6 +27,7 @@ func BenchmarkParts(b *testing.B) {
 }
 
 func benchmarkParts(b *testing.B, size, parts int) {
+	b.Helper()
 	h, e := newHistory(b), databasetest.Postgres(b)
 	for i := range 10 * size * min(2048/size, 16) {
 		id := fmt.Sprintf("0189%04x-0000-7000-8000-%012x", i, i*i)

@@ -70,16 +70,16 @@ type divided struct {
 	stop  func()
 }
 
-func divide(t testing.TB, h *history, p projections.Projection, e databasetest.Engine) *divided {
-	t.Helper()
-	whole, err := projections.Open(t.Context(), p, projections.Config{
+func divide(tb testing.TB, h *history, p projections.Projection, e databasetest.Engine) *divided {
+	tb.Helper()
+	whole, err := projections.Open(tb.Context(), p, projections.Config{
 		Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: "test", Lease: time.Minute,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	d := &divided{t: t, h: h, whole: whole, at: []int{0}, stop: func() {}}
-	t.Cleanup(func() {
+	d := &divided{t: tb, h: h, whole: whole, at: []int{0}, stop: func() {}}
+	tb.Cleanup(func() {
 		d.stop()
 		_ = whole.Close()
 	})

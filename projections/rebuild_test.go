@@ -32,7 +32,6 @@ type instance struct {
 // where they can be.
 const inParts = "Postgres in parts"
 
-//nolint:gochecknoglobals // a table
 var parts = map[string]int{inParts: 3}
 
 // everywhere runs a test on every engine, and with read models in parts.
