@@ -70,11 +70,7 @@ func (m *Model) Applied() time.Time { return m.Live().Applied() }
 
 // Blocked lists the streams that are blocked, longest first.
 func (m *Model) Blocked(ctx context.Context) ([]BlockedStream, error) {
-	blocked, err := m.Live().Blocked(ctx)
-	if err != nil && ctx.Err() == nil {
-		return m.Live().Blocked(ctx) // of the one that took its place, if there is
-	}
-	return blocked, err
+	return ofLive(m, func(live *Runner) ([]BlockedStream, error) { return live.Blocked(ctx) })
 }
 
 // adopt lets everybody read another version. Who brings the old one forward

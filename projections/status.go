@@ -85,11 +85,7 @@ func (s *Set) Status(ctx context.Context, name string) (status Status, err error
 		return status, err
 	}
 	status.Blocked = len(blocked)
-	err = status.tellOwners(ctx, live)
-	if err != nil && ctx.Err() == nil {
-		err = status.tellOwners(ctx, m.Live()) // of the one that took its place, if there is
-	}
-	if err != nil {
+	if _, err = ofLive(m, func(live *Runner) (struct{}, error) { return struct{}{}, status.tellOwners(ctx, live) }); err != nil {
 		return status, err
 	}
 	if status.Versions, err = s.catalogue.Versions(ctx, name); err != nil {

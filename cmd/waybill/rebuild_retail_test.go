@@ -30,7 +30,7 @@ func TestImportedInvoicesGoThroughARebuildOfEveryReadModel(t *testing.T) {
 	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t)}
 	platform.start(ctx)
 	importer := retail.Importer{
-		API: client.New("http://"+platform.addr, bench.AdminKey), Location: "main", Workers: 8, Patience: 3 * time.Minute, Returns: true,
+		API: client.New("http://"+platform.addr, bench.AdminKey), Location: "main", Workers: 8, Patience: 30 * time.Minute, Returns: true,
 	}
 	began := time.Now()
 	report, err := importer.Run(ctx, invoices)
