@@ -22,7 +22,7 @@ func TestBenchNodeMeasuresEverything(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Appends) != 2 || len(r.Stores) != 2 {
+	if len(r.Appends) != 2 || len(r.Stores) != 2 || len(r.Subscribers) != 2 {
 		t.Fatalf("got %+v", r)
 	}
 	for _, a := range r.Appends {
@@ -35,7 +35,9 @@ func TestBenchNodeMeasuresEverything(t *testing.T) {
 			t.Errorf("store: %+v", s)
 		}
 	}
-	if s := r.Subscribers; s.Received != int64(s.Appended*s.Subscribers) || s.Received == 0 {
-		t.Errorf("subscribers: %+v", s)
+	for _, s := range r.Subscribers {
+		if s.Received != int64(s.Appended*s.Subscribers) || s.Received == 0 || s.P99 < s.P50 || s.P50 <= 0 {
+			t.Errorf("subscribers: %+v", s)
+		}
 	}
 }

@@ -50,7 +50,7 @@ type Options struct {
 // A Report is everything that was measured.
 type Report struct {
 	Appends     []Appends
-	Subscribers Subscribers
+	Subscribers []Subscribers
 	Stores      []Store
 }
 

@@ -17,7 +17,9 @@ func (r Report) Print(w io.Writer) error {
 		fmt.Fprintf(t, "  storage engine alone, in turns, the same groups\t%.0f/s, %s to sync one; through the node %.0f %% of it\n",
 			a.Raw, ms(a.RawSync), 100*a.PerSecond/a.Raw)
 	}
-	r.Subscribers.print(t)
+	for _, s := range r.Subscribers {
+		s.print(t)
+	}
 	for _, s := range r.Stores {
 		s.print(t)
 	}
@@ -30,11 +32,12 @@ func (p Processor) String() string {
 }
 
 func (s Subscribers) print(w io.Writer) {
-	if s.Received == 0 {
-		return // not measured
+	who := "that decode nothing but the time"
+	if s.Decoded {
+		who = "through the official client"
 	}
-	fmt.Fprintf(w, "%d subscribers, %d appends/s\tappend to receipt p50 %s, p95 %s, p99 %s (%d received)\n",
-		s.Subscribers, s.Rate, ms(s.P50), ms(s.P95), ms(s.P99), s.Received)
+	fmt.Fprintf(w, "%d subscribers %s, %d appends/s\tappend to receipt p50 %s, p95 %s, p99 %s (%d received)\n",
+		s.Subscribers, who, s.Rate, ms(s.P50), ms(s.P95), ms(s.P99), s.Received)
 	fmt.Fprintf(w, "  processor time of a receipt\t%s\n", s.Processor)
 }
 

@@ -16,7 +16,8 @@ import (
 // at a steady rate.
 type Subscribers struct {
 	Subscribers, Connections int
-	Rate                     int // appends per second that were wanted
+	Decoded                  bool // by the official client; else only the time is looked for
+	Rate                     int  // appends per second that were wanted
 	Appended                 int
 	Received                 int64
 	P50, P95, P99            time.Duration // from before the append to the receipt
@@ -30,36 +31,53 @@ const (
 	subscriberStream      = "ticks"
 )
 
-func (o *Options) subscribers(ctx context.Context) (s Subscribers, err error) {
-	s = Subscribers{Subscribers: subscriberCount, Connections: subscriberConnections, Rate: subscriberRate}
-	o.Say(fmt.Sprintf("%d subscribers, %s", s.Subscribers, o.Duration))
-	err = o.on(ctx, "subscribers", func(n Node) error {
-		clients, err := connect(n.ConnectionString(), s.Connections+1)
-		if err != nil {
-			return err
+// subscribers measures twice: by the official client, as a shop's programs are
+// told, and by subscribers that look for the time of an event and decode nothing
+// else. All of them share the processors with the node, and the official client
+// spends twice as much on an event as the node: what is left is the node's.
+func (o *Options) subscribers(ctx context.Context) ([]Subscribers, error) {
+	both := []Subscribers{{Decoded: true}, {}}
+	for i := range both {
+		s := &both[i]
+		s.Subscribers, s.Connections, s.Rate = subscriberCount, subscriberConnections, subscriberRate
+		o.Say(fmt.Sprintf("%d subscribers, %s", s.Subscribers, o.Duration))
+		name := fmt.Sprintf("subscribers-%d", i)
+		err := o.on(ctx, name, func(n Node) error { return o.subscribed(ctx, n, s) })
+		if err := errors.Join(err, o.remove(name)); err != nil {
+			return nil, err
 		}
-		defer closeAll(clients)
-		ctx, cancel := context.WithTimeout(ctx, o.Duration+time.Minute)
-		defer cancel()
-		s.Processor, err = processor(n, func() error { return o.follow(ctx, clients, &s) })
-		s.Processor.share(s.Received)
-		return err
-	})
-	return s, errors.Join(err, o.remove("subscribers"))
+	}
+	return both, nil
 }
 
-// follow has the last client append while the others receive.
-func (o *Options) follow(ctx context.Context, clients []*esdb.Client, s *Subscribers) error {
-	last := len(clients) - 1
-	subs := make([]*esdb.Subscription, s.Subscribers)
-	for i := range subs {
-		sub, err := clients[i%last].SubscribeToStream(ctx, subscriberStream, esdb.SubscribeToStreamOptions{From: esdb.Start{}})
-		if err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
-		defer sub.Close()
-		subs[i] = sub
+func (o *Options) subscribed(ctx context.Context, n Node, s *Subscribers) error {
+	clients, err := connect(n.ConnectionString(), 1)
+	if err != nil {
+		return err
 	}
+	defer closeAll(clients)
+	ctx, cancel := context.WithTimeout(ctx, o.Duration+time.Minute)
+	defer cancel()
+	subscribe := subscribePlain
+	if s.Decoded {
+		subscribe = subscribeOfficial
+	}
+	all, end, err := subscribe(ctx, n.ConnectionString(), s.Subscribers, s.Connections)
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	defer end()
+	s.Processor, err = processor(n, func() error { return o.follow(ctx, clients[0], all, s) })
+	s.Processor.share(s.Received)
+	return err
+}
+
+// A subscriber returns when the next event was appended, in nanoseconds since
+// 1970.
+type subscriber func() (sent int64, err error)
+
+// follow has the client append while the others receive.
+func (o *Options) follow(ctx context.Context, appender *esdb.Client, all []subscriber, s *Subscribers) error {
 	appends := int(o.Duration.Seconds() * float64(s.Rate))
 	total, received := newLatencies(), atomic.Int64{}
 	var (
@@ -67,10 +85,10 @@ func (o *Options) follow(ctx context.Context, clients []*esdb.Client, s *Subscri
 		waiting sync.WaitGroup
 		failed  error
 	)
-	for _, sub := range subs {
+	for _, next := range all {
 		waiting.Go(func() {
 			own := newLatencies()
-			err := o.receive(sub, appends, func(took time.Duration) {
+			err := o.receive(next, appends, func(took time.Duration) {
 				received.Add(1)
 				_ = own.RecordValue(int64(took)) // longer than a minute is not recorded
 			})
@@ -80,7 +98,7 @@ func (o *Options) follow(ctx context.Context, clients []*esdb.Client, s *Subscri
 			failed = errors.Join(failed, err)
 		})
 	}
-	err := o.tick(ctx, clients[last], appends, s.Rate)
+	err := o.tick(ctx, appender, appends, s.Rate)
 	waiting.Wait()
 	s.Appended, s.Received = appends, received.Load()
 	s.P50, s.P95, s.P99 = quantile(total, 50), quantile(total, 95), quantile(total, 99)
@@ -88,17 +106,12 @@ func (o *Options) follow(ctx context.Context, clients []*esdb.Client, s *Subscri
 }
 
 // receive ends after so many events.
-func (o *Options) receive(sub *esdb.Subscription, events int, took func(time.Duration)) error {
-	for n := 0; n < events; {
-		e := sub.Recv()
-		if e.SubscriptionDropped != nil {
-			return fmt.Errorf("receive: %w", e.SubscriptionDropped.Error)
+func (o *Options) receive(next subscriber, events int, took func(time.Duration)) error {
+	for range events {
+		sent, err := next()
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
 		}
-		if e.EventAppeared == nil {
-			continue
-		}
-		n++
-		sent := int64(binary.BigEndian.Uint64(e.EventAppeared.Event.Data))
 		took(time.Duration(o.Now().UnixNano() - sent))
 	}
 	return nil
