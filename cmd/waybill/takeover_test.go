@@ -301,7 +301,7 @@ func startReader(ctx context.Context, t *testing.T, addr string) (stop func() (r
 	var reads int
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		var last, newest = 0, time.Time{}
+		last, newest := 0, time.Time{}
 		for {
 			select {
 			case <-stopping:

@@ -88,22 +88,32 @@ func TestPricing(t *testing.T) {
 			r.Lines[0].Discount, r.Discounts = &tax, []checkout.Discount{{Code: "SUMMER", Amount: tax}}
 		}), total: 3*1250 - 200},
 		"discounts may take off everything": {cart: with(func(r *checkout.Request) { r.Discounts = []checkout.Discount{{Code: "GIFT", Amount: eur(3750)}} }), total: 0},
-		"discounts take off no more": {cart: with(func(r *checkout.Request) { r.Discounts = []checkout.Discount{{Code: "GIFT", Amount: eur(3751)}} }),
-			rule: checkout.ErrCart, mistakes: []string{"/discounts discount-too-large"}},
-		"a line's discount takes off no more than it costs": {cart: with(func(r *checkout.Request) { r.Lines[1].Discount = &most }),
-			rule: checkout.ErrCart, mistakes: []string{"/lines/1/discount discount-too-large"}},
+		"discounts take off no more": {
+			cart: with(func(r *checkout.Request) { r.Discounts = []checkout.Discount{{Code: "GIFT", Amount: eur(3751)}} }),
+			rule: checkout.ErrCart, mistakes: []string{"/discounts discount-too-large"},
+		},
+		"a line's discount takes off no more than it costs": {
+			cart: with(func(r *checkout.Request) { r.Lines[1].Discount = &most }),
+			rule: checkout.ErrCart, mistakes: []string{"/lines/1/discount discount-too-large"},
+		},
 		"discounts of lines and of the order are the same": {cart: with(func(r *checkout.Request) {
 			r.Lines[0].Discount, r.Discounts = &tax, []checkout.Discount{{Code: "SUMMER", Amount: eur(199)}}
 		}), rule: checkout.ErrCart, mistakes: []string{"/discounts discount-mismatch"}},
-		"taxes do not cost more than there is": {cart: with(func(r *checkout.Request) { r.Lines[0].Tax, r.Lines[1].Tax = &most, &most }),
-			rule: checkout.ErrCart, mistakes: []string{"/lines amount-overflow"}},
+		"taxes do not cost more than there is": {
+			cart: with(func(r *checkout.Request) { r.Lines[0].Tax, r.Lines[1].Tax = &most, &most }),
+			rule: checkout.ErrCart, mistakes: []string{"/lines amount-overflow"},
+		},
 		"discounts are not more than there is": {cart: with(func(r *checkout.Request) {
 			r.Discounts = []checkout.Discount{{Code: "A", Amount: most}, {Code: "B", Amount: most}}
 		}), rule: checkout.ErrCart, mistakes: []string{"/discounts amount-overflow"}},
-		"there are not too many discounts": {cart: with(func(r *checkout.Request) { r.Discounts = make([]checkout.Discount, checkout.MaxDiscounts+1) }),
-			rule: checkout.ErrCart, mistakes: []string{"/discounts too-many-discounts"}},
-		"shipping is paid for, too": {cart: checkout.Request{Currency: "EUR", External: external, Shipping: express, Lines: []checkout.RequestLine{at(eur(0))}},
-			rule: checkout.ErrCart, mistakes: []string{"/payment/method no-method"}},
+		"there are not too many discounts": {
+			cart: with(func(r *checkout.Request) { r.Discounts = make([]checkout.Discount, checkout.MaxDiscounts+1) }),
+			rule: checkout.ErrCart, mistakes: []string{"/discounts too-many-discounts"},
+		},
+		"shipping is paid for, too": {
+			cart: checkout.Request{Currency: "EUR", External: external, Shipping: express, Lines: []checkout.RequestLine{at(eur(0))}},
+			rule: checkout.ErrCart, mistakes: []string{"/payment/method no-method"},
+		},
 		"all mistakes of charges at once": {cart: with(func(r *checkout.Request) {
 			r.Channel, r.Shipping = "The web shop", checkout.Shipping{Price: eur(-1), Tax: domain.Money{Amount: 1, Currency: "GBP"}}
 			r.Discounts = []checkout.Discount{{Code: "a@example.com", Amount: eur(-5)}}
