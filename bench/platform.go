@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -52,14 +53,22 @@ func StartPlatform(ctx context.Context, at Place) (*Platform, error) {
 	return p, nil
 }
 
-// FreeAddr returns a loopback address nobody listens on at this moment.
+// FreeAddr returns a loopback address nobody listens on at this moment. Its port
+// is none of those that systems give to connections and to whoever asks for any
+// port (Linux from 32768 on, IANA from 49152): somebody else would have it before
+// the platform listens.
 func FreeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	const first, ports, attempts = 20_000, 12_000, 100
+	var last error
+	for range attempts {
+		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports)) //nolint:gosec // no secret
+		listener, err := net.Listen("tcp", addr)                    //nolint:noctx // returns at once
+		if err == nil {
+			return addr, listener.Close()
+		}
+		last = err
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	return "", fmt.Errorf("find a free port: %w", last)
 }
 
 func (p *Platform) waitReady(ctx context.Context) error {
