@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,7 +21,8 @@ type ownership struct {
 	// unsure is set when nobody knows whether the last page was kept, or what
 	// others have done meanwhile; guarded by Runner.writing.
 	unsure  bool
-	changed chan struct{} // closed when the lease is taken; guarded by Runner.mu
+	quit    context.CancelFunc // ends this hold of the lease; guarded by Runner.writing
+	changed chan struct{}      // closed when the lease is taken; guarded by Runner.mu
 }
 
 func (r *Runner) openOwnership(ctx context.Context) (err error) {
@@ -101,12 +101,26 @@ func (r *Runner) fenced(ctx context.Context, tx *Tx, through eventstore.Position
 	if tx.batch.Affected() > 0 {
 		return nil
 	}
-	if r.whole != nil {
-		if _, there, err := r.barrier(ctx, tx.tx, through); err != nil || there {
-			return cmp.Or(err, errBarrier)
-		}
+	if r.whole == nil {
+		return errNotOurs
 	}
-	return errNotOurs
+	return r.whyNot(ctx, tx)
+}
+
+// whyNot tells why a part could not be moved: it is another's, or there are
+// other parts. Otherwise a barrier was in the way, which may be gone by now.
+func (r *Runner) whyNot(ctx context.Context, tx *Tx) error {
+	fence, args := r.owner.lease.Fence(r.owner.epoch)
+	var ours int
+	err := tx.tx.QueryRowContext(ctx, `SELECT count(*) FROM partitions WHERE part = ? AND parts = ? AND `+fence,
+		append([]any{r.part.number, r.part.of}, args...)...).Scan(&ours)
+	switch {
+	case err != nil:
+		return err
+	case ours == 0:
+		return errNotOurs
+	}
+	return errBarrier
 }
 
 // notSaved notes that a transaction failed: what is kept has to be read before
@@ -115,14 +129,19 @@ func (r *Runner) notSaved(err error) {
 	r.owner.unsure = r.owner.lease != nil
 	if errors.Is(err, errNotOurs) {
 		r.owner.epoch = 0
+		if r.owner.quit != nil {
+			r.owner.quit() // so that it is taken again, should it still be ours
+		}
 	}
 }
 
 // hold brings the read model forward whenever the lease is ours.
 func (r *Runner) hold(ctx context.Context) {
 	r.owner.lease.Hold(ctx, func(ctx context.Context, epoch int64) {
+		ctx, quit := context.WithCancel(ctx)
+		defer quit()
 		r.writing.Lock()
-		r.owner.epoch, r.owner.unsure = epoch, true
+		r.owner.epoch, r.owner.unsure, r.owner.quit = epoch, true, quit
 		err := r.begin(ctx)
 		r.writing.Unlock()
 		if err != nil {
