@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/configs"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -101,55 +101,56 @@ func (a *App) startReadModels(ctx context.Context) (err error) {
 		a.watchReadModels()
 		return nil
 	}
-	return a.startRouter()
+	a.startRouters()
+	return nil
 }
 
-// startRouter subscribes each read model by itself: one that is slow or fails
+// startRouters subscribes each read model by itself: one that is slow or fails
 // holds up no other.
-func (a *App) startRouter() error {
+func (a *App) startRouters() {
+	a.life.run("rebuilds of read models", a.models.set.Work)
+	a.life.run("read models", func(ctx context.Context) error { return a.models.set.Run(ctx, a.bringForward) })
+}
+
+// bringForward handles a read model's events until the context ends. It has a
+// router of its own: one that is shared closes when the last of its handlers
+// stops, for good, and panics if another is added in that moment ("WaitGroup is
+// reused"): a version that is swapped in while the process stops did that.
+func (a *App) bringForward(ctx context.Context, r *projections.Runner) error {
+	router, err := a.routerOf(r)
+	if err != nil {
+		return fmt.Errorf("make the router of %s: %w", r.Name(), err)
+	}
+	running, ctx := errgroup.WithContext(ctx)
+	running.Go(func() error { return r.Run(ctx) })
+	running.Go(func() error {
+		if err := router.Run(ctx); err != nil {
+			return fmt.Errorf("run the router of %s: %w", r.Name(), err)
+		}
+		if ctx.Err() == nil {
+			return fmt.Errorf("the subscription of %s ended", r.Name())
+		}
+		return nil
+	})
+	return running.Wait()
+}
+
+func (a *App) routerOf(r *projections.Runner) (*message.Router, error) {
 	// What the router does every time is of interest to nobody.
 	logger := watermill.NewSlogLoggerWithLevelMapping(a.logger, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: a.cfg.ShutdownTimeout}, logger)
 	if err != nil {
-		return fmt.Errorf("make the router: %w", err)
+		return nil, err
 	}
 	// The first is the outermost, so a panic is retried like an error. The
 	// subscriber hands a refused page over again.
-	router.AddMiddleware(paced(a.now), retry(logger), middleware.Recoverer)
-	var adding sync.Mutex // the router starts whatever was added, with one context
-	subscribe := func(ctx context.Context, r *projections.Runner) (stopped <-chan struct{}, err error) {
-		adding.Lock()
-		defer adding.Unlock()
-		subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
-			Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize, Shared: true,
-		})
-		handler := router.AddConsumerHandler(strings.TrimSpace(r.Name()+" "+r.Version().String()+" "+r.Part()), r.Name(), subscriber, r.Handle)
-		handler.AddMiddleware(tracing.Consume(r.Name(), a.now))
-		if err := router.RunHandlers(ctx); err != nil {
-			return nil, err
-		}
-		return handler.Stopped(), nil
-	}
-	a.life.run("rebuilds of read models", a.models.set.Work)
-	a.life.run("read models", func(ctx context.Context) error {
-		select {
-		case <-router.Running():
-		case <-ctx.Done():
-			return nil
-		}
-		return a.models.set.Run(ctx, func(ctx context.Context, r *projections.Runner) error {
-			stopped, err := subscribe(ctx, r)
-			if err != nil {
-				return fmt.Errorf("subscribe: %w", err)
-			}
-			err = r.Run(ctx)
-			<-stopped
-			return err
-		})
+	router.AddMiddleware(paced(a.now), retry(logger), middleware.Recoverer, tracing.Consume(r.Name(), a.now))
+	subscriber := eventstore.NewSubscriber(eventstore.SubscriberConfig{
+		Client: a.client, Logger: a.logger, Prefixes: r.Prefixes(), Checkpoint: r.Checkpoint, PageSize: pageSize, Shared: true,
 	})
-	a.life.run("router", router.Run)
-	a.life.onStop("router's handlers", func(context.Context) error { return router.Close() })
-	return nil
+	name := strings.TrimSpace(r.Name() + " " + r.Version().String() + " " + r.Part())
+	router.AddConsumerHandler(name, r.Name(), subscriber, r.Handle)
+	return router, nil
 }
 
 func retry(logger watermill.LoggerAdapter) message.HandlerMiddleware {
