@@ -68,6 +68,35 @@ func TestAReaderCannotWrite(t *testing.T) {
 	}
 }
 
+// SQLite's documentation of "PRAGMA synchronous": with a write-ahead log, FULL
+// syncs it after each transaction, NORMAL only when it is worked into the file.
+func TestADurableFileIsSyncedAtEachCommit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name                      string
+		durable                   bool
+		synchronous, secureDelete int
+	}{
+		{"durable", true, 2, 1},
+		{"can be made again", false, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			db, err := database.Open(t.Context(), database.Config{Path: filepath.Join(t.TempDir(), "file.db"), Migrations: schema("CREATE TABLE things (id INTEGER)"), Durable: test.durable})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			for pragma, want := range map[string]int{"synchronous": test.synchronous, "secure_delete": test.secureDelete} {
+				var got int
+				if err := db.Write.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+					t.Errorf("%s is %d, want %d (%v)", pragma, got, want, err)
+				}
+			}
+		})
+	}
+}
+
 func TestAFileIsMigratedForwardAndNeverReadByAnOlderProgram(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")

@@ -17,10 +17,13 @@ const (
 // connect opens the two sides of a SQLite file. WAL lets readers go on while
 // somebody writes.
 func connect(cfg Config) (*DB, error) {
-	pragmas := []string{"journal_mode(WAL)", "synchronous(NORMAL)", fmt.Sprintf("wal_autocheckpoint(%d)", usualLog)}
+	// Each pragma is named once: the driver executes them in alphabetical order.
+	pragmas := []string{"journal_mode(WAL)", fmt.Sprintf("wal_autocheckpoint(%d)", usualLog)}
 	if cfg.Durable {
 		// What matters to somebody also has to go when it is deleted.
 		pragmas = append(pragmas, "synchronous(FULL)", "secure_delete(true)")
+	} else {
+		pragmas = append(pragmas, "synchronous(NORMAL)")
 	}
 	write, err := open(source(cfg.Path, "immediate", pragmas...))
 	if err != nil {
