@@ -13,7 +13,7 @@ import (
 
 type aggregateEventsRequest struct {
 	ID       string `path:"id" doc:"aggregate.id of the messages, such as an order's id." maxLength:"200"`
-	Type     string `query:"type" doc:"aggregate.type of the messages; missing is the first that has such an id, orders first." enum:"order,product,customer,creditnote,endpoint"`
+	Type     string `query:"type" doc:"aggregate.type of the messages; missing is the first that has such an id, orders first." enum:"order,checkout,product,customer,creditnote,endpoint"`
 	After    int    `query:"after" minimum:"0" doc:"Only messages with a higher sequence: the last that was received."`
 	Limit    int    `query:"limit" default:"100" minimum:"1" maximum:"500" doc:"How many."`
 	Endpoint string `query:"endpoint_id" maxLength:"64" doc:"Only what this endpoint was to get, with previous as it was told. Missing is everything the key may see."`
@@ -28,7 +28,7 @@ type aggregateEventsAnswer struct {
 
 type eventRequest struct {
 	ID        string `path:"id" doc:"The webhook-id." maxLength:"200"`
-	Type      string `query:"type" doc:"aggregate.type of the message; missing is the first that has such an id, orders first." enum:"order,product,customer,creditnote,endpoint"`
+	Type      string `query:"type" doc:"aggregate.type of the message; missing is the first that has such an id, orders first." enum:"order,checkout,product,customer,creditnote,endpoint"`
 	Aggregate string `query:"aggregate" required:"true" doc:"aggregate.id of the message." maxLength:"200"`
 	Sequence  int    `query:"sequence" minimum:"1" doc:"sequence of the message; missing is whichever has the id."`
 }

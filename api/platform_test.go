@@ -28,6 +28,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/deadletter"
@@ -107,7 +108,7 @@ func (j *journal) String() string {
 func events() []domain.EventType {
 	return slices.Concat(
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
-		order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(), signingkey.EventTypes(),
+		order.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(), signingkey.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 		gatewaycallback.EventTypes(), deadletter.EventTypes(),
 	)

@@ -129,7 +129,7 @@ func audienceOf(kind message.Kind) string {
 		return "the other endpoints of whoever owns the endpoint it is about"
 	case kind.Shared:
 		return "the shop and all partners"
-	case kind.Aggregate == "order":
+	case kind.Aggregate == "order" || kind.Aggregate == "checkout":
 		return "the shop and the partners of the order's sales channel"
 	}
 	return "the shop"

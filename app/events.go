@@ -7,6 +7,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/deadletter"
@@ -30,7 +31,7 @@ func Codec() (*eventstore.Codec, error) { return eventstore.NewCodec(eventTypes(
 // eventTypes lists every event that is ever stored.
 func eventTypes() []domain.EventType {
 	return slices.Concat(
-		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
+		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(), signingkey.EventTypes(),
 		deadletter.EventTypes(),

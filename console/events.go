@@ -67,7 +67,7 @@ func (h *console) showTimeline(c call) (view, error) {
 		About client.Aggregate
 		Types []string
 		Rows  []timelineRow
-	}{About: about, Types: []string{"order", "product", "customer", "creditnote", "endpoint"}}
+	}{About: about, Types: []string{"order", "checkout", "product", "customer", "creditnote", "endpoint"}}
 	v := view{Page: "timeline", Title: "Timeline", Data: &data}
 	if about.ID == "" {
 		return v, nil

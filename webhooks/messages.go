@@ -164,10 +164,10 @@ func (s *Messages) stream(ctx context.Context, about Aggregate) (string, error) 
 
 // prefixes has that of orders first: those are asked for most.
 func (s *Messages) prefixes(of string) []string {
-	prefixes := s.Catalogue.Prefixes()
 	if of != "" {
-		return slices.DeleteFunc(prefixes, func(p string) bool { return p != of+"-" })
+		return s.Catalogue.PrefixesOf(of)
 	}
+	prefixes := s.Catalogue.Prefixes()
 	slices.SortStableFunc(prefixes, func(a, b string) int {
 		if (a == "order-") == (b == "order-") {
 			return 0

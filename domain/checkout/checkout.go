@@ -85,6 +85,7 @@ type State struct {
 	DeclineCode, DeclineMessage string    // of the last attempt
 	RetryUntil                  time.Time // of a declined checkout
 	UnknownSince                time.Time // zero but while the outcome is unknown
+	Awaited                     bool      // whoever asked was told to wait: for an outcome, or for the shopper
 	Shortages                   []Shortage
 	Reason, Message             string // why it fails
 	Mistakes                    []domain.Mistake

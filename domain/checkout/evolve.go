@@ -29,11 +29,11 @@ func evolve(s State, e Event) State {
 		s.DeclineCode, s.DeclineMessage, s.RetryUntil = e.Code, e.Message, e.RetryUntil
 		return s.at(Declined, e.At)
 	case CheckoutPaymentUnknown:
-		s.UnknownSince = e.At
+		s.UnknownSince, s.Awaited = e.At, true
 		return s.at(Unknown, e.At)
 	case CheckoutPaymentActionRequired:
 		s = s.at(ActionRequired, e.At)
-		s.ActionURL, s.ActionExpiresAt = e.URL, e.ExpiresAt
+		s.ActionURL, s.ActionExpiresAt, s.Awaited = e.URL, e.ExpiresAt, true
 	case CheckoutLatePaymentVoided:
 		s.LateVoided = true
 	case CheckoutCompleted:

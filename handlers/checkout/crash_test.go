@@ -11,6 +11,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	domaincallback "github.com/waybill-dev/waybill/domain/gatewaycallback"
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -368,6 +369,11 @@ func (x *interruption) check() {
 	o := x.order(x.id, want)
 	if x.rival != "" {
 		x.order(x.rival, want)
+	}
+	failed := x.get(x.id)
+	told := fold(x, checkoutfailure.Decider, x.id).Announced
+	if want := failed.Step == domaincheckout.Failed && failed.Awaited; want != (told.CheckoutID == x.id) || want && told.Reason != failed.Reason {
+		x.t.Errorf("of the checkout, %s because of %q, this was told: %+v", failed.Step, failed.Reason, told)
 	}
 	for _, sku := range x.skus {
 		if s := x.first.item(x.t, sku); s.Reserved != 0 || s.Committed != want[sku] || s.Committed > s.OnHand {

@@ -105,6 +105,9 @@ func (s *Service) undo(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	if err := s.tellFailure(ctx, r); err != nil {
+		return err
+	}
 	if err := s.record(ctx, r, "failed", checkout.Fail{
 		Released: released, Voided: done.voided, Unseen: done.unseen, At: s.Now(),
 	}); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/draft"
@@ -32,7 +33,7 @@ func Start(tb testing.TB) *eventstore.Client {
 func Connect(tb testing.TB, address string) *eventstore.Client {
 	tb.Helper()
 	codec, err := eventstore.NewCodec(slices.Concat(
-		catalog.EventTypes(), checkout.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(),
+		catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 	)...)

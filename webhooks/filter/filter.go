@@ -60,7 +60,7 @@ func variables() []variable {
 	}
 	return []variable{
 		text("type", "the type of the message, such as order.shipped", func(e *Event) string { return e.Type }),
-		text("aggregate_type", "what it is about: order, product, customer, creditnote or endpoint", func(e *Event) string { return e.Aggregate }),
+		text("aggregate_type", "what it is about: order, checkout, product, customer, creditnote or endpoint", func(e *Event) string { return e.Aggregate }),
 		text("aggregate_id", "the id of what it is about", func(e *Event) string { return e.AggregateID }),
 		text("detail", "what kind of it: of order.payment_updated the kind, of order.held the reason, of order.return_requested the kind, of the other types the reason, or empty", func(e *Event) string { return e.Detail }),
 		text("channel", "the sales channel of the order; empty for the shop itself", func(e *Event) string { return e.Channel }),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/catalog"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -60,6 +61,8 @@ func Fold(before *Attributes, event domain.Event) *Attributes {
 		return &Attributes{CustomerID: e.CustomerID}
 	case creditnote.CreditNoteRecorded:
 		return credited(e)
+	case checkoutfailure.CheckoutFailureAnnounced:
+		return gaveUp(e)
 	case endpoint.Created:
 		return &Attributes{Tenant: e.TenantID}
 	}
@@ -139,6 +142,8 @@ func Detail(event domain.Event) string {
 	case order.OrderReopened:
 		return e.Reason
 	case endpoint.Disabled:
+		return e.Reason
+	case checkoutfailure.CheckoutFailureAnnounced:
 		return e.Reason
 	}
 	return ""

@@ -5,6 +5,7 @@
 package message
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -20,7 +21,8 @@ type Kind struct {
 	Stored    string // the stored name
 	Public    string // the public type
 	Version   int    // of the public form of the data
-	Aggregate string // what it is about, and the category of its streams
+	Aggregate string // what it is about
+	Category  string // of its streams; the same as Aggregate unless set
 	// Private kinds go to the endpoint they are about and to no other.
 	Private bool
 	// Operational kinds tell about an endpoint: they go to the other endpoints
@@ -88,7 +90,20 @@ func (c *Catalogue) Types() []string {
 func (c *Catalogue) Prefixes() []string {
 	var prefixes []string
 	for _, kind := range c.kinds {
-		prefixes = append(prefixes, kind.Aggregate+"-")
+		prefixes = append(prefixes, kind.Category+"-")
+	}
+	slices.Sort(prefixes)
+	return slices.Compact(prefixes)
+}
+
+// PrefixesOf returns how the names of the streams begin whose messages are
+// about an aggregate of a type.
+func (c *Catalogue) PrefixesOf(aggregate string) []string {
+	var prefixes []string
+	for _, kind := range c.kinds {
+		if kind.Aggregate == aggregate {
+			prefixes = append(prefixes, kind.Category+"-")
+		}
 	}
 	slices.Sort(prefixes)
 	return slices.Compact(prefixes)
@@ -139,7 +154,7 @@ func publish[E domain.Event, D any](public, aggregate string, data func(E) D, ki
 	var event E
 	var form D
 	kind.Stored, kind.Public, kind.Aggregate, kind.Form = event.EventName(), public, aggregate, form
-	kind.Version = max(kind.Version, 1)
+	kind.Version, kind.Category = max(kind.Version, 1), cmp.Or(kind.Category, aggregate)
 	kind.Data = func(event domain.Event) (any, error) {
 		e, ok := event.(E)
 		if !ok {

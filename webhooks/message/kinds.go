@@ -10,5 +10,5 @@ import "slices"
 // public is decided once, when the event comes into being. [Unpublished] has
 // the others.
 func Kinds() []Kind {
-	return slices.Concat(orderKinds(), productKinds(), customerKinds(), creditNoteKinds(), endpointKinds())
+	return slices.Concat(orderKinds(), checkoutKinds(), productKinds(), customerKinds(), creditNoteKinds(), endpointKinds())
 }

@@ -56,7 +56,7 @@ func Unpublished() map[string]string {
 	}
 	for reason, islands := range map[string][][]domain.EventType{
 		"a payment's steps at its gateway; what they mean for an order is order.payment_updated":                             {payment.EventTypes()},
-		"a checkout is not an order yet: it ends as order.placed, or as nothing":                                             {checkout.EventTypes()},
+		"a checkout is not an order yet: it ends as order.placed, or as nothing, of which checkout.failed tells":             {checkout.EventTypes()},
 		"a draft is not an order yet: it ends as order.placed, or as nothing":                                                {draft.EventTypes()},
 		"every order makes several of them, at the busiest streams there are; levels are read from the API when they matter": {stock.EventTypes()},
 		"how work is done inside; what comes of it is an order's event":                                                      {process.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes()},

@@ -31,7 +31,7 @@ type Row struct {
 // Prefixes are the streams of business: those of keys, endpoints, jobs and
 // callbacks are for the platform itself.
 func Prefixes() []string {
-	return []string{"order-", "checkout-", "payment-", "stock-", "product-", "customer-", "draft-", "creditnote-"}
+	return []string{"order-", "checkout-", "checkoutfailure-", "payment-", "stock-", "product-", "customer-", "draft-", "creditnote-"}
 }
 
 // RowOf makes a row of an event. Metadata that cannot be read is left out: it
