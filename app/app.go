@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/configs"
@@ -193,7 +194,7 @@ func (a *App) startAdminKey(context.Context) error {
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // never fails
 	a.adminKey, a.adminKeyMade = "wb_admin_"+base64.RawURLEncoding.EncodeToString(b[:]), true
-	if err := os.WriteFile(path, []byte(a.adminKey+"\n"), 0o600); err != nil {
+	if err := renameio.WriteFile(path, []byte(a.adminKey+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the admin key: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/domain/installation"
@@ -44,7 +45,7 @@ func (a *App) startIdentity(ctx context.Context) error {
 			"connect to that one, or use another --data-dir; to begin anew on this one, remove the folder projections and the files webhooks.db and log.id in it",
 			a.cfg.DataDir, log.otherThan(strings.TrimSpace(string(kept))))
 	}
-	if err := os.WriteFile(path, []byte(log.String()+"\n"), 0o600); err != nil {
+	if err := renameio.WriteFile(path, []byte(log.String()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the event store's name: %w", err)
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/waybill-dev/waybill/client"
 	"github.com/waybill-dev/waybill/examples/receiver/receiver"
 )
@@ -106,7 +108,7 @@ func (p *Partner) subscribe(ctx context.Context, cfg PartnerConfig) (subscriptio
 	if err != nil {
 		return kept, err
 	}
-	return kept, os.WriteFile(path, raw, 0o600)
+	return kept, renameio.WriteFile(path, raw, 0o600)
 }
 
 // URL is where the partner receives, and shows its report.
