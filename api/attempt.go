@@ -122,7 +122,7 @@ func (s *server) attemptRoutes(read []apikey.Scope) {
 	register(s, route{
 		id: "getDelivery", method: http.MethodGet, path: "/v1/endpoints/{id}/deliveries/{message_id}", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Show a message and its attempts", about: "The message as the endpoint gets it with its present settings.",
-		refuses: []string{missing, webhooks.ErrNoDelivery.Code},
+		refuses: []string{missing, webhooks.ErrNoDelivery.Code, webhooks.ErrUnreadable.Code},
 	}, s.getDelivery)
 }
 

@@ -33,9 +33,10 @@ type feedAnswer struct {
 }
 
 type feedBody struct {
-	Items []json.RawMessage `json:"items" nullable:"false" doc:"Messages as webhooks carry them, in the order of the log."`
-	Next  string            `json:"next" doc:"Where to go on, also when there was no message."`
-	More  bool              `json:"more" doc:"There is more at once."`
+	Items   []json.RawMessage  `json:"items" nullable:"false" doc:"Messages as webhooks carry them, in the order of the log."`
+	Skipped []webhooks.Skipped `json:"skipped,omitempty" doc:"Messages in between that cannot be made; missing where there is none. Whoever runs the platform has been told."`
+	Next    string             `json:"next" doc:"Where to go on, also when there was no message."`
+	More    bool               `json:"more" doc:"There is more at once."`
 }
 
 type streamRequest struct {
@@ -66,7 +67,7 @@ func (s *server) feedRoutes() {
 	register(s, route{
 		id: "streamFeed", method: http.MethodGet, path: "/v1/feed/stream", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Pull messages as a stream (server-sent events)",
-		about:   "Each event's data is a message and its id a cursor: a client that reconnects with Last-Event-ID goes on there. Comments come while there is nothing else.",
+		about:   "Each event's data is a message and its id a cursor: a client that reconnects with Last-Event-ID goes on there. Comments come while there is nothing else. An event named skipped stands for a message that cannot be made; its data is as skipped of /v1/feed.",
 		refuses: refuses,
 	}, s.streamFeed)
 	s.describeStream()
@@ -123,6 +124,10 @@ func (s *server) pullFeed(ctx context.Context, in *feedRequest) (*feedAnswer, er
 	}
 	answer := &feedAnswer{CacheControl: "no-store", Body: feedBody{Items: []json.RawMessage{}, Next: pulled.Through, More: pulled.More}}
 	for _, m := range pulled.Messages {
+		if m.Skipped != nil {
+			answer.Body.Skipped = append(answer.Body.Skipped, *m.Skipped)
+			continue
+		}
 		answer.Body.Items = append(answer.Body.Items, m.Body)
 	}
 	return answer, nil
@@ -178,9 +183,20 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webh
 			pieces = append(pieces, fmt.Sprintf(": waiting\nid: %s\n\n", pulled.Through))
 		}
 		for _, m := range pulled.Messages {
-			pieces = append(pieces, fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", m.Cursor, m.Type, m.Body))
+			pieces = append(pieces, pieceOf(m))
 		}
 	}
+}
+
+// pieceOf is a message as an event of the stream. What stands for one that
+// cannot be made has a name of its own.
+func pieceOf(m webhooks.PulledMessage) string {
+	name, data := m.Type, m.Body
+	if m.Skipped != nil {
+		name = "skipped"
+		data, _ = json.Marshal(m.Skipped) // strings and a number
+	}
+	return fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", m.Cursor, name, data)
 }
 
 // tooSlow says why a reader was cut off that is still there.

@@ -21,8 +21,9 @@ type aggregateEventsRequest struct {
 
 type aggregateEventsAnswer struct {
 	Body struct {
-		Items []json.RawMessage `json:"items" nullable:"false" doc:"Whole messages, word for word as webhooks have them."`
-		Next  int               `json:"next_after,omitempty" doc:"after of the next page; missing on the last."`
+		Items   []json.RawMessage  `json:"items" nullable:"false" doc:"Whole messages, word for word as webhooks have them."`
+		Skipped []webhooks.Skipped `json:"skipped,omitempty" doc:"Messages in between that cannot be made; missing where there is none. Whoever runs the platform has been told."`
+		Next    int                `json:"next_after,omitempty" doc:"after of the next page; missing on the last."`
 	} `nameHint:"MessageList"`
 }
 
@@ -49,7 +50,7 @@ func (s *server) messageRoutes() {
 		id: "getEvent", method: http.MethodGet, path: "/v1/events/{id}", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Show a message whole",
 		about:   "What the href of a message leads to whose data is too large to be sent. Test messages are shown to whoever owns the endpoint.",
-		refuses: []string{webhooks.ErrNoMessage.Code},
+		refuses: []string{webhooks.ErrNoMessage.Code, webhooks.ErrUnreadable.Code},
 	}, s.event)
 	register(s, route{
 		id: "previewFilter", method: http.MethodPost, path: "/v1/endpoints/{id}/filter-preview", tag: "webhooks", scopes: read, status: http.StatusOK,
@@ -66,7 +67,7 @@ func (s *server) aggregateEvents(ctx context.Context, in *aggregateEventsRequest
 		return nil, err
 	}
 	answer := &aggregateEventsAnswer{}
-	answer.Body.Items, answer.Body.Next = page.Messages, page.Next
+	answer.Body.Items, answer.Body.Skipped, answer.Body.Next = page.Messages, page.Skipped, page.Next
 	return answer, nil
 }
 

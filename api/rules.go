@@ -66,6 +66,10 @@ func ruleKinds() []kind {
 			about: "There is no such message, or it is not for you. type, aggregate and sequence must be those of the message, as in the href of its thin form.",
 		},
 		{
+			slug: "message-unreadable", status: http.StatusInternalServerError, title: "Message cannot be made",
+			about: "The event is in the log, and this version of the program cannot read it. That is not your mistake: whoever runs the platform has been told, and the message is there when it is mended. Later messages are not affected.",
+		},
+		{
 			slug: "cart-invalid", status: http.StatusUnprocessableEntity, title: "Cart not valid",
 			about: "errors lists every mistake of the cart with its place. The answer is kept under the Idempotency-Key: the corrected cart needs a new one.",
 		},

@@ -103,7 +103,7 @@ type webhookGauges struct {
 	dispatcher                              *webhooks.Dispatcher
 	now                                     func() time.Time
 	lagEvents, lagSeconds, parked, breakers *prometheus.Desc
-	unverified                              *prometheus.Desc
+	unverified, unreadable                  *prometheus.Desc
 }
 
 // mostLagging is how many endpoints are named: those furthest behind.
@@ -116,13 +116,14 @@ func newWebhookGauges(d *webhooks.Dispatcher, now func() time.Time) *webhookGaug
 		lagSeconds: prometheus.NewDesc("webhook_endpoint_lag_seconds", "Age of the first public event after an endpoint's cursor; of the 20 endpoints furthest behind.", []string{"endpoint"}, nil),
 		parked:     prometheus.NewDesc("webhook_parked", "Messages that are parked: waiting for another attempt, behind one that does, or dead.", []string{"state"}, nil),
 		unverified: prometheus.NewDesc("webhook_endpoints_unverified", "Endpoints that get nothing because they have yet to show that they want to be called, by what became of the last ping.", []string{"status"}, nil),
+		unreadable: prometheus.NewDesc("webhook_unreadable_messages", "Messages that this process was to send or to hand out since it started and cannot make, because it cannot read their events.", nil, nil),
 		breakers:   prometheus.NewDesc("webhook_breaker_state", "Endpoints by what they are believed to be: closed is up.", []string{"state"}, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (g *webhookGauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{g.lagEvents, g.lagSeconds, g.parked, g.breakers, g.unverified} {
+	for _, desc := range []*prometheus.Desc{g.lagEvents, g.lagSeconds, g.parked, g.breakers, g.unverified, g.unreadable} {
 		descs <- desc
 	}
 }
@@ -139,6 +140,7 @@ func (g *webhookGauges) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(g.lagEvents, err)
 		return
 	}
+	metrics <- prometheus.MustNewConstMetric(g.unreadable, prometheus.GaugeValue, float64(g.dispatcher.Unreadable()))
 	breakers := map[webhooks.BreakerState]int{delivery.Closed: 0, delivery.Open: 0, delivery.HalfOpen: 0}
 	for _, lag := range lags {
 		breakers[lag.Breaker]++

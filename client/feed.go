@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,9 @@ type Message struct {
 	MessageHead
 
 	Body json.RawMessage
+	// Skipped says why there is no message, such as unreadable; it is empty
+	// where there is one. The head is known nevertheless, but for the time.
+	Skipped string
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -77,6 +81,7 @@ func (q FeedQuery) values() url.Values {
 // on, also if there was no message.
 type FeedPage struct {
 	Messages []Message `json:"items"`
+	Skipped  []Message `json:"skipped"` // in between, and that cannot be made
 	Next     string    `json:"next"`
 	More     bool      `json:"more"` // at once
 }
@@ -85,13 +90,27 @@ type FeedPage struct {
 func (c *Client) Feed(ctx context.Context, q FeedQuery) (FeedPage, error) {
 	var page FeedPage
 	_, err := c.do(ctx, http.MethodGet, "/v1/feed?"+q.values().Encode(), "", nil, &page)
+	giveReasons(page.Skipped)
 	return page, err
 }
 
 // longestMessage is more than a message of the feed can be.
 const longestMessage = 1 << 20
 
-// StreamFeed calls got for every message until the stream ends, which it does
+// reason reads why a message was skipped.
+func (m *Message) reason() string {
+	var why struct{ Reason string }
+	_ = json.Unmarshal(m.Body, &why) // it was JSON a moment ago
+	return cmp.Or(why.Reason, "unknown")
+}
+
+func giveReasons(skipped []Message) {
+	for i := range skipped {
+		skipped[i].Skipped = skipped[i].reason()
+	}
+}
+
+// StreamFeed calls got for every message, also for those that were skipped, until the stream ends, which it does
 // after a minute at the latest, or got fails. It returns where to go on, also
 // together with an error. Limit and Wait do not apply.
 func (c *Client) StreamFeed(ctx context.Context, q FeedQuery, got func(Message) error) (next string, err error) {
@@ -110,15 +129,20 @@ func (c *Client) StreamFeed(ctx context.Context, q FeedQuery, got func(Message) 
 	}
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, longestMessage)
-	for id := next; lines.Scan(); {
+	for id, event := next, ""; lines.Scan(); {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch name {
+		case "event":
+			event = value
 		case "id":
 			id = value
 		case "data":
 			var m Message
 			if err := json.Unmarshal([]byte(value), &m); err != nil {
 				return next, fmt.Errorf("read a message of the stream: %w", err)
+			}
+			if event == "skipped" {
+				m.Skipped = m.reason()
 			}
 			if err := got(m); err != nil {
 				return next, err
@@ -137,6 +161,7 @@ func (c *Client) StreamFeed(ctx context.Context, q FeedQuery, got func(Message) 
 // MessagesOf is a page of the messages about one aggregate.
 type MessagesOf struct {
 	Messages []Message `json:"items"`
+	Skipped  []Message `json:"skipped"`    // in between, and that cannot be made
 	Next     int64     `json:"next_after"` // 0 on the last page
 }
 
@@ -152,6 +177,7 @@ func (c *Client) AggregateEvents(ctx context.Context, about Aggregate, after int
 	}
 	var page MessagesOf
 	_, err := c.do(ctx, http.MethodGet, "/v1/aggregates/"+url.PathEscape(about.ID)+"/events?"+values.Encode(), "", nil, &page)
+	giveReasons(page.Skipped)
 	return page, err
 }
 

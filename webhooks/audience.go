@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -42,6 +43,32 @@ func (a *audience) wants(aggregateID string, e publicEvent) bool {
 		return aggregateID == a.endpointID
 	}
 	return endpoint.Wants(a.types, e.kind.Public) && a.mayHave(aggregateID, e) && a.chose(aggregateID, e)
+}
+
+// judge is wants for an event of which not everything may be known.
+func (a *audience) judge(aggregateID string, e publicEvent) (bool, error) {
+	if e.doubt == certain || e.kind.Private || e.kind.Operational || !a.looksAt(e.kind) {
+		return a.wants(aggregateID, e), nil
+	}
+	partner := a.tenantID != "" && !e.kind.Shared
+	switch {
+	case !endpoint.Wants(a.types, e.kind.Public):
+		return false, nil
+	case partner && e.doubt == ownerless:
+		return false, errOwnerless
+	case !a.mayHave(aggregateID, e):
+		return false, nil
+	case a.filter != nil:
+		return false, errDoubtful
+	}
+	return true, nil
+}
+
+// counts says whether an event counts for previous: what is held back because
+// it cannot be read is a gap like any other.
+func (a *audience) counts(aggregateID string, e publicEvent) bool {
+	wanted, err := a.judge(aggregateID, e)
+	return wanted || errors.Is(err, errDoubtful)
 }
 
 // mayHave says whether an event is any of the audience's business.
@@ -97,8 +124,15 @@ func (c *chooser) choose(ctx context.Context, items []*item) []*item {
 func (c *chooser) wants(ctx context.Context, it *item) bool {
 	for ctx.Err() == nil {
 		wanted, err := c.d.history.wanted(ctx, it.Recorded, c.to.audience)
-		if err == nil {
+		switch {
+		case err == nil:
 			return wanted
+		case errors.Is(err, errDoubtful): // it waits with its lane until it can be told
+			return true
+		case errors.Is(err, errOwnerless):
+			if err = c.passOver(ctx, it, err); err == nil {
+				return false
+			}
 		}
 		if ctx.Err() == nil {
 			c.d.Logger.WarnContext(ctx, "webhooks wait to know whom an event is for", "endpoint", c.to.ID, "stream", it.Stream, "error", err)
@@ -106,4 +140,15 @@ func (c *chooser) wants(ctx context.Context, it *item) bool {
 		pause(ctx, retryAfter)
 	}
 	return false
+}
+
+// passOver notes an event of which it cannot be told whether the endpoint may
+// have it. Nothing of it may show; a replay of what was not delivered finds it
+// when it can be told.
+func (c *chooser) passOver(ctx context.Context, it *item, why error) error {
+	c.d.complainOf(ctx, it.ID.String(), it.Stream, why)
+	if c.to.replay != nil {
+		return nil
+	}
+	return c.d.Ledger.PassOver(ctx, c.to.ID, it.Position)
 }

@@ -265,13 +265,28 @@ func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
 	var err error
 	r.prepared, err = c.d.prepare(ctx, c.to, job)
 	if err != nil {
-		r.Result = Result{Class: delivery.ClassMessage, Err: err}
+		r.Result = c.unmade(ctx, job, err)
 	} else {
 		r.Previous = c.previous.get(r.MessageID)
 		r.Result = c.d.deliver(ctx, c.to, r.prepared)
 	}
 	r.dropped = ctx.Err() != nil && r.Status == 0
 	return r
+}
+
+// unmade is the result where a message could not be made. Live it waits with
+// its lane for a program that can, as long as the schedule is; a replay goes on
+// without it, for it can be asked for again.
+func (c *courier) unmade(ctx context.Context, job delivery.Job, err error) Result {
+	result := Result{Class: delivery.ClassMessage, Err: err}
+	if !isUnreadable(err) {
+		return result
+	}
+	if c.to.replay != nil {
+		result.Directive = delivery.DirectiveAbort
+	}
+	c.d.complainOf(ctx, job.ID, job.Lane, err)
+	return result
 }
 
 // done tells the plan, and notes the attempt for the ledger.

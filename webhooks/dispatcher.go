@@ -95,6 +95,8 @@ type Dispatcher struct {
 	slots     *slots
 	pace      *pace
 	abandoned chan struct{} // closed when nothing can be saved any more
+
+	unreadable unreadable
 }
 
 const (

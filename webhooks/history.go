@@ -34,6 +34,8 @@ type streamPast struct {
 	next       eventstore.Revision // the first that is not in it
 	events     []publicEvent       // the public ones
 	attributes *message.Attributes // after the last; nil where nobody asked
+	founded    bool                // something is known that it is chosen by
+	doubt      doubt
 }
 
 // publicEvent is a public event. The attributes are nil where nobody asked.
@@ -42,7 +44,17 @@ type publicEvent struct {
 	kind       *message.Kind
 	attributes *message.Attributes
 	detail     string
+	doubt      doubt // of the attributes
 }
+
+// doubt is what an event that cannot be read leaves of the attributes after it.
+type doubt int
+
+const (
+	certain   doubt = iota
+	doubtful        // something else may be true by then
+	ownerless       // not even whose the stream is can be told
+)
 
 func newHistory(store eventstore.Store, catalogue *message.Catalogue, size int) (*history, error) {
 	streams, err := lru.New[string, streamPast](size)
@@ -72,12 +84,9 @@ func (h *history) extend(p streamPast, r eventstore.Recorded, fold bool) streamP
 		if p.attributes == nil {
 			p.attributes = &message.Attributes{}
 		}
-		// What a newer program wrote says nothing to this one.
-		if event, err := r.Decode(); err == nil {
-			p.attributes = h.catalogue.Fold(p.attributes, event)
-			e.detail = h.catalogue.Detail(event)
-		}
-		e.attributes = p.attributes
+		unread := certain
+		e.detail, unread = h.fold(&p, r)
+		e.attributes, e.doubt = p.attributes, max(p.doubt, unread)
 	}
 	if kind != nil {
 		p.events = append(p.events, e)
@@ -86,8 +95,29 @@ func (h *history) extend(p streamPast, r eventstore.Recorded, fold bool) streamP
 	return p
 }
 
+// fold adds what an event says to the attributes of its stream, and returns
+// what kind of its type it is, and whether that is in doubt. An event that
+// cannot be read may have said anything, if it is of a type that matters.
+func (h *history) fold(p *streamPast, r eventstore.Recorded) (detail string, unread doubt) {
+	event, err := r.Decode()
+	switch {
+	case err == nil:
+		after := h.catalogue.Fold(p.attributes, event)
+		p.founded = p.founded || after != p.attributes
+		p.attributes = after
+		return h.catalogue.Detail(event), certain
+	case !h.catalogue.Matters(r.Type):
+	case p.founded:
+		p.doubt = max(p.doubt, doubtful)
+	default:
+		p.doubt = ownerless
+	}
+	return "", doubtful
+}
+
 // place returns an event's sequence within its stream, and that of the event
-// before it that an audience wants; 0 when there is none.
+// before it that an audience wants; 0 when there is none. The sequence is right
+// also where there is an error that says what cannot be told.
 func (h *history) place(ctx context.Context, r eventstore.Recorded, to *audience) (sequence, previous int, err error) {
 	p, err := h.upTo(ctx, r, to.looksAt(h.catalogue.Published(r.Type)))
 	if err != nil {
@@ -95,15 +125,21 @@ func (h *history) place(ctx context.Context, r eventstore.Recorded, to *audience
 	}
 	id := message.AggregateID(r.Stream)
 	sequence = sort.Search(len(p.events), func(i int) bool { return p.events[i].revision >= r.Revision })
+	if e := p.events[sequence]; e.doubt != certain {
+		if _, err := to.judge(id, e); err != nil {
+			return sequence + 1, 0, err
+		}
+	}
 	for i := sequence - 1; i >= 0; i-- {
-		if to.wants(id, p.events[i]) {
+		if to.counts(id, p.events[i]) {
 			return sequence + 1, i + 1, nil
 		}
 	}
 	return sequence + 1, 0, nil
 }
 
-// wanted says whether an audience wants a public event.
+// wanted says whether an audience wants a public event, or why that cannot be
+// told.
 func (h *history) wanted(ctx context.Context, r eventstore.Recorded, to *audience) (bool, error) {
 	kind := h.catalogue.Published(r.Type)
 	e := publicEvent{revision: r.Revision, kind: kind}
@@ -113,7 +149,7 @@ func (h *history) wanted(ctx context.Context, r eventstore.Recorded, to *audienc
 			return false, err
 		}
 	}
-	return to.wants(message.AggregateID(r.Stream), e), nil
+	return to.judge(message.AggregateID(r.Stream), e)
 }
 
 // event returns a public event with its attributes.

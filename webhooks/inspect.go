@@ -84,6 +84,9 @@ func (d *Dispatcher) Message(ctx context.Context, endpointID, eventID string) (S
 		return Sent{}, err
 	}
 	p, err := d.prepareOnce(ctx, to, delivery.Job{Event: delivery.Event{Position: at.Position, Revision: at.Revision, Lane: at.Lane, ID: at.ID}, Attempt: 1})
+	if isUnreadable(err) {
+		err = ErrUnreadable
+	}
 	return Sent{Delivery: p.Delivery, Body: p.body}, err
 }
 
@@ -167,10 +170,10 @@ type counter struct {
 func (c *counter) count(ctx context.Context, items []*item) error {
 	for _, it := range items {
 		wanted, err := c.d.wanted(ctx, c.to, it)
-		if err != nil {
+		if err != nil && !isUnreadable(err) {
 			return err
 		}
-		if !wanted {
+		if !wanted && !errors.Is(err, errDoubtful) { // it waits, too
 			continue
 		}
 		if c.Events == 0 {

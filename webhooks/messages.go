@@ -52,13 +52,15 @@ func (v Viewer) audience() *audience {
 
 // Aggregate names what messages are about.
 type Aggregate struct {
-	Type string // may be empty: then the first that has such an id
-	ID   string
+	Type string `json:"type" example:"order"` // may be empty: then the first that has such an id
+	ID   string `json:"id"`
 }
 
 // Page is a part of an aggregate's messages.
 type Page struct {
 	Messages []json.RawMessage
+	// Skipped are those in between that cannot be made.
+	Skipped []Skipped
 	// Next is the sequence to go on after; 0 when there is nothing more.
 	Next int
 }
@@ -87,12 +89,17 @@ func (s *Messages) Of(ctx context.Context, about Aggregate, after, most int, vie
 		if place.Sequence <= after {
 			return true, nil
 		}
-		if len(page.Messages) == most {
+		if len(page.Messages)+len(page.Skipped) == most {
 			page.Next = after
 			return false, nil
 		}
+		after = place.Sequence
 		body, err := s.body(r, place, message.Message.Body)
-		page.Messages, after = append(page.Messages, body), place.Sequence
+		if isUnreadable(err) {
+			page.Skipped = append(page.Skipped, skipped(r, s.Catalogue.Published(r.Type), place))
+			return true, nil
+		}
+		page.Messages = append(page.Messages, body)
 		return true, err
 	})
 	if err == nil && !seen {
@@ -130,6 +137,9 @@ func (s *Messages) one(ctx context.Context, stream string, sequence int, id stri
 		}
 		var err error
 		found, err = s.body(r, place, message.Message.Whole)
+		if isUnreadable(err) {
+			err = ErrUnreadable
+		}
 		return false, err
 	})
 	return found, err
@@ -195,7 +205,7 @@ func (s *Messages) walk(ctx context.Context, stream string, to *audience, visit 
 		}
 		before := len(p.events)
 		p = h.extend(p, r, true)
-		if len(p.events) == before || !to.wants(message.AggregateID(stream), p.events[before]) {
+		if len(p.events) == before || !to.counts(message.AggregateID(stream), p.events[before]) {
 			continue
 		}
 		place := message.Place{Sequence: len(p.events), Previous: previous}

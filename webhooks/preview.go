@@ -149,7 +149,11 @@ func (p *preview) judge(ctx context.Context, r eventstore.Recorded) error {
 		return nil // it is none of the endpoint's business
 	}
 	p.Public++
-	if !p.to.wants(id, e) {
+	if wanted, err := p.to.judge(id, e); err != nil {
+		p.Failed++
+		p.Failure = err.Error()
+		return nil
+	} else if !wanted {
 		return nil
 	}
 	p.Matched++

@@ -39,6 +39,8 @@ type Pulled struct {
 type PulledMessage struct {
 	ID, Type, Cursor string
 	Body             []byte
+	// Skipped stands instead of a body where the message cannot be made.
+	Skipped *Skipped
 }
 
 // ErrNotReading says that this process has yet to begin to read the log.
@@ -209,6 +211,10 @@ func (p *Puller) Next(ctx context.Context, most int) (Pulled, error) {
 		}
 		it := p.left.items[0]
 		m, wanted, err := p.message(ctx, it)
+		if isUnreadable(err) {
+			p.d.complainOf(ctx, it.ID.String(), it.Stream, err)
+			m, wanted, err = p.skipped(ctx, it, err)
+		}
 		if err != nil {
 			if len(pulled.Messages) == 0 && ctx.Err() == nil {
 				return Pulled{}, err
@@ -244,6 +250,20 @@ func (p *Puller) message(ctx context.Context, it *item) (PulledMessage, bool, er
 	}
 	body, err := msg.Body(place)
 	return PulledMessage{ID: msg.ID, Type: msg.Public, Cursor: place.Cursor, Body: body}, true, err
+}
+
+// skipped stands for a message that cannot be made: the reader goes on without
+// it and knows. Of what may be somebody else's nothing is told.
+func (p *Puller) skipped(ctx context.Context, it *item, why error) (PulledMessage, bool, error) {
+	if errors.Is(why, errOwnerless) {
+		return PulledMessage{}, false, nil
+	}
+	place, err := p.d.place(ctx, p.to, it)
+	if err != nil && !isUnreadable(err) {
+		return PulledMessage{}, false, err
+	}
+	note := skipped(it.Recorded, &it.kind, place)
+	return PulledMessage{ID: note.ID, Type: note.Type, Cursor: note.Cursor, Skipped: &note}, true, nil
 }
 
 // read waits for a piece of the log: of what is read for all, or of its own

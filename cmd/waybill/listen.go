@@ -100,6 +100,9 @@ func (l *listener) run(ctx context.Context) error {
 			continue
 		}
 		failed = 0
+		for _, m := range page.Skipped {
+			fmt.Fprintf(l.errOut, "skipped %s of %s %s (sequence %d): the platform cannot read it; its cursor is %s\n", m.Type, m.Aggregate.Type, m.Aggregate.ID, m.Sequence, m.Cursor)
+		}
 		for _, m := range page.Messages {
 			if !l.forward(ctx, m) {
 				return nil

@@ -163,6 +163,16 @@ func (t *tx) skip(ctx context.Context, change Change) error {
 	return nil
 }
 
+// PassOver notes that the live run of an endpoint leaves out an event. It may
+// be called again.
+func (l *Ledger) PassOver(ctx context.Context, endpointID string, position eventstore.Position) error {
+	return l.tx(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `INSERT INTO wh_skipped (endpoint_id, from_pos, until_pos) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			endpointID, fromPosition(position)-1, fromPosition(position))
+		return err
+	})
+}
+
 // Span is a piece of the log: what comes after From, up to and with Until.
 type Span struct{ From, Until eventstore.Position }
 

@@ -69,6 +69,17 @@ func Fold(before *Attributes, event domain.Event) *Attributes {
 	return before
 }
 
+// Matters says whether [Fold] has a use for an event of a stored name.
+func Matters(stored string) bool {
+	switch stored {
+	case order.OrderPlaced{}.EventName(), order.OrderEdited{}.EventName(), order.OrderAddressChanged{}.EventName(),
+		catalog.ProductRegistered{}.EventName(), customer.CustomerErased{}.EventName(), creditnote.CreditNoteRecorded{}.EventName(),
+		endpoint.Created{}.EventName():
+		return true
+	}
+	return false
+}
+
 func placed(e order.OrderPlaced) *Attributes {
 	after := &Attributes{
 		Channel: e.Channel, Currency: e.Currency, Country: e.ShipToCountry, CustomerID: e.CustomerID, Number: e.Number,

@@ -7,6 +7,7 @@ package message
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,13 +49,16 @@ type Catalogue struct {
 	// unless replaced before the catalogue is used.
 	Fold   func(*Attributes, domain.Event) *Attributes
 	Detail func(domain.Event) string
+	// Matters says whether Fold has a use for an event of a stored name:
+	// [Matters] unless replaced, too.
+	Matters func(stored string) bool
 
 	kinds map[string]*Kind
 }
 
 // NewCatalogue makes a catalogue of kinds; [Kinds] are those of this program.
 func NewCatalogue(kinds []Kind) *Catalogue {
-	c := &Catalogue{Fold: Fold, Detail: Detail, kinds: make(map[string]*Kind, len(kinds))}
+	c := &Catalogue{Fold: Fold, Detail: Detail, Matters: Matters, kinds: make(map[string]*Kind, len(kinds))}
 	for i := range kinds {
 		c.kinds[kinds[i].Stored] = &kinds[i]
 	}
@@ -121,25 +125,40 @@ type Message struct {
 	Personal json.RawMessage
 }
 
+// ErrUnreadable says that no message can be made of an event, however often it
+// is tried: this program does not understand it.
+var ErrUnreadable = errors.New("no message can be made of it")
+
 // Build makes the message of a stored event of a known kind.
 func (c *Catalogue) Build(r eventstore.Recorded) (Message, error) {
 	kind, ok := c.kinds[r.Type]
 	if !ok {
 		return Message{}, fmt.Errorf("publish %s: not a public event", r.Type)
 	}
-	event, err := r.Decode()
+	data, err := kind.dataOf(r)
 	if err != nil {
-		return Message{}, fmt.Errorf("publish %s %s: %w", r.Type, r.ID, err)
-	}
-	public, err := kind.Data(event)
-	if err != nil {
-		return Message{}, fmt.Errorf("publish %s %s: %w", r.Type, r.ID, err)
-	}
-	data, err := json.Marshal(public)
-	if err != nil {
-		return Message{}, fmt.Errorf("encode data of %s %s: %w", r.Type, r.ID, err)
+		return Message{}, fmt.Errorf("publish %s %s: %w: %w", r.Type, r.ID, ErrUnreadable, err)
 	}
 	return Message{Kind: *kind, ID: r.ID.String(), Time: r.Created, AggregateID: AggregateID(r.Stream), Data: data}, nil
+}
+
+// dataOf makes the public data of an event. It makes an error of a panic: an
+// event that was written by others may lack what ours always have.
+func (k *Kind) dataOf(r eventstore.Recorded) (data json.RawMessage, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			data, err = nil, fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	event, err := r.Decode()
+	if err != nil {
+		return nil, err
+	}
+	public, err := k.Data(event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(public)
 }
 
 // AggregateID returns the id within a stream's name.
