@@ -84,7 +84,7 @@ func (h *history) extend(p streamPast, r eventstore.Recorded, fold bool) streamP
 		if p.attributes == nil {
 			p.attributes = &message.Attributes{}
 		}
-		unread := certain
+		var unread doubt
 		e.detail, unread = h.fold(&p, r)
 		e.attributes, e.doubt = p.attributes, max(p.doubt, unread)
 	}
