@@ -74,6 +74,7 @@ func Matters(stored string) bool {
 	switch stored {
 	case order.OrderPlaced{}.EventName(), order.OrderEdited{}.EventName(), order.OrderAddressChanged{}.EventName(),
 		catalog.ProductRegistered{}.EventName(), customer.CustomerErased{}.EventName(), creditnote.CreditNoteRecorded{}.EventName(),
+		checkoutfailure.CheckoutFailureAnnounced{}.EventName(),
 		endpoint.Created{}.EventName():
 		return true
 	}
