@@ -47,8 +47,16 @@ func (p *instance) owners(name string) (owners []string) {
 
 func (p *instance) sharedBy(name string, want map[string]int) {
 	p.t.Helper()
+	have := map[string]int{}
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("it is shared as %v; leases %v, workers %v", have,
+				query(p.t, p.model(name).Read(), `SELECT name, owner, epoch, until FROM leases`),
+				query(p.t, p.model(name).Read(), `SELECT owner, until FROM workers`))
+		}
+	}()
 	eventually(p.t, fmt.Sprintf("%s is shared as %v", name, want), func() bool {
-		have := map[string]int{}
+		clear(have)
 		for _, owner := range p.owners(name) {
 			have[owner]++
 		}
@@ -109,7 +117,8 @@ func TestProcessesShareTheParts(t *testing.T) {
 	if r := a.rebuild("orders", anew("while it waits")); r.State != projections.Swapped || !r.Equal() {
 		t.Errorf("rebuild in four parts: %s, %+v, %s", r.State, r.Compared, r.Error)
 	}
-	// Whoever comes to the new version first brings it forward, the other one waits.
+	// Whoever comes to the new version first brings it forward, the other one
+	// waits: now and then that is d.
 	eventually(t, "one of them has the new version whole", func() bool {
 		owners := a.owners("orders")
 		return slices.Equal(owners, []string{"a", "a", "a", "a"}) || slices.Equal(owners, []string{"d", "d", "d"})

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -144,4 +145,16 @@ func Choose(owners, workers []string, me string, at []int) []int {
 		trying[n] = driving{}
 	}
 	return roster{owners, workers}.choose(me, trying)
+}
+
+// Barrier puts a barrier at a position, until some time.
+func (r *Runner) Barrier(ctx context.Context, at eventstore.Position, until time.Time) error {
+	return r.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE barrier SET position = ?`, positionValue(at)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO leases (name, owner, epoch, until) VALUES (?, 'test', 1, ?)
+			ON CONFLICT (name) DO UPDATE SET until = excluded.until`, barrierLease, until.UnixMilli())
+		return err
+	})
 }
