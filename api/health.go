@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/waybill-dev/waybill/projections"
 )
 
 // Check is something that must work before requests are welcome.
@@ -32,7 +35,7 @@ type readinessAnswer struct {
 
 type readinessBody struct {
 	Status string            `json:"status" enum:"ok,unavailable" example:"ok"`
-	Checks map[string]string `json:"checks" doc:"What was looked at: ok, or unavailable."`
+	Checks map[string]string `json:"checks" doc:"What was looked at: ok, unavailable, or what has to be done first, as: the read model orders is being filled."`
 }
 
 func (s *server) healthRoutes() {
@@ -62,11 +65,20 @@ func (s *server) ready(ctx context.Context, _ *struct{}) (*readinessAnswer, erro
 			answer.Body.Checks[check.Name] = "ok"
 			if err != nil {
 				s.logger.WarnContext(ctx, "not ready", "check", check.Name, "error", err)
-				answer.Body.Checks[check.Name] = "unavailable"
+				answer.Body.Checks[check.Name] = notReady(err)
 				answer.Status, answer.Body.Status, answer.RetryAfter = http.StatusServiceUnavailable, "unavailable", "1"
 			}
 		})
 	}
 	wait.Wait()
 	return answer, nil
+}
+
+// notReady says why something is not ready. What is wrong with it is for the log
+// alone; that it will be there soon is for everybody.
+func notReady(err error) string {
+	if filling := (*projections.FillingError)(nil); errors.As(err, &filling) {
+		return filling.Error()
+	}
+	return "unavailable"
 }

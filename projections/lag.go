@@ -28,6 +28,12 @@ func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
 	if err != nil {
 		return lag, fmt.Errorf("find the end of the log: %w", err)
 	}
+	return m.missing(ctx, end, mostLag)
+}
+
+// missing counts the events up to a position that the live version has not
+// applied, up to so many.
+func (m *Model) missing(ctx context.Context, end eventstore.Position, most int) (lag Lag, err error) {
 	position, of := m.Position(), m.Live().positions()
 	if position >= end {
 		return lag, nil
@@ -51,7 +57,7 @@ func (m *Model) Lag(ctx context.Context) (lag Lag, err error) {
 			}
 			lag.Events++
 		}
-		if lag.More = lag.Events >= mostLag; lag.More || page.Live || page.Through >= end {
+		if lag.More = lag.Events >= most; lag.More || page.Live || page.Through >= end {
 			return lag, nil
 		}
 	}

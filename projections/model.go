@@ -23,7 +23,8 @@ type Model struct {
 
 	changing sync.Mutex // one change of what is live at a time
 	rate     rate
-	filling  atomic.Bool // it was empty when it was opened, and is not level yet
+	filling  atomic.Bool  // it was empty when it was opened, and is not level yet
+	fillTo   atomic.Int64 // up to where it is to be filled; 0 is not known yet
 
 	mu      sync.Mutex // guards what follows
 	live    *Runner

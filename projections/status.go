@@ -3,7 +3,6 @@ package projections
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -152,25 +151,3 @@ func (r *rate) perSecond() float64 {
 // perSecond is how many events were applied in a second, of late.
 func (m *Model) perSecond() float64 { return m.rate.perSecond() }
 
-// nearly is how many events a read model may be behind to be filled: while
-// orders are placed there are always some.
-const nearly = 1000
-
-// Ready tells whether every read model has been filled: one that was deleted,
-// or is of a new version, is not at the start of a program.
-func (s *Set) Ready(ctx context.Context) error {
-	for _, m := range s.models {
-		if !m.filling.Load() {
-			continue
-		}
-		lag, err := m.Lag(ctx)
-		if err != nil {
-			return err
-		}
-		if lag.More || lag.Events > nearly {
-			return fmt.Errorf("the read model %s is being filled", m.Name())
-		}
-		m.filling.Store(false)
-	}
-	return nil
-}
