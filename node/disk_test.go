@@ -173,6 +173,50 @@ func TestAppendsAreRefusedBeforeTheDiskIsFull(t *testing.T) {
 	}
 }
 
+// roomyDisk counts how often it is asked how much room it has.
+type roomyDisk struct {
+	vfs.FS
+	free, asked atomic.Uint64
+}
+
+func (d *roomyDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	d.asked.Add(1)
+	return vfs.DiskUsage{AvailBytes: d.free.Load()}, nil
+}
+
+func TestADiskWithPlentyOfRoomIsNotAskedAtEveryAppend(t *testing.T) {
+	t.Parallel()
+	disk := &roomyDisk{FS: vfs.NewMem()}
+	disk.free.Store(100 << 30)
+	cfg := config(disk)
+	var later atomic.Int64
+	cfg.Now = func() time.Time { return noon.Add(time.Duration(later.Load())) }
+	n := opened(t, cfg)
+	asked := func(appends int) uint64 {
+		before := disk.asked.Load()
+		for i := range appends {
+			mustAppend(t, n, appendTo("s", node.ExpectAny, fmt.Sprint(before, "-", i)))
+		}
+		return disk.asked.Load() - before
+	}
+	if first, next := asked(1), asked(50); first != 1 || next != 0 {
+		t.Errorf("asked %d times at the first append and %d times at the next 50", first, next)
+	}
+	later.Store(int64(time.Second))
+	if again := asked(50); again != 1 {
+		t.Errorf("asked %d times a second later", again)
+	}
+	disk.free.Store(300 << 20)
+	later.Store(int64(2 * time.Second))
+	if little := asked(50); little != 50 {
+		t.Errorf("asked %d times at 50 appends when there is little room", little)
+	}
+	disk.free.Store(1 << 20)
+	if _, err := n.Append(deadline(t), appendTo("s", node.ExpectAny, "last")); err == nil {
+		t.Error("the append is not refused when there is none")
+	}
+}
+
 // A gate holds every sync of the write-ahead log while it is shut.
 type gate struct {
 	shut  atomic.Pointer[chan struct{}]

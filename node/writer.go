@@ -35,6 +35,7 @@ type writer struct {
 	nextID uint64 // of the next stream
 	heads  *simplelru.LRU[string, *head]
 	window *window
+	room   diskRoom
 }
 
 func (w *writer) run() {
@@ -124,7 +125,7 @@ func outcome(req *request) string {
 
 func (w *writer) store(requests []*request) error {
 	g := w.newGroup()
-	writable := w.node.checkSpace()
+	writable := w.checkSpace()
 	for _, req := range requests {
 		g.add(req, writable)
 	}
