@@ -78,6 +78,8 @@ type Neighbours struct {
 	PerSecond float64 `json:",omitempty"`
 	// Memory is the platform's when the other one had caught up.
 	Memory Memory
+	// Replay is how true it was what the replay said of itself, where it is one.
+	Replay *ReplayProgress `json:",omitempty"`
 }
 
 // RunWebhooks measures a platform that only delivers, beside an event store of
@@ -159,6 +161,9 @@ func (r WebhookReport) Print(w io.Writer) error {
 		if n.Backlog > 0 {
 			fmt.Fprintf(t, "the tenth\t%d events, %.0f/s, memory %s, at most %s\n", n.Backlog, n.PerSecond, mib(n.Memory.Now), mib(n.Memory.Peak))
 		}
+	}
+	if r.Backfill != nil && r.Backfill.Replay != nil {
+		fmt.Fprintf(t, "the replay\t%s\n", r.Backfill.Replay)
 	}
 	fmt.Fprintf(t, "run on\t%d processors, shared by three processes: the event store, the platform, and all receivers with the load\n", runtime.NumCPU())
 	fmt.Fprintf(t, "lost, out of order, repeated\t%d, %d, %d\n", r.Lost, r.OutOfOrder, r.Repeated)

@@ -293,8 +293,15 @@ func (s *webhookSite) backfill(ctx context.Context) (*Neighbours, error) {
 		return nil, err
 	}
 	fresh.live = liveType
-	if err := s.replay(ctx, s.endpoints[len(s.endpoints)-1].ID); err != nil {
+	replay, err := s.replay(ctx, s.endpoints[len(s.endpoints)-1].ID)
+	if err != nil {
 		return nil, err
 	}
-	return report, s.beside(ctx, nine, fresh, report)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		report.Replay, err = s.progressOf(ctx, replay, fresh)
+		return err
+	})
+	group.Go(func() error { return s.beside(ctx, nine, fresh, report) })
+	return report, group.Wait()
 }

@@ -212,22 +212,6 @@ func (s *webhookSite) statements(ctx context.Context) (float64, error) {
 }
 
 // replay has an endpoint sent everything from the first event on.
-func (s *webhookSite) replay(ctx context.Context, endpoint string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.platform.BaseURL+"/v1/endpoints/"+endpoint+"/replays", strings.NewReader(`{"from":"beginning"}`))
-	if err != nil {
-		return fmt.Errorf("ask for a replay: %w", err)
-	}
-	request.Header.Set("Authorization", "Bearer "+AdminKey)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", "bench-"+endpoint)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask for a replay: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<12))
-		return fmt.Errorf("ask for a replay: %s: %s", response.Status, text)
-	}
-	return nil
+func (s *webhookSite) replay(ctx context.Context, endpoint string) (client.Replay, error) {
+	return s.api().CreateReplay(ctx, endpoint, "bench-"+endpoint, client.NewReplay{From: "beginning"})
 }

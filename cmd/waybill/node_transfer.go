@@ -81,9 +81,9 @@ func (c nodeImportCommand) Run(inv *invocation) error {
 			return json.NewEncoder(inv.out).Encode(done)
 		}
 		seconds := max(time.Since(began).Seconds(), 0.001)
-		_, err = fmt.Fprintf(inv.out, "imported  %d events, the metadata of %d streams, %d streams deleted for ever; %d of the server's own events stayed behind\ntook      %.1f s: %.0f events/s\n"+
+		_, err = fmt.Fprintf(inv.out, "imported  %d events (%d of them were there already and were not sent again), the metadata of %d streams, %d streams deleted for ever; %d of the server's own events stayed behind\ntook      %.1f s: %.0f events/s\n"+
 			"Positions are new ones: read models and cursors of the other database do not fit and are built anew; persistent subscriptions are made anew.\n",
-			done.Events, done.Metadata, done.Tombstones, done.Left["system"], seconds, float64(done.Events)/seconds)
+			done.Events, done.Skipped, done.Metadata, done.Tombstones, done.Left["system"], seconds, float64(done.Events)/seconds)
 		return err
 	})
 }

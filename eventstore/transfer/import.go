@@ -26,7 +26,7 @@ import (
 // the newest is written, after its events; a stream that was deleted is deleted.
 //
 // It may be interrupted anywhere and run again: what is there already is
-// recognised.
+// recognised, and hardly anything of it is sent again.
 type Import struct {
 	To      Database
 	File    string
@@ -41,7 +41,8 @@ type Import struct {
 
 // Imported is what an import has done.
 type Imported struct {
-	Events     uint64            `json:"events"` // that the target has now
+	Events     uint64            `json:"events"`            // that the target has now
+	Skipped    uint64            `json:"skipped,omitempty"` // of them, that were not sent because they were there
 	Metadata   int               `json:"metadata"`
 	Tombstones int               `json:"tombstones"`
 	Renumbered int               `json:"renumbered,omitempty"` // streams
@@ -106,7 +107,7 @@ func (i *Import) run(ctx context.Context) (*Imported, error) {
 		return nil, err
 	}
 	return &Imported{
-		Events: p.carried, Metadata: len(p.metadata), Tombstones: len(p.tombstones),
+		Events: p.carried, Skipped: x.there.skipped, Metadata: len(p.metadata), Tombstones: len(p.tombstones),
 		Renumbered: len(p.irregular), Left: p.left,
 	}, nil
 }
@@ -127,7 +128,6 @@ func (i *Import) plan(ctx context.Context) (*plan, error) {
 			return nil
 		},
 	})
-	p.next = nil
 	return p, err
 }
 
@@ -137,13 +137,14 @@ type importing struct {
 	plan  *plan
 	next  map[string]uint64 // revision in the target, of streams that are renumbered
 	order *order
+	there *there
 
 	mu   sync.Mutex
 	done uint64
 }
 
 func newImporting(i *Import, p *plan) *importing {
-	return &importing{Import: i, plan: p, next: map[string]uint64{}, order: newOrder(i.Workers)}
+	return &importing{Import: i, plan: p, next: map[string]uint64{}, order: newOrder(i.Workers), there: &there{plan: p, last: map[string]int64{}}}
 }
 
 // events appends the events of the file.
@@ -196,6 +197,12 @@ func (x *importing) target(e *Event) uint64 {
 }
 
 func (x *importing) append(ctx context.Context, c *chunk) error {
+	if skips, err := x.there.skips(ctx, &x.To, c); err != nil || skips {
+		if err == nil {
+			x.note(c)
+		}
+		return err
+	}
 	options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
 	if c.revision > 0 {
 		options.ExpectedRevision = esdb.Revision(c.revision - 1)
@@ -211,9 +218,14 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 	case err != nil:
 		return fmt.Errorf("append to %s at %d: %w", c.stream, c.revision, err)
 	}
+	x.note(c)
+	return nil
+}
+
+// note counts a chunk that is there.
+func (x *importing) note(c *chunk) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.done += uint64(len(c.events))
 	x.Progress.advance(StageImport, x.done, x.plan.carried)
-	return nil
 }

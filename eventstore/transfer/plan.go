@@ -92,6 +92,9 @@ func (p *plan) see(e *Event) {
 	}
 }
 
+// end is the revision after the last that the file has of a stream.
+func (p *plan) end(stream string) uint64 { return p.next[maphash.String(p.seed, stream)] }
+
 // follow looks for gaps: what the source has scavenged.
 func (p *plan) follow(e *Event) {
 	sum := maphash.String(p.seed, e.Stream)

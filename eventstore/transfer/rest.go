@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
@@ -66,7 +65,7 @@ func (x *importing) describe(ctx context.Context, stream string, m *metadata) er
 		if !errors.Is(err, eventstore.ErrConflict) {
 			return wrap(stream, err)
 		}
-		last, readErr := x.lastMetadata(ctx, stream)
+		last, readErr := lastEvent(ctx, &x.To, metadataPrefix+stream)
 		switch {
 		case readErr != nil || last == nil:
 			return wrap(stream, errors.Join(err, readErr))
@@ -82,23 +81,4 @@ func wrap(stream string, err error) error {
 		return fmt.Errorf("write the metadata of %s: %w", stream, err)
 	}
 	return nil
-}
-
-// lastMetadata is nil when there is none.
-func (x *importing) lastMetadata(ctx context.Context, stream string) (*Event, error) {
-	return ask(ctx, &x.To, func(ctx context.Context, c *esdb.Client) (*Event, error) {
-		events, err := c.ReadStream(ctx, metadataPrefix+stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
-		if err != nil {
-			return nil, err
-		}
-		defer events.Close()
-		e, err := events.Recv()
-		if errors.Is(err, io.EOF) || hasCode(err, esdb.ErrorCodeResourceNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		return eventOf(e.OriginalEvent()), nil
-	})
 }

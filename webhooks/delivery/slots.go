@@ -21,7 +21,7 @@ type hostSlots struct {
 }
 
 // share is how many times what is free of a host one claimant may hold: alone
-// it gets four fifths, and whoever comes second is never too late.
+// it gets eight ninths, and whoever comes second is never too late.
 const share = 8
 
 // Claim is one endpoint's part in the slots.
