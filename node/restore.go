@@ -147,7 +147,7 @@ func (r *restore) mustBeEmpty() error {
 	}
 	for _, name := range names {
 		if name != lockFile && name != addressFile && name != restoringName+copyingSuffix {
-			return fmt.Errorf("the directory is not empty: it has %s", name)
+			return fmt.Errorf("the directory is not empty, it has %s: name one that is, or move what is there away", name)
 		}
 	}
 	return err
