@@ -30,6 +30,7 @@ func newStockGauges(stats func() stock.Stats) stockGauges {
 	add("queue_depth", "Commands that wait for a stock item, over all items.", prometheus.GaugeValue,
 		func(s stock.Stats) float64 { return float64(s.Waiting) })
 	add("items", "Stock items in memory.", prometheus.GaugeValue, func(s stock.Stats) float64 { return float64(s.Lanes) })
+	add("remembered", "Reservations and references of the stock items in memory.", prometheus.GaugeValue, func(s stock.Stats) float64 { return float64(s.Remembered) })
 	total("batches_total", "Batches of commands that were decided together.", func(s stock.Stats) int64 { return s.Batches })
 	total("batch_commands_total", "Commands in batches: divided by the batches it is their size.", func(s stock.Stats) int64 { return s.Commands })
 	total("batch_conflicts_total", "Appends that somebody else's came before.", func(s stock.Stats) int64 { return s.Conflicts })

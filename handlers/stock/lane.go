@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
@@ -26,6 +27,7 @@ type lane struct {
 	queue   []*request
 	working bool
 	idle    *time.Timer // until the lane is forgotten
+	weight  int         // what it counts for in the writer's size, under the writer's lock
 
 	// Of the one goroutine that works.
 	known  known
@@ -137,11 +139,21 @@ func (l *lane) next() []*request {
 	}
 	l.working = false
 	if l.idle == nil {
-		l.idle = time.AfterFunc(l.config.Idle, func() { l.writer.forget(l) })
+		l.idle = time.AfterFunc(l.config.Idle, forgetIfThere(l))
 	} else {
 		l.idle.Reset(l.config.Idle)
 	}
 	return nil
+}
+
+// forgetIfThere does not keep a lane in memory that is forgotten before.
+func forgetIfThere(l *lane) func() {
+	there := weak.Make(l)
+	return func() {
+		if l := there.Value(); l != nil {
+			l.writer.forget(l)
+		}
+	}
 }
 
 // present drops commands whose callers have gone, before anything is decided
@@ -250,6 +262,7 @@ func (l *lane) append(ctx context.Context, t trial) (eventstore.Appended, error)
 func (l *lane) learn(k known, at time.Time) {
 	l.known, l.seen, l.loaded = k, at, true
 	l.view.Store(&view{k.state, k.revision, at})
+	l.writer.weigh(l)
 }
 
 // isRule tells a refusal from an answer that is for this program.

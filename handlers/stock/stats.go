@@ -18,8 +18,9 @@ type Batch struct {
 
 // Stats is what a writer has done, and what it has to do.
 type Stats struct {
-	Lanes   int   // items in memory
-	Waiting int64 // commands in all queues
+	Lanes      int   // items in memory
+	Remembered int   // their reservations and references
+	Waiting    int64 // commands in all queues
 
 	Batches   int64
 	Commands  int64 // that were decided in batches
@@ -40,8 +41,11 @@ type counts struct {
 // Stats counts.
 func (w *Writer) Stats() Stats {
 	c := &w.counts
+	w.mu.Lock()
+	size := w.size
+	w.mu.Unlock()
 	return Stats{
-		Lanes: w.lanes.Len(), Waiting: c.waiting.Load(), Batches: c.batches.Load(), Commands: c.commands.Load(),
+		Lanes: w.lanes.Len(), Remembered: size, Waiting: c.waiting.Load(), Batches: c.batches.Load(), Commands: c.commands.Load(),
 		Events: c.events.Load(), Conflicts: c.conflicts.Load(), Refused: c.refused.Load(), Busy: c.busy.Load(),
 		Dropped: c.dropped.Load(), Lookups: c.lookups.Load(), Snapshots: c.snapshots.Load(), Ignored: c.ignored.Load(),
 	}

@@ -40,6 +40,11 @@ type Config struct {
 	BatchBytes int
 	// Cached is how many items are kept in memory. 0 means 10,000.
 	Cached int
+	// Remembered is how many reservations and references are kept in memory, of
+	// all items together: where it is more, the items that nobody asked for the
+	// longest are read again when somebody does. 0 means 250,000, which take
+	// some 100 MB.
+	Remembered int
 	// Idle is for how long an item is kept that nobody asks for. 0 means 10 min.
 	Idle time.Duration
 	// Fresh is for how long an item is believed to be as it was last seen,
@@ -85,6 +90,7 @@ type Writer struct {
 
 	mu    sync.Mutex
 	lanes *lru.Cache[Item, *lane]
+	size  int // what the lanes remember
 }
 
 // lookups is how many callers read a whole item at once, for something that is
@@ -100,15 +106,17 @@ func NewWriter(config Config) (*Writer, error) {
 	config.Batch = cmp.Or(config.Batch, 256)
 	config.BatchBytes = cmp.Or(config.BatchBytes, 512<<10)
 	config.Cached = cmp.Or(config.Cached, 10_000)
+	config.Remembered = cmp.Or(config.Remembered, 250_000)
 	config.Idle = cmp.Or(config.Idle, 10*time.Minute)
 	config.Fresh = cmp.Or(config.Fresh, 50*time.Millisecond)
 	config.Timeout = cmp.Or(config.Timeout, 5*time.Second)
 	config.Every = cmp.Or(config.Every, 500)
-	lanes, err := lru.New[Item, *lane](config.Cached)
-	if err != nil {
+	w := &Writer{config: config, lookups: make(chan struct{}, lookups)}
+	var err error
+	if w.lanes, err = lru.NewWithEvict(config.Cached, w.forgotten); err != nil {
 		return nil, fmt.Errorf("stock writer: %w", err)
 	}
-	return &Writer{config: config, lookups: make(chan struct{}, lookups), lanes: lanes}, nil
+	return w, nil
 }
 
 // Handle lets an item decide a command. meta.CommandID is required.
@@ -190,6 +198,28 @@ func (w *Writer) forget(l *lane) {
 	if current, there := w.lanes.Peek(l.item); there && current == l && !l.busy() {
 		w.lanes.Remove(l.item)
 	}
+}
+
+// weigh notes how much a lane remembers, and makes room where that is too much
+// with all others.
+func (w *Writer) weigh(l *lane) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if current, there := w.lanes.Peek(l.item); !there || current != l {
+		return // it was forgotten while it works
+	}
+	size := l.known.state.Size()
+	w.size += size - l.weight
+	l.weight = size
+	for w.size > w.config.Remembered && w.lanes.Len() > 1 {
+		w.lanes.RemoveOldest()
+	}
+}
+
+// forgotten is told, under the lock, of every lane that is dropped.
+func (w *Writer) forgotten(_ Item, l *lane) {
+	w.size -= l.weight
+	l.weight = 0
 }
 
 func late(ctx context.Context) error {
