@@ -29,7 +29,7 @@ func TestClientReadsWhatIsAnswered(t *testing.T) {
 
 	draft, err := c.OpenDraft(ctx, "open", client.OpenDraft{Currency: "EUR", Lines: []client.DraftLine{{SKU: "MUG-1", Quantity: 1}}})
 	must("draft", draft.Status == "open" && draft.ETag != "", err)
-	draft, err = c.SetDraftLine(ctx, draft.ID, "MUG-1", client.Change{IfMatch: draft.ETag}, 2)
+	draft, err = c.SetDraftLine(ctx, draft.ID, client.Change{IfMatch: draft.ETag}, client.DraftLine{SKU: "MUG-1", Quantity: 2})
 	must("line", len(draft.Lines) == 1 && draft.Lines[0].Quantity == 2, err)
 	draft, err = c.SetDraftDetails(ctx, draft.ID, client.Change{}, client.DraftDetails{Customer: &ada, ShipTo: &home, PaymentMethod: "sandbox:approved"})
 	must("details", draft.Customer != nil && draft.Customer.Email == ada.Email && draft.Preview != nil, err)

@@ -31,18 +31,51 @@ type openDraftBody struct {
 }
 
 type draftLineBody struct {
-	SKU      string `json:"sku" maxLength:"128" example:"MUG-1"`
-	Quantity int    `json:"quantity" doc:"1 to 9,999." example:"2"`
+	SKU string `json:"sku" maxLength:"128" example:"MUG-1"`
+
+	DraftUnitsBody
 }
 
-// DraftDetailsBody is who a draft is for and how it will be paid. Customer and
-// address are personal data. It is exported because huma looks into nothing
+// DraftUnitsBody is how many units of a SKU are wanted, and what the shop takes
+// off and on for them. It is exported because huma looks into nothing else.
+type DraftUnitsBody struct {
+	Quantity int    `json:"quantity" doc:"1 to 9,999." example:"2"`
+	Discount *money `json:"discount,omitempty" doc:"Off the whole line; nothing if missing."`
+	Tax      *money `json:"tax,omitempty" doc:"On the whole line, after its discount; nothing if missing."`
+}
+
+func (b DraftUnitsBody) line(sku string) draft.Line {
+	line := draft.Line{SKU: sku, Quantity: b.Quantity}
+	if b.Discount != nil {
+		line.Discount = b.Discount.domain()
+	}
+	if b.Tax != nil {
+		line.Tax = b.Tax.domain()
+	}
+	return line
+}
+
+func draftLineBodyOf(l draft.Line) draftLineBody {
+	body := draftLineBody{SKU: l.SKU, DraftUnitsBody: DraftUnitsBody{Quantity: l.Quantity}}
+	if l.Discount != (domain.Money{}) {
+		body.Discount = new(moneyOf(l.Discount))
+	}
+	if l.Tax != (domain.Money{}) {
+		body.Tax = new(moneyOf(l.Tax))
+	}
+	return body
+}
+
+// DraftDetailsBody is who a draft is for, how it will be paid, and what the shop
+// takes and takes off beside its lines. Customer and address are personal data. It is exported because huma looks into nothing
 // else.
 type DraftDetailsBody struct {
 	Customer      *draftCustomerBody `json:"customer,omitempty" doc:"Who orders. A draft can be placed once it is said."`
 	ShipTo        *address           `json:"ship_to,omitempty" doc:"Where the goods go; only with customer."`
 	BillTo        *address           `json:"bill_to,omitempty" doc:"Where the invoice goes; only with customer."`
 	PaymentMethod string             `json:"payment_method,omitempty" doc:"The gateway's name and its reference for the method, never the number of a card." maxLength:"128" example:"sandbox:approved"`
+
+	ChargesBody
 }
 
 type draftCustomerBody struct {
@@ -79,9 +112,7 @@ type draftLineRequest struct {
 	SKU string `path:"sku" example:"MUG-1"`
 	DraftHeaders
 
-	Body struct {
-		Quantity int `json:"quantity" doc:"1 to 9,999." example:"2"`
-	}
+	Body DraftUnitsBody
 }
 
 type removeDraftLineRequest struct {
@@ -132,7 +163,7 @@ func (s *server) draftRoutes() {
 	}, s.removeDraftLine)
 	register(s, route{
 		id: "setDraftDetails", method: http.MethodPut, path: "/v1/drafts/{id}/details", tag: "drafts", scopes: write, status: http.StatusOK,
-		summary: "Say who a draft is for and how it will be paid", about: "Replaces all of it. Customer and address are kept encrypted, apart from the draft.",
+		summary: "Say who a draft is for, how it will go and be paid", about: "Replaces all of it. Customer and address are kept encrypted, apart from the draft.",
 		refuses: append(person, change...), example: map[string]any{"customer": map[string]any{"email": "a@example.com"}, "payment_method": "sandbox:approved"},
 	}, s.setDraftDetails)
 	s.draftListRoutes()
@@ -155,7 +186,7 @@ func (s *server) openDraft(ctx context.Context, in *openDraftRequest) (*draftAns
 	}
 	result, again, err := s.api.Drafts.Open(ctx, meta, draft.OpenDraft{
 		Currency: in.Body.Currency, Details: details,
-		Lines: each(in.Body.Lines, func(l draftLineBody) draft.Line { return draft.Line(l) }),
+		Lines: each(in.Body.Lines, func(l draftLineBody) draft.Line { return l.line(l.SKU) }),
 	}, data)
 	answer, err := s.shownDraft(ctx, result, err)
 	if err != nil {
@@ -171,7 +202,8 @@ func (s *server) openDraft(ctx context.Context, in *openDraftRequest) (*draftAns
 // draftDetails divides what is said of a draft into what may stand in events and
 // what must not.
 func (s *server) draftDetails(ctx context.Context, body DraftDetailsBody) (draft.Details, drafts.Personal, error) {
-	details, data := draft.Details{PaymentMethod: body.PaymentMethod}, drafts.Personal{}
+	details, data := draft.Details{PaymentMethod: body.PaymentMethod, Channel: body.Channel}, drafts.Personal{}
+	details.Shipping, details.Discounts = body.draftCharges()
 	if wrong := body.mistakes(); len(wrong) > 0 {
 		return details, data, draft.ErrInvalid.Because(wrong...)
 	}
@@ -242,7 +274,7 @@ func (s *server) discardDraft(ctx context.Context, in *discardDraftRequest) (*dr
 }
 
 func (s *server) setDraftLine(ctx context.Context, in *draftLineRequest) (*draftAnswer, error) {
-	answer, err := s.changeDraft(ctx, in.ID, in.DraftHeaders, draft.SetLine{SKU: in.SKU, Quantity: in.Body.Quantity, At: s.api.Now().UTC()})
+	answer, err := s.changeDraft(ctx, in.ID, in.DraftHeaders, draft.SetLine{Line: in.Body.line(in.SKU), At: s.api.Now().UTC()})
 	if errors.Is(err, draft.ErrInvalid) {
 		err = s.inPath(err, "sku")
 	}

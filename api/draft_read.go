@@ -9,7 +9,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/order"
 	checkouts "github.com/waybill-dev/waybill/handlers/checkout"
@@ -28,6 +27,9 @@ type draftBody struct {
 	ShipTo        *address        `json:"ship_to,omitempty" doc:"For the scopes customers:read and customers:write."`
 	BillTo        *address        `json:"bill_to,omitempty" doc:"For the scopes customers:read and customers:write."`
 	PaymentMethod string          `json:"payment_method,omitempty"`
+	Channel       string          `json:"channel,omitempty" doc:"The sales channel; missing for the shop itself." example:"web"`
+	Shipping      *shippingBody   `json:"shipping,omitempty"`
+	Discounts     []discountBody  `json:"discounts,omitempty" nullable:"false"`
 	CheckoutID    string          `json:"checkout_id,omitempty" doc:"The last one that was made of it."`
 	OrderID       string          `json:"order_id,omitempty" doc:"Once it is placed."`
 	Preview       *draftPreview   `json:"preview,omitempty" doc:"While it is open: what an order would cost at this moment."`
@@ -47,6 +49,8 @@ type draftPriceBody struct {
 	Title     string `json:"title"`
 	Quantity  int    `json:"quantity"`
 	UnitPrice money  `json:"unit_price"`
+	Discount  money  `json:"discount" doc:"With its share of the discounts of the whole order."`
+	Tax       money  `json:"tax"`
 	Total     money  `json:"total"`
 	Available *int64 `json:"available,omitempty" doc:"How many units may be ordered, a moment ago; for the first 100 lines."`
 }
@@ -59,7 +63,8 @@ func (s *server) shownDraft(ctx context.Context, result drafts.Result, err error
 	d := result.State
 	body := draftBody{
 		ID: d.DraftID, Status: string(d.Status), Currency: d.Currency, CustomerID: d.Details.CustomerID, PaymentMethod: d.Details.PaymentMethod,
-		Lines:      each(d.Lines, func(l draft.Line) draftLineBody { return draftLineBody(l) }),
+		Lines: each(d.Lines, draftLineBodyOf), Channel: d.Details.Channel, Shipping: shippingBodyOf(order.Shipping(d.Details.Shipping)),
+		Discounts:  each(d.Details.Discounts, func(d draft.Discount) discountBody { return discountBodyOf(order.Discount(d)) }),
 		CheckoutID: d.Last().CheckoutID, OrderID: d.OrderID, OpenedAt: d.OpenedAt, ChangedAt: d.ChangedAt,
 	}
 	if callOf(ctx).credential.May(apikey.CustomersRead, apikey.CustomersWrite) {
@@ -86,10 +91,9 @@ const levelsShown = 100
 
 // preview prices a draft as an order of this moment would be.
 func (s *server) preview(ctx context.Context, d draft.State) (*draftPreview, error) {
-	priced, err := checkouts.Prices{Products: s.api.Catalogue}.Price(ctx, checkout.Request{
-		Currency: d.Currency, ShipToCountry: d.Details.ShipToCountry, Method: cmp.Or(d.Details.PaymentMethod, "none"),
-		Lines: each(d.Lines, func(l draft.Line) checkout.RequestLine { return checkout.RequestLine{SKU: l.SKU, Quantity: l.Quantity} }),
-	})
+	cart := drafts.Cart(d)
+	cart.Method = cmp.Or(cart.Method, "none")
+	priced, err := checkouts.Prices{Products: s.api.Catalogue}.Price(ctx, cart)
 	if refused := (*domain.RuleError)(nil); errors.As(err, &refused) {
 		return &draftPreview{Errors: each(refused.Mistakes, func(m domain.Mistake) mistake {
 			return mistake{Pointer: m.Pointer, Code: m.Code, Detail: m.Detail}
@@ -102,7 +106,8 @@ func (s *server) preview(ctx context.Context, d draft.State) (*draftPreview, err
 	preview := &draftPreview{Totals: &totals}
 	for i, line := range priced.Lines {
 		body := draftPriceBody{
-			SKU: line.SKU, Title: line.Title, Quantity: line.Quantity, UnitPrice: moneyOf(line.UnitPrice), Total: moneyOf(line.Total),
+			SKU: line.SKU, Title: line.Title, Quantity: line.Quantity, UnitPrice: moneyOf(line.UnitPrice),
+			Discount: moneyOf(line.Discount), Tax: moneyOf(line.Tax), Total: moneyOf(line.Total),
 		}
 		if i < levelsShown {
 			level, err := s.api.Levels.Get(ctx, cmp.Or(s.api.Checkouts.Config.Location, "main"), line.SKU)

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/order"
 )
 
@@ -38,6 +39,21 @@ func (b placeOrderBody) put(cart *checkout.Request) {
 	for _, d := range b.Discounts {
 		cart.Discounts = append(cart.Discounts, checkout.Discount{Code: d.Code, Amount: d.Amount.domain()})
 	}
+}
+
+// draftCharges hands over what is said to a draft. Without a tax of its own the
+// shipping has none, in the currency of its price.
+func (b ChargesBody) draftCharges() (shipping draft.Shipping, discounts []draft.Discount) {
+	if b.Shipping != nil {
+		shipping = draft.Shipping{Method: b.Shipping.Method, Price: b.Shipping.Price.domain(), Tax: domain.Money{Currency: b.Shipping.Price.Currency}}
+		if b.Shipping.Tax != nil {
+			shipping.Tax = b.Shipping.Tax.domain()
+		}
+	}
+	for _, d := range b.Discounts {
+		discounts = append(discounts, draft.Discount{Code: d.Code, Amount: d.Amount.domain()})
+	}
+	return shipping, discounts
 }
 
 func shippingBodyOf(s order.Shipping) *shippingBody {

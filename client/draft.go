@@ -15,18 +15,26 @@ type OpenDraft struct {
 	DraftDetails
 }
 
-// DraftLine is how many units of a SKU are wanted.
+// DraftLine is how many units of a SKU are wanted. Discount and Tax are those of
+// the whole line.
 type DraftLine struct {
-	SKU      string `json:"sku"`
+	SKU      string `json:"sku,omitempty"`
 	Quantity int    `json:"quantity"`
+	Discount *Money `json:"discount,omitempty"`
+	Tax      *Money `json:"tax,omitempty"`
 }
 
-// DraftDetails is who a draft is for and how it will be paid.
+// DraftDetails is who a draft is for, how it will be paid, and what is taken and
+// taken off beside its lines.
 type DraftDetails struct {
 	Customer      *Customer `json:"customer,omitempty"`
 	ShipTo        *Address  `json:"ship_to,omitempty"`
 	BillTo        *Address  `json:"bill_to,omitempty"`
 	PaymentMethod string    `json:"payment_method,omitempty"`
+
+	Channel   string     `json:"channel,omitempty"` // of sales; empty is the shop itself
+	Shipping  *Shipping  `json:"shipping,omitempty"`
+	Discounts []Discount `json:"discounts,omitempty"`
 }
 
 // Draft is an order that is put together.
@@ -54,9 +62,14 @@ type DraftPreview struct {
 		Title     string `json:"title"`
 		Quantity  int    `json:"quantity"`
 		UnitPrice Money  `json:"unit_price"`
+		Discount  Money  `json:"discount"`
+		Tax       Money  `json:"tax"`
 		Total     Money  `json:"total"`
 		Available *int64 `json:"available"`
 	} `json:"lines"`
+	Totals *struct {
+		Subtotal, Discount, Shipping, Tax, Grand Money
+	} `json:"totals"`
 	Errors []Mistake `json:"errors"`
 }
 
@@ -76,8 +89,10 @@ func (c *Client) DiscardDraft(ctx context.Context, id string, how Change) (Draft
 }
 
 // SetDraftLine says how many units of a SKU are wanted.
-func (c *Client) SetDraftLine(ctx context.Context, id, sku string, how Change, quantity int) (Draft, error) {
-	return c.draft(ctx, http.MethodPut, draftPath(id)+"/lines/"+url.PathEscape(sku), how, map[string]int{"quantity": quantity})
+func (c *Client) SetDraftLine(ctx context.Context, id string, how Change, line DraftLine) (Draft, error) {
+	sku := line.SKU
+	line.SKU = ""
+	return c.draft(ctx, http.MethodPut, draftPath(id)+"/lines/"+url.PathEscape(sku), how, line)
 }
 
 // RemoveDraftLine takes a SKU out of a draft.

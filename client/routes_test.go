@@ -71,7 +71,7 @@ func calls() map[string]call {
 			return only(c.RemoveDraftLine(ctx, "i", "s", change))
 		},
 		"setDraftLine": func(ctx context.Context, c *client.Client) error {
-			return only(c.SetDraftLine(ctx, "i", "s", change, 1))
+			return only(c.SetDraftLine(ctx, "i", change, client.DraftLine{SKU: "s", Quantity: 1}))
 		},
 		"placeDraft":           func(ctx context.Context, c *client.Client) error { return only(c.PlaceDraft(ctx, "i", change, nil)) },
 		"listGatewayCallbacks": func(ctx context.Context, c *client.Client) error { return only(c.GatewayCallbacks(ctx, nil)) },

@@ -51,13 +51,7 @@ func (r Request) checkCharges() []domain.Mistake {
 
 // amount returns the mistakes of an amount that the shop says.
 func (r Request) amount(at string, amount domain.Money) []domain.Mistake {
-	switch {
-	case amount.Currency != r.Currency:
-		return []domain.Mistake{mistake(at+"/currency", domain.ErrCurrencyMismatch.Code, "an order has one currency")}
-	case amount.Amount < 0:
-		return []domain.Mistake{mistake(at+"/amount", "negative-amount", "the amount is not negative")}
-	}
-	return nil
+	return domain.AmountMistakes(at, amount, r.Currency)
 }
 
 // charge puts discount and tax on a line that has its price.

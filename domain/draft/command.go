@@ -17,9 +17,8 @@ type OpenDraft struct {
 
 // SetLine says how many units of a SKU are wanted.
 type SetLine struct {
-	SKU      string
-	Quantity int
-	At       time.Time
+	Line
+	At time.Time
 }
 
 // RemoveLine takes a SKU out.

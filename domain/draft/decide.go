@@ -47,7 +47,7 @@ func open(s State, c OpenDraft) ([]Event, error) {
 	seen := map[string]bool{}
 	for i, line := range c.Lines {
 		at := fmt.Sprintf("/lines/%d", i)
-		wrong = append(wrong, mistakes(at, line)...)
+		wrong = append(wrong, line.mistakes(at, c.Currency)...)
 		if seen[line.SKU] {
 			wrong = append(wrong, domain.Mistake{Pointer: at + "/sku", Code: "duplicate", Detail: "another line is of the same SKU: add the two up"})
 		}
@@ -57,18 +57,18 @@ func open(s State, c OpenDraft) ([]Event, error) {
 	if len(c.Lines) > MaxLines {
 		wrong = append(wrong, tooMany())
 	}
-	if len(wrong) > 0 {
+	if wrong = append(wrong, c.Details.mistakes(c.Currency)...); len(wrong) > 0 {
 		return nil, ErrInvalid.Because(wrong...)
 	}
-	if c.Details != (Details{}) {
+	if !c.Details.equal(Details{}) {
 		events = append(events, DraftDetailsSet{DraftID: c.DraftID, Details: c.Details, At: c.At})
 	}
 	return events, nil
 }
 
 func setLine(s State, c SetLine) ([]Event, error) {
-	line := Line{SKU: c.SKU, Quantity: c.Quantity}
-	wrong := mistakes("", line)
+	line := c.Line
+	wrong := line.mistakes("", s.Currency)
 	at := s.line(c.SKU)
 	if at < 0 && len(s.Lines) >= MaxLines {
 		wrong = append(wrong, tooMany())
@@ -98,7 +98,10 @@ func setDetails(s State, c SetDetails) ([]Event, error) {
 	if err := changeable(s); err != nil {
 		return nil, err
 	}
-	if s.Details == c.Details {
+	if wrong := c.Details.mistakes(s.Currency); len(wrong) > 0 {
+		return nil, ErrInvalid.Because(wrong...)
+	}
+	if s.Details.equal(c.Details) {
 		return nil, nil
 	}
 	return []Event{DraftDetailsSet{DraftID: s.DraftID, Details: c.Details, At: c.At}}, nil
@@ -164,18 +167,4 @@ func changeableOr(s State, rule error) error {
 
 func (s State) line(sku string) int {
 	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.SKU == sku })
-}
-
-func mistakes(at string, line Line) (wrong []domain.Mistake) {
-	if !domain.ValidSKU(line.SKU) {
-		wrong = append(wrong, domain.Mistake{Pointer: at + "/sku", Code: "invalid-sku", Detail: "a SKU is 1 to 64 letters, digits and signs of -_.+:"})
-	}
-	if line.Quantity < 1 || line.Quantity > MaxQuantity {
-		wrong = append(wrong, domain.Mistake{Pointer: at + "/quantity", Code: "invalid-quantity", Detail: fmt.Sprintf("a quantity is 1 to %d", MaxQuantity)})
-	}
-	return wrong
-}
-
-func tooMany() domain.Mistake {
-	return domain.Mistake{Pointer: "/lines", Code: "too-many-lines", Detail: fmt.Sprintf("a draft has at most %d lines", MaxLines)}
 }

@@ -5,6 +5,7 @@
 package draft
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -25,6 +26,8 @@ const (
 const (
 	MaxLines    = 2_000
 	MaxQuantity = 9_999
+	// MaxDiscounts is how many discounts it may have beside those of lines.
+	MaxDiscounts = 100
 )
 
 // Rules a command to a draft may be refused by.
@@ -45,14 +48,31 @@ const (
 	CustomerErased Reason = "customer_erased"
 )
 
-// Line is so many units of a SKU. There is one line of each.
+// Line is so many units of a SKU. There is one line of each. Discount and Tax
+// are those of the whole line; without a currency they are none.
 type Line struct {
-	SKU      string `json:"sku"`
-	Quantity int    `json:"quantity"`
+	SKU      string       `json:"sku"`
+	Quantity int          `json:"quantity"`
+	Discount domain.Money `json:"discount,omitzero"`
+	Tax      domain.Money `json:"tax,omitzero"`
 }
 
-// Details are who a draft is for and how it will be paid. There is no personal
-// data in it: what ends in Ref is a key into the vault.
+// Shipping is how the goods go, and what the shop takes for that.
+type Shipping struct {
+	Method string       `json:"method"`
+	Price  domain.Money `json:"price"`
+	Tax    domain.Money `json:"tax"`
+}
+
+// Discount is what a code takes off.
+type Discount struct {
+	Code   string       `json:"code"`
+	Amount domain.Money `json:"amount"`
+}
+
+// Details are who a draft is for, how it will go and be paid, and what the shop
+// takes and takes off for that. There is no personal data in it: what ends in
+// Ref is a key into the vault.
 type Details struct {
 	CustomerID    string `json:"customer_id,omitempty"`
 	ContactRef    string `json:"contact_ref,omitempty"`
@@ -60,7 +80,13 @@ type Details struct {
 	BillToRef     string `json:"bill_to_ref,omitempty"`
 	ShipToCountry string `json:"ship_to_country,omitempty"`
 	PaymentMethod string `json:"payment_method,omitempty"`
+	// Channel is the sales channel; empty is the shop itself.
+	Channel   string     `json:"channel,omitempty"`
+	Shipping  Shipping   `json:"shipping,omitzero"`
+	Discounts []Discount `json:"discounts,omitempty"`
 }
+
+func (d Details) equal(other Details) bool { return reflect.DeepEqual(d, other) }
 
 // Attempt is a checkout of a draft's content. At most the last one is not over.
 type Attempt struct {

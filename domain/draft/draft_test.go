@@ -27,11 +27,18 @@ var (
 	end     = draft.EndPlacement{CheckoutID: "c1", Reason: "out-of-stock", At: noon}
 	place   = draft.Place{CheckoutID: "c1", OrderID: "o1", At: noon}
 	discard = draft.Discard{Reason: draft.Requested, At: noon}
-	setMug  = draft.SetLine{SKU: "MUG", Quantity: 2, At: noon}
+	setMug  = draft.SetLine{Line: draft.Line{SKU: "MUG", Quantity: 2}, At: noon}
 )
+
+func eur(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "EUR"} }
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
+	dear := draft.Line{SKU: "MUG", Quantity: 2, Discount: eur(100), Tax: eur(19)}
+	charged := draft.Details{
+		CustomerID: "ada", Channel: "web", Shipping: draft.Shipping{Method: "express", Price: eur(490), Tax: eur(93)},
+		Discounts: []draft.Discount{{Code: "SUMMER", Amount: eur(100)}},
+	}
 	details := draft.Details{CustomerID: "ada", ContactRef: "v1"}
 	type events = []draft.Event
 	decidertest.Run(t, draft.Decider, []decidertest.Case[draft.Command, draft.Event]{
@@ -49,9 +56,64 @@ func TestDecide(t *testing.T) {
 		{Name: "what is not there is not changed", When: setMug, Refused: draft.ErrNotFound},
 		{Name: "what is not there is not discarded", When: discard, Refused: draft.ErrNotFound},
 		{Name: "a line is set", Given: events{opened}, When: setMug, Then: events{mug}},
+		{
+			Name: "a line has a discount and a tax", Given: events{opened, mug}, When: draft.SetLine{Line: dear, At: noon},
+			Then: events{draft.DraftLineSet{DraftID: "d1", Line: dear, At: noon}},
+		},
+		{Name: "one that is so is left", Given: events{opened, draft.DraftLineSet{DraftID: "d1", Line: dear, At: noon}}, When: draft.SetLine{Line: dear, At: noon}},
+		{
+			Name: "amounts of a line are in the draft's currency, and not negative", Given: events{opened},
+			When: draft.SetLine{Line: draft.Line{SKU: "MUG", Quantity: 1, Discount: domain.Money{Amount: 1, Currency: "USD"}, Tax: eur(-1)}, At: noon},
+			Refused: draft.ErrInvalid.Because(
+				domain.Mistake{Pointer: "/discount/currency", Code: "currency-mismatch", Detail: "an order has one currency"},
+				domain.Mistake{Pointer: "/tax/amount", Code: "negative-amount", Detail: "the amount is not negative"},
+			),
+		},
+		{
+			Name: "so are those of a line that a draft is opened with", When: draft.OpenDraft{DraftID: "d1", Currency: "USD", Lines: []draft.Line{dear}, At: noon},
+			Refused: draft.ErrInvalid.Because(
+				domain.Mistake{Pointer: "/lines/0/discount/currency", Code: "currency-mismatch", Detail: "an order has one currency"},
+				domain.Mistake{Pointer: "/lines/0/tax/currency", Code: "currency-mismatch", Detail: "an order has one currency"},
+			),
+		},
+		{
+			Name: "what the shop takes and takes off is set", Given: events{opened}, When: draft.SetDetails{Details: charged, At: noon},
+			Then: events{draft.DraftDetailsSet{DraftID: "d1", Details: charged, At: noon}},
+		},
+		{
+			Name: "it is left where it is so", Given: events{opened, draft.DraftDetailsSet{DraftID: "d1", Details: charged, At: noon}},
+			When: draft.SetDetails{Details: charged, At: noon},
+		},
+		{
+			Name: "it is taken away again", Given: events{opened, draft.DraftDetailsSet{DraftID: "d1", Details: charged, At: noon}},
+			When: draft.SetDetails{At: noon}, Then: events{draft.DraftDetailsSet{DraftID: "d1", At: noon}},
+		},
+		{
+			Name: "labels tell of nobody, amounts are in the draft's currency", Given: events{opened},
+			When: draft.SetDetails{Details: draft.Details{
+				Channel: "a@example.com", Shipping: draft.Shipping{Method: "to Ada", Price: eur(-1), Tax: domain.Money{Currency: "USD"}},
+				Discounts: []draft.Discount{{Code: "", Amount: eur(1)}, {Code: "SUMMER", Amount: eur(-1)}},
+			}},
+			Refused: draft.ErrInvalid.Because(
+				domain.Mistake{Pointer: "/channel", Code: "invalid-channel", Detail: domain.LabelMistake},
+				domain.Mistake{Pointer: "/shipping/method", Code: "invalid-method", Detail: domain.LabelMistake},
+				domain.Mistake{Pointer: "/shipping/price/amount", Code: "negative-amount", Detail: "the amount is not negative"},
+				domain.Mistake{Pointer: "/shipping/tax/currency", Code: "currency-mismatch", Detail: "an order has one currency"},
+				domain.Mistake{Pointer: "/discounts/0/code", Code: "invalid-code", Detail: domain.LabelMistake},
+				domain.Mistake{Pointer: "/discounts/1/amount/amount", Code: "negative-amount", Detail: "the amount is not negative"},
+			),
+		},
+		{
+			Name: "a draft is not opened with labels that may tell of people", When: draft.OpenDraft{DraftID: "d1", Currency: "EUR", Details: draft.Details{Channel: "a@example.com"}, At: noon},
+			Refused: draft.ErrInvalid,
+		},
+		{
+			Name: "a draft has so many discounts and no more", Given: events{opened},
+			When: draft.SetDetails{Details: draft.Details{Discounts: make([]draft.Discount, draft.MaxDiscounts+1)}}, Refused: draft.ErrInvalid,
+		},
 		{Name: "a line that is so is left", Given: events{opened, mug}, When: setMug},
-		{Name: "a line of no units is none", Given: events{opened}, When: draft.SetLine{SKU: "MUG"}, Refused: draft.ErrInvalid},
-		{Name: "a line is of a SKU", Given: events{opened}, When: draft.SetLine{SKU: "a b", Quantity: 1}, Refused: draft.ErrInvalid},
+		{Name: "a line of no units is none", Given: events{opened}, When: draft.SetLine{Line: draft.Line{SKU: "MUG"}}, Refused: draft.ErrInvalid},
+		{Name: "a line is of a SKU", Given: events{opened}, When: draft.SetLine{Line: draft.Line{SKU: "a b", Quantity: 1}}, Refused: draft.ErrInvalid},
 		{
 			Name: "a line is removed", Given: events{opened, mug}, When: draft.RemoveLine{SKU: "MUG", At: noon},
 			Then: events{draft.DraftLineRemoved{DraftID: "d1", SKU: "MUG", At: noon}},
@@ -69,7 +131,7 @@ func TestDecide(t *testing.T) {
 			Name: "another request does not begin it while it is being placed", Given: events{opened, mug, begun},
 			When: draft.BeginPlacement{Attempt: draft.Attempt{CheckoutID: "c2", RequestID: "r2"}}, Refused: draft.ErrPlacing,
 		},
-		{Name: "it does not change meanwhile", Given: events{opened, mug, begun}, When: draft.SetLine{SKU: "MUG", Quantity: 3}, Refused: draft.ErrPlacing},
+		{Name: "it does not change meanwhile", Given: events{opened, mug, begun}, When: draft.SetLine{Line: draft.Line{SKU: "MUG", Quantity: 3}}, Refused: draft.ErrPlacing},
 		{Name: "nor do its details", Given: events{opened, mug, begun}, When: draft.SetDetails{Details: details}, Refused: draft.ErrPlacing},
 		{Name: "nor is it discarded", Given: events{opened, mug, begun}, When: discard, Refused: draft.ErrPlacing},
 		{Name: "the placement comes to nothing", Given: events{opened, mug, begun}, When: end, Then: events{ended}},
@@ -102,7 +164,7 @@ func TestRandomCommandsAgainstAModel(t *testing.T) {
 			quantity := random.IntN(4)
 			request := fmt.Sprint("r", step)
 			commands := []draft.Command{
-				draft.SetLine{SKU: sku, Quantity: quantity},
+				draft.SetLine{Line: draft.Line{SKU: sku, Quantity: quantity}},
 				draft.RemoveLine{SKU: sku},
 				draft.SetDetails{Details: draft.Details{CustomerID: sku}},
 				draft.BeginPlacement{Attempt: draft.Attempt{CheckoutID: checkout, RequestID: request}},

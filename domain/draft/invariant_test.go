@@ -2,10 +2,12 @@ package draft_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/decidertest"
 	"github.com/waybill-dev/waybill/domain/draft"
 )
@@ -18,7 +20,8 @@ func TestADraftComesToOneOrderAtMost(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 4))
-		lines, checkout := map[string]int{}, ""
+		lines, checkout := map[string]draft.Line{}, ""
+		var details, kept draft.Details
 		at := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 		begun := false
 		decidertest.Walk(t, draft.Decider, 60, func(draft.State) draft.Command {
@@ -39,11 +42,12 @@ func TestADraftComesToOneOrderAtMost(t *testing.T) {
 				if random.IntN(6) == 0 {
 					return draft.Discard{Reason: draft.Requested, At: at}
 				}
-				return draft.SetDetails{Details: draft.Details{CustomerID: name, ShipToCountry: "DE"}, At: at}
+				details = anyDetails(random, name)
+				return draft.SetDetails{Details: details, At: at}
 			case 5, 6, 7:
 				return draft.RemoveLine{SKU: sku, At: at}
 			}
-			return draft.SetLine{SKU: sku, Quantity: 1 + random.IntN(3), At: at}
+			return draft.SetLine{Line: anyLine(random, sku), At: at}
 		}, func(s decidertest.Step[draft.State, draft.Command, draft.Event]) {
 			for _, e := range s.Events {
 				seen[e.EventName()]++
@@ -52,7 +56,12 @@ func TestADraftComesToOneOrderAtMost(t *testing.T) {
 				}
 				switch e := e.(type) {
 				case draft.DraftLineSet:
-					lines[e.SKU] = e.Quantity
+					if foreign(e.Discount, e.Tax) {
+						t.Fatalf("seed %d: %+v has amounts that no order of the draft may have", seed, e)
+					}
+					lines[e.SKU] = e.Line
+				case draft.DraftDetailsSet:
+					kept = details
 				case draft.DraftLineRemoved:
 					delete(lines, e.SKU)
 				case draft.DraftPlacementBegun:
@@ -75,12 +84,15 @@ func TestADraftComesToOneOrderAtMost(t *testing.T) {
 					t.Fatalf("seed %d: %+v while %s may come to an order", seed, e, checkout)
 				}
 			}
-			have := map[string]int{}
+			have := map[string]draft.Line{}
 			for _, l := range s.After.Lines {
-				have[l.SKU] += l.Quantity
+				have[l.SKU] = l
 			}
-			if fmt.Sprint(have) != fmt.Sprint(lines) || len(s.After.Lines) != len(lines) {
+			if !maps.Equal(have, lines) || len(s.After.Lines) != len(lines) {
 				t.Fatalf("seed %d: the lines are %v, want %v", seed, s.After.Lines, lines)
+			}
+			if fmt.Sprint(s.After.Details) != fmt.Sprint(kept) || foreign(kept.Shipping.Price) {
+				t.Fatalf("seed %d: the details are %v, want %v", seed, s.After.Details, kept)
 			}
 		})
 	}
@@ -89,4 +101,46 @@ func TestADraftComesToOneOrderAtMost(t *testing.T) {
 			t.Errorf("%d %s: too few to show anything", seen[e.Zero.EventName()], e.Zero.EventName())
 		}
 	}
+}
+
+// foreign reports whether one of some amounts is of another currency, or less
+// than nothing.
+func foreign(amounts ...domain.Money) bool {
+	for _, amount := range amounts {
+		if amount != (domain.Money{}) && (amount.Currency != "EUR" || amount.Amount < 0) {
+			return true
+		}
+	}
+	return false
+}
+
+func anyAmount(random *rand.Rand) domain.Money {
+	switch random.IntN(8) {
+	case 0:
+		return domain.Money{Amount: 1, Currency: "USD"}
+	case 1:
+		return domain.Money{Amount: -1, Currency: "EUR"}
+	}
+	return domain.Money{Amount: int64(random.IntN(3)), Currency: "EUR"}
+}
+
+func anyLine(random *rand.Rand, sku string) draft.Line {
+	line := draft.Line{SKU: sku, Quantity: 1 + random.IntN(3)}
+	if random.IntN(4) == 0 {
+		line.Discount = anyAmount(random)
+	}
+	if random.IntN(4) == 0 {
+		line.Tax = anyAmount(random)
+	}
+	return line
+}
+
+func anyDetails(random *rand.Rand, name string) draft.Details {
+	details := draft.Details{CustomerID: name, ShipToCountry: "DE"}
+	if random.IntN(2) == 0 {
+		details.Channel = []string{"web", "our web shop"}[random.IntN(2)]
+		details.Shipping = draft.Shipping{Method: "express", Price: anyAmount(random), Tax: domain.Money{Currency: "EUR"}}
+		details.Discounts = []draft.Discount{{Code: "SUMMER", Amount: anyAmount(random)}}
+	}
+	return details
 }

@@ -163,6 +163,9 @@ func (s *Service) SetDetails(
 	if err := errors.Join(meant(expected, d), refuseMethod(details.PaymentMethod)); err != nil {
 		return Result{}, err
 	}
+	if _, err := draft.Decider.Decide(d.State, draft.SetDetails{Details: details}); errors.Is(err, draft.ErrInvalid) {
+		return Result{}, err // nothing is kept of what is refused
+	}
 	if err := s.keep(ctx, id, meta.CommandID, data, &details); err != nil {
 		return Result{}, err
 	}

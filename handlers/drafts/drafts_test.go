@@ -297,7 +297,7 @@ func TestAPlacementThatDidNotBeginIsWithdrawn(t *testing.T) {
 			return nil
 		}
 		s.late.Add(int64(2 * time.Minute))
-		_, err := s.process(forEver).Do(t.Context(), id, eventstore.Metadata{CommandID: "two"}, nil, draft.SetLine{SKU: "MUG", Quantity: 2, At: s.now()})
+		_, err := s.process(forEver).Do(t.Context(), id, eventstore.Metadata{CommandID: "two"}, nil, draft.SetLine{Line: draft.Line{SKU: "MUG", Quantity: 2}, At: s.now()})
 		return err
 	}
 	o, err := slow.Place(t.Context(), request(id, "first", "approved"))
@@ -379,7 +379,7 @@ func TestAfterAFailureTheDraftIsOpenAgain(t *testing.T) {
 	p := s.process(forEver)
 	edit := func(name string, quantity int) {
 		t.Helper()
-		if _, err := p.Do(t.Context(), id, eventstore.Metadata{CommandID: name}, nil, draft.SetLine{SKU: "CUP", Quantity: quantity, At: s.now()}); err != nil {
+		if _, err := p.Do(t.Context(), id, eventstore.Metadata{CommandID: name}, nil, draft.SetLine{Line: draft.Line{SKU: "CUP", Quantity: quantity}, At: s.now()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -153,14 +153,9 @@ func (s *Service) run(ctx context.Context, d Result, actor eventstore.Actor) (ch
 	request := checkout.Place{
 		Credential: credential, Key: key(state.DraftID, strconv.Itoa(len(state.Attempts))), Fingerprint: attempt.Fingerprint,
 		Actor: actor, Subject: state.Details.CustomerID,
-		Cart: domaincheckout.Request{
-			CustomerID: state.Details.CustomerID, Currency: state.Currency, ShipToCountry: state.Details.ShipToCountry,
-			Method: attempt.PaymentMethod, ReturnURL: attempt.ReturnURL,
-		},
+		Cart: Cart(state),
 	}
-	for _, line := range state.Lines {
-		request.Cart.Lines = append(request.Cart.Lines, domaincheckout.RequestLine{SKU: line.SKU, Quantity: line.Quantity})
-	}
+	request.Cart.Method, request.Cart.ReturnURL = attempt.PaymentMethod, attempt.ReturnURL
 	if err := s.read(ctx, state.Details, &request); err != nil {
 		return checkout.Outcome{}, customers.Ruled(err)
 	}
