@@ -60,7 +60,8 @@ func (r *Runner) putIndexesOff(ctx context.Context) error {
 			if _, err := tx.ExecContext(ctx, filling); err != nil {
 				return fmt.Errorf("put the words of %s off: %w", table, err)
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO late_indexes (name, text) VALUES (?, ?)`, table, filled); err != nil {
+			// A rebuild that was interrupted before its first page comes here again.
+			if _, err := tx.ExecContext(ctx, `INSERT INTO late_indexes (name, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, table, filled); err != nil {
 				return err
 			}
 		}
