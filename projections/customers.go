@@ -135,25 +135,32 @@ func customerIs(ctx context.Context, tx *Tx, r eventstore.Recorded, id string, s
 // CustomerQueries reads what belongs to customers.
 type CustomerQueries struct{ DB *sql.DB }
 
+const (
+	customersOpenOrders = `SELECT order_id FROM customer_orders WHERE customer_id = ? AND over = 0 ORDER BY placed_at, order_id LIMIT ?`
+	customersCheckouts  = `SELECT checkout_id FROM customer_checkouts WHERE customer_id = ? ORDER BY checkout_id LIMIT ?`
+	customersDrafts     = `SELECT draft_id FROM customer_drafts WHERE customer_id = ? ORDER BY draft_id`
+	customersOrders     = `SELECT order_id FROM customer_orders WHERE customer_id = ? ORDER BY placed_at DESC, order_id DESC LIMIT ?`
+)
+
 // Open returns ids of up to limit orders of a customer that are not over, and
 // of as many checkouts.
 func (q CustomerQueries) Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error) {
-	orders, err = q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? AND over = 0 ORDER BY placed_at, order_id LIMIT ?`, customerID, limit)
+	orders, err = q.ids(ctx, customersOpenOrders, customerID, limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	checkouts, err = q.ids(ctx, `SELECT checkout_id FROM customer_checkouts WHERE customer_id = ? ORDER BY checkout_id LIMIT ?`, customerID, limit)
+	checkouts, err = q.ids(ctx, customersCheckouts, customerID, limit)
 	return orders, checkouts, err
 }
 
 // Drafts returns ids of all drafts of a customer that are not over.
 func (q CustomerQueries) Drafts(ctx context.Context, customerID string) ([]string, error) {
-	return q.ids(ctx, `SELECT draft_id FROM customer_drafts WHERE customer_id = ? ORDER BY draft_id`, customerID)
+	return q.ids(ctx, customersDrafts, customerID)
 }
 
 // Orders returns ids of up to limit orders of a customer, newest first.
 func (q CustomerQueries) Orders(ctx context.Context, customerID string, limit int) ([]string, error) {
-	return q.ids(ctx, `SELECT order_id FROM customer_orders WHERE customer_id = ? ORDER BY placed_at DESC, order_id DESC LIMIT ?`, customerID, limit)
+	return q.ids(ctx, customersOrders, customerID, limit)
 }
 
 // Reached returns the last revision of a customer's stream that is in here:

@@ -111,6 +111,17 @@ func DraftQueriesText(status draft.Status, customerID string) (list string, args
 // JobsQuery is the statement behind a list of jobs.
 func JobsQuery(filter JobFilter) (query string, args []any) { return filter.query(&JobKey{}) }
 
+// CustomerQueriesText are the statements behind what belongs to a customer.
+func CustomerQueriesText() (open, checkouts, drafts, orders string) {
+	return customersOpenOrders, customersCheckouts, customersDrafts, customersOrders
+}
+
+// TimelineQuery is the statement behind a timeline.
+const TimelineQuery = timelineOfOrder
+
+// OrderQuery is the statement behind one order, by its number for example.
+func OrderQuery(column string) string { return oneOrder(column) }
+
 // The statements behind the to-do list of jobs and how many there are.
 const (
 	DueJobsQuery   = dueJobs

@@ -132,7 +132,7 @@ func (q OrderQueries) ByNumber(ctx context.Context, number string) (OrderRow, er
 }
 
 func (q OrderQueries) one(ctx context.Context, column, value string) (OrderRow, error) {
-	row, err := scanOrder(q.DB.QueryRowContext(ctx, "SELECT "+orderColumns+" FROM orders o WHERE "+column+" = ?", value)) //nolint:gosec // the column is ours
+	row, err := scanOrder(q.DB.QueryRowContext(ctx, oneOrder(column), value))
 	if errors.Is(err, sql.ErrNoRows) {
 		return row, ErrNotFound
 	}
@@ -160,4 +160,9 @@ func scanOrder[R interface{ Scan(...any) error }](row R) (OrderRow, error) {
 		err = json.Unmarshal([]byte(tags), &o.Tags)
 	}
 	return o, err
+}
+
+// oneOrder reads an order by a column of ours.
+func oneOrder(column string) string {
+	return "SELECT " + orderColumns + " FROM orders o WHERE " + column + " = ?" //nolint:gosec // see above
 }

@@ -79,6 +79,14 @@ func everyList() (all []listed) {
 		query, args := projections.SalesQuery(projections.SalesFilter{From: historyStart, To: historyStart.Add(time.Hour), Currency: "EUR", By: by}, projections.SalesRow{Day: "2026-01-01"})
 		add(projections.Sales{}, "sales by "+name, query, append(args, 1)...)
 	}
+	open, checkouts, drafts, orders := projections.CustomerQueriesText()
+	add(projections.Customers{}, "open orders of a customer", open, "x", 10)
+	add(projections.Customers{}, "open checkouts of a customer", checkouts, "x", 10)
+	add(projections.Customers{}, "open drafts of a customer", drafts, "x")
+	add(projections.Customers{}, "orders of a customer", orders, "x", 10)
+	add(projections.Timeline{}, "timeline", projections.TimelineQuery, "x")
+	add(projections.Orders{}, "order by id", projections.OrderQuery("order_id"), "x")
+	add(projections.Orders{}, "order by number", projections.OrderQuery("number"), "x")
 	for i, l := range all {
 		all[i].sorts = strings.HasPrefix(l.name, "sales") || strings.Contains(l.name, "of an order") || strings.HasPrefix(l.name, "how many") || l.name == "expired reservations"
 	}
@@ -105,6 +113,27 @@ func TestPostgresHasAnIndexForEveryList(t *testing.T) {
 		}
 		if strings.Contains(plan, "Sort") && !l.sorts {
 			t.Errorf("%s: no index has its order:\n%s", l.name, plan)
+		}
+	}
+}
+
+// SQLite goes through an index for every list, too, in its order.
+func TestSQLiteHasAnIndexForEveryList(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	for _, l := range everyList() {
+		r := h.open(l.model, databasetest.SQLite(t))
+		for _, step := range query(t, r.Read(), "EXPLAIN QUERY PLAN "+l.query, l.args...) {
+			detail := step[len(step)-1]
+			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "USING") && !isSubquery(detail) {
+				t.Errorf("%s reads a whole table: %s", l.name, detail)
+			}
+			if strings.Contains(detail, "USE TEMP B-TREE") && !l.sorts {
+				t.Errorf("%s sorts what it reads: %s", l.name, detail)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -432,6 +432,63 @@ func TestARebuildIsPausedResumedAndCancelled(t *testing.T) {
 	})
 }
 
+// What is wanted of a rebuild, and what it has made, outlives the process: it
+// stays paused, is cancelled, and what was kept is gone back to.
+func TestWhatIsWantedOfARebuildOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		for n := range 10 {
+			placeOrder(t, c, n)
+		}
+		p := start(t, e, c, "a", projections.Orders{}, projections.Payments{})
+		again := func() {
+			t.Helper()
+			p.stop()
+			p = start(t, e, c, "a", projections.Orders{}, projections.Payments{})
+			p.level("orders")
+			p.level("payments")
+		}
+		p.level("orders")
+		slow := anew("1")
+		slow.Rate = 1
+		if _, err := p.set.StartRebuild(t.Context(), "orders", slow); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.set.PauseRebuild(t.Context(), "orders"); err != nil {
+			t.Fatal(err)
+		}
+		again()
+		if r := p.rebuild("payments", anew("1")); r.State != projections.Swapped { // whoever does that has looked for other work
+			t.Errorf("payments: %s, %s", r.State, r.Error)
+		}
+		r, err := p.set.Rebuild(t.Context(), "orders")
+		if err != nil || !r.Paused || r.State != projections.Filling || r.Ended() {
+			t.Errorf("after a restart: %+v, %v", r, err)
+		}
+		if _, err := p.set.CancelRebuild(t.Context(), "orders"); err != nil {
+			t.Fatal(err)
+		}
+		again()
+		if r := p.end("orders"); r.State != projections.Cancelled {
+			t.Errorf("%s, %s", r.State, r.Error)
+		}
+		if versions, err := p.set.Versions(t.Context(), "orders"); err != nil || len(versions) != 1 {
+			t.Errorf("cancelled, and there are %+v, %v", versions, err)
+		}
+		again()
+		r = p.rebuild("payments", projections.RebuildOptions{ID: "2", Kind: projections.Back, By: "test"})
+		if v := p.model("payments").Live().Version(); r.State != projections.Swapped || v.Build != 0 {
+			t.Errorf("went back: %s, %s; version %s is live", r.State, r.Error, v)
+		}
+		again()
+		if v := p.model("payments").Live().Version(); v.Build != 0 {
+			t.Errorf("after a restart version %s is live", v)
+		}
+	})
+}
+
 func TestEveryProcessFollowsASwap(t *testing.T) {
 	t.Parallel()
 	e := databasetest.Postgres(t)

@@ -150,4 +150,3 @@ func (r *rate) perSecond() float64 {
 
 // perSecond is how many events were applied in a second, of late.
 func (m *Model) perSecond() float64 { return m.rate.perSecond() }
-

@@ -173,11 +173,13 @@ type TimelineEntry struct {
 // TimelineQueries reads timelines.
 type TimelineQueries struct{ DB *sql.DB }
 
+const timelineOfOrder = `
+	SELECT position, event_id, stream, revision, type, at, actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id
+	FROM timeline WHERE order_id = ? ORDER BY position`
+
 // Of returns an order's timeline in the order of the log.
 func (q TimelineQueries) Of(ctx context.Context, orderID string) ([]TimelineEntry, error) {
-	rows, err := q.DB.QueryContext(ctx, `
-		SELECT position, event_id, stream, revision, type, at, actor_type, actor_id, summary, correlation_id, causation_id, trace_id, span_id
-		FROM timeline WHERE order_id = ? ORDER BY position`, orderID)
+	rows, err := q.DB.QueryContext(ctx, timelineOfOrder, orderID)
 	return rowsOf(rows, err, func(rows *sql.Rows) (e TimelineEntry, err error) {
 		var at int64
 		err = rows.Scan(&e.Position, &e.EventID, &e.Stream, &e.Revision, &e.Type, &at, &e.Actor.Type, &e.Actor.ID,
