@@ -1,8 +1,11 @@
 package projections_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,4 +79,37 @@ func indexes(t *testing.T, e databasetest.Engine, r *projections.Runner) [][]str
 		return query(t, r.Read(), `SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name`)
 	}
 	return query(t, r.Read(), `SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND indexname NOT LIKE '%\_pkey' ORDER BY indexname`)
+}
+
+// While an index of the version that is filled is made, the live one is read and
+// goes on: they share neither a lock nor a writer.
+func TestTheLiveVersionGoesOnWhileAnIndexIsMade(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		h := newHistory(t)
+		h.trade(1, 10)
+		p := projections.Orders{}
+		live := h.open(p, e)
+		defer func() { _ = live.Close() }()
+		next := openRunner(t, p, projections.Config{
+			Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return historyStart }, Build: 1,
+		})
+		defer func() { _ = next.Close() }()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		err := next.Making(ctx, `CREATE INDEX orders_by_total ON orders (total)`, func() error {
+			if err := live.Apply(ctx, h.page(p, 0, len(h.events))); err != nil {
+				return err
+			}
+			list, err := projections.OrderQueries{DB: live.Read()}.List(ctx, projections.OrderFilter{}, nil, 10)
+			if err == nil && len(list) == 0 {
+				err = errors.New("no order is listed")
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

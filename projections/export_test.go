@@ -169,3 +169,16 @@ func (r *Runner) Barrier(ctx context.Context, at eventstore.Position, until time
 		return err
 	})
 }
+
+// Making does something while an index is being made as a rebuild makes it.
+func (r *Runner) Making(ctx context.Context, index string, do func() error) error {
+	return r.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := r.db.Indexing(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, index); err != nil {
+			return err
+		}
+		return do()
+	})
+}
