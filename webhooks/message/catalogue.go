@@ -60,6 +60,7 @@ type Catalogue struct {
 func NewCatalogue(kinds []Kind) *Catalogue {
 	c := &Catalogue{Fold: Fold, Detail: Detail, Matters: Matters, kinds: make(map[string]*Kind, len(kinds))}
 	for i := range kinds {
+		kinds[i].Category = cmp.Or(kinds[i].Category, kinds[i].Aggregate)
 		c.kinds[kinds[i].Stored] = &kinds[i]
 	}
 	return c
