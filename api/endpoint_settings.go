@@ -94,7 +94,7 @@ func shownCredentials(s endpoint.Settings) *credentials.Summary {
 	}
 	return &credentials.Summary{
 		Headers: s.HeaderNames, Basic: shown.Basic, TokenURL: shown.TokenURL, ClientID: shown.ClientID,
-		Certificate: shown.Certificate, NotAfter: shown.NotAfter, Authorities: shown.Authorities,
+		Certificate: shown.Certificate, NotAfter: shown.NotAfter, Authorities: shown.Authorities, Signature: shown.Signature,
 	}
 }
 

@@ -23,7 +23,7 @@ type CreateEndpoint struct {
 	Trace         *bool          `json:"trace,omitempty"`
 	PersonalData  bool           `json:"personal_data,omitempty"`
 	Signatures    []string       `json:"signatures,omitempty"`
-	Credentials   map[string]any `json:"credentials,omitempty"` // headers, basic, oauth2, tls
+	Credentials   map[string]any `json:"credentials,omitempty"` // headers, basic, oauth2, tls, signature
 	// IdempotencyKey makes a repeat answer the same endpoint; it may be empty.
 	IdempotencyKey string `json:"-"`
 }

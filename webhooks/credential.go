@@ -33,7 +33,7 @@ func (s *Endpoints) WithCredentials(settings endpoint.Settings, tenantID, endpoi
 	settings.HeaderNames, settings.Auth = shown.Headers, authOf(c)
 	settings.Credentials = &endpoint.ShownCredentials{
 		Basic: shown.Basic, TokenURL: shown.TokenURL, ClientID: shown.ClientID,
-		Certificate: shown.Certificate, NotAfter: shown.NotAfter, Authorities: shown.Authorities, Mark: s.mark(encoded),
+		Certificate: shown.Certificate, NotAfter: shown.NotAfter, Authorities: shown.Authorities, Signature: shown.Signature, Mark: s.mark(encoded),
 	}
 	return settings, sealCredentials(s.Sealer, &settings, tenantID, endpointID, c)
 }

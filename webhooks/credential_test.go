@@ -3,9 +3,12 @@ package webhooks_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -191,6 +194,25 @@ func TestHeadersOfTheOwnerAreSentAndOursAreTrue(t *testing.T) {
 		if got.Get(name) != value || len(got.Values(name)) > 1 {
 			t.Errorf("%s is %q, want %q", name, got.Values(name), value)
 		}
+	}
+}
+
+func TestASignatureOfAnotherSystemStandsBesideOurs(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	r := newReceiver(t, nil)
+	_, secret := p.describe(endpoint.Settings{URL: r.URL, EventTypes: []string{"*"}}, "", credentials.Credentials{
+		Signature: &credentials.Signature{Header: "X-Old-Signature", Secret: "of the other system", Prefix: "sha256="},
+	})
+	r.verifyWith(secret.Text())
+	p.start()
+	p.append("o1", eventstore.NoStream, placed{})
+	eventually(t, "a delivery", func() bool { return r.count() == 1 })
+	m := r.all()[0]
+	mac := hmac.New(sha256.New, []byte("of the other system"))
+	mac.Write(m.Body)
+	if got, want := m.Header.Get("X-Old-Signature"), "sha256="+hex.EncodeToString(mac.Sum(nil)); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

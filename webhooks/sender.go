@@ -169,6 +169,7 @@ func (d *Dispatcher) postOnce(ctx context.Context, to *target, p prepared) (Resu
 	if err := to.session.Authorize(ctx, header); err != nil {
 		return Result{Class: Classify(err), Err: err}, header
 	}
+	to.session.Sign(header, p.body, p.sign != nil)
 	// Ours are set last: whatever an endpoint's owner chose, these are true. Their
 	// names are written as net/http has them, so that it need not.
 	for _, own := range [...]struct{ name, value string }{

@@ -54,6 +54,9 @@ func (c Credentials) Check(policy address.Policy, now time.Time) []domain.Mistak
 	if c.TLS != nil {
 		c.TLS.check(&m, now)
 	}
+	if c.Signature != nil {
+		c.Signature.check(&m)
+	}
 	return m
 }
 

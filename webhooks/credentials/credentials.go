@@ -22,6 +22,8 @@ type Credentials struct {
 	Basic   *Basic            `json:"basic,omitempty" doc:"Basic authentication."`
 	OAuth2  *OAuth2           `json:"oauth2,omitempty" doc:"OAuth 2.0 client credentials: a token is fetched, kept while it is valid, and sent as Authorization: Bearer."`
 	TLS     *TLS              `json:"tls,omitempty" doc:"Client certificate and further certificate authorities."`
+	// Signature is one of another system.
+	Signature *Signature `json:"signature,omitempty" doc:"A signature beside ours that the receiver knows from another system, for the time of a move."`
 }
 
 // Basic is basic authentication (RFC 7617).
@@ -48,7 +50,7 @@ type TLS struct {
 
 // Empty says that there is nothing.
 func (c Credentials) Empty() bool {
-	return len(c.Headers) == 0 && c.Basic == nil && c.OAuth2 == nil && c.TLS == nil
+	return len(c.Headers) == 0 && c.Basic == nil && c.OAuth2 == nil && c.TLS == nil && c.Signature == nil
 }
 
 // Summary is what may be shown of credentials, and stored openly.
@@ -60,6 +62,7 @@ type Summary struct {
 	Certificate string     `json:"certificate,omitempty" doc:"Subject of our certificate."`
 	NotAfter    *time.Time `json:"certificate_not_after,omitempty" doc:"When our certificate ends."`
 	Authorities []string   `json:"authorities,omitempty" doc:"Subjects of the certificate authorities."`
+	Signature   string     `json:"signature,omitempty" doc:"Name of the header with the signature of another system."`
 }
 
 // Summary returns what may be shown.
@@ -73,6 +76,9 @@ func (c Credentials) Summary() Summary {
 	}
 	if c.TLS != nil {
 		s.addTLS(*c.TLS)
+	}
+	if c.Signature != nil {
+		s.Signature = c.Signature.Header
 	}
 	return s
 }

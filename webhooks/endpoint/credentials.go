@@ -12,6 +12,7 @@ type ShownCredentials struct {
 	Certificate string     `json:"certificate,omitempty"` // subject of ours
 	NotAfter    *time.Time `json:"certificate_not_after,omitempty"`
 	Authorities []string   `json:"authorities,omitempty"` // subjects
+	Signature   string     `json:"signature,omitempty"`   // header of that of another system
 	// Mark tells one set of credentials from another without telling anything
 	// of them. It is part of what their sealing is bound to.
 	Mark string `json:"mark,omitempty"`
