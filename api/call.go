@@ -30,7 +30,7 @@ func callOf(ctx context.Context) *call {
 // metadata is what every event of this request carries. The command's id is
 // set where there is one to derive.
 func (c *call) metadata() eventstore.Metadata {
-	return eventstore.Metadata{Actor: eventstore.Actor{Type: "api_key", ID: c.credential.KeyID}}
+	return eventstore.Metadata{Actor: eventstore.Actor{Type: "api_key", ID: c.credential.KeyID}, Tenant: c.credential.PartnerID}
 }
 
 // tenantOf is the partner on whose behalf a request is made, "" the shop.

@@ -34,4 +34,17 @@ func TestPartners(t *testing.T) {
 	p.post("/v1/api-keys", `{"name": "warehouse", "scopes": ["orders:read"], "partner_id": "warehouse"}`).problem(422, "api-key-invalid")
 	p.post("/v1/api-keys", `{"name": "nobody", "scopes": ["webhooks:read"], "partner_id": "nobody"}`).problem(422, "api-key-invalid")
 	p.do(request{method: http.MethodGet, path: "/v1/partners", key: issued.text("key")}).problem(403, "forbidden")
+
+	for key, want := range map[string]string{issued.text("key"): "warehouse", "": ""} {
+		made := p.do(request{method: http.MethodPost, path: "/v1/endpoints", body: `{"url": "https://partner.example/hooks", "event_types": ["order.placed"]}`, key: key}).expect(201)
+		for recorded, err := range p.store.ReadStream(t.Context(), "endpoint-"+made.text("id"), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if meta, err := recorded.Metadata(); err != nil || meta.Tenant != want {
+				t.Errorf("%s names the tenant %q, %v; want %q", recorded.Type, meta.Tenant, err, want)
+			}
+			break // the first is what was asked for
+		}
+	}
 }

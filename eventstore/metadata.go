@@ -19,6 +19,7 @@ type Metadata struct {
 	Actor         Actor  `json:"actor,omitzero"`
 	CommandID     string `json:"command_id,omitempty"`
 	Fingerprint   string `json:"fingerprint,omitempty"` // of the request, where a key of the caller's named the command
+	Tenant        string `json:"tenant,omitempty"`      // the partner who wanted it; empty is the shop itself
 }
 
 // Actor is who wanted it.

@@ -8,7 +8,7 @@ import "strconv"
 
 // fields are the texts in the order of the struct; the number of the schema
 // stands behind beforeSchema of them.
-func (m *Metadata) fields() [7]struct {
+func (m *Metadata) fields() [8]struct {
 	name  string
 	value *string
 } {
@@ -23,6 +23,7 @@ func (m *Metadata) fields() [7]struct {
 		{"$spanId", &m.SpanID},
 		{"command_id", &m.CommandID},
 		{"fingerprint", &m.Fingerprint},
+		{"tenant", &m.Tenant},
 	}
 }
 

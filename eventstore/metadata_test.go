@@ -61,11 +61,11 @@ func FuzzSchemaOf(f *testing.F) {
 
 // The short way there and back is that of the standard library.
 func FuzzPlainMetadata(f *testing.F) {
-	f.Add("c", "a", "p", "t", "s", 1, "api_key", "admin", "k", "f")
-	f.Add("", "", "", "", "", 0, "", "", "", "")
-	f.Add("a\"b", "<", "é", "\x00", "\\", -3, "", "id", "", "\xff")
-	f.Fuzz(func(t *testing.T, correlation, causation, parent, trace, span string, schema int, kind, id, command, print string) {
-		m := Metadata{correlation, causation, parent, trace, span, schema, Actor{kind, id}, command, print}
+	f.Add("c", "a", "p", "t", "s", 1, "api_key", "admin", "k", "f", "warehouse")
+	f.Add("", "", "", "", "", 0, "", "", "", "", "")
+	f.Add("a\"b", "<", "é", "\x00", "\\", -3, "", "id", "", "\xff", "\n")
+	f.Fuzz(func(t *testing.T, correlation, causation, parent, trace, span string, schema int, kind, id, command, print, tenant string) {
+		m := Metadata{correlation, causation, parent, trace, span, schema, Actor{kind, id}, command, print, tenant}
 		want, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func FuzzPlainMetadata(f *testing.F) {
 func FuzzReadPlainly(f *testing.F) {
 	for _, raw := range []string{
 		`{}`, `{"schema":1}`, `{"schema":01}`, `{"schema":1234567890}`, `{"schema":1,"schema":2}`, `{"$traceId":"a","$TRACEID":"b"}`, `{"schema":-1}`,
-		`{"actor":{"type":"a","id":"b"},"fingerprint":"c"}`, `{"actor":{"type":"a","id":"b"},"actor":{"type":"c","id":"d"}}`, `{"command_id":"a",}`,
+		`{"actor":{"type":"a","id":"b"},"fingerprint":"c","tenant":"d"}`, `{"actor":{"type":"a","id":"b"},"actor":{"type":"c","id":"d"}}`, `{"command_id":"a",}`,
 		`{"command_id":"a"}x`, `{"other":"a"}`, `{"command_id":"a\u0041"}`,
 	} {
 		f.Add([]byte(raw))
@@ -105,7 +105,7 @@ func FuzzReadPlainly(f *testing.F) {
 
 func TestUsualMetadataGoesTheShortWay(t *testing.T) {
 	t.Parallel()
-	m := Metadata{"c", "a", "p", "t", "s", 1, Actor{"api_key", "admin"}, "k", "f"}
+	m := Metadata{"c", "a", "p", "t", "s", 1, Actor{"api_key", "admin"}, "k", "f", "partner"}
 	text, plain := m.plainly()
 	if read, ok := readPlainly(text); !plain || !ok || read != m {
 		t.Errorf("%s: %t, %t, %+v", text, plain, ok, read)
