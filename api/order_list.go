@@ -23,6 +23,7 @@ type listOrdersRequest struct {
 	ExternalRef    string    `query:"external_ref" doc:"Their name there." maxLength:"200"`
 	PlacedFrom     time.Time `query:"placed_from" doc:"This time included."`
 	PlacedTo       time.Time `query:"placed_to" doc:"This time excluded."`
+	Count          string    `query:"count" enum:"estimate" doc:"estimate: also how many orders there are on all pages. Up to 10,000 are counted; beyond them it is estimated from how often the counted ones came."`
 	Sort           string    `query:"sort" default:"-placed_at" enum:"-placed_at,placed_at" doc:"The newest first, or the oldest."`
 }
 
@@ -66,6 +67,28 @@ type listOrdersAnswer struct {
 type orderListBody struct {
 	Items []orderSummaryBody `json:"items" nullable:"false"`
 	Next  string             `json:"next_cursor,omitempty" doc:"Missing on the last page."`
+	Count *countBody         `json:"count,omitempty" doc:"Where it was asked for."`
+}
+
+type countBody struct {
+	Orders int64 `json:"orders" doc:"On all pages, whichever this one is."`
+	Exact  bool  `json:"exact" doc:"They were counted. Otherwise two digits mean something."`
+}
+
+// countedOneByOne is how many orders of a list are counted before the rest is
+// estimated.
+const countedOneByOne = 10_000
+
+// countBodyOf is what a list says of its length, if that was asked for.
+func (in *listOrdersRequest) countBodyOf(count func() (projections.Count, error)) (*countBody, error) {
+	if in.Count == "" {
+		return nil, nil
+	}
+	c, err := count()
+	if err != nil {
+		return nil, err
+	}
+	return &countBody{Orders: c.Rows, Exact: c.Exact}, nil
 }
 
 type orderSummaryBody struct {
@@ -131,5 +154,10 @@ func (s *server) listOrders(ctx context.Context, in *listOrdersRequest) (*listOr
 		place: func(r projections.OrderRow) timePlace { return placeAt(r.PlacedAt, r.OrderID) },
 		body:  orderSummaryOf,
 	}.read(ctx)
-	return &listOrdersAnswer{Reached: p.Reached, Link: p.Link, Body: orderListBody(p.Body)}, err
+	if err != nil {
+		return nil, err
+	}
+	answer := &listOrdersAnswer{Reached: p.Reached, Link: p.Link, Body: orderListBody{Items: p.Body.Items, Next: p.Body.Next}}
+	answer.Body.Count, err = in.countBodyOf(func() (projections.Count, error) { return s.api.Orders.Count(ctx, in.filter(), countedOneByOne) })
+	return answer, err
 }

@@ -40,8 +40,13 @@ func (s *server) searchOrders(ctx context.Context, in *listOrdersRequest) (*list
 	}
 	answer := &listOrdersAnswer{Reached: reached, Body: orderListBody{Items: each(inOrder(found, rows), orderSummaryOf)}}
 	if last != nil {
-		answer.Body.Next, answer.Link, err = pages.next(searchPlace{last.Place})
+		if answer.Body.Next, answer.Link, err = pages.next(searchPlace{last.Place}); err != nil {
+			return nil, err
+		}
 	}
+	answer.Body.Count, err = in.countBodyOf(func() (projections.Count, error) {
+		return s.api.Search.Count(ctx, what, in.filter(), countedOneByOne)
+	})
 	return answer, err
 }
 

@@ -317,6 +317,16 @@ func TestListingOrders(t *testing.T) {
 	_, cursor, _ = list("/v1/orders?limit=2&sort=placed_at")
 	p.get("/v1/orders?limit=2&cursor="+cursor).problem(400, "bad-cursor")
 	p.get("/v1/orders?sort=total").problem(422, "invalid-request")
+	for path, want := range map[string]string{
+		"/v1/orders?limit=2&count=estimate": `"count":{"orders":5,"exact":true}`, "/v1/orders?count=estimate&status=shipped": `"count":{"orders":0,"exact":true}`,
+		"/v1/orders?count=estimate&q=mug-1": `"count":{"orders":5,"exact":true}`,
+	} {
+		eventually(t, path, func() bool { return strings.Contains(string(p.get(path).expect(200).body), want) })
+	}
+	if plain := string(p.get("/v1/orders").expect(200).body); strings.Contains(plain, `"count"`) {
+		t.Errorf("counted unasked: %s", plain)
+	}
+	p.get("/v1/orders?count=exact").problem(422, "invalid-request")
 	if before := p.get("/v1/orders").header.Get("X-Read-Position"); before == "" || before == "0" {
 		t.Errorf("read position %q", before)
 	}

@@ -167,6 +167,12 @@ func (c *Client) place(ctx context.Context, request *resty.Request, path, key st
 type OrderPage struct {
 	Orders []Order `json:"items"`
 	Next   string  `json:"next_cursor"`
+	// Count is how many there are on all pages, where the query has
+	// count=estimate.
+	Count *struct {
+		Orders int64 `json:"orders"`
+		Exact  bool  `json:"exact"` // otherwise two digits mean something
+	} `json:"count"`
 }
 
 // Orders lists orders by the query parameters of GET /v1/orders.

@@ -17,6 +17,12 @@ func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
 	return filter.query(after)
 }
 
+// CountQuery is the statement whose rows are counted.
+func CountQuery(filter OrderFilter) (query string, args []any) { return filter.places() }
+
+// Extrapolated is how many rows a list is taken to have.
+func Extrapolated(n, first, last, end int64) int64 { return extrapolated(n, first, last, end) }
+
 // StockQuery is the statement behind a list of stock levels.
 func StockQuery(filter StockFilter) (query string, args []any) { return filter.query("A", "main") }
 

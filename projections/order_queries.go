@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -63,6 +64,12 @@ func (q OrderQueries) List(ctx context.Context, filter OrderFilter, after *Order
 // last page ended. The index is that of the orders, of a tag or of a SKU; a
 // CROSS JOIN keeps SQLite from beginning at the other end.
 func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
+	return f.statement(orderColumns, after)
+}
+
+// statement writes the statement of a list with some columns; none is the place
+// of each order alone.
+func (f OrderFilter) statement(columns string, after *OrderKey) (query string, args []any) {
 	var conditions []string
 	where := func(condition string, values ...any) {
 		conditions = append(conditions, condition)
@@ -114,7 +121,7 @@ func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 	if place {
 		where("("+key+", "+walk+".order_id) "+beyond+" (?, ?)", millis(after.PlacedAt), after.OrderID)
 	}
-	query = "SELECT " + orderColumns + " FROM " + from
+	query = "SELECT " + cmp.Or(columns, key+" AS place") + " FROM " + from
 	if len(conditions) > 0 {
 		query += " WHERE " + strings.Join(conditions, " AND ")
 	}

@@ -140,6 +140,8 @@ func TestPostgresReadsNoWholeTable(t *testing.T) {
 		for _, filter.OldestFirst = range []bool{false, true} {
 			query, args := projections.ListQuery(filter, place)
 			check("orders", "list by "+name, query, args)
+			query, args = projections.CountQuery(filter)
+			check("orders", "count by "+name, query, args)
 			for _, text := range []string{"heart", "104999", "heart -white", "rare heart"} {
 				match, err := projections.ParseSearch(text)
 				if err != nil {

@@ -295,6 +295,11 @@ func TestNoQueryReadsAWholeTable(t *testing.T) {
 		for _, filter.OldestFirst = range []bool{false, true} {
 			query, args := projections.ListQuery(filter, after)
 			checkPlan(t, c, projections.Orders{}, name, query, append(args, 10)...)
+			if name == "sku" || name == "external" {
+				continue // without a place to begin at, both sort what they read, as the first page of their list does
+			}
+			query, args = projections.CountQuery(filter)
+			checkPlan(t, c, projections.Orders{}, "count of "+name, query, append(args, 10)...)
 		}
 	}
 	checkPlan(t, c, projections.Orders{}, "number", `SELECT 1 FROM orders WHERE number = ?`, "x")

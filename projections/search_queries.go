@@ -44,7 +44,7 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 			what.All = append(what.All, filterWord(word.name, word.value))
 		}
 	}
-	w := listing{columns: "d.doc, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
+	w := listing{columns: "d.doc AS place, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
 	w.where("w.text MATCH ?", what)
 	w.where("d.doc = w.rowid")
 	from, to := int64(0), int64(math.MaxInt64) // the first one, and the first that is none
