@@ -146,6 +146,27 @@ func (db *DB) Filling(ctx context.Context) (over func() error, err error) {
 	return func() error { return set(context.WithoutCancel(ctx), usualCache, usualLog) }, nil
 }
 
+// Analyze counts what is in the tables, for Postgres to plan by: by itself it
+// does that a minute after many rows were written, or later. SQLite's plans here
+// do not depend on it.
+func (db *DB) Analyze(ctx context.Context) error {
+	if db.server == nil {
+		return nil
+	}
+	return db.Tx(ctx, func(tx *sql.Tx) error {
+		tables, err := db.Tables(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
+			if _, err := tx.ExecContext(ctx, `ANALYZE `+quoted(table.Name)); err != nil {
+				return fmt.Errorf("analyze %s: %w", table.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
 // Remove deletes a database that nobody has open, with everything in it. One
 // that is not there is none to delete.
 func Remove(ctx context.Context, cfg Config) error {

@@ -100,7 +100,8 @@ func (r *Runner) makeIndexes(ctx context.Context) error {
 	return nil
 }
 
-// filling writes many rows: indexes are made after them.
+// filling writes many rows: indexes are made after them, and then the database
+// is told what it has.
 func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
 	if err := r.putIndexesOff(ctx); err != nil {
 		return err
@@ -113,7 +114,10 @@ func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
 	if err := write(); err != nil {
 		return err
 	}
-	return r.makeIndexes(ctx)
+	if err := r.makeIndexes(ctx); err != nil {
+		return err
+	}
+	return r.db.Analyze(ctx)
 }
 
 // frozen is a version that nobody brings forward until it is thawed.

@@ -98,11 +98,6 @@ func searchable(tb testing.TB, e databasetest.Engine, n int) map[string]*sql.DB 
 	databases := map[string]*sql.DB{}
 	for i, p := range all {
 		databases[p.Name()] = runners[i].Read()
-		if e.Server != nil { // as it does by itself now and then
-			if _, err := runners[i].Read().ExecContext(tb.Context(), "VACUUM ANALYZE"); err != nil {
-				tb.Fatal(err)
-			}
-		}
 	}
 	return databases
 }
@@ -129,8 +124,12 @@ func TestPostgresReadsNoWholeTable(t *testing.T) {
 			}
 			plan = append(plan, line)
 		}
-		if text := strings.Join(plan, "\n"); strings.Contains(text, "Seq Scan") || len(plan) == 0 {
+		text := strings.Join(plan, "\n")
+		if strings.Contains(text, "Seq Scan") || len(plan) == 0 {
 			t.Errorf("%s reads a whole table:\n%s", name, text)
+		}
+		if strings.Contains(text, "Merge Join") { // which begins at the end of the index, wherever the page is
+			t.Errorf("%s reads more documents than its page has:\n%s", name, text)
 		}
 	}
 	for name, filter := range map[string]projections.OrderFilter{
@@ -222,6 +221,9 @@ func checkListPlan(t *testing.T, h *history, p projections.Projection, name, que
 		var step string
 		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 			t.Fatal(err)
+		}
+		if step == "SCAN page" { // which another step has found
+			continue
 		}
 		if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "VIRTUAL TABLE INDEX") && !strings.Contains(step, "USING") {
 			t.Errorf("%s reads a whole table: %s", name, step)

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"math"
@@ -26,9 +27,20 @@ type Found struct {
 func (q SearchQueries) Orders(ctx context.Context, what database.Match, filter OrderFilter, after int64, limit int) ([]Found, error) {
 	query, args := filter.search(what, after)
 	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
-	return rowsOf(rows, err, func(rows *sql.Rows) (f Found, err error) { return f, rows.Scan(&f.Place, &f.OrderID) })
+	found, err := rowsOf(rows, err, func(rows *sql.Rows) (f Found, err error) { return f, rows.Scan(&f.Place, &f.OrderID) })
+	slices.SortFunc(found, func(a, b Found) int {
+		if filter.OldestFirst {
+			return cmp.Compare(a.Place, b.Place)
+		}
+		return cmp.Compare(b.Place, a.Place)
+	})
+	return found, err
 }
 
+// search returns the text, whose last argument is a limit, and the arguments
+// before it. The page is found among the words alone, and comes in no order: in
+// one statement with a join and a limit Postgres reads every document down to
+// the page.
 func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 	what.All = slices.Clone(what.All)
 	for _, word := range []struct{ name, value string }{
@@ -44,9 +56,8 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 			what.All = append(what.All, filterWord(word.name, word.value))
 		}
 	}
-	w := listing{columns: "d.doc AS place, d.order_id", from: "words w CROSS JOIN documents d", key: []string{"w.rowid"}, ascending: f.OldestFirst}
+	w := listing{columns: "w.rowid", from: "words w", key: []string{"w.rowid"}, ascending: f.OldestFirst}
 	w.where("w.text MATCH ?", what)
-	w.where("d.doc = w.rowid")
 	from, to := int64(0), int64(math.MaxInt64) // the first one, and the first that is none
 	if !f.PlacedFrom.IsZero() {
 		from = docAt(f.PlacedFrom)
@@ -66,7 +77,8 @@ func (f OrderFilter) search(what database.Match, after int64) (string, []any) {
 	if to < math.MaxInt64 {
 		w.where("w.rowid < ?", to)
 	}
-	return w.query()
+	page, args := w.query()
+	return "SELECT d.doc AS place, d.order_id FROM (" + page + ") page CROSS JOIN documents d WHERE d.doc = page.rowid", args
 }
 
 // Among returns those of the orders with ids that a filter lets through, in no
