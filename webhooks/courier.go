@@ -296,6 +296,9 @@ func (c *courier) done(r result) {
 		return
 	}
 	class := c.plan.Done(r.job, r.answer(), now)
+	if len(c.granted.later) > 0 {
+		c.grant(c.granted.later, now)
+	}
 	c.previous.note(r.MessageID, Previous{Class: class, Span: r.Span})
 	if class != delivery.ClassOK {
 		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", withoutURL(r.Err))

@@ -137,7 +137,6 @@ func TestAnUnreadableEventHoldsUpItsOwnOrder(t *testing.T) {
 func TestAnUnreadableEventIsGivenUpByWhoeverDecidesSo(t *testing.T) {
 	t.Parallel()
 	s := newStrange(t)
-	s.config.Waits = []time.Duration{time.Hour, time.Hour} // what is on its way cannot be given up
 	r := newReceiver(t, nil)
 	created := s.endpoint(r.URL, "*")
 	d := s.start()

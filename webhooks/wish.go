@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -84,13 +85,19 @@ type granted struct {
 	known map[eventstore.Revision]bool
 	done  []eventstore.Revision // and not saved yet
 	since time.Time             // the first of done
+	later []ledger.Wish         // about events of which an attempt is under way
 }
 
 // grant does what is wanted, each wish once. It is saved with what follows from
 // it: until then the wish stays in the ledger.
 func (c *courier) grant(wishes []ledger.Wish, now time.Time) {
+	c.granted.later = nil
 	for _, wish := range wishes {
 		if c.granted.known[wish.Revision] {
+			continue
+		}
+		if c.granted.waits(wish) || !c.fulfil(wish, now) {
+			c.granted.later = append(c.granted.later, wish)
 			continue
 		}
 		if c.granted.known == nil {
@@ -101,10 +108,19 @@ func (c *courier) grant(wishes []ledger.Wish, now time.Time) {
 			c.granted.since = now
 		}
 		c.granted.done = append(c.granted.done, wish.Revision)
-		if wish.Skip {
-			c.plan.Skip(wish.Event)
-		} else {
-			c.plan.Resend(wish.Event, now)
-		}
 	}
+}
+
+// waits says whether another wish about the same event has to come first.
+func (g *granted) waits(wish ledger.Wish) bool {
+	return slices.ContainsFunc(g.later, func(w ledger.Wish) bool { return w.Event.Position == wish.Event.Position })
+}
+
+// fulfil returns false when it is not the time for a wish.
+func (c *courier) fulfil(wish ledger.Wish, now time.Time) bool {
+	if wish.Skip {
+		return c.plan.Skip(wish.Event)
+	}
+	c.plan.Resend(wish.Event, now)
+	return true
 }

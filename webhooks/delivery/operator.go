@@ -35,11 +35,16 @@ func (p *Plan) coming(row Parked) bool {
 	return live || (row.Position > p.through && !p.dead[row.Position])
 }
 
-// Skip gives up a parked event, so that its lane goes on without it.
-func (p *Plan) Skip(row Parked) {
+// Skip gives up a parked event, so that its lane goes on without it. It returns
+// false while an attempt of it is under way: nobody knows yet whether there is
+// something to give up.
+func (p *Plan) Skip(row Parked) bool {
 	l, e := p.parkedEntry(row)
-	if e == nil || e.sending {
-		return
+	switch {
+	case e == nil:
+		return true
+	case e.sending:
+		return false
 	}
 	if l.index >= 0 {
 		heap.Remove(&p.due, l.index)
@@ -47,6 +52,7 @@ func (p *Plan) Skip(row Parked) {
 	dead := rowOf(e)
 	dead.Dead, dead.Blocked, dead.Due, dead.Told = true, false, time.Time{}, true
 	p.remove(l, e, &dead)
+	return true
 }
 
 // parkedEntry finds a parked event, in its lane or where it is sent again.

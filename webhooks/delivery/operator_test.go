@@ -81,6 +81,29 @@ func TestAnOperatorLetsABlockedLaneGoOn(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnItsWayCannotBeGivenUpYet(t *testing.T) {
+	t.Parallel()
+	p := delivery.NewPlan(config(), 0, nil)
+	take(p, "a", "a")
+	p.Done(next(t, p, noon), answer(500), noon)
+	changes, _ := p.Changes()
+	row, now := changes.Parked[0], noon.Add(24*time.Hour)
+	again := next(t, p, now)
+	if p.Skip(row) {
+		t.Error("it was given up while an attempt of it is under way")
+	}
+	p.Done(again, answer(500), now)
+	if !p.Skip(row) {
+		t.Error("it was not given up after its attempt")
+	}
+	if job := next(t, p, now); job.ID != "2" {
+		t.Errorf("sent %s", job.ID)
+	}
+	if !p.Skip(row) {
+		t.Error("there is nothing to be given up any more")
+	}
+}
+
 func TestABlockedLaneGoesOnUnderAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	rows := []delivery.Parked{{Position: 1, Lane: "a", ID: "1", Attempts: 4, Blocked: true}, {Position: 2, Lane: "a", ID: "2"}}
