@@ -31,8 +31,31 @@ func (s *Set) Ready(ctx context.Context) error {
 	return nil
 }
 
+// noteEnd remembers how far empty read models have to be filled: what happens
+// after they were opened is news. Where the store is away, whoever asks first
+// whether they are filled decides.
+func (s *Set) noteEnd(ctx context.Context) {
+	var empty []*Model
+	for _, m := range s.models {
+		if m.filling.Load() {
+			empty = append(empty, m)
+		}
+	}
+	if len(empty) == 0 {
+		return
+	}
+	end, err := s.log.End(ctx)
+	if err != nil {
+		return
+	}
+	for _, m := range empty {
+		m.fillTo.Store(positionValue(end))
+		m.filling.Store(end > 0)
+	}
+}
+
 // filled tells whether a read model that was empty when it was opened shows what
-// had happened by then; or rather by when that was first asked.
+// had happened by then.
 func (m *Model) filled(ctx context.Context) (bool, error) {
 	if !m.filling.Load() {
 		return true, nil

@@ -94,3 +94,17 @@ func TestANewVersionIsNotReadyUntilItIsFilled(t *testing.T) {
 		}
 	})
 }
+
+// What happens after read models were opened is news: with nothing before it,
+// they are ready at once, however slowly they follow.
+func TestWithNothingBeforeReadModelsAreReady(t *testing.T) {
+	t.Parallel()
+	c := client(t, nodetest.Start(t))
+	g := shut()
+	defer close(g.open)
+	p := start(t, databasetest.SQLite(t), c, "only", held{gate: g})
+	placeOrder(t, c, 0)
+	if err := p.set.Ready(t.Context()); err != nil {
+		t.Errorf("%v", err)
+	}
+}

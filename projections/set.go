@@ -40,6 +40,7 @@ func OpenSet(ctx context.Context, cfg Config, log Log, all ...Projection) (*Set,
 		}
 		s.models = append(s.models, m)
 	}
+	s.noteEnd(ctx)
 	return s, nil
 }
 
