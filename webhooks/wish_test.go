@@ -22,13 +22,13 @@ func TestAMessageIsGivenUpWhenItsAttemptHasFailed(t *testing.T) {
 	held, release := make(chan struct{}), make(chan struct{})
 	r := newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, m received) int {
 		switch {
-		case m.Message.Aggregate.ID == "a" && m.Message.Sequence == 1:
+		case m.Aggregate.ID == "a" && m.Sequence == 1:
 			if tries.Add(1) == 2 {
 				close(held)
 				<-release
 			}
 			return http.StatusInternalServerError
-		case m.Message.Sequence == 1:
+		case m.Sequence == 1:
 			return http.StatusInternalServerError
 		}
 		return http.StatusOK
