@@ -101,10 +101,13 @@ func (r *Runner) makeIndexes(ctx context.Context) error {
 }
 
 // filling writes many rows: indexes are made after them, and then the database
-// is told what it has.
-func (r *Runner) filling(ctx context.Context, write func() error) (err error) {
-	if err := r.putIndexesOff(ctx); err != nil {
-		return err
+// is told what it has. Beside live work indexes are kept up to date instead: to
+// make one is a single statement, which does not rest.
+func (r *Runner) filling(ctx context.Context, live bool, write func() error) (err error) {
+	if !live {
+		if err := r.putIndexesOff(ctx); err != nil {
+			return err
+		}
 	}
 	over, err := r.db.Filling(ctx)
 	if err != nil {

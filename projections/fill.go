@@ -306,7 +306,7 @@ func (s *Set) fill(ctx context.Context, m *Model, target *Runner, r Rebuild, fen
 // first fills the target until it is level with the live version, with its
 // indexes, which are made when the rows are there.
 func (f *filler) first(ctx context.Context, m *Model) error {
-	err := f.target.filling(ctx, func() error { return f.behind(ctx, m) })
+	err := f.target.filling(ctx, f.set.live(), func() error { return f.behind(ctx, m) })
 	if err != nil {
 		return err
 	}

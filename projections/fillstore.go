@@ -47,7 +47,7 @@ func fillAlone(ctx context.Context, p Projection, cfg Config, log Log, limit eve
 	f := newFiller(&Set{cfg: cfg, log: log}, target, how)
 	f.advance = advance
 	defer f.stop()
-	err = target.filling(ctx, func() error {
+	err = target.filling(ctx, false, func() error {
 		err := f.to(ctx, limit)
 		filled.Events, filled.Rows = target.Events(), time.Since(began)
 		return err

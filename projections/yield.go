@@ -13,10 +13,10 @@ const (
 	// be at work for people.
 	liveFor = 5 * time.Second
 	// yieldPage is how many events a rebuild applies at once beside live work:
-	// about five milliseconds, then others have the processor.
-	yieldPage = 512
+	// one or two milliseconds, then others have the processor.
+	yieldPage = 128
 	// yieldRows is how many rows are compared before others have their turn.
-	yieldRows = 2048
+	yieldRows = 512
 	// yieldShare is one over the share of the processors that a rebuild takes
 	// beside live work.
 	yieldShare = 8
