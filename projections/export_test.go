@@ -100,7 +100,9 @@ func SearchQuery(what database.Match, filter OrderFilter, after int64) (query st
 func Turn(took time.Duration, processors, of int) time.Duration { return turn(took, processors, of) }
 
 // Filling writes many rows as a rebuild does.
-func (r *Runner) Filling(ctx context.Context, write func() error) error { return r.filling(ctx, false, write) }
+func (r *Runner) Filling(ctx context.Context, write func() error) error {
+	return r.filling(ctx, false, write)
+}
 
 // AmongQuery is the statement that reads what a search has found.
 func AmongQuery(filter OrderFilter, ids []string) (query string, args []any) {
