@@ -62,9 +62,7 @@ func (v *Vault) send(ctx context.Context, p *put) error {
 // write keeps, in groups, what callers put.
 func (v *Vault) write(ctx context.Context) {
 	defer close(v.done)
-	now := make(chan time.Time)
-	close(now)
-	var next <-chan time.Time = now
+	next := time.After(0)
 	for first := range v.puts {
 		group := v.gather(first, next)
 		next = time.After(betweenGroups)

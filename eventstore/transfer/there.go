@@ -89,11 +89,11 @@ func lastEvent(ctx context.Context, to *Database, stream string) (*Event, error)
 		}
 		defer events.Close()
 		e, err := events.Recv()
-		if errors.Is(err, io.EOF) || unlessMissing(err) == nil && err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil, nil
-		}
-		if err != nil {
-			return nil, err
+		case err != nil:
+			return nil, unlessMissing(err)
 		}
 		return eventOf(e.OriginalEvent()), nil
 	})
