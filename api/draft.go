@@ -67,8 +67,8 @@ func draftLineBodyOf(l draft.Line) draftLineBody {
 }
 
 // DraftDetailsBody is who a draft is for, how it will be paid, and what the shop
-// takes and takes off beside its lines. Customer and address are personal data. It is exported because huma looks into nothing
-// else.
+// takes and takes off beside its lines. Customer and address are personal data.
+// It is exported because huma looks into nothing else.
 type DraftDetailsBody struct {
 	Customer      *draftCustomerBody `json:"customer,omitempty" doc:"Who orders. A draft can be placed once it is said."`
 	ShipTo        *address           `json:"ship_to,omitempty" doc:"Where the goods go; only with customer."`

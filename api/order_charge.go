@@ -27,14 +27,20 @@ type discountBody struct {
 	Amount money  `json:"amount"`
 }
 
+// said is what is said of the shipping. Without a tax it has none, in a currency.
+func (b *shippingBody) said(untaxed string) checkout.Shipping {
+	shipping := checkout.Shipping{Method: b.Method, Price: b.Price.domain(), Tax: domain.Money{Currency: untaxed}}
+	if b.Tax != nil {
+		shipping.Tax = b.Tax.domain()
+	}
+	return shipping
+}
+
 // put hands over what is said to a cart.
 func (b placeOrderBody) put(cart *checkout.Request) {
 	cart.Channel = b.Channel
 	if b.Shipping != nil {
-		cart.Shipping = checkout.Shipping{Method: b.Shipping.Method, Price: b.Shipping.Price.domain(), Tax: domain.Money{Currency: b.Currency}}
-		if b.Shipping.Tax != nil {
-			cart.Shipping.Tax = b.Shipping.Tax.domain()
-		}
+		cart.Shipping = b.Shipping.said(b.Currency)
 	}
 	for _, d := range b.Discounts {
 		cart.Discounts = append(cart.Discounts, checkout.Discount{Code: d.Code, Amount: d.Amount.domain()})
@@ -45,10 +51,7 @@ func (b placeOrderBody) put(cart *checkout.Request) {
 // shipping has none, in the currency of its price.
 func (b ChargesBody) draftCharges() (shipping draft.Shipping, discounts []draft.Discount) {
 	if b.Shipping != nil {
-		shipping = draft.Shipping{Method: b.Shipping.Method, Price: b.Shipping.Price.domain(), Tax: domain.Money{Currency: b.Shipping.Price.Currency}}
-		if b.Shipping.Tax != nil {
-			shipping.Tax = b.Shipping.Tax.domain()
-		}
+		shipping = draft.Shipping(b.Shipping.said(b.Shipping.Price.Currency))
 	}
 	for _, d := range b.Discounts {
 		discounts = append(discounts, draft.Discount{Code: d.Code, Amount: d.Amount.domain()})
