@@ -29,8 +29,8 @@ func checkpointInterval(o *streams.ReadReq_Options_FilterOptions) (int, error) {
 type checkpoints struct {
 	sender
 	filtered   bool
-	considered uint64 // position of the last event looked at
-	sent       uint64 // the last checkpoint
+	considered uint64 // position of the last event looked at, or passed over at the beginning
+	sent       uint64 // the last checkpoint, or where it began
 }
 
 func (c *checkpoints) page(p *node.Page) error {
@@ -62,7 +62,7 @@ func (c *checkpoints) at(position uint64) error {
 		return nil
 	}
 	c.sent = position
-	return c.out.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
-		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: position, PreparePosition: position},
-	}})
+	m := &streams.ReadResp_Checkpoint{CommitPosition: position, PreparePosition: position}
+	m.ProtoReflect().SetUnknown(c.when(fieldCheckpointWhen))
+	return c.out.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: m}})
 }

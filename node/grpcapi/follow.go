@@ -115,7 +115,7 @@ func (f *streamFollower) follow() error {
 		if r.From = page.Next; !page.End {
 			continue
 		}
-		if err := f.caughtUp(); err != nil {
+		if err := f.caughtUp(f.place); err != nil {
 			return err
 		}
 		if err := f.waiter.Wait(f.ctx, page.Next); err != nil {
@@ -126,7 +126,7 @@ func (f *streamFollower) follow() error {
 
 // wait is how a stream is followed of which the log has nothing.
 func (f *streamFollower) wait() error {
-	if err := f.caughtUp(); err != nil {
+	if err := f.caughtUp(f.place); err != nil {
 		return err
 	}
 	f.subscription.position.Store(f.position)

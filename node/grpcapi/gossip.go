@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -19,6 +20,7 @@ type gossiper struct {
 	gossip.UnimplementedGossipServer
 	id        uuid.UUID
 	advertise string
+	now       func() time.Time
 }
 
 // Read implements [gossip.GossipServer].
@@ -27,8 +29,13 @@ func (g *gossiper) Read(ctx context.Context, _ *shared.Empty) (*gossip.ClusterIn
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
+	const nanosPerTick = 100
+	most, least := splitID(g.id)
 	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
-		InstanceId:   &shared.UUID{Value: &shared.UUID_String_{String_: g.id.String()}},
+		InstanceId: &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+			MostSignificantBits: int64(most), LeastSignificantBits: int64(least),
+		}}},
+		TimeStamp:    g.now().UnixNano() / nanosPerTick,
 		State:        gossip.MemberInfo_Leader,
 		IsAlive:      true,
 		HttpEndPoint: &gossip.EndPoint{Address: host, Port: port},

@@ -325,6 +325,20 @@ func TestOddRequests(t *testing.T) {
 		}, codes.Unknown},
 		{"replay without options", func() error { _, err = client.ReplayParked(deadline(t), &persistent.ReplayParkedReq{}); return err }, codes.Unknown},
 		{"read without a buffer", func() error { _, err := openGroup(t, client, stream, 0, false).Recv(); return err }, codes.Unknown},
+		{"read without a form of ids", func() error {
+			call, err := client.Read(deadline(t))
+			if err != nil {
+				return err
+			}
+			if err := call.Send(&persistent.ReadReq{Content: &persistent.ReadReq_Options_{Options: &persistent.ReadReq_Options{
+				GroupName: "g", BufferSize: 1,
+				StreamOption: &persistent.ReadReq_Options_StreamIdentifier{StreamIdentifier: named(stream)},
+			}}}); err != nil {
+				return err
+			}
+			_, err = call.Recv()
+			return err
+		}, codes.Unknown},
 		{"an action nobody knows", func() error {
 			return send(&persistent.ReadReq{Content: &persistent.ReadReq_Nack_{Nack: &persistent.ReadReq_Nack{Action: 9}}})
 		}, codes.InvalidArgument},

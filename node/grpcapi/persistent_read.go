@@ -34,6 +34,9 @@ func (s *subscriptions) read(o *persistent.ReadReq_Options, stream persistent.Pe
 	if o == nil {
 		return refuse(codes.Unknown, panicked+" A subscription begins with its options.")
 	}
+	if o.GetUuidOption() == nil {
+		return refuse(codes.Unknown, panicked+" A subscription says in which form it wants ids.")
+	}
 	name, err := streamOfGroup(o.GetStreamIdentifier(), o.GetAll(), o.GetGroupName())
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 	registry.MustRegister(n.Collector(), calls.total, census, newGroupMetrics(engine))
 	s.http = s.newHTTP(registry)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
-	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise})
+	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise, now: n.Now})
 	streams.RegisterStreamsServer(s.grpc, &service{node: n, gate: gate, stopping: s.stopping, census: census})
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, &subscriptions{engine: engine, gate: gate})
 	registerOperations(s.grpc, &operations{node: n, gate: gate, stopping: s.stopping})

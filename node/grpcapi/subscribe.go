@@ -66,25 +66,20 @@ func (s *subscription) confirm() error {
 	}})
 }
 
-// caughtUp is told at every change from behind to live.
-func (s *subscription) caughtUp() error {
-	if s.live {
-		return nil
-	}
-	s.live = true
-	return s.out.Send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
-}
-
 // all follows the whole log.
 func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Options_AllOptions) error {
 	r, err := s.parseAll(o, from)
 	if err != nil {
 		return err
 	}
+	begun, err := s.before(r.From)
+	if err != nil {
+		return err
+	}
 	if err := s.confirm(); err != nil {
 		return err
 	}
-	c := checkpoints{sender: s.sender, filtered: r.Filter != nil}
+	c := checkpoints{sender: s.sender, filtered: r.Filter != nil, considered: begun, sent: begun}
 	for {
 		s.position.Store(r.From)
 		page, err := s.node.ReadAll(r)
@@ -107,7 +102,7 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 				return err
 			}
 		}
-		if err := s.caughtUp(); err != nil {
+		if err := s.caughtUp(c.place); err != nil {
 			return err
 		}
 		if err := s.waiter.Wait(s.ctx, page.Next); err != nil {

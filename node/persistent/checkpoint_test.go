@@ -107,6 +107,20 @@ func TestOldCheckpointsAreHidden(t *testing.T) {
 	})
 }
 
+// Not more than two versions of the settings of all groups can be read.
+func TestOldSettingsAreHidden(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for _, stream := range []string{"a", "b", "c", "d"} {
+			w.create(stream)
+		}
+		p, err := w.node.ReadStream(node.StreamRead{Stream: "$persistentSubscriptionConfig", Limit: 100})
+		if err != nil || len(p.Records) != 2 || p.StreamLast != 3 || p.Records[1].Type != "$PersistentConfig" {
+			t.Errorf("%d versions of %d can be read, %v", len(p.Records), p.StreamLast+1, err)
+		}
+	})
+}
+
 // What a group of the log stores must not make it store more.
 func TestGroupsOfTheLogComeToRest(t *testing.T) {
 	t.Parallel()
