@@ -87,16 +87,28 @@ CREATE TABLE IF NOT EXISTS blocked_streams (
 
 // Open opens a projection's file, migrates it and reads its checkpoint.
 func Open(ctx context.Context, p Projection, cfg Config) (*Runner, error) {
-	path := storePath(cfg.Dir, p.Name(), p.Version(), cfg.Build)
-	db, err := database.Open(ctx, database.Config{Path: path, Server: cfg.Server, Migrations: p.Migrations()})
+	store := database.Config{
+		Path: storePath(cfg.Dir, p.Name(), p.Version(), cfg.Build), Server: cfg.Server, Migrations: p.Migrations(),
+	}
+	db, err := database.Open(ctx, store)
 	if err != nil {
-		return nil, fmt.Errorf("open read model %s: %w", p.Name(), err)
+		return nil, cannotOpen(p, store, err)
 	}
 	r := newRunner(p, cfg, db)
 	if err := r.restore(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open read model %s: %w", p.Name(), err), db.Close())
+		return nil, errors.Join(cannotOpen(p, store, err), db.Close())
 	}
 	return r, nil
+}
+
+// cannotOpen says what helps where nothing in the database is needed: all of it
+// follows from the events.
+func cannotOpen(p Projection, store database.Config, err error) error {
+	err = fmt.Errorf("open read model %s: %w", p.Name(), err)
+	if database.Broken(err) {
+		return fmt.Errorf("%w; delete it while the program is stopped, and it is filled anew from the events: %s", err, store.Place())
+	}
+	return err
 }
 
 func newRunner(p Projection, cfg Config, db *database.DB) *Runner {
