@@ -19,6 +19,7 @@ import (
 func TestABrokenReadModelMayBeDeleted(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
 		p := projections.Orders{}
 		cfg := projections.Config{Dir: e.Dir, Server: e.Server, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Owner: "test", Lease: time.Hour}
 		r, err := projections.Open(t.Context(), p, cfg)
