@@ -21,8 +21,9 @@ type Node struct {
 	auth   *auth.Auth // nil without TLS
 	server *grpcapi.Server
 
-	stopScavenging context.CancelFunc
-	scavenging     sync.WaitGroup
+	ctx     context.Context //nolint:containedctx // of what is at work
+	stop    context.CancelFunc
+	working sync.WaitGroup
 }
 
 // startEmbedded is for the platform, which is the node's only client: it reaches
@@ -66,8 +67,19 @@ func StartNode(cfg configs.Config, logger *slog.Logger) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(cannotListen(cfg.NodeAddr, err), n.close())
 	}
+	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.scavenge(cfg.Node.ScavengeEvery, logger)
+	if cfg.Node.KeepAwake {
+		if err := n.keepAwake(cpuLatency, logger); err != nil {
+			return nil, errors.Join(err, n.Stop(context.Background()))
+		}
+	}
 	return n, nil
+}
+
+// atWork does something beside what clients ask for, until the node stops.
+func (n *Node) atWork(f func(ctx context.Context)) {
+	n.working.Go(func() { f(n.ctx) })
 }
 
 func cannotListen(addr string, err error) error {
@@ -115,10 +127,8 @@ func (n *Node) Failed() <-chan error { return n.store.Failed() }
 
 // Stop stops listening and closes the store.
 func (n *Node) Stop(ctx context.Context) error {
-	if n.stopScavenging != nil {
-		n.stopScavenging()
-		n.scavenging.Wait()
-	}
+	n.stop()
+	n.working.Wait()
 	return errors.Join(n.server.Stop(ctx), n.close())
 }
 

@@ -15,9 +15,7 @@ func (n *Node) scavenge(every time.Duration, logger *slog.Logger) {
 	if every == 0 {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	n.stopScavenging = cancel
-	n.scavenging.Go(func() {
+	n.atWork(func(ctx context.Context) {
 		_ = handlers.Rounds(ctx, every, logger, "scavenging", func(ctx context.Context) error { // it ends with ctx
 			done, err := n.store.Scavenge(ctx, node.Scavenge{})
 			if err == nil && done.Records > 0 {

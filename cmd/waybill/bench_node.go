@@ -19,6 +19,7 @@ type benchNodeCommand struct {
 	Large    int           `name:"large" default:"0" help:"Events in a second, larger store, such as 10000000; 0 is none. It needs about 450 bytes of disk for each."`
 	Dir      string        `name:"dir" type:"existingdir" help:"Where to make a folder for the stores; the system's place for temporary files otherwise."`
 	Only     []string      `name:"only" enum:"one,many,subscribers,stores" help:"Measure some of it: appends by one caller, by many, subscribers, stores that were filled."`
+	Awake    bool          `name:"keep-awake" help:"Start the nodes with --node-keep-awake."`
 	JSON     bool          `name:"json" help:"Print JSON; times are in nanoseconds."`
 }
 
@@ -47,7 +48,7 @@ func (c benchNodeCommand) Run(inv *invocation) error {
 		Parts: c.Only, Dir: dir, Duration: c.Duration, Events: c.Events / batch * batch, Large: c.Large / batch * batch,
 		Now: time.Now, Say: say, Progress: bar.advance,
 		Start: func(ctx context.Context, dir string) (nodebench.Node, error) {
-			return startNodeProcess(ctx, binary, dir)
+			return startNodeProcess(ctx, binary, dir, fmt.Sprintf("--node-keep-awake=%t", c.Awake))
 		},
 	})
 	if err != nil {
@@ -75,11 +76,12 @@ func (p *nodeProcess) Memory() (now, peak int64, err error) {
 func (p *nodeProcess) ConnectionString() string { return p.address }
 
 // startNodeProcess returns when the node has said where it listens.
-func startNodeProcess(ctx context.Context, binary, dir string) (*nodeProcess, error) {
+func startNodeProcess(ctx context.Context, binary, dir string, more ...string) (*nodeProcess, error) {
 	const patience, pause = time.Minute, 2 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	p, err := bench.StartProcess(binary, nil, "node", "--data-dir", dir, "--node-addr", "127.0.0.1:0")
+	args := append([]string{"node", "--data-dir", dir, "--node-addr", "127.0.0.1:0"}, more...)
+	p, err := bench.StartProcess(binary, nil, args...)
 	if err != nil {
 		return nil, err
 	}
