@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/projections"
 )
 
 // patience is how long a list waits for what its caller wrote.
@@ -31,7 +30,7 @@ type Reached struct {
 // await waits until a read model shows what the caller wants to see.
 func (s *server) await(ctx context.Context, db *sql.DB, in Fresh) (Reached, error) {
 	wanted, _ := strconv.ParseUint(in.MinPosition, 10, 64) // nothing is 0
-	reached, err := projections.Await(ctx, db, eventstore.Position(wanted), patience)
+	reached, err := s.arrivals.Await(ctx, db, eventstore.Position(wanted), patience)
 	if err != nil {
 		return Reached{}, err
 	}

@@ -116,7 +116,7 @@ func (l *listStream) next(ctx context.Context) (string, error) {
 	if len(l.changed) == 0 {
 		return "", nil
 	}
-	reached, err := projections.Await(ctx, l.server.api.Orders.DB, l.through, patience)
+	reached, err := l.server.arrivals.Await(ctx, l.server.api.Orders.DB, l.through, patience)
 	if err != nil || reached < l.through {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/projections"
 )
 
 // server is an [API] that was put together.
@@ -27,6 +28,8 @@ type server struct {
 	cursors cursors
 	stock   *lru.Cache[string, eventstore.Snapshot[stock.State]]
 	streams atomic.Int64 // that are open
+
+	arrivals projections.Arrivals
 }
 
 // stockCached is how many stock items are kept in memory for questions.

@@ -173,7 +173,7 @@ func TestReadersOfPartsSeeTimeGoForward(t *testing.T) {
 				}
 				position = r.Position
 			}
-			if at, err := projections.Await(t.Context(), orders.DB, position, patience); err != nil || at < position {
+			if at, err := new(projections.Arrivals).Await(t.Context(), orders.DB, position, patience); err != nil || at < position {
 				t.Errorf("waited for %d, came to %d, %v", position, at, err)
 				return
 			}
