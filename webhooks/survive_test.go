@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,9 +79,9 @@ func TestAResendSurvivesARestart(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				busy := false
+				var busy atomic.Bool
 				p, receiver, id, d := longer(t, func(time.Duration, string) reply {
-					if busy {
+					if busy.Load() {
 						return reply{status: 503, header: http.Header{"Retry-After": {"600"}}}
 					}
 					return reply{status: 200}
@@ -94,7 +95,7 @@ func TestAResendSurvivesARestart(t *testing.T) {
 					}
 				}
 				if row.known {
-					busy = true
+					busy.Store(true)
 					p.append("o2", eventstore.NoStream, placed{}) // holds the endpoint
 					time.Sleep(time.Minute)
 					resend()
@@ -108,7 +109,7 @@ func TestAResendSurvivesARestart(t *testing.T) {
 				if !row.known {
 					resend()
 				}
-				busy = false
+				busy.Store(false)
 				for range 2 { // the second finds nothing to do
 					d = p.start()
 					time.Sleep(hours(13))
