@@ -65,7 +65,7 @@ func TestClientKeepsEndpoints(t *testing.T) {
 	}
 	h.next(t)
 	eventually(t, "nothing is undelivered", func() bool {
-		rest, next, err := c.Undelivered(ctx, created.ID, "")
+		rest, next, err := c.Undelivered(ctx, created.ID, client.UndeliveredQuery{})
 		return err == nil && len(rest) == 0 && next == ""
 	})
 	if err := c.Skip(ctx, created.ID, "none", ""); !errors.As(err, &problem) || problem.Status != http.StatusNotFound {

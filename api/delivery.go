@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
 type endpointStatusAnswer struct {
@@ -36,6 +37,7 @@ type endpointStatusBody struct {
 
 type undeliveredRequest struct {
 	ID     string `path:"id" doc:"Id of the endpoint."`
+	Run    string `query:"run" default:"live" doc:"Of this run: live, or the id of a replay." maxLength:"100"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many."`
 	Cursor string `query:"cursor" doc:"From next_cursor of the page before." maxLength:"400"`
 }
@@ -74,7 +76,7 @@ func (s *server) deliveryRoutes(read, write []apikey.Scope) {
 	}, s.endpointStatus)
 	register(s, route{
 		id: "listUndelivered", method: http.MethodGet, path: "/v1/endpoints/{id}/undelivered", tag: "webhooks", scopes: read, status: http.StatusOK,
-		summary: "List messages that were not delivered", about: "Those that wait and those that were given up, in the order of the log.",
+		summary: "List messages that were not delivered", about: "Those that wait and those that were given up, in the order of the log. What a replay gave up is listed with its id as run, after its end for as long as attempts are kept.",
 		refuses: []string{missing, kindBadCursor},
 	}, s.undelivered)
 	s.attemptRoutes(read)
@@ -122,10 +124,10 @@ func (s *server) undelivered(ctx context.Context, in *undeliveredRequest) (*unde
 		return nil, err
 	}
 	p, err := list[undeliveredPlace, webhooks.Waiting, undeliveredBody]{
-		pages: s.paged("/v1/endpoints/"+in.ID+"/undelivered", Paging{Limit: in.Limit, Cursor: in.Cursor}, nil),
+		pages: s.paged("/v1/endpoints/"+in.ID+"/undelivered", Paging{Limit: in.Limit, Cursor: in.Cursor}, map[string]string{"run": in.Run}),
 		rows: func(ctx context.Context, after *undeliveredPlace, limit int) ([]webhooks.Waiting, error) {
 			place := orFirst(after)
-			return s.api.Deliveries.Undelivered(ctx, in.ID, eventstore.Position(place.Position), limit)
+			return s.api.Deliveries.Undelivered(ctx, ledger.Key{EndpointID: in.ID, RunID: in.Run}, eventstore.Position(place.Position), limit)
 		},
 		place: func(w webhooks.Waiting) undeliveredPlace { return undeliveredPlace{uint64(w.Position)} },
 		body:  undeliveredBodyOf,

@@ -56,7 +56,7 @@ type replayBody struct {
 	EndpointID  string     `json:"endpoint_id"`
 	State       string     `json:"state" enum:"waiting,running,paused,completed,cancelled" doc:"paused: with its endpoint."`
 	From        string     `json:"from" doc:"As it was asked for."`
-	To          string     `json:"to,omitempty" doc:"As it was asked for; once the replay is running, the cursor where it ends at the latest."`
+	To          string     `json:"to,omitempty" doc:"As it was asked for; once the replay is running, and after its end, the cursor where it ends at the latest."`
 	Types       []string   `json:"types,omitempty"`
 	Aggregate   string     `json:"aggregate,omitempty"`
 	Only        string     `json:"only" enum:"all,undelivered"`

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -63,7 +64,8 @@ func TestReplays(t *testing.T) {
 	}
 	eventually(t, "completed", func() bool {
 		r := p.get(replays + "/" + run).expect(200).json()
-		return r["state"] == "completed" && r["delivered"] == 2.0 && r["progress"] == 1.0 && r["ended_at"] != nil
+		return r["state"] == "completed" && r["delivered"] == 2.0 && r["progress"] == 1.0 && r["ended_at"] != nil &&
+			r["through"] != nil && r["to"] == r["through"]
 	})
 	rest := post(replays, `{"from": "`+first.cursor+`", "only": "all", "dedupe": "new"}`, "").expect(202).text("id")
 	if m := next(); m.run != rest || m.id == second.id || m.cursor != second.cursor {
@@ -82,4 +84,61 @@ func TestReplays(t *testing.T) {
 	post(replays, `{"from": "beginning", "types": ["order.eaten"]}`, "").problem(422, "invalid-replay")
 	post(replays, `{"from": "beginning", "only": "some"}`, "").problem(422, "invalid-request")
 	post("/v1/endpoints/none/replays", `{"from": "beginning"}`, "").problem(404, "endpoint-not-found")
+}
+
+// TestACancelledReplaySaysHowFarItCame, and how far it was to go.
+func TestACancelledReplaySaysHowFarItCame(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	h := newHook(t, nil)
+	id := p.post("/v1/endpoints", h.endpoint(`["product.registered"]`)).expect(201).text("id")
+	path := "/v1/endpoints/" + id
+	p.tests(id, 1)
+	h.next(t)
+	p.post(path+"/pause", "").expect(200)
+	run := path + "/replays/" + p.post(path+"/replays", `{"from": "beginning"}`).expect(202).text("id")
+	var before map[string]any
+	eventually(t, "it waits with its endpoint", func() bool {
+		before = p.get(run).expect(200).json()
+		return before["state"] == "paused" && before["to"] != nil
+	})
+	p.do(request{method: http.MethodDelete, path: run}).expect(204)
+	after := p.get(run).expect(200).json()
+	if after["state"] != "cancelled" || after["to"] != before["to"] || after["through"] != before["through"] {
+		t.Errorf("it is %v, and was %v", after, before)
+	}
+}
+
+// TestWhatAReplayGaveUpIsListed while the live run, which delivered it, lists
+// nothing.
+func TestWhatAReplayGaveUpIsListed(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	var refused atomic.Value
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Webhook-Run") != "live" && r.Header.Get("Webhook-Id") == refused.Load() {
+			w.Header().Set("Webhook-Delivery", "abort-message")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	id := p.post("/v1/endpoints", `{"url": "`+receiver.URL+`", "event_types": ["order.placed"]}`).expect(201).text("id")
+	path := "/v1/endpoints/" + id
+	ids := p.tests(id, 3)
+	refused.Store(ids[1])
+	eventually(t, "all were delivered", func() bool { return len(p.items(path+"/attempts?result=ok")) == 3 })
+	run := p.post(path+"/replays", `{"from": "beginning"}`).expect(202).text("id")
+	eventually(t, "completed", func() bool {
+		r := p.get(path + "/replays/" + run).expect(200).json()
+		return r["state"] == "completed" && r["delivered"] == 2.0 && r["given_up"] == 1.0
+	})
+	list := p.items(path + "/undelivered?run=" + run)
+	if len(list) != 1 || list[0].(map[string]any)["message_id"] != ids[1] || list[0].(map[string]any)["state"] != "given_up" {
+		t.Errorf("the replay did not deliver %v, want %s", list, ids[1])
+	}
+	for _, other := range []string{"", "?run=live", "?run=replay_none"} {
+		if list := p.items(path + "/undelivered" + other); len(list) != 0 {
+			t.Errorf("%q lists %v", other, list)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -12,7 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
 )
 
 // visitor is somebody with a browser that runs no scripts.
@@ -286,6 +291,42 @@ func TestTheConsoleLetsNobodyInWithoutAKey(t *testing.T) {
 		}
 	}
 	if err := p.api.RevokeKey(context.WithoutCancel(t.Context()), readers.ID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheConsoleShowsWhatCannotBeMade: whoever looks for a message sees that
+// there was one, and why it does not come.
+func TestTheConsoleShowsWhatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	p := startSagas(t)
+	v := p.entered(t, client.NewConsoleLink{})
+	id := p.place(t, "EUR", 1, "BROKEN-1")
+	p.breaks(t, "order-"+id)
+	feed := v.eventuallySees("feed?types=order.placed,order.held", "1 in between cannot be made")
+	if !strings.Contains(feed, ">unreadable<") || !strings.Contains(feed, "order.held · <a") {
+		t.Errorf("the feed does not say what it left out:\n%s", feed)
+	}
+	timeline := v.sees("timeline?id="+id+"&type=order", nil, 200, "· order.placed</h2>", "cannot read its event")
+	if broken := strings.Index(timeline, "· order.held <span"); broken < strings.Index(timeline, "· order.placed</h2>") {
+		t.Errorf("the message is not in its place:\n%s", timeline)
+	}
+}
+
+// breaks appends an event to a stream that nobody can read.
+func (p sagas) breaks(t *testing.T, stream string) {
+	t.Helper()
+	codec, err := eventstore.NewCodec(order.EventTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := eventstore.NewClient(eventstore.Config{ConnectionString: p.store, Codec: codec, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	held := eventstore.NewEvent{ID: uuid.New(), Event: order.OrderHeld{}, Content: []byte(`{"order_id":17}`)}
+	if _, err := store.Append(t.Context(), stream, eventstore.Any, held); err != nil {
 		t.Fatal(err)
 	}
 }

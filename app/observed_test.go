@@ -58,6 +58,9 @@ func TestConfigsForOtherPrograms(t *testing.T) {
 			}
 		}
 	}
+	for _, metric := range unseen(&seen, known) {
+		t.Errorf("no dashboard shows %s", metric)
+	}
 	if len(seen.Alerts) < 15 || len(seen.Queries) < 60 {
 		t.Errorf("%d alerts and %d queries are few", len(seen.Alerts), len(seen.Queries))
 	}
@@ -70,6 +73,25 @@ func TestConfigsForOtherPrograms(t *testing.T) {
 			t.Errorf("%s: docs/operations.md has no heading %q that says what to do", alert, summary)
 		}
 	}
+}
+
+// unseen are the metrics of webhooks that no dashboard asks for.
+func unseen(seen *observed, known map[string][]string) (list []string) {
+	base := func(metric string) string {
+		return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(metric, "_bucket"), "_sum"), "_count")
+	}
+	shown := map[string]bool{}
+	for _, q := range seen.Queries {
+		for metric := range q.Labels {
+			shown[base(metric)] = shown[base(metric)] || strings.HasSuffix(q.File, ".json")
+		}
+	}
+	for metric := range known {
+		if strings.HasPrefix(metric, "webhook_") && base(metric) == metric && !shown[metric] {
+			list = append(list, metric)
+		}
+	}
+	return list
 }
 
 // TestMistakesInConfigsAreFound breaks a copy of configs in all the ways that

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -312,12 +313,22 @@ type Undelivered struct {
 	NextTryAt  time.Time `json:"next_try_at,omitzero"`
 }
 
+// UndeliveredQuery chooses messages; the zero value is all that the live run did
+// not deliver.
+type UndeliveredQuery struct {
+	Run    string // live, or the id of a replay
+	Limit  int    // of a page
+	Cursor string // of the page before
+}
+
 // Undelivered lists what an endpoint did not get, in the order of the log, and
 // the cursor of the next page.
-func (c *Client) Undelivered(ctx context.Context, id, cursor string) ([]Undelivered, string, error) {
-	values := url.Values{"limit": {"200"}}
-	if cursor != "" {
-		values.Set("cursor", cursor)
+func (c *Client) Undelivered(ctx context.Context, id string, q UndeliveredQuery) ([]Undelivered, string, error) {
+	values := url.Values{"limit": {strconv.Itoa(cmp.Or(q.Limit, 200))}}
+	for name, value := range map[string]string{"run": q.Run, "cursor": q.Cursor} {
+		if value != "" {
+			values.Set(name, value)
+		}
 	}
 	return page[Undelivered](ctx, c, endpointPath(id, "/undelivered"), values)
 }

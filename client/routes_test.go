@@ -247,7 +247,7 @@ func webhookCalls() map[string]call {
 			return err
 		},
 		"listUndelivered": func(ctx context.Context, c *client.Client) error {
-			_, _, err := c.Undelivered(ctx, "i", "")
+			_, _, err := c.Undelivered(ctx, "i", client.UndeliveredQuery{})
 			return err
 		},
 		"createReplay": func(ctx context.Context, c *client.Client) error {

@@ -24,12 +24,15 @@ func (h *console) listAttempts(c call) (view, error) {
 }
 
 func (h *console) listUndelivered(c call) (view, error) {
-	id := c.PathValue("id")
-	list, next, err := c.client.Undelivered(c.Context(), id, c.value("cursor"))
+	id, q := c.PathValue("id"), client.UndeliveredQuery{Run: c.value("run"), Cursor: c.value("cursor")}
+	list, next, err := c.client.Undelivered(c.Context(), id, q)
+	if next != "" {
+		next = query("run", q.Run, "cursor", next)
+	}
 	return view{Page: "undelivered", Title: "Undelivered", Of: id, Tab: "undelivered", Data: struct {
-		ID, Next string
-		Messages []client.Undelivered
-	}{id, next, list}}, err
+		ID, Run, Next string
+		Messages      []client.Undelivered
+	}{id, q.Run, next, list}}, err
 }
 
 func (h *console) showDelivery(c call) (view, error) {

@@ -116,7 +116,7 @@ func (h *console) showEndpoint(c call) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	undelivered, more, err := c.client.Undelivered(c.Context(), e.ID, "")
+	undelivered, more, err := c.client.Undelivered(c.Context(), e.ID, client.UndeliveredQuery{})
 	return view{Page: "endpoint", Title: hostOf(e.URL), Of: e.ID, Tab: "overview", Data: struct {
 		Endpoint    client.Endpoint
 		Now         client.EndpointStatus

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (h *console) showFeed(c call) (view, error) {
 	}
 	data := struct {
 		After, Types, Filter, Next string
-		Messages                   []client.Message
+		Messages, Skipped          []client.Message
 		More                       bool
 		Refused                    *client.Problem
 	}{After: q.After, Types: strings.Join(q.Types, ", "), Filter: q.Filter}
@@ -39,15 +40,15 @@ func (h *console) showFeed(c call) (view, error) {
 	if problem, ok := asProblem(err); ok && (problem.Status == 400 || problem.Status == 422) {
 		data.Refused, err = problem, nil
 	}
-	data.Messages, data.More = page.Messages, page.More
+	data.Messages, data.Skipped, data.More = page.Messages, page.Skipped, page.More
 	if page.Next != "" {
 		data.Next = query("after", page.Next, "types", data.Types, "filter", q.Filter)
 	}
 	return view{Page: "feed", Title: "Feed", Data: data}, err
 }
 
-// timelineRow is one message about an order or something else, and what each
-// endpoint got of it.
+// timelineRow is one message about an order or something else, or what is known
+// of one that cannot be made, and what each endpoint got of it.
 type timelineRow struct {
 	client.Message
 	Deliveries []delivered
@@ -77,9 +78,10 @@ func (h *console) showTimeline(c call) (view, error) {
 		return view{}, err
 	}
 	got, err := h.got(c, about)
-	for _, m := range messages.Messages {
+	for _, m := range append(messages.Messages, messages.Skipped...) {
 		data.Rows = append(data.Rows, timelineRow{Message: m, Deliveries: got[m.ID]})
 	}
+	slices.SortFunc(data.Rows, func(a, b timelineRow) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return v, err
 }
 

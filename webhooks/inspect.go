@@ -38,10 +38,11 @@ type Waiting struct {
 	Recorded  time.Time
 }
 
-// Undelivered returns up to limit messages of an endpoint after a position that
-// wait or were given up, in the order of the log.
-func (d *Dispatcher) Undelivered(ctx context.Context, endpointID string, after eventstore.Position, limit int) ([]Waiting, error) {
-	rows, err := d.Ledger.Undelivered(ctx, endpointID, ledger.Span{From: after, Until: math.MaxInt64}, limit)
+// Undelivered returns up to limit messages of a run after a position that wait
+// or were given up, in the order of the log. What a replay gave up is known for
+// as long as attempts are kept.
+func (d *Dispatcher) Undelivered(ctx context.Context, run ledger.Key, after eventstore.Position, limit int) ([]Waiting, error) {
+	rows, err := d.Ledger.Undelivered(ctx, run, ledger.Span{From: after, Until: math.MaxInt64}, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -37,12 +37,12 @@ func (f *follower) replay(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 	if !ok {
 		id := endedReplay(event)
 		ended, _ := s.Replay(id)
-		return ledger.Change{Ended: &ledger.Key{EndpointID: endpointID, RunID: id}, Repeated: repeated(ended)}, nil
+		return ledger.Change{Ended: &ledger.Key{EndpointID: endpointID, RunID: id}, EndedAt: ended.EndedAt, Repeated: repeated(ended)}, nil
 	}
 	key := ledger.Key{EndpointID: endpointID, RunID: requested.ReplayID}
 	replay, _ := s.Replay(requested.ReplayID)
 	if replay.Status != endpoint.StatusReplayRunning {
-		return ledger.Change{Ended: &key}, nil
+		return ledger.Change{Ended: &key, EndedAt: replay.EndedAt}, nil
 	}
 	spec, err := json.Marshal(requested.ReplaySpec)
 	if err != nil {

@@ -98,7 +98,7 @@ func (u *undelivered) piece(ctx context.Context, at eventstore.Position) (events
 	if len(skipped) > 0 {
 		rest.Until = skipped[0].From
 	}
-	rows, err := u.d.Ledger.Undelivered(ctx, u.replay.run.EndpointID, rest, mostOfBatch)
+	rows, err := u.d.Ledger.Undelivered(ctx, ledger.Key{EndpointID: u.replay.run.EndpointID, RunID: ledger.Live}, rest, mostOfBatch)
 	if err != nil {
 		return at, err
 	}

@@ -60,7 +60,7 @@ func (s *supervisor) complete(ctx context.Context, r *running) {
 		}
 		if err == nil {
 			err = s.d.Endpoints.replay(ctx, key, "completed", endpoint.CompleteReplay{
-				ReplayID: key.RunID, Delivered: status.Delivered, GivenUp: status.Dead, At: s.d.Now(),
+				ReplayID: key.RunID, Through: uint64(status.Through), Delivered: status.Delivered, GivenUp: status.Dead, At: s.d.Now(),
 			})
 		}
 		if err == nil || errors.Is(err, endpoint.ErrNotFound) {

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -145,7 +146,8 @@ func (s *Replays) Cancel(ctx context.Context, endpointID, replayID string, meta 
 		return err
 	}
 	_, _, err = s.Endpoints.handle(ctx, endpointID, meta, endpoint.CancelReplay{
-		ReplayID: replayID, Delivered: status.Delivered, GivenUp: status.Dead, At: s.Now(),
+		ReplayID: replayID, Through: uint64(status.Through), Until: uint64(status.Until),
+		Delivered: status.Delivered, GivenUp: status.Dead, At: s.Now(),
 	})
 	return err
 }
@@ -196,14 +198,13 @@ func (s *Replays) view(ctx context.Context, state endpoint.State, replay endpoin
 	v := Replay{Replay: replay}
 	scope := ScopeOf(state.TenantID)
 	v.Cursors.From, v.Cursors.To = s.cursor(scope, replay.From), s.cursor(scope, replay.To)
-	switch replay.Status {
-	case endpoint.StatusReplayCompleted:
-		v.State, v.Progress = ReplayCompleted, 1
-		return v, nil
-	case endpoint.StatusReplayCancelled:
+	if replay.Status != endpoint.StatusReplayRunning {
 		v.State = ReplayCancelled
+		if replay.Status == endpoint.StatusReplayCompleted {
+			v.State, v.Progress = ReplayCompleted, 1
+		}
+		v.Cursors.Through, v.Cursors.To = s.cursor(scope, replay.Through), s.cursor(scope, cmp.Or(replay.Until, replay.To))
 		return v, nil
-	case endpoint.StatusReplayRunning:
 	}
 	v.State = ReplayWaiting
 	status, ok, err := s.Ledger.Status(ctx, ledger.Key{EndpointID: state.ID, RunID: replay.ReplayID})

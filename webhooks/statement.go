@@ -59,7 +59,7 @@ func (d *Dispatcher) Statement(ctx context.Context, e Endpoint, id string) (Stat
 	if err != nil {
 		return Statement{}, err
 	}
-	rows, err := d.Ledger.Undelivered(ctx, e.ID, ledger.Span{Until: status.Through}, math.MaxInt32)
+	rows, err := d.Ledger.Undelivered(ctx, ledger.Key{EndpointID: e.ID, RunID: ledger.Live}, ledger.Span{Until: status.Through}, math.MaxInt32)
 	if err != nil {
 		return Statement{}, err
 	}

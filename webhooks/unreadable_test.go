@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 )
 
@@ -114,7 +115,7 @@ func TestAnUnreadableEventHoldsUpItsOwnOrder(t *testing.T) {
 	if n := d.Unreadable(); n != 1 {
 		t.Errorf("%d events are complained of", n)
 	}
-	waiting, err := d.Undelivered(t.Context(), created.ID, 0, 10)
+	waiting, err := d.Undelivered(t.Context(), ledger.Key{EndpointID: created.ID, RunID: ledger.Live}, 0, 10)
 	if err != nil || len(waiting) != 2 || waiting[0].ID != broken[1] || waiting[0].Class != "message" {
 		t.Errorf("undelivered: %v %+v", err, waiting)
 	}
@@ -271,7 +272,7 @@ func TestNobodyGetsWhatMayBeSomebodyElses(t *testing.T) {
 		if len(pulled.Messages) != most {
 			t.Errorf("the feed of %s has %d messages", name, len(pulled.Messages))
 		}
-		list, err := d.Undelivered(t.Context(), ids[name], 0, 10)
+		list, err := d.Undelivered(t.Context(), ledger.Key{EndpointID: ids[name], RunID: ledger.Live}, 0, 10)
 		if err != nil || len(list) != 0 {
 			t.Errorf("undelivered to %s: %v %v", name, err, list)
 		}

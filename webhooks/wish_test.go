@@ -9,6 +9,7 @@ import (
 
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
 // Whoever gives a message up in the moment in which it is tried again means it
@@ -42,7 +43,7 @@ func TestAMessageIsGivenUpWhenItsAttemptHasFailed(t *testing.T) {
 	}
 	<-held
 	eventually(t, "b to be tried twice", func() bool {
-		undelivered, err := d.Undelivered(t.Context(), created.ID, 0, 10)
+		undelivered, err := d.Undelivered(t.Context(), ledger.Key{EndpointID: created.ID, RunID: ledger.Live}, 0, 10)
 		return err == nil && len(undelivered) == 4 && undelivered[2].Attempts == 2
 	})
 	for _, id := range first {

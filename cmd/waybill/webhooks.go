@@ -13,17 +13,18 @@ import (
 )
 
 type webhooksCommand struct {
-	List     webhooksListCommand     `cmd:"" help:"List the endpoints that the key reaches."`
-	Show     webhooksShowCommand     `cmd:"" help:"Show an endpoint and its settings."`
-	Status   webhooksStatusCommand   `cmd:"" help:"Show where deliveries stand: of one endpoint, or of all."`
-	Attempts webhooksAttemptsCommand `cmd:"" help:"List the attempts of deliveries, newest first."`
-	Replay   webhooksReplayCommand   `cmd:"" help:"Send history once more, beside what is live."`
-	Replays  webhooksReplaysCommand  `cmd:"" help:"List an endpoint's replays, newest first."`
-	Cancel   webhooksCancelCommand   `cmd:"" help:"Cancel a replay; what was sent stays sent."`
-	Resend   webhooksResendCommand   `cmd:"" help:"Send messages again, at once."`
-	Verify   webhooksVerifyCommand   `cmd:"" help:"Ask an endpoint to show that it wants to be called."`
-	Pause    webhooksPauseCommand    `cmd:"" help:"Stop deliveries; nothing is lost meanwhile."`
-	Resume   webhooksResumeCommand   `cmd:"" help:"Let deliveries go on."`
+	List        webhooksListCommand        `cmd:"" help:"List the endpoints that the key reaches."`
+	Show        webhooksShowCommand        `cmd:"" help:"Show an endpoint and its settings."`
+	Status      webhooksStatusCommand      `cmd:"" help:"Show where deliveries stand: of one endpoint, or of all."`
+	Attempts    webhooksAttemptsCommand    `cmd:"" help:"List the attempts of deliveries, newest first."`
+	Undelivered webhooksUndeliveredCommand `cmd:"" help:"List messages that wait or were given up, in the order of the log."`
+	Replay      webhooksReplayCommand      `cmd:"" help:"Send history once more, beside what is live."`
+	Replays     webhooksReplaysCommand     `cmd:"" help:"List an endpoint's replays, newest first."`
+	Cancel      webhooksCancelCommand      `cmd:"" help:"Cancel a replay; what was sent stays sent."`
+	Resend      webhooksResendCommand      `cmd:"" help:"Send messages again, at once."`
+	Verify      webhooksVerifyCommand      `cmd:"" help:"Ask an endpoint to show that it wants to be called."`
+	Pause       webhooksPauseCommand       `cmd:"" help:"Stop deliveries; nothing is lost meanwhile."`
+	Resume      webhooksResumeCommand      `cmd:"" help:"Let deliveries go on."`
 }
 
 // site is where the API of a running platform is, and as whom to ask it.
@@ -230,6 +231,40 @@ func (c webhooksAttemptsCommand) Run(inv *invocation) error {
 			for _, a := range all {
 				fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%d\t%d\t%s\t%.1f\t%s\n", timeText(a.At), a.EventType, a.Aggregate.Type, a.Aggregate.ID, a.Run, a.Attempt,
 					a.Status, a.Result, a.DurationMS, a.MessageID)
+			}
+		})
+	})
+}
+
+type webhooksUndeliveredCommand struct {
+	site
+	report
+
+	Endpoint string `arg:"" help:"Id of the endpoint."`
+	RunID    string `name:"run" default:"live" help:"Of this run: live, or the id of a replay."`
+	Limit    int    `name:"limit" default:"50" help:"The most to list."`
+}
+
+// Run lists what was not delivered, page after page.
+func (c webhooksUndeliveredCommand) Run(inv *invocation) error {
+	if c.Limit < 1 {
+		return usageError{errors.New("--limit needs at least 1")}
+	}
+	return c.with(inv, func(api *client.Client) error {
+		all, q := []client.Undelivered{}, client.UndeliveredQuery{Run: c.RunID}
+		for first := true; len(all) < c.Limit && (first || q.Cursor != ""); first = false {
+			q.Limit = min(c.Limit-len(all), 200)
+			page, next, err := api.Undelivered(inv.ctx, c.Endpoint, q)
+			if err != nil {
+				return err
+			}
+			all, q.Cursor = append(all, page...), next
+		}
+		return c.print(inv.out, all, func(w io.Writer) {
+			fmt.Fprintln(w, "RECORDED\tTYPE\tABOUT\tSTATE\tATTEMPTS\tRESULT\tNEXT TRY\tMESSAGE")
+			for _, m := range all {
+				fmt.Fprintf(w, "%s\t%s\t%s %s\t%s\t%d\t%s\t%s\t%s\n", timeText(m.RecordedAt), m.EventType, m.Aggregate.Type, m.Aggregate.ID, m.State,
+					m.Attempts, orDash(m.Result), orDash(timeText(m.NextTryAt)), m.MessageID)
 			}
 		})
 	})

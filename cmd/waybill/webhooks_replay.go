@@ -51,7 +51,7 @@ func (c webhooksReplayCommand) Run(inv *invocation) error {
 		case replay.State == "cancelled":
 			return errors.New("the replay was cancelled")
 		case replay.GivenUp > 0:
-			return fmt.Errorf("%d messages were given up; `waybill webhooks attempts %s --run %s` says why", replay.GivenUp, c.Endpoint, replay.ID)
+			return fmt.Errorf("%d messages were given up; `waybill webhooks undelivered %s --run %s` lists them", replay.GivenUp, c.Endpoint, replay.ID)
 		}
 		return nil
 	})

@@ -87,6 +87,10 @@ func TestWebhooksAreLookedAfterFromTheCommandLine(t *testing.T) {
 		return nil
 	})
 	has(do(exitDone, "attempts", id), "TYPE", "live", attempts[0].MessageID)
+	has(do(exitDone, "undelivered", id), "NEXT TRY")
+	if got := do(exitDone, "undelivered", id, "--run", "replay_none", "--json"); got != "[]\n" {
+		t.Errorf("nothing undelivered is %q", got)
+	}
 
 	before := partner.duplicates()
 	has(do(exitDone, "replay", id, "--from", "beginning", "--types", "order.placed", "--wait"), "completed", "100 %", "messages 3/3")
@@ -115,6 +119,7 @@ func TestWebhooksAreLookedAfterFromTheCommandLine(t *testing.T) {
 	has(do(exitUsage, "replay", id), "--from")
 	has(do(exitUsage, "replay", id, "--from", "beginning", "--only", "some"), "--only")
 	has(do(exitUsage, "attempts", id, "--limit", "0"), "--limit")
+	has(do(exitUsage, "undelivered", id, "--limit", "0"), "--limit")
 	has(do(exitFailed, "show", "none"), "404")
 	has(do(exitFailed, "replay", id, "--from", "yesterday"), "422")
 	has(ends(t, exitFailed, "webhooks", "list", "--url", platform.addr, "--api-key", "wrong-key-of-somebody"), "401")

@@ -44,6 +44,7 @@ type Replay struct {
 	// Through is a position that everything up to is settled, and the numbers
 	// are those of then. While the replay is running they are behind.
 	Through   uint64
+	Until     uint64 // where it ends at the latest; known of one that has ended, and 0 of one that ended without saying so
 	Delivered int
 	GivenUp   int
 	EndedAt   time.Time
@@ -97,6 +98,7 @@ type ProgressReplay struct {
 // CancelReplay ends a replay before its time.
 type CancelReplay struct {
 	ReplayID           string
+	Through, Until     uint64
 	Delivered, GivenUp int
 	At                 time.Time
 }
@@ -104,6 +106,7 @@ type CancelReplay struct {
 // CompleteReplay notes that everything was sent.
 type CompleteReplay struct {
 	ReplayID           string
+	Through            uint64
 	Delivered, GivenUp int
 	At                 time.Time
 }
@@ -135,11 +138,11 @@ func decideReplay(s State, c Command) ([]Event, error) {
 		})
 	case CancelReplay:
 		return s.ofRunning(c.ReplayID, ReplayCancelled{
-			EndpointID: s.ID, ReplayID: c.ReplayID, Delivered: c.Delivered, GivenUp: c.GivenUp, CancelledAt: c.At,
+			EndpointID: s.ID, ReplayID: c.ReplayID, Through: c.Through, Until: c.Until, Delivered: c.Delivered, GivenUp: c.GivenUp, CancelledAt: c.At,
 		})
 	case CompleteReplay:
 		return s.ofRunning(c.ReplayID, ReplayCompleted{
-			EndpointID: s.ID, ReplayID: c.ReplayID, Delivered: c.Delivered, GivenUp: c.GivenUp, CompletedAt: c.At,
+			EndpointID: s.ID, ReplayID: c.ReplayID, Through: c.Through, Delivered: c.Delivered, GivenUp: c.GivenUp, CompletedAt: c.At,
 		})
 	default:
 		panic("endpoint: impossible command of a replay")
@@ -223,11 +226,13 @@ func evolveReplays(replays []Replay, e Event) []Replay {
 	case ReplayCancelled:
 		return changeReplay(replays, e.ReplayID, func(r *Replay) {
 			r.Status, r.EndedAt = StatusReplayCancelled, e.CancelledAt
+			r.Through, r.Until = max(r.Through, e.Through), e.Until
 			r.Delivered, r.GivenUp = cmp.Or(e.Delivered, r.Delivered), cmp.Or(e.GivenUp, r.GivenUp)
 		})
 	case ReplayCompleted:
 		return changeReplay(replays, e.ReplayID, func(r *Replay) {
 			r.Status, r.EndedAt, r.Delivered, r.GivenUp = StatusReplayCompleted, e.CompletedAt, e.Delivered, e.GivenUp
+			r.Through, r.Until = max(r.Through, e.Through), e.Through
 		})
 	case Deleted:
 		replays = slices.Clone(replays)

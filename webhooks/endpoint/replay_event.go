@@ -32,6 +32,8 @@ type ReplayProgressed struct {
 type ReplayCancelled struct {
 	EndpointID  string    `json:"endpoint_id"`
 	ReplayID    string    `json:"replay_id"`
+	Through     uint64    `json:"through,omitempty"` // everything up to this position is settled; 0 if not known
+	Until       uint64    `json:"until,omitempty"`   // where it would have ended; 0 if not known
 	Delivered   int       `json:"delivered"`
 	GivenUp     int       `json:"given_up,omitempty"`
 	CancelledAt time.Time `json:"cancelled_at"`
@@ -42,7 +44,8 @@ type ReplayCancelled struct {
 type ReplayCompleted struct {
 	EndpointID  string    `json:"endpoint_id"`
 	ReplayID    string    `json:"replay_id"`
-	Delivered   int       `json:"delivered"` // messages, those sent twice counted twice
+	Through     uint64    `json:"through,omitempty"` // where it ended; 0 if not known
+	Delivered   int       `json:"delivered"`         // messages, those sent twice counted twice
 	GivenUp     int       `json:"given_up,omitempty"`
 	CompletedAt time.Time `json:"completed_at"`
 }

@@ -81,6 +81,14 @@ func TestReplay(t *testing.T) {
 		{Name: "a replay completes", Given: given(requested, progressed), When: complete, Then: []endpoint.Event{completed}},
 		{Name: "a cancelled replay does not complete", Given: given(requested, cancelled), When: complete},
 		{Name: "a replay is cancelled", Given: given(requested), When: cancel, Then: []endpoint.Event{cancelled}},
+		{
+			Name: "where a replay ended is noted", Given: given(requested), When: endpoint.CompleteReplay{ReplayID: "r1", Through: 90, At: later},
+			Then: []endpoint.Event{endpoint.ReplayCompleted{EndpointID: "e1", ReplayID: "r1", Through: 90, CompletedAt: later}},
+		},
+		{
+			Name: "where a replay was cancelled is noted", Given: given(requested), When: endpoint.CancelReplay{ReplayID: "r1", Through: 60, Until: 90, At: later},
+			Then: []endpoint.Event{endpoint.ReplayCancelled{EndpointID: "e1", ReplayID: "r1", Through: 60, Until: 90, CancelledAt: later}},
+		},
 		{Name: "a completed replay cannot be cancelled any more, which is harmless", Given: given(requested, completed), When: cancel},
 		{Name: "a replay nobody asked for cannot be cancelled", Given: given(), When: cancel, Refused: endpoint.ErrReplayNotFound},
 		{Name: "a replay nobody asked for cannot complete", Given: given(), When: complete, Refused: endpoint.ErrReplayNotFound},
@@ -94,10 +102,16 @@ func TestReplaysFollowTheEvents(t *testing.T) {
 		events []endpoint.Event
 		want   endpoint.Replay
 	}{
-		"running":         {nil, endpoint.Replay{Status: endpoint.StatusReplayRunning, Through: 12}},
-		"under way":       {[]endpoint.Event{progressed}, endpoint.Replay{Status: endpoint.StatusReplayRunning, Through: 50, Delivered: 7, GivenUp: 1}},
-		"completed":       {[]endpoint.Event{progressed, completed}, endpoint.Replay{Status: endpoint.StatusReplayCompleted, Through: 50, Delivered: 20, GivenUp: 1, EndedAt: later}},
-		"cancelled":       {[]endpoint.Event{cancelled}, endpoint.Replay{Status: endpoint.StatusReplayCancelled, Through: 12, Delivered: 9, EndedAt: later}},
+		"running":   {nil, endpoint.Replay{Status: endpoint.StatusReplayRunning, Through: 12}},
+		"under way": {[]endpoint.Event{progressed}, endpoint.Replay{Status: endpoint.StatusReplayRunning, Through: 50, Delivered: 7, GivenUp: 1}},
+		"completed": {[]endpoint.Event{progressed, completed}, endpoint.Replay{Status: endpoint.StatusReplayCompleted, Through: 50, Delivered: 20, GivenUp: 1, EndedAt: later}},
+		"cancelled": {[]endpoint.Event{cancelled}, endpoint.Replay{Status: endpoint.StatusReplayCancelled, Through: 12, Delivered: 9, EndedAt: later}},
+		"completed there": {[]endpoint.Event{endpoint.ReplayCompleted{ReplayID: "r1", Through: 90, CompletedAt: later}}, endpoint.Replay{
+			Status: endpoint.StatusReplayCompleted, Through: 90, Until: 90, EndedAt: later,
+		}},
+		"cancelled there": {[]endpoint.Event{progressed, endpoint.ReplayCancelled{ReplayID: "r1", Through: 60, Until: 90, CancelledAt: later}}, endpoint.Replay{
+			Status: endpoint.StatusReplayCancelled, Through: 60, Until: 90, Delivered: 7, GivenUp: 1, EndedAt: later,
+		}},
 		"of a lost place": {[]endpoint.Event{progressed, endpoint.ReplayCancelled{ReplayID: "r1", CancelledAt: later}}, endpoint.Replay{Status: endpoint.StatusReplayCancelled, Through: 50, Delivered: 7, GivenUp: 1, EndedAt: later}},
 		"with the endpoint": {[]endpoint.Event{endpoint.Deleted{EndpointID: "e1", DeletedAt: later}}, endpoint.Replay{
 			Status: endpoint.StatusReplayCancelled, Through: 12, EndedAt: later,

@@ -273,7 +273,8 @@ func (l *Ledger) PrepareAttempts(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// ForgetAttempts drops the days that ended before a time.
+// ForgetAttempts drops the days that ended before a time, and what replays gave
+// up that ended before it.
 func (l *Ledger) ForgetAttempts(ctx context.Context, before time.Time) error {
 	all, err := attemptDays(ctx, l.Read)
 	if err != nil {
@@ -287,7 +288,7 @@ func (l *Ledger) ForgetAttempts(ctx context.Context, before time.Time) error {
 			return fmt.Errorf("forget the attempts of %d: %w", of, err)
 		}
 	}
-	return nil
+	return l.forgetEnded(ctx, before)
 }
 
 func (l *Ledger) dropDay(ctx context.Context, of day) error {

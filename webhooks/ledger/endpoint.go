@@ -41,6 +41,9 @@ type Change struct {
 	Deleted  string    // the id of an endpoint that is gone
 	Started  *Run      // a replay
 	Ended    *Key      // a replay
+	// EndedAt is when it ended: what it gave up stays on record for a while. It
+	// is zero where nobody will ask for that.
+	EndedAt time.Time
 	// Repeated says that what ended has sent everything that was passed over
 	// within its bounds.
 	Repeated bool
@@ -101,7 +104,7 @@ func (t *tx) apply(ctx context.Context, change Change) error {
 				return err
 			}
 		}
-		return t.endRun(ctx, *change.Ended)
+		return t.endRun(ctx, *change.Ended, change.EndedAt)
 	case change.Wish != nil:
 		return t.want(ctx, *change.Wish)
 	case change.Endpoint == nil:
@@ -189,6 +192,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 		`DELETE FROM wh_endpoint WHERE id = ?`,
 		`DELETE FROM wh_cursor WHERE endpoint_id = ?`,
 		`DELETE FROM wh_parked WHERE endpoint_id = ?`,
+		`DELETE FROM wh_ended WHERE endpoint_id = ?`,
 		`DELETE FROM wh_skipped WHERE endpoint_id = ?`,
 		`DELETE FROM wh_wish WHERE endpoint_id = ?`,
 	} {

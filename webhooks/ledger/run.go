@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
@@ -104,15 +105,39 @@ func (t *tx) clearSkipped(ctx context.Context, key Key) error {
 	return nil
 }
 
-// endRun deletes a replay's rows. Its attempts are kept: they are history.
-func (t *tx) endRun(ctx context.Context, key Key) error {
-	for _, query := range []string{
-		`DELETE FROM wh_cursor WHERE endpoint_id = ? AND run_id = ?`,
-		`DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ?`,
-	} {
-		if _, err := t.exec(ctx, query, key.EndpointID, key.RunID); err != nil {
-			return err
+// endRun deletes a replay's rows, but for what it gave up if it is said when it
+// ended. Its attempts are kept: they are history.
+func (t *tx) endRun(ctx context.Context, key Key, endedAt time.Time) error {
+	if _, err := t.exec(ctx, `DELETE FROM wh_cursor WHERE endpoint_id = ? AND run_id = ?`, key.EndpointID, key.RunID); err != nil {
+		return err
+	}
+	if endedAt.IsZero() {
+		_, err := t.exec(ctx, `DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ?`, key.EndpointID, key.RunID)
+		return err
+	}
+	if _, err := t.exec(ctx, `DELETE FROM wh_parked WHERE endpoint_id = ? AND run_id = ? AND dead = 0`, key.EndpointID, key.RunID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `
+		INSERT INTO wh_ended (endpoint_id, run_id, ended_at)
+		SELECT DISTINCT endpoint_id, run_id, CAST(? AS BIGINT) FROM wh_parked WHERE endpoint_id = ? AND run_id = ? ON CONFLICT DO NOTHING`,
+		millis(endedAt), key.EndpointID, key.RunID)
+	return err
+}
+
+// forgetEnded deletes what replays gave up that ended before a time.
+func (l *Ledger) forgetEnded(ctx context.Context, before time.Time) error {
+	err := l.tx(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `
+			DELETE FROM wh_parked WHERE EXISTS (SELECT 1 FROM wh_ended e
+				WHERE e.endpoint_id = wh_parked.endpoint_id AND e.run_id = wh_parked.run_id AND e.ended_at < ?)`, millis(before))
+		if err == nil {
+			_, err = t.exec(ctx, `DELETE FROM wh_ended WHERE ended_at < ?`, millis(before))
 		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget what replays gave up: %w", err)
 	}
 	return nil
 }
@@ -176,21 +201,21 @@ func (l *Ledger) PassOver(ctx context.Context, endpointID string, position event
 // Span is a piece of the log: what comes after From, up to and with Until.
 type Span struct{ From, Until eventstore.Position }
 
-// Undelivered returns the events of a span that the live run gave up, or that
-// wait in it, in the order of the log and at most so many.
-func (l *Ledger) Undelivered(ctx context.Context, endpointID string, span Span, most int) (list []delivery.Parked, err error) {
+// Undelivered returns the events of a span that a run gave up, or that wait in
+// it, in the order of the log and at most so many.
+func (l *Ledger) Undelivered(ctx context.Context, key Key, span Span, most int) (list []delivery.Parked, err error) {
 	rows, err := l.Read.QueryContext(ctx, `
 		SELECT `+parkedColumns+` FROM wh_parked
 		WHERE endpoint_id = ? AND run_id = ? AND commit_pos > ? AND commit_pos <= ? ORDER BY commit_pos LIMIT ?`,
-		endpointID, Live, fromPosition(span.From), fromPosition(span.Until), most)
+		key.EndpointID, key.RunID, fromPosition(span.From), fromPosition(span.Until), most)
 	if err != nil {
-		return nil, fmt.Errorf("read what %s did not get: %w", endpointID, err)
+		return nil, fmt.Errorf("read what %s did not get: %w", key.EndpointID, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		row, err := scanParked(rows)
 		if err != nil {
-			return nil, fmt.Errorf("read what %s did not get: %w", endpointID, err)
+			return nil, fmt.Errorf("read what %s did not get: %w", key.EndpointID, err)
 		}
 		list = append(list, row)
 	}

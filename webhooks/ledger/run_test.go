@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,7 +83,7 @@ func TestWhatWasNotDelivered(t *testing.T) {
 		}
 		undelivered := func(span ledger.Span, most int, want ...string) {
 			t.Helper()
-			rows, err := l.Undelivered(t.Context(), "e1", span, most)
+			rows, err := l.Undelivered(t.Context(), ledger.Key{EndpointID: "e1", RunID: ledger.Live}, span, most)
 			var got []string
 			for _, row := range rows {
 				got = append(got, row.ID)
@@ -110,6 +111,63 @@ func TestWhatWasNotDelivered(t *testing.T) {
 			t.Fatal(err)
 		}
 		undelivered(ledger.Span{Until: 200}, 10, "b", "c") // what still waits is the live run's to take off
+	})
+}
+
+func TestWhatAReplayGaveUpStaysOnRecord(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := withEndpoint(t, e)
+		live := ledger.Key{EndpointID: "e1", RunID: ledger.Live}
+		undelivered := func(key ledger.Key, want ...string) {
+			t.Helper()
+			rows, err := l.Undelivered(t.Context(), key, ledger.Span{Until: 200}, 10)
+			var got []string
+			for _, row := range rows {
+				got = append(got, row.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%v: %v, (-want +got):\n%s", key, err, diff)
+			}
+		}
+		other := ledger.Key{EndpointID: "e1", RunID: "replay_2"}
+		for _, key := range []ledger.Key{live, replayKey, other} {
+			if key != live {
+				if err := l.Apply(t.Context(), []ledger.Change{{Started: &ledger.Run{Key: key, Until: 190}}}, 120); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, _, err := l.Acquire(t.Context(), key, "a", noon, noon.Add(lease))
+			if err != nil {
+				t.Fatal(err)
+			}
+			parked := []delivery.Parked{
+				{Position: 130, Lane: "order-1", ID: "given up", Dead: true, Class: delivery.ClassServerError},
+				{Position: 140, Lane: "order-2", ID: "waits", Due: noon, Class: delivery.ClassTimeout},
+			}
+			if _, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: got, Changes: delivery.Changes{Through: 190, Parked: parked}}}); err != nil {
+				t.Fatal(err)
+			}
+			undelivered(key, "given up", "waits")
+		}
+		for range 2 { // the same end again changes nothing
+			if err := l.Apply(t.Context(), []ledger.Change{{Ended: &replayKey, EndedAt: noon}, {Ended: &other}}, 200); err != nil {
+				t.Fatal(err)
+			}
+		}
+		undelivered(replayKey, "given up")
+		undelivered(other)
+		for _, step := range []struct {
+			before time.Time
+			want   []string
+		}{{noon, []string{"given up"}}, {noon.Add(time.Second), nil}} {
+			if err := l.ForgetAttempts(t.Context(), step.before); err != nil {
+				t.Fatal(err)
+			}
+			undelivered(replayKey, step.want...)
+		}
+		undelivered(live, "given up", "waits")
 	})
 }
 
