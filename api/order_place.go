@@ -241,7 +241,13 @@ func (s *server) payCheckout(ctx context.Context, in *payCheckoutRequest) (*plac
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := s.api.Checkouts.Pay(ctx, checkouts.Pay{CheckoutID: in.ID, RequestID: meta.CommandID, Method: in.Body.Method, ReturnURL: in.Body.ReturnURL, Actor: meta.Actor})
+	print, err := fingerprint(s.api.CursorKey, callOf(ctx).body)
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := s.api.Checkouts.Pay(ctx, checkouts.Pay{
+		CheckoutID: in.ID, RequestID: meta.CommandID, Fingerprint: print, Method: in.Body.Method, ReturnURL: in.Body.ReturnURL, Actor: meta.Actor,
+	})
 	return s.placedOrder(outcome, err)
 }
 

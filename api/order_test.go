@@ -179,6 +179,11 @@ func TestDeclinedPayments(t *testing.T) {
 		t.Errorf("the second answer differs: %v %s", again.header, again.body)
 	}
 	pay("p2", "declined").problem(422, "idempotency-key-reused")
+	pay("p1", "approved").problem(422, "idempotency-key-reused")
+	p.do(request{
+		method: http.MethodPost, path: "/v1/checkouts/" + id + "/payments", header: map[string]string{"Idempotency-Key": "p2"},
+		body: `{"method": "sandbox:approved", "return_url": "https://elsewhere.example"}`,
+	}).problem(422, "idempotency-key-reused")
 	pay("p3", "approved").problem(409, "invalid-transition")
 	if p.place("k1", cart(2, "declined")).expect(201).text("id") != paid.text("id") {
 		t.Error("the first request does not find the order")

@@ -81,7 +81,7 @@ type State struct {
 	ActionURL                   string    // where the shopper has to go, while an action is required
 	ActionExpiresAt             time.Time // until then
 	Attempt                     int       // 0 before the first
-	RequestIDs                  []string  // of the attempts, in order
+	Asked                       []Asked   // for the attempts, in order
 	DeclineCode, DeclineMessage string    // of the last attempt
 	RetryUntil                  time.Time // of a declined checkout
 	UnknownSince                time.Time // zero but while the outcome is unknown
@@ -95,6 +95,28 @@ type State struct {
 	// failed; LateVoided says that it came about later, and was voided.
 	Watch      string
 	LateVoided bool
+}
+
+// Asked is a request for an attempt to pay. That for the first one has no id.
+type Asked struct{ RequestID, Fingerprint, Method string }
+
+// Same reports whether a request under the same id asks for the same. What was
+// asked before fingerprints were kept is told by its method.
+func (a Asked) Same(fingerprint, method string) bool {
+	if a.Fingerprint == "" {
+		return a.Method == method
+	}
+	return a.Fingerprint == fingerprint
+}
+
+// AskedBy returns what a shopper's request asked for, if it was made before.
+func (s State) AskedBy(requestID string) (Asked, bool) {
+	for _, a := range s.Asked {
+		if a.RequestID == requestID {
+			return a, true
+		}
+	}
+	return Asked{}, false
 }
 
 // Free reports whether there is nothing to pay.

@@ -63,7 +63,7 @@ func TestCheckout(t *testing.T) {
 	refusedStart.Lines, refusedStart.Totals, refusedStart.Number, refusedStart.Request = nil, checkout.Totals{}, "", start.Request
 	short := []checkout.Shortage{{SKU: "MUG-1", Location: "main", Requested: 3, Available: 1}}
 	pay := checkout.RequestPayment{PaymentID: "p1", Method: "m", At: noon}
-	second := checkout.RequestPayment{PaymentID: "p2", Method: "n", RequestID: "again", At: noon}
+	second := checkout.RequestPayment{PaymentID: "p2", Method: "n", RequestID: "again", Fingerprint: "f", At: noon}
 	decline := checkout.DeclinePayment{Code: "51", Message: "no money", RetryUntil: noon.Add(time.Minute), At: noon}
 	compensate := checkout.Compensate{Reason: checkout.ErrStockLost, At: noon}
 	acting := checkout.CheckoutPaymentActionRequired{CheckoutID: "c", PaymentID: "p1", URL: "https://bank", ExpiresAt: noon.Add(time.Minute), At: noon}
@@ -100,7 +100,7 @@ func TestCheckout(t *testing.T) {
 		{Name: "a payment is begun after stock is reserved", Given: events{started}, When: pay, Refused: checkout.ErrTransition},
 		{
 			Name: "another payment is begun after one was declined", Given: after(declined), When: second,
-			Then: events{checkout.CheckoutPaymentRequested{CheckoutID: "c", PaymentID: "p2", Attempt: 2, Method: "n", RequestID: "again", At: noon}},
+			Then: events{checkout.CheckoutPaymentRequested{CheckoutID: "c", PaymentID: "p2", Attempt: 2, Method: "n", RequestID: "again", Fingerprint: "f", At: noon}},
 		},
 		{
 			Name: "no other payment is begun while the outcome is unknown", Given: after(unknown), When: second,

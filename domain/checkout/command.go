@@ -40,8 +40,10 @@ type RequestPayment struct {
 	PaymentID, Method string
 	// ReturnURL is where the shopper comes back to, if the payment needs them.
 	ReturnURL string
-	RequestID string
-	At        time.Time
+	// RequestID and Fingerprint are those of the shopper's request; empty for
+	// the first payment.
+	RequestID, Fingerprint string
+	At                     time.Time
 }
 
 // AuthorisePayment records that the money is held, or that none is needed.

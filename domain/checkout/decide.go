@@ -80,7 +80,7 @@ func requestPayment(s State, c RequestPayment) ([]Event, error) {
 		return nil, ErrTooManyPayments.With("attempts", s.Attempt)
 	}
 	return step(s, "", c, CheckoutPaymentRequested{
-		s.CheckoutID, c.PaymentID, s.Attempt + 1, c.Method, c.ReturnURL, c.RequestID, c.At,
+		s.CheckoutID, c.PaymentID, s.Attempt + 1, c.Method, c.ReturnURL, c.RequestID, c.At, c.Fingerprint,
 	}, Reserved, Declined)
 }
 

@@ -60,6 +60,9 @@ type CheckoutPaymentRequested struct {
 	// for the first one.
 	RequestID string    `json:"request_id,omitempty"`
 	At        time.Time `json:"at"`
+	// Fingerprint tells two requests under one idempotency key apart; empty for
+	// the first attempt, and where it was not kept yet.
+	Fingerprint string `json:"request_fingerprint,omitempty"`
 }
 
 // CheckoutPaymentActionRequired is recorded when the shopper has to confirm the

@@ -21,7 +21,7 @@ func evolve(s State, e Event) State {
 		return s.at(s.Step, e.At)
 	case CheckoutPaymentRequested:
 		s.PaymentID, s.Attempt, s.Method, s.ReturnURL = e.PaymentID, e.Attempt, e.Method, e.ReturnURL
-		s.RequestIDs = append(slices.Clone(s.RequestIDs), e.RequestID)
+		s.Asked = append(slices.Clone(s.Asked), Asked{e.RequestID, e.Fingerprint, e.Method})
 		return s.at(Paying, e.At)
 	case CheckoutPaymentAuthorised:
 		return s.at(Authorised, e.At)

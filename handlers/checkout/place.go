@@ -259,9 +259,11 @@ type Pay struct {
 	CheckoutID string
 	// RequestID names the request: the same one is the same attempt.
 	RequestID string
-	Method    string
-	ReturnURL string // see [checkout.Request]
-	Actor     eventstore.Actor
+	// Fingerprint tells two requests under one name apart.
+	Fingerprint string
+	Method      string
+	ReturnURL   string // see [checkout.Request]
+	Actor       eventstore.Actor
 }
 
 // Pay tries another payment while the stock of a declined checkout is kept.
@@ -273,7 +275,8 @@ func (s *Service) Pay(ctx context.Context, request Pay) (Outcome, error) {
 	current, free := s.claim(request.CheckoutID, "")
 	if !free {
 		return s.meanwhile(ctx, request.CheckoutID, func(known checkout.State) bool {
-			return slices.Contains(known.RequestIDs, request.RequestID) && known.Method == request.Method
+			asked, before := known.AskedBy(request.RequestID)
+			return before && asked.Same(request.Fingerprint, request.Method)
 		})
 	}
 	ctx, cancel := s.detach(ctx)
@@ -289,20 +292,20 @@ func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outco
 		return Outcome{}, err
 	}
 	state := r.checkout.state
+	asked, before := state.AskedBy(request.RequestID)
 	switch {
 	case state.Step == "":
 		return Outcome{Refused: ErrNotFound.With("checkout_id", request.CheckoutID)}, nil
-	case slices.Contains(state.RequestIDs, request.RequestID):
-		if state.RequestIDs[len(state.RequestIDs)-1] == request.RequestID && state.Method != request.Method {
-			return Outcome{Checkout: state, Refused: checkout.ErrReused}, nil
-		}
+	case before && !asked.Same(request.Fingerprint, request.Method):
+		return Outcome{Checkout: state, Refused: checkout.ErrReused}, nil
+	case before:
 		return s.again(ctx, r, interrupted)
 	case state.Step == checkout.Declined && !s.Now().Before(state.RetryUntil):
 		return Outcome{Checkout: state, Refused: stock.ErrExpired}, nil
 	}
 	err := s.record(ctx, r, "pay "+request.RequestID, checkout.RequestPayment{
 		PaymentID: r.paymentID(state.Attempt + 1), Method: request.Method, ReturnURL: request.ReturnURL,
-		RequestID: request.RequestID, At: s.Now(),
+		RequestID: request.RequestID, Fingerprint: request.Fingerprint, At: s.Now(),
 	})
 	var refused *domain.RuleError
 	switch {

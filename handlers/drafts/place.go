@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -96,8 +95,12 @@ func (s *Service) asked(ctx context.Context, d Result, r Place) (checkout.Outcom
 		if err != nil {
 			return checkout.Outcome{}, false, err
 		}
-		if !slices.Contains(o.Checkout.RequestIDs, r.Meta.CommandID) {
+		before, paid := o.Checkout.AskedBy(r.Meta.CommandID)
+		switch {
+		case !paid:
 			continue
+		case !before.Same(r.Meta.Fingerprint, cmp.Or(r.Method, d.State.Details.PaymentMethod)):
+			return checkout.Outcome{Refused: domaincheckout.ErrReused}, true, nil
 		}
 		if under {
 			outcome, err := s.pay(ctx, d, r)
@@ -211,8 +214,8 @@ func inProgress() checkout.Outcome {
 
 func (s *Service) pay(ctx context.Context, d Result, r Place) (checkout.Outcome, error) {
 	outcome, err := s.Checkouts.Pay(ctx, checkout.Pay{
-		CheckoutID: d.State.Last().CheckoutID, RequestID: r.Meta.CommandID, Method: cmp.Or(r.Method, d.State.Details.PaymentMethod),
-		ReturnURL: r.ReturnURL, Actor: r.Meta.Actor,
+		CheckoutID: d.State.Last().CheckoutID, RequestID: r.Meta.CommandID, Fingerprint: r.Meta.Fingerprint,
+		Method: cmp.Or(r.Method, d.State.Details.PaymentMethod), ReturnURL: r.ReturnURL, Actor: r.Meta.Actor,
 	})
 	if err != nil {
 		return outcome, err
