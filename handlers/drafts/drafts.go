@@ -68,13 +68,17 @@ func (s *Service) Open(ctx context.Context, meta eventstore.Metadata, command dr
 	if err := refuseMethod(command.Details.PaymentMethod); err != nil {
 		return Result{}, false, err
 	}
-	if err := s.keep(ctx, id, meta.CommandID, data, &command.Details); err != nil {
+	if err := s.keep(ctx, id, meta, data, &command.Details); err != nil {
 		return Result{}, false, err
 	}
 	if err := s.fault("kept"); err != nil {
 		return Result{}, false, err
 	}
 	result, err := s.handle(ctx, id, meta, command)
+	if err == nil && len(result.Events) == 0 { // somebody was faster, under the same key
+		result, err = s.opened(ctx, id, meta.Fingerprint)
+		return result, true, err
+	}
 	return result, false, err
 }
 
@@ -97,8 +101,9 @@ func (s *Service) opened(ctx context.Context, id, fingerprint string) (Result, e
 }
 
 // keep puts personal data into the vault, under references that follow from the
-// command.
-func (s *Service) keep(ctx context.Context, id, commandID string, data Personal, details *draft.Details) error {
+// command. Other data under the same key is another entry: the first may be
+// there although its event is not.
+func (s *Service) keep(ctx context.Context, id string, meta eventstore.Metadata, data Personal, details *draft.Details) error {
 	details.CustomerID = data.Subject
 	for _, part := range []struct {
 		kind string
@@ -112,7 +117,7 @@ func (s *Service) keep(ctx context.Context, id, commandID string, data Personal,
 		if part.data == nil {
 			continue
 		}
-		*part.ref = eventstore.DeriveID(part.kind, id, commandID)
+		*part.ref = eventstore.DeriveID(part.kind, id, meta.CommandID, meta.Fingerprint)
 		if err := s.Vault.Put(ctx, data.Subject, *part.ref, part.data); err != nil {
 			return customers.Ruled(err)
 		}
@@ -166,7 +171,7 @@ func (s *Service) SetDetails(
 	if _, err := draft.Decider.Decide(d.State, draft.SetDetails{Details: details}); errors.Is(err, draft.ErrInvalid) {
 		return Result{}, err // nothing is kept of what is refused
 	}
-	if err := s.keep(ctx, id, meta.CommandID, data, &details); err != nil {
+	if err := s.keep(ctx, id, meta, data, &details); err != nil {
 		return Result{}, err
 	}
 	if err := s.fault("kept"); err != nil {

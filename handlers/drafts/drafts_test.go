@@ -332,6 +332,46 @@ func TestPlacedByManyAtOnce(t *testing.T) {
 	}
 }
 
+// TestOpenedByTwoAtOnce: of two requests under one key one opens the draft, and
+// the draft is as that one said, also what the vault keeps of it.
+func TestOpenedByTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.offer("MUG", 10)
+	opens := func(p *process, key, fingerprint, email string) (drafts.Result, bool, error) {
+		return p.Open(t.Context(), eventstore.Metadata{CommandID: key, Fingerprint: fingerprint},
+			draft.OpenDraft{Currency: "EUR", Lines: []draft.Line{{SKU: "MUG", Quantity: 1}}},
+			drafts.Personal{Subject: email, Contact: contact{email}})
+	}
+	for _, same := range []bool{true, false} {
+		slow, fast := s.process(forEver), s.process(forEver)
+		key, fingerprint, email := fmt.Sprint("same ", same), "of ada", "ada@example.com"
+		var first drafts.Result
+		slow.Fault = func(step string) (err error) { // while it is about to record
+			if step != "kept" {
+				return nil
+			}
+			if same {
+				first, _, err = opens(fast, key, fingerprint, email)
+			} else {
+				first, _, err = opens(fast, key, "of bob", "bob@example.com")
+			}
+			return err
+		}
+		second, again, err := opens(slow, key, fingerprint, email)
+		switch {
+		case same && (err != nil || !again || second.State.DraftID != first.State.DraftID || second.Revision != first.Revision):
+			t.Errorf("the same request: %+v, %v, %v", second, again, err)
+		case !same && !errors.Is(err, domaincheckout.ErrReused):
+			t.Errorf("another request under the same key: %v", err)
+		}
+		kept, want := contact{}, first.State.Details.CustomerID
+		if err := s.vault.Get(t.Context(), first.State.Details.ContactRef, &kept); err != nil || kept.Email != want {
+			t.Errorf("the draft of %s has the contact %+v: %v", want, kept, err)
+		}
+	}
+}
+
 func TestAnotherPaymentAfterADecline(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -359,6 +399,7 @@ func TestAnotherPaymentAfterADecline(t *testing.T) {
 	if again := place("second", "approved", nil); !again.Replayed || again.Order.OrderID != paid.Order.OrderID {
 		t.Errorf("repeated: %+v", again)
 	}
+	place("second", "declined", domaincheckout.ErrReused)
 	place("third", "approved", nil)
 	s.expectOrder(id, "paid after a decline")
 }
