@@ -10,6 +10,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/customers"
@@ -17,7 +18,7 @@ import (
 )
 
 type registerCustomerRequest struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: without it, the same data again is kept again."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key and body again changes nothing; without it, the same data again is kept again."`
 	Body           contact
 }
 
@@ -71,7 +72,7 @@ func (s *server) customerRoutes() {
 		summary: "Register a customer, or change how one is reached",
 		about:   "The customer's id follows from the e-mail address: a customer who ordered before has it already. Everything sent is kept encrypted, apart from all else.",
 		more:    map[int]string{http.StatusOK: "The customer was known."}, bodies: map[int]any{http.StatusOK: customerRecord{}},
-		refuses: []string{kindKeyInvalid, customer.ErrErasing.Code, customer.ErrErased.Code},
+		refuses: []string{kindKeyInvalid, checkout.ErrReused.Code, customer.ErrErasing.Code, customer.ErrErased.Code},
 		example: map[string]any{"email": "a@example.com", "name": "A"},
 	}, s.registerCustomer)
 	register(s, route{
@@ -98,6 +99,9 @@ func (s *server) customerRoutes() {
 
 func (s *server) registerCustomer(ctx context.Context, in *registerCustomerRequest) (*customerAnswer, error) {
 	meta, err := s.command(ctx, "POST /v1/customers", in.IdempotencyKey)
+	if err == nil && in.IdempotencyKey != "" {
+		meta.Fingerprint, err = fingerprint(s.api.CursorKey, callOf(ctx).body)
+	}
 	if err != nil {
 		return nil, err
 	}

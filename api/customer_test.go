@@ -68,7 +68,15 @@ func TestACustomersLife(t *testing.T) {
 	if registered.text("id") != id {
 		t.Errorf("registered as %s, ordered as %s", registered.text("id"), id)
 	}
+	register := func(key, body string) answer {
+		return p.do(request{method: http.MethodPost, path: "/v1/customers", body: body, header: map[string]string{"Idempotency-Key": key}})
+	}
+	register("k1", `{"email": "Ada@example.com", "name": "Miss Byron"}`).expect(http.StatusOK)
+	register("k1", `{"email": "Ada@example.com", "name": "Lady Byron"}`).problem(http.StatusUnprocessableEntity, "idempotency-key-reused")
 	p.post("/v1/customers", `{"email": "Ada@example.com", "name": "Countess"}`).expect(http.StatusOK)
+	if again := register("k1", `{"email": "Ada@example.com", "name": "Miss Byron"}`).expect(http.StatusOK); !strings.Contains(string(again.body), "Countess") {
+		t.Errorf("a repeat undid what was said since: %s", again.body)
+	}
 	p.post("/v1/customers", `{"email": "nothing"}`).problem(http.StatusUnprocessableEntity, "invalid-request")
 
 	export := p.finish(p.post(path+"/export", `{}`).expect(http.StatusAccepted)).json()

@@ -8,6 +8,7 @@ package customers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -58,13 +59,43 @@ type Service struct {
 type Result = handlers.Result[customer.State]
 
 // Register keeps how a customer can be reached, under a reference that follows
-// from the command.
+// from the request. One that was made before changes nothing, whatever was said
+// since, and is refused with [checkout.ErrReused] where its key stands for
+// something else.
 func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, customerID string, contact any) (Result, error) {
-	ref := eventstore.DeriveID("customer-contact", customerID, meta.CommandID)
+	if before, err := s.registered(ctx, meta, customerID); before || err != nil {
+		state, revision, loadErr := eventstore.Load(ctx, s.Store, customer.Decider, customerID)
+		return Result{State: state, Revision: revision}, errors.Join(err, loadErr)
+	}
+	ref := eventstore.DeriveID("customer-contact", customerID, meta.CommandID, meta.Fingerprint)
 	if err := s.Vault.Put(ctx, customerID, ref, contact); err != nil {
 		return Result{}, Ruled(err)
 	}
 	return s.handle(ctx, meta, customerID, customer.Register{CustomerID: customerID, ContactRef: ref, At: s.Now().UTC()})
+}
+
+// registered looks for a request that was made before, under a caller's key.
+func (s *Service) registered(ctx context.Context, meta eventstore.Metadata, customerID string) (bool, error) {
+	if meta.Fingerprint == "" {
+		return false, nil
+	}
+	stream := customer.Decider.Stream(customerID)
+	for r, err := range s.Store.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", stream, err)
+		}
+		of, err := r.Metadata()
+		switch {
+		case err != nil:
+			return false, err
+		case of.CommandID != meta.CommandID:
+		case of.Fingerprint != "" && of.Fingerprint != meta.Fingerprint: // none was kept once
+			return false, checkout.ErrReused
+		default:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // View is a customer as the log and the vault know one.
