@@ -18,6 +18,7 @@ type kind struct {
 // by the code of a rule.
 const (
 	kindInternal     = "internal-error"
+	kindUnreadable   = "history-unreadable"
 	kindUnavailable  = "unavailable"
 	kindGatewayAway  = "gateway-unavailable"
 	kindConflict     = "conflict"
@@ -51,6 +52,11 @@ func ownKinds() []kind {
 		{
 			slug: kindInternal, status: http.StatusInternalServerError, title: "Internal error",
 			about: "Something failed that is not your mistake. Quote trace_id when you report it.",
+		},
+		{
+			slug: kindUnreadable, status: http.StatusInternalServerError, title: "History cannot be read",
+			about: "What was asked for is in the log with an event that this version of the program cannot read: stream, revision and event_type say which one, and reason why. That is not your mistake, nothing was changed, and everything else goes on. " +
+				"Whoever runs the platform starts the version that wrote the event (newer-schema, unknown-type), or has the code mended that reads it (damaged): the log says what is wrong with it, and nothing of it is lost.",
 		},
 		{
 			slug: kindUnavailable, status: http.StatusServiceUnavailable, title: "Not available at the moment", retry: time.Second,

@@ -35,19 +35,29 @@ type storedEventBody struct {
 	Revision int64           `json:"revision" doc:"Its place in the order's stream, from 0." example:"0"`
 	Position uint64          `json:"position" doc:"Its place in the log."`
 	At       time.Time       `json:"at"`
-	Data     json.RawMessage `json:"data" doc:"As it was stored, in the schema that metadata names."`
+	Data     json.RawMessage `json:"data" doc:"As it was stored, in the schema that metadata names. A text where it is no JSON, which only a foreign writer leaves behind."`
 	Metadata json.RawMessage `json:"metadata" doc:"Who caused it, by which command, in which trace."`
 }
 
 func storedEventOf(r eventstore.Recorded) storedEventBody {
 	body := storedEventBody{
 		ID: r.ID.String(), Type: r.Type, Revision: int64(r.Revision), Position: uint64(r.Position), At: r.Created.UTC(),
-		Data: r.Data, Metadata: r.RawMetadata,
+		Data: document(r.Data), Metadata: document(r.RawMetadata),
 	}
-	if len(body.Metadata) == 0 {
+	if len(r.RawMetadata) == 0 {
 		body.Metadata = json.RawMessage("{}")
 	}
 	return body
+}
+
+// document is what was stored; what is no JSON, which only foreign writers
+// append, is shown as a text.
+func document(stored []byte) json.RawMessage {
+	if json.Valid(stored) {
+		return stored
+	}
+	text, _ := json.Marshal(string(stored)) // of a string there is always one
+	return text
 }
 
 func (s *server) orderEventRoutes() {

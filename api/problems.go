@@ -45,8 +45,26 @@ func (s *server) explain(ctx context.Context, err error) *Problem {
 	case errors.Is(err, eventstore.ErrConflict):
 		return s.problem(ctx, kindConflict, "others kept changing the same thing")
 	}
+	if event, is := errors.AsType[*eventstore.UnreadableError](err); is {
+		return s.unreadableHistory(ctx, event)
+	}
 	s.logger.ErrorContext(ctx, "request failed", "method", callOf(ctx).request.Method, "path", callOf(ctx).request.URL.Path, "error", err)
 	return s.problem(ctx, kindInternal, "the request could not be finished")
+}
+
+// unreadableHistory names the event, for whoever has to do something about it.
+func (s *server) unreadableHistory(ctx context.Context, event *eventstore.UnreadableError) *Problem {
+	s.logger.ErrorContext(ctx, "an event cannot be read", "stream", event.Stream, "revision", int64(event.Revision), "type", event.Type,
+		"path", callOf(ctx).request.URL.Path, "error", event.Err)
+	reason := "damaged"
+	switch {
+	case errors.Is(event, eventstore.ErrUnknownType):
+		reason = "unknown-type"
+	case errors.Is(event, eventstore.ErrNewerSchema):
+		reason = "newer-schema"
+	}
+	return s.problem(ctx, kindUnreadable, "an event of its history cannot be read by this version of the program").
+		with("stream", event.Stream).with("revision", int64(event.Revision)).with("event_type", event.Type).with("reason", reason)
 }
 
 // refusal is what a rule said. A rule that has no kind of its own keeps its

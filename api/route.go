@@ -86,7 +86,7 @@ func (s *server) finish(r route) {
 	op := s.operationAt(r.method, r.path)
 	slugs := append([]string{kindInternal, kindInvalid}, r.refuses...) // a member of the query that is unknown is not valid anywhere
 	if len(r.scopes) > 0 {
-		slugs = append(slugs, kindUnauthorized, kindForbidden, kindUnavailable)
+		slugs = append(slugs, kindUnreadable, kindUnauthorized, kindForbidden, kindUnavailable)
 	}
 	if op.RequestBody != nil {
 		slugs = append(slugs, kindMalformed, kindTooSlow, kindTooLarge, kindMediaType)
@@ -108,17 +108,21 @@ func (s *server) finish(r route) {
 	}
 }
 
+// failures are the problems of all operations that want a key, by name.
+const failures = kindInternal + "-or-" + kindUnreadable
+
 // problemResponse describes the problems of one status. One that stands alone
-// is described once for all operations.
+// is described once for all operations, and so are the failures.
 func (s *server) problemResponse(slugs []string) *huma.Response {
-	if len(slugs) > 1 {
+	name := strings.Join(slugs, "-or-")
+	if len(slugs) > 1 && name != failures {
 		return s.describeProblems(slugs)
 	}
 	components := s.huma.OpenAPI().Components
-	if components.Responses[slugs[0]] == nil {
-		components.Responses[slugs[0]] = s.describeProblems(slugs)
+	if components.Responses[name] == nil {
+		components.Responses[name] = s.describeProblems(slugs)
 	}
-	return &huma.Response{Ref: "#/components/responses/" + slugs[0]}
+	return &huma.Response{Ref: "#/components/responses/" + name}
 }
 
 func (s *server) describeProblems(slugs []string) *huma.Response {

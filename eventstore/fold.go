@@ -2,7 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/waybill-dev/waybill/domain"
 )
@@ -39,8 +38,7 @@ func Resume[S, C any, E domain.Event](
 		}
 		own, ok := event.(E)
 		if !ok {
-			return snapshot.State, snapshot.Revision, fmt.Errorf(
-				"event %d of %s: %s is no event of %s", recorded.Revision, stream, recorded.Type, decider.Category)
+			return snapshot.State, snapshot.Revision, recorded.Foreign(decider.Category)
 		}
 		state, revision = decider.Evolve(state, own), recorded.Revision
 	}

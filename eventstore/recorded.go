@@ -82,10 +82,35 @@ type decoding struct {
 	metadataErr error
 }
 
+// UnreadableError says that an event is in the log, and that this program can
+// make nothing of it. Err is ErrUnknownType when nothing is registered under
+// the stored name, and ErrNewerSchema when a newer program wrote the event.
+type UnreadableError struct {
+	Type, Stream string
+	Revision     Revision
+	Err          error
+}
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("decode %s %d of %s: %v", e.Type, e.Revision, e.Stream, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable says of the event that it cannot be read.
+func (r Recorded) unreadable(err error) error {
+	return &UnreadableError{Type: r.Type, Stream: r.Stream, Revision: r.Revision, Err: err}
+}
+
+// Foreign is the error for an event that is none of what the stream is about.
+func (r Recorded) Foreign(category string) error {
+	return r.unreadable(fmt.Errorf("it is no event of %s", category))
+}
+
 // Decode returns the event in its present schema. All copies of a Recorded
-// share what it returns: do not change it. The error is ErrUnknownType when
-// nothing is registered under the stored name, and ErrNewerSchema when a newer
-// program wrote the event.
+// share what it returns: do not change it. The error is an [UnreadableError].
 func (r Recorded) Decode() (domain.Event, error) {
 	if r.once == nil {
 		return r.decode()
@@ -99,18 +124,19 @@ func (r Recorded) Decode() (domain.Event, error) {
 func (r Recorded) decode() (event domain.Event, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			event, err = nil, fmt.Errorf("decode %s %d of %s: panic: %v", r.Type, r.Revision, r.Stream, cause)
+			event, err = nil, r.unreadable(fmt.Errorf("panic: %v", cause))
 		}
 	}()
 	event, err = r.codec.decode(r.Type, r.Data, r.RawMetadata)
 	if err != nil {
-		return nil, fmt.Errorf("decode %s %d of %s: %w", r.Type, r.Revision, r.Stream, err)
+		return nil, r.unreadable(err)
 	}
 	return event, nil
 }
 
 // Metadata returns what goes with the event. An event without metadata, which
-// only foreign writers append, has the zero Metadata.
+// only foreign writers append, has the zero Metadata. The error is an
+// [UnreadableError].
 func (r Recorded) Metadata() (Metadata, error) {
 	if r.once == nil {
 		return r.readMetadata()
@@ -122,7 +148,7 @@ func (r Recorded) Metadata() (Metadata, error) {
 func (r Recorded) readMetadata() (Metadata, error) {
 	m, err := parseMetadata(r.RawMetadata)
 	if err != nil {
-		return Metadata{}, fmt.Errorf("metadata of event %d of %s: %w", r.Revision, r.Stream, err)
+		return Metadata{}, r.unreadable(fmt.Errorf("metadata: %w", err))
 	}
 	return m, nil
 }

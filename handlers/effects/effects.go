@@ -65,7 +65,7 @@ func Fold[S, C any, E domain.Event](
 		}
 		own, ok := event.(E)
 		if !ok {
-			return state, Permanent(fmt.Errorf("event %d of %s: %s is no event of %s", r.Revision, stream, r.Type, decider.Category))
+			return state, Permanent(r.Foreign(decider.Category))
 		}
 		if state = decider.Evolve(state, own); r.Revision == last {
 			return state, nil

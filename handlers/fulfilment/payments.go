@@ -53,7 +53,7 @@ func (r *run) read(ctx context.Context, p *paid) error {
 		}
 		event, own := decoded.(payment.Event)
 		if !own {
-			return fmt.Errorf("event %d of %s: %s is no event of a payment", recorded.Revision, stream, recorded.Type)
+			return recorded.Foreign(payment.Decider.Category)
 		}
 		if len(p.history) == 0 {
 			p.request = recorded

@@ -65,7 +65,7 @@ func fold[S, C any, E domain.Event](
 		}
 		own, ok := event.(E)
 		if !ok {
-			return fmt.Errorf("event %d of %s: %s is no event of %s", r.Revision, stream, r.Type, decider.Category)
+			return r.Foreign(decider.Category)
 		}
 		*state, *revision = decider.Evolve(*state, own), r.Revision
 	}

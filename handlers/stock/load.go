@@ -87,7 +87,7 @@ func (l *lane) events(ctx context.Context, from eventstore.Revision, each func(e
 		}
 		own, ok := event.(stock.Event)
 		if !ok {
-			return fmt.Errorf("event %d of stock %s: %s is no event of it", recorded.Revision, l.id, recorded.Type)
+			return recorded.Foreign(stock.Decider.Category)
 		}
 		if err := each(recorded, own); err != nil {
 			return err

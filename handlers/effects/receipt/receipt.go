@@ -168,7 +168,7 @@ func (s *Service) find(ctx context.Context, asked Asked) (at moment, err error) 
 		}
 		own, ok := event.(order.Event)
 		if !ok {
-			return at, effects.Permanent(fmt.Errorf("event %d of %s: %s is no event of an order", r.Revision, stream, r.Type))
+			return at, effects.Permanent(r.Foreign(order.Decider.Category))
 		}
 		now, newest = order.Decider.Evolve(now, own), r.Revision
 		if asked.changedBy(event) {
