@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/checkoutfailure"
 	"github.com/waybill-dev/waybill/domain/order"
 	domainstock "github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -241,6 +242,87 @@ func TestADeclinedCheckoutIsReleasedAfterAWhile(t *testing.T) {
 	refusedBy(t, must(t, o, err), domaincheckout.ErrDeclined)
 	if s := p.item(t, "A"); s.Reserved != 0 || o.Checkout.Step != domaincheckout.Failed {
 		t.Errorf("%d reserved in step %s, want 0 in failed", s.Reserved, o.Checkout.Step)
+	}
+}
+
+// TestStockIsKeptWhileTheGatewayIsAsked: a payment that is begun at the end of
+// what the goods are kept for keeps them for longer, before it can hold money.
+func TestStockIsKeptWhileTheGatewayIsAsked(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	p := w.process(t, &c)
+	p.Config.DeclinedHold = 30 * time.Minute
+	p.offer(t, "A", 5)
+	o, err := p.Place(t.Context(), place("k", "sandbox:declined", line("A", 2)))
+	id := must(t, o, err).Checkout.CheckoutID
+	c.advance(30*time.Minute - 5*time.Second)
+	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
+	if must(t, o, err); o.Order.OrderID == "" {
+		t.Fatalf("refused with %v", o.Refused)
+	}
+	var kept []time.Time
+	for r, err := range p.Store.ReadStream(t.Context(), domainstock.Decider.Stream(domainstock.ID("main", "A")), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		event, err := r.Decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if longer, is := event.(domainstock.StockReservationExtended); is {
+			kept = append(kept, longer.ExpiresAt)
+		}
+	}
+	if diff := cmp.Diff([]time.Time{noon.Add(30 * time.Minute), noon.Add(45*time.Minute - 5*time.Second)}, kept); diff != "" {
+		t.Errorf("kept until (-want +got):\n%s", diff)
+	}
+}
+
+// TestAFailureIsToldOnceByMany: processes that undo a checkout at the same time
+// release its stock once, and say once that nothing came of it.
+func TestAFailureIsToldOnceByMany(t *testing.T) {
+	t.Parallel()
+	var c clock
+	w := newWorld(t, "")
+	w.patient = impatient
+	first := w.process(t, &c)
+	first.offer(t, "A", 100)
+	for _, processes := range []int{2, 6, 12} {
+		o, err := first.Place(t.Context(), place(fmt.Sprint("k", processes), "sandbox:timeout-declined", line("A", 2)))
+		id := must(t, o, err).Checkout.CheckoutID
+		if o.Checkout.Step != domaincheckout.Unknown {
+			t.Fatalf("step %s, refused %v", o.Checkout.Step, o.Refused)
+		}
+		c.advance(20 * time.Second)
+		var all sync.WaitGroup
+		for range processes {
+			p := w.process(t, &c)
+			all.Go(func() {
+				for range 20 {
+					if o, err := p.Recover(t.Context(), id); err == nil && o.Checkout.Step == domaincheckout.Failed {
+						return
+					}
+				}
+				t.Error("the checkout is not undone")
+			})
+		}
+		all.Wait()
+		told := map[string]int{}
+		for _, stream := range []string{checkoutfailure.Decider.Stream(id), domaincheckout.Decider.Stream(id)} {
+			for r, err := range first.Store.ReadStream(t.Context(), stream, 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				told[r.Type]++
+			}
+		}
+		if told["CheckoutFailureAnnounced"] != 1 || told["CheckoutFailed"] != 1 || told["CheckoutCompensating"] != 1 {
+			t.Errorf("%d processes recorded %v", processes, told)
+		}
+		if s := first.item(t, "A"); s.Reserved != 0 || s.Committed != 0 || s.Available() != 100 {
+			t.Errorf("after %d processes %d are reserved, %d committed", processes, s.Reserved, s.Committed)
+		}
 	}
 }
 

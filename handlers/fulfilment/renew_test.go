@@ -46,6 +46,42 @@ func TestAnAuthorisationIsRenewed(t *testing.T) {
 	s.agree(t, c)
 }
 
+// Many processes that renew an authorisation at the same time leave one.
+func TestAnAuthorisationIsRenewedOnceByMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	carts := []cart{basic("o2"), basic("o6"), basic("o12")}
+	for _, c := range carts {
+		w.shop(t).place(t, c)
+	}
+	w.advance(week - 24*time.Hour)
+	for i, processes := range []int{2, 6, 12} {
+		c, s := carts[i], w.shop(t)
+		together(processes, func(int) {
+			next := w.shop(t)
+			for range 3 {
+				_ = next.do(t.Context(), c.id, process.Reauthorise, "p1-"+c.id) // others win
+			}
+		})
+		s.eventually(t, c.id, process.Reauthorise, "p1-"+c.id)
+		held := 0
+		entries, err := w.sandbox.Entries(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if (e.Key == "p1-"+c.id || e.Key == second(c.id)) && e.Status == "authorised" {
+				held++
+			}
+		}
+		p, q := s.payment(t, "p1-"+c.id), s.payment(t, second(c.id))
+		if held != 1 || p.Status != domainpayment.StatusVoided || q.Status != domainpayment.StatusAuthorised || q.Authorised != eur(1901) {
+			t.Errorf("%d processes: %d hold money, the first is %s, the second %s with %s", processes, held, p.Status, q.Status, q.Authorised)
+		}
+		s.agree(t, c)
+	}
+}
+
 func TestARenewalThatIsRefusedHoldsTheOrder(t *testing.T) {
 	t.Parallel()
 	for _, how := range []payment.Status{payment.Declined, payment.ActionRequired} {

@@ -2,6 +2,7 @@ package fulfilment_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -141,6 +142,36 @@ func (s *shop) checkouts(tb testing.TB, skus ...string) *checkout.Service {
 	return &checkout.Service{
 		Store: s.Store, Pricer: checkout.Prices{Products: products}, Stock: s.Stock, Gateways: s.Gateways, Now: s.Now, NewID: uuid.NewString,
 		Numbers: &numbers.Allocator{Store: s.Store, Tenant: "default", NewID: uuid.NewString},
+	}
+}
+
+// Many processes that send other goods for the same return send them once.
+func TestAnExchangeIsSentOnceByMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, processes := range []int{2, 6, 12} {
+		c := basic(fmt.Sprint("o", processes))
+		s := w.shop(t)
+		s.place(t, c)
+		s.exchanges(t, c.sku(0), c.sku(1))
+		s.parcel(t, c.id, "a", 3, 2)
+		s.comeBack(t, c.id, "b", domainorder.ForExchange, 2, 1)
+		together(processes, func(int) {
+			next := s.again(t)
+			for range 3 {
+				_ = next.do(t.Context(), c.id, process.Return, "b") // others win
+			}
+		})
+		s.eventually(t, c.id, process.Return, "b")
+		sent := s.order(t, s.replacement(t, c.id+"/b/2"))
+		if len(sent.Lines) != 2 || sent.Totals.Grand != eur(0) || sent.External.Ref != "b" {
+			t.Errorf("%d processes sent %+v", processes, sent)
+		}
+		for i, n := range []int{2, 1} {
+			if item := s.item(t, c.sku(i)); item.Reserved != 0 || item.Committed-c.quantities[i] != n && item.Committed != n {
+				t.Errorf("%d processes: of %s %d are committed, %d reserved", processes, c.sku(i), item.Committed, item.Reserved)
+			}
+		}
 	}
 }
 
