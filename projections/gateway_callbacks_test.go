@@ -17,7 +17,7 @@ func TestCallbacksThatWereNotAppliedAreListed(t *testing.T) {
 	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
 		t.Helper()
-		c := client(t, nodetest.Start(t), callback.GatewayCallbackReceived{}, callback.GatewayCallbackApplied{}, callback.GatewayCallbackUnclaimed{})
+		c := client(t, nodetest.Start(t))
 		told := func(id string, after time.Duration, more ...domain.Event) {
 			received := callback.GatewayCallbackReceived{ID: id, Gateway: "sandbox", CallbackID: "cb_" + id, Kind: "movement", PaymentID: "p", ReceivedAt: noon.Add(after)}
 			add(t, c, callback.Decider.Stream(id), id, append([]domain.Event{received}, more...)...)

@@ -144,7 +144,7 @@ func (h *history) trade(seed uint64, n int) {
 	h.record("stock-main.B", "receipt", stock.StockReceived{SKU: "B", Location: "main", Quantity: 1_000_000})
 	var running [][]func()
 	for i := range n {
-		running = append(running, h.checkout(fmt.Sprint(i), random))
+		running = append(running, h.checkout(fmt.Sprint(i), random), h.beside(i))
 	}
 	for len(running) > 0 {
 		i := random.IntN(min(len(running), 8))
@@ -153,6 +153,14 @@ func (h *history) trade(seed uint64, n int) {
 			running = append(running[:i], running[i+1:]...)
 		}
 	}
+}
+
+// beside returns the steps of [beside], each of which records.
+func (h *history) beside(n int) (steps []func()) {
+	for _, s := range beside(n) {
+		steps = append(steps, func() { h.record(s.stream, s.stream, s.event) })
+	}
+	return steps
 }
 
 // checkout returns the steps of one checkout, each of which records.
@@ -255,6 +263,20 @@ func snapshot(tb testing.TB, db *sql.DB) (rows []string) {
 	return rows
 }
 
+// orNull scans a value as a text, also one that is not there.
+type orNull struct{ into *string }
+
+func (n orNull) Scan(value any) error {
+	var text sql.NullString
+	if err := text.Scan(value); err != nil {
+		return err
+	}
+	if *n.into = text.String; !text.Valid {
+		*n.into = "NULL"
+	}
+	return nil
+}
+
 func query(tb testing.TB, db *sql.DB, text string, args ...any) (all [][]string) {
 	tb.Helper()
 	rows, err := db.QueryContext(tb.Context(), text, args...)
@@ -266,7 +288,7 @@ func query(tb testing.TB, db *sql.DB, text string, args ...any) (all [][]string)
 	for rows.Next() {
 		values, into := make([]string, len(columns)), make([]any, len(columns))
 		for i := range values {
-			into[i] = &values[i]
+			into[i] = orNull{&values[i]}
 		}
 		if err := rows.Scan(into...); err != nil {
 			tb.Fatal(err)

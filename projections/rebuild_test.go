@@ -165,11 +165,16 @@ func TestEveryReadModelIsBuiltAnewEqualAndSwappedIn(t *testing.T) {
 		for n := range 40 {
 			placeOrder(t, c, n)
 		}
+		for n := range 3 {
+			goBeside(t, c, n)
+		}
 		p := start(t, e, c, "a", everyProjection()...)
 		want := map[string][]string{}
 		for _, m := range p.set.Models() {
 			p.level(m.Name())
-			want[m.Name()] = rows(t, m)
+			if want[m.Name()] = rows(t, m); len(want[m.Name()]) == 0 {
+				t.Errorf("%s has no rows", m.Name())
+			}
 			if _, err := p.set.StartRebuild(t.Context(), m.Name(), anew("1")); err != nil {
 				t.Fatal(err)
 			}

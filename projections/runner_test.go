@@ -17,6 +17,10 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/domain/checkout"
+	"github.com/waybill-dev/waybill/domain/customer"
+	"github.com/waybill-dev/waybill/domain/draft"
+	"github.com/waybill-dev/waybill/domain/gatewaycallback"
+	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/domain/process"
@@ -35,7 +39,8 @@ func (orderVanished) EventName() string { return "OrderVanished" }
 
 func client(t *testing.T, connection string, more ...domain.Event) *eventstore.Client {
 	t.Helper()
-	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), catalog.EventTypes(), stock.EventTypes(), domain.EventTypes(more...))
+	types := slices.Concat(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), process.EventTypes(), catalog.EventTypes(), stock.EventTypes(),
+		customer.EventTypes(), draft.EventTypes(), job.EventTypes(), gatewaycallback.EventTypes(), domain.EventTypes(more...))
 	return clientOf(t, connection, types...)
 }
 
@@ -69,6 +74,14 @@ func add(t *testing.T, store eventstore.Store, stream string, correlation string
 
 func eur(amount int64) domain.Money { return domain.Money{Amount: amount, Currency: "EUR"} }
 
+// goBeside writes what happens beside the n-th order, see [beside].
+func goBeside(t *testing.T, store eventstore.Store, n int) {
+	t.Helper()
+	for _, s := range beside(n) {
+		add(t, store, s.stream, s.stream, s.event)
+	}
+}
+
 // placeOrder writes everything that happens when the n-th order is placed.
 func placeOrder(t *testing.T, store eventstore.Store, n int) {
 	t.Helper()
@@ -84,10 +97,6 @@ func placeOrder(t *testing.T, store eventstore.Store, n int) {
 		Totals: order.Totals{Subtotal: eur(2500), Grand: eur(2500)}, Authorised: eur(2500), PlacedAt: noon.Add(time.Duration(n) * time.Minute),
 	})
 	add(t, store, "checkout-"+c, c, checkout.CheckoutCompleted{CheckoutID: c, OrderID: o})
-}
-
-func everyProjection() []projections.Projection {
-	return []projections.Projection{projections.Orders{}, projections.Timeline{}, projections.Stock{}, projections.Checkouts{}, projections.Tasks{}, projections.Products{}, projections.Sales{}, projections.Payments{}, projections.Search{}}
 }
 
 func open(t *testing.T, p projections.Projection, e databasetest.Engine, store eventstore.Store) *projections.Runner {
@@ -163,6 +172,9 @@ func TestPagesOfAnySizeRepeatedAndAcrossRestartsGiveTheSameRows(t *testing.T) {
 		add(t, c, "product-MUG-1", "p", catalog.ProductRegistered{SKU: "MUG-1", Title: "Mug"}, catalog.ProductWithdrawn{SKU: "MUG-1"}, catalog.ProductRelisted{SKU: "MUG-1"})
 		for n := range 20 {
 			placeOrder(t, c, n)
+		}
+		for n := range 3 {
+			goBeside(t, c, n)
 		}
 		add(t, c, "checkout-open", "open", checkout.CheckoutStarted{CheckoutID: "open", OrderID: "never", StartedAt: noon})
 		for _, p := range everyProjection() {

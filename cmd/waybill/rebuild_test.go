@@ -19,6 +19,7 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -148,10 +149,23 @@ func TestWhatCannotBeBuiltAnewIsExplained(t *testing.T) {
 }
 
 // TestAReadModelIsMadeAsOfATimeFromTheCommandLine keeps the list of orders at a
-// time, goes on, and makes it again beside the platform and after its end.
+// time, goes on, and makes it again beside the platform and after its end. The
+// file is SQLite's, wherever the platform has its read models.
 func TestAReadModelIsMadeAsOfATimeFromTheCommandLine(t *testing.T) {
 	t.Parallel()
-	platform := &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t)}
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		madeAsOfATime(t, &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t)})
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		t.Parallel()
+		url := databasetest.URL(t)
+		madeAsOfATime(t, &restarting{t: t, dir: t.TempDir(), addr: freeAddr(t), env: inParts(url, 1)}, "--database", url)
+	})
+}
+
+func madeAsOfATime(t *testing.T, platform *restarting, settings ...string) {
+	t.Helper()
 	platform.start(t.Context())
 	t.Cleanup(func() { platform.stop() })
 	if err := bench.Stock(t.Context(), platform.api()); err != nil {
@@ -173,7 +187,7 @@ func TestAReadModelIsMadeAsOfATimeFromTheCommandLine(t *testing.T) {
 			platform.stop()
 		}
 		file := filepath.Join(t.TempDir(), "orders.db")
-		out, _ := says(t, exitDone, "rebuild", "orders", "--as-of", at.Format(time.RFC3339Nano), "--into", file, "--json", "--data-dir", platform.dir)
+		out, _ := says(t, exitDone, append([]string{"rebuild", "orders", "--as-of", at.Format(time.RFC3339Nano), "--into", file, "--json", "--data-dir", platform.dir}, settings...)...)
 		var made madeAsOf
 		parse(t, out, &made)
 		if made.Projection != "orders" || made.Events < 2 || made.Position == 0 || !made.AsOf.Equal(at) || made.File != file || len(made.BlockedStreams) != 0 {
@@ -183,7 +197,7 @@ func TestAReadModelIsMadeAsOfATimeFromTheCommandLine(t *testing.T) {
 			t.Errorf("running %t: orders (-want +got):\n%s", running, diff)
 		}
 		early := filepath.Join(t.TempDir(), "early.db")
-		out, _ = says(t, exitDone, "rebuild", "orders", "--as-of", "2011-06-30", "--into", early, "--data-dir", platform.dir)
+		out, _ = says(t, exitDone, append([]string{"rebuild", "orders", "--as-of", "2011-06-30", "--into", early, "--data-dir", platform.dir}, settings...)...)
 		if !strings.HasPrefix(out, "orders as of 2011-06-30T00:00:00Z: 0 events in") || len(ordersIn(t, early)) != 0 {
 			t.Errorf("running %t: before everything: %s", running, out)
 		}
