@@ -165,11 +165,13 @@ func (c *Catalogue) nextBuild(ctx context.Context, tx *sql.Tx, projection string
 	return build, err
 }
 
-// remove deletes a database that nobody reads, and forgets it.
+// remove deletes a database that nobody reads, and forgets it: also one that is
+// live for code that no program has any more.
 func (c *Catalogue) remove(ctx context.Context, projection string, code, build int) error {
 	err := database.Remove(ctx, database.Config{Path: storePath(c.cfg.Dir, projection, code, build), Server: c.cfg.Server})
 	if err == nil {
-		_, err = c.db.Write.ExecContext(ctx, `DELETE FROM versions WHERE projection = ? AND version = ? AND build = ? AND state <> 'live'`, projection, code, build)
+		_, err = c.db.Write.ExecContext(ctx, `DELETE FROM versions WHERE projection = ? AND version = ? AND build = ? AND (state <> 'live' OR used_at < ?)`,
+			projection, code, build, millis(c.cfg.Now().Add(-keepFor)))
 	}
 	if err != nil {
 		return fmt.Errorf("remove version %s of %s: %w", Version{Code: code, Build: build}, projection, err)

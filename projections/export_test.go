@@ -190,3 +190,6 @@ func (r *Runner) Making(ctx context.Context, index string, do func() error) erro
 		return do()
 	})
 }
+
+// Clean removes the versions that nobody wants any more.
+func (s *Set) Clean(ctx context.Context) error { return s.clean(ctx) }
