@@ -102,3 +102,38 @@ func TestABlockedStreamIsRepairedThroughTheAPI(t *testing.T) {
 		t.Errorf("still blocked: %+v", blocked)
 	}
 }
+
+// A read model says how far it is and how far the log goes, how fast it goes on,
+// and what holds it up.
+func TestAReadModelSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	p := shop(t, 1000)
+	c := client.New(p.url, adminKey)
+	t.Cleanup(c.Close)
+	var at client.Projection
+	now := func() client.Projection {
+		at = must(c.Projection(t.Context(), "orders"))(t)
+		return at
+	}
+	orders := int64(0)
+	eventually(t, "a rate", func() bool {
+		p.ordered()
+		orders++
+		return now().PerSecond > 0
+	})
+	eventually(t, "level", func() bool { return now().Events >= orders && at.LagEvents == 0 })
+	if at.Position <= 0 || at.HeadPosition < at.Position || at.LagMore || at.LagSeconds != 0 || at.AppliedAt.IsZero() || at.BlockedStreams != 0 {
+		t.Errorf("level: %+v", at)
+	}
+	before := at
+	_, err := p.store.Append(t.Context(), "order-odd", eventstore.Any, eventstore.NewEvent{
+		ID: eventstore.EventID("order-odd", "1", 0), Event: catalog.ProductWithdrawn{SKU: "MUG-1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "blocked", func() bool { return now().BlockedStreams == 1 })
+	if at.Position <= before.Position || at.HeadPosition <= before.HeadPosition {
+		t.Errorf("blocked: %+v; before: %+v", at, before)
+	}
+}

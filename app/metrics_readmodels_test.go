@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/waybill-dev/waybill/domain/job"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -59,5 +61,31 @@ func TestHowFarReadModelsAreBehindIsMeasured(t *testing.T) {
 	}
 	if behind["waybill_projection_position"] != level["waybill_projection_position"] || behind["waybill_log_head_position"] <= level["waybill_log_head_position"] {
 		t.Errorf("behind: %v, level: %v", behind, level)
+	}
+}
+
+// A stream with an event that cannot be applied is counted, which raises the
+// alarm, and others go on.
+func TestBlockedStreamsAreCounted(t *testing.T) {
+	t.Parallel()
+	model := projections.Products{}.Name()
+	a := prepare(t, nodetest.Start(t), []string{RoleProjections}, "--data-dir", t.TempDir())
+	defer a.stopWithin(t)
+	a.begin(t, a.startDatabase, a.startNode, a.startClient, a.startReadModels)
+	const stream = "product-ODD"
+	odd := eventstore.NewEvent{ID: eventstore.EventID(stream, "test", 0), Event: job.JobCancelled{JobID: "j"}}
+	if _, err := a.client.Append(t.Context(), stream, eventstore.NoStream, odd); err != nil {
+		t.Fatal(err)
+	}
+	register(t, a.client, 2)
+	eventually(t, "the stream to be blocked, and the others to be applied", func() bool {
+		values := told(t, a, model)
+		return values["waybill_projection_blocked_streams"] == 1 && values["waybill_projection_lag_events"] == 0
+	})
+	if list, err := a.models.products.List(t.Context(), "", "", 10); err != nil || len(list) != 2 {
+		t.Errorf("%d products, %v", len(list), err)
+	}
+	if n := told(t, a, projections.Orders{}.Name())["waybill_projection_blocked_streams"]; n != 0 {
+		t.Errorf("%v streams of the list of orders are blocked", n)
 	}
 }
