@@ -42,17 +42,18 @@ func (w *listing) after(key ...any) {
 // stretch narrows a list to a time of what it is sorted by, and to what comes
 // after a key, whose first value is a time too; none is the beginning.
 func (w *listing) stretch(from, to time.Time, after ...any) {
+	beyond := false
 	if len(after) > 0 {
-		var beyond bool
-		if from, to, beyond = narrower(w.ascending, from, to, after[0].(int64)); beyond {
-			w.after(after...)
-		}
+		from, to, beyond = narrower(w.ascending, from, to, after[0].(int64))
 	}
 	if !from.IsZero() {
 		w.where(w.key[0]+" >= ?", millis(from))
 	}
 	if !to.IsZero() {
 		w.where(w.key[0]+" < ?", millis(to))
+	}
+	if beyond {
+		w.after(after...)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -61,8 +60,7 @@ func (q OrderQueries) List(ctx context.Context, filter OrderFilter, after *Order
 }
 
 // query writes the statement of a list: a walk along one index, from where the
-// last page ended. The index is that of the orders, of a tag or of a SKU; a
-// CROSS JOIN keeps SQLite from beginning at the other end.
+// last page ended.
 func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 	return f.statement(orderColumns, after)
 }
@@ -70,63 +68,89 @@ func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
 // statement writes the statement of a list with some columns; none is the place
 // of each order alone.
 func (f OrderFilter) statement(columns string, after *OrderKey) (query string, args []any) {
-	var conditions []string
-	where := func(condition string, values ...any) {
-		conditions = append(conditions, condition)
-		args = append(args, values...)
+	w := listing{ascending: f.OldestFirst}
+	f.walk(&w)
+	var place []any
+	if after != nil {
+		place = []any{millis(after.PlacedAt), after.OrderID}
 	}
-	from, walk, group := "orders o", "o", ""
+	w.stretch(f.PlacedFrom, f.PlacedTo, place...)
+	w.columns = cmp.Or(columns, w.key[0]+" AS place")
+	return w.query()
+}
+
+// walk chooses the index: that of a reference or a customer, who have few
+// orders, of a tag, of a SKU, or of the orders. What else is asked is looked at
+// order by order, and said so that SQLite, which does not know which is rarer,
+// cannot walk along the index of that. A CROSS JOIN keeps it from beginning at
+// the other end.
+func (f OrderFilter) walk(w *listing) {
+	few := f.ExternalRef != "" || f.CustomerID != ""
+	along := "o"
+	w.from = "orders o"
 	switch {
+	case few:
 	case f.Tag != "":
-		from, walk = "order_tags t CROSS JOIN orders o", "t"
-		where("o.order_id = t.order_id")
-		where("t.tag = ?", f.Tag)
-		if f.SKU != "" {
-			where("EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)", f.SKU)
-		}
+		along, w.from = "t", "order_tags t CROSS JOIN orders o"
+		w.where("o.order_id = t.order_id")
+		w.where("t.tag = ?", f.Tag)
 	case f.SKU != "":
-		from, walk = "order_lines l CROSS JOIN orders o", "l"
-		where("o.order_id = l.order_id")
-		group = " GROUP BY l.placed_at, l.order_id, o.order_id" // an order with two lines of it is one
-		where("l.sku = ?", f.SKU)
+		along, w.from = "l", "order_lines l CROSS JOIN orders o"
+		w.where("o.order_id = l.order_id")
+		w.where("l.sku = ?", f.SKU)
+		w.where(firstLineOfSKU)
 	}
-	for _, equal := range []struct{ column, value string }{
+	if f.Tag != "" && along != "t" {
+		w.where(hasTag, f.Tag)
+	}
+	if f.SKU != "" && along != "l" {
+		w.where(hasSKU, f.SKU)
+	}
+	f.equals(w, few)
+	w.key = []string{along + ".placed_at", along + ".order_id"}
+}
+
+// equals adds what an order has to be. Where a reference or a customer leads to
+// it, everything else is computed.
+func (f OrderFilter) equals(w *listing, few bool) {
+	if f.ExternalRef != "" {
+		w.where("o.external_ref <> ''") // lets the partial index serve
+	} else if f.ExternalSource != "" && !few {
+		w.where("o.external_source <> ''") // as above
+	}
+	leads := "o.customer_id"
+	if f.ExternalRef != "" {
+		leads = "o.external_ref"
+	}
+	for _, equal := range f.columns() {
+		if few && equal.name != leads {
+			equal.name += " || ''"
+		}
+		w.equal(equal.name, equal.value)
+	}
+}
+
+type equalTo struct{ name, value string }
+
+// columns are those of an order that a filter names a value of.
+func (f OrderFilter) columns() []equalTo {
+	return []equalTo{
 		{"o.customer_id", f.CustomerID},
 		{"o.external_source", f.ExternalSource},
 		{"o.external_ref", f.ExternalRef},
 		{"o.status", f.Status},
 		{"o.payment_status", f.PaymentStatus},
-	} {
-		if equal.value != "" {
-			where(equal.column+" = ?", equal.value)
-		}
 	}
-	if f.ExternalRef != "" {
-		where("o.external_ref <> ''") // lets the partial index serve
-	}
-	key, direction, beyond := walk+".placed_at", " DESC", "<"
-	if f.OldestFirst {
-		direction, beyond = "", ">"
-	}
-	placedFrom, placedTo, place := f.PlacedFrom, f.PlacedTo, false
-	if after != nil {
-		placedFrom, placedTo, place = narrower(f.OldestFirst, placedFrom, placedTo, millis(after.PlacedAt))
-	}
-	if !placedFrom.IsZero() {
-		where(key+" >= ?", millis(placedFrom))
-	}
-	if !placedTo.IsZero() {
-		where(key+" < ?", millis(placedTo))
-	}
-	if place {
-		where("("+key+", "+walk+".order_id) "+beyond+" (?, ?)", millis(after.PlacedAt), after.OrderID)
-	}
-	query = "SELECT " + cmp.Or(columns, key+" AS place") + " FROM " + from
-	if len(conditions) > 0 {
-		query += " WHERE " + strings.Join(conditions, " AND ")
-	}
-	return query + group + " ORDER BY " + key + direction + ", " + walk + ".order_id" + direction + " LIMIT ?", args
 }
+
+// Conditions on what belongs to an order. An order with two lines of a SKU is
+// listed with the first of them: to group them SQLite would sort all orders that
+// have the SKU, for each page.
+const (
+	hasTag         = "EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)"
+	hasSKU         = "EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)"
+	firstLineOfSKU = "l.line_id = (SELECT min(f.line_id) FROM order_lines f WHERE f.sku = l.sku AND f.placed_at = l.placed_at AND f.order_id = l.order_id)"
+)
 
 // Get returns an order, or [ErrNotFound].
 func (q OrderQueries) Get(ctx context.Context, orderID string) (OrderRow, error) {

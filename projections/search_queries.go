@@ -108,21 +108,15 @@ func (f OrderFilter) among(ids []string) (string, []any) {
 	}
 	w.where("o.order_id IN (?"+strings.Repeat(", ?", size-1)+")", padded...)
 	if f.SKU != "" {
-		w.where("EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)", f.SKU)
+		w.where(hasSKU, f.SKU)
 	}
 	if f.Tag != "" {
-		w.where("EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)", f.Tag)
+		w.where(hasTag, f.Tag)
 	}
 	// The ids lead to the rows. What else is asked is computed, because SQLite
 	// would take the index of a status instead and read every order that has it.
-	for _, equal := range []struct{ column, value string }{
-		{"o.customer_id", f.CustomerID},
-		{"o.external_source", f.ExternalSource},
-		{"o.external_ref", f.ExternalRef},
-		{"o.status", f.Status},
-		{"o.payment_status", f.PaymentStatus},
-	} {
-		w.equal(equal.column+" || ''", equal.value)
+	for _, equal := range f.columns() {
+		w.equal(equal.name+" || ''", equal.value)
 	}
 	w.key = []string{"o.placed_at + 0"}
 	w.stretch(f.PlacedFrom, f.PlacedTo)
