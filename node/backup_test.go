@@ -33,6 +33,15 @@ func TestBackupUnderLoadComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for range 20 { // the log grows while each is copied
+		s, err := n.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Release(s); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := l.acknowledged()
 	m, err := n.Backup(deadline(t), "backup", nil)
 	if err != nil {

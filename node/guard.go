@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,6 +18,9 @@ type guardFS struct {
 	vfs.FS
 	failure *failure
 	armed   atomic.Bool // not while the store is opened: then errors come back
+
+	mu   sync.Mutex
+	logs map[string]*roomyFile // that are being written, by name
 }
 
 // Unwrap implements [vfs.FS].
@@ -32,6 +36,21 @@ func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File,
 func (g *guardFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.ReuseForWrite(oldName, newName, category)
 	return g.file(newName, f, err)
+}
+
+// Open implements [vfs.FS]. A log that is being written ends where it has been
+// written to.
+func (g *guardFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := g.FS.Open(name, opts...)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if log := g.logs[name]; log != nil {
+		return log.reader(f), nil
+	}
+	return f, nil
 }
 
 // OpenDir implements [vfs.FS]. A new log is in the directory only when that is
@@ -55,7 +74,20 @@ func (g *guardFS) file(name string, f vfs.File, err error) (vfs.File, error) {
 	if err := g.check(err); err != nil {
 		return nil, err
 	}
-	return &guardFile{File: roomy, guard: g}, nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.logs == nil {
+		g.logs = map[string]*roomyFile{}
+	}
+	g.logs[name] = roomy
+	return &guardFile{File: roomy, guard: g, log: name}, nil
+}
+
+// written is told that a log is complete: it is closed with its end in it.
+func (g *guardFS) written(log string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.logs, log)
 }
 
 func (g *guardFS) check(err error) error {
@@ -70,6 +102,7 @@ func (g *guardFS) check(err error) error {
 type guardFile struct {
 	vfs.File
 	guard *guardFS
+	log   string // its name, where it is one
 }
 
 func (f *guardFile) Write(p []byte) (int, error) {
@@ -91,4 +124,7 @@ func (f *guardFile) SyncTo(length int64) (bool, error) {
 	return full, f.guard.check(err)
 }
 
-func (f *guardFile) Close() error { return f.guard.check(f.File.Close()) }
+func (f *guardFile) Close() error {
+	f.guard.written(f.log)
+	return f.guard.check(f.File.Close())
+}

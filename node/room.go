@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"io"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -21,8 +23,9 @@ var nothing [room]byte //nolint:gochecknoglobals // zeros to write
 // library knows the end of its log by neither.
 type roomyFile struct {
 	vfs.File
-	written, length int64
-	narrow          bool // there is no more room
+	written atomic.Int64
+	length  int64
+	narrow  bool // there is no more room
 }
 
 // newRoomyFile is for a file that is written from its beginning.
@@ -36,12 +39,11 @@ func newRoomyFile(f vfs.File) (*roomyFile, error) {
 
 // Write implements [vfs.File].
 func (f *roomyFile) Write(p []byte) (int, error) {
-	for f.written+int64(len(p)) > f.length && !f.narrow {
+	for f.written.Load()+int64(len(p)) > f.length && !f.narrow {
 		f.lengthen()
 	}
 	n, err := f.File.Write(p)
-	f.written += int64(n)
-	f.length = max(f.length, f.written)
+	f.length = max(f.length, f.written.Add(int64(n)))
 	return n, err
 }
 
@@ -52,3 +54,21 @@ func (f *roomyFile) lengthen() {
 	f.length += int64(n)
 	f.narrow = err != nil
 }
+
+// A writtenFile ends where a [roomyFile] had been written to when it was opened.
+// Whoever copies a log that is being written would else read zeros in one piece
+// and, in the next, what was written behind them meanwhile: a log with a hole.
+type writtenFile struct {
+	vfs.File
+	written *io.SectionReader
+}
+
+func (f *roomyFile) reader(file vfs.File) vfs.File {
+	return &writtenFile{File: file, written: io.NewSectionReader(file, 0, f.written.Load())}
+}
+
+// Read implements [vfs.File].
+func (f *writtenFile) Read(p []byte) (int, error) { return f.written.Read(p) }
+
+// ReadAt implements [vfs.File].
+func (f *writtenFile) ReadAt(p []byte, offset int64) (int, error) { return f.written.ReadAt(p, offset) }
