@@ -44,6 +44,7 @@ type EndpointBody struct {
 	TenantID string   `json:"tenant_id,omitempty" doc:"The partner it belongs to; missing for the shop's own."`
 	Channels []string `json:"channels,omitempty" doc:"The partner's sales channels: no other orders are for it."`
 	EndpointSettings
+	ContactEmail   string               `json:"contact_email,omitempty" doc:"Who is written to when nothing can be delivered."`
 	Credentials    *credentials.Summary `json:"credentials,omitempty" doc:"What may be told of what we show it."`
 	Status         string               `json:"status" enum:"active,paused,disabled"`
 	Verification   *verificationBody    `json:"verification,omitempty" doc:"Whether the receiver has shown that it wants to be called; missing where it was never asked."`
@@ -57,15 +58,20 @@ type liveSecretBody struct {
 	NotAfter *time.Time `json:"not_after,omitempty" doc:"Until when it signs; missing while no other has followed it."`
 }
 
-func endpointBodyOf(e webhooks.Endpoint) EndpointBody {
+func (s *server) endpointBody(ctx context.Context, e webhooks.Endpoint) (EndpointBody, error) {
+	contact, err := s.api.Endpoints.Contact(ctx, e.Settings)
+	if err != nil {
+		return EndpointBody{}, err
+	}
 	body := EndpointBody{
 		ID: e.ID, TenantID: e.TenantID, Channels: e.Channels, EndpointSettings: settingsBodyOf(e.Settings), Credentials: shownCredentials(e.Settings),
 		Status: string(e.Status), Verification: verificationBodyOf(e.Verification), DisabledReason: e.DisabledReason, CreatedAt: e.CreatedAt,
+		ContactEmail: contact,
 	}
 	body.Secrets = each(e.Secrets, func(secret webhooks.LiveSecret) liveSecretBody {
 		return liveSecretBody{Version: secret.Version, NotAfter: timeOrNil(secret.NotAfter)}
 	})
-	return body
+	return body, nil
 }
 
 type endpointListRequest struct {
@@ -123,13 +129,18 @@ func (s *server) createEndpoint(ctx context.Context, in *createEndpointRequest) 
 	caller := callOf(ctx).credential
 	created, err := s.api.Endpoints.Create(ctx, webhooks.NewEndpoint{
 		ID: id, TenantID: caller.PartnerID, Channels: caller.Channels, Settings: settings, Credentials: in.Body.Credentials,
+		Contact: in.Body.ContactEmail,
 	}, meta)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.endpointBody(ctx, created.Endpoint)
 	if err != nil {
 		return nil, err
 	}
 	return &createdEndpointAnswer{
 		Location: "/v1/endpoints/" + id, ETag: etag(created.Revision), CacheControl: "no-store",
-		Body: createdEndpointBody{EndpointBody: endpointBodyOf(created.Endpoint), Secret: created.Secret.Text()},
+		Body: createdEndpointBody{EndpointBody: body, Secret: created.Secret.Text()},
 	}, nil
 }
 
@@ -152,7 +163,12 @@ func (s *server) listEndpoints(ctx context.Context, in *endpointListRequest) (*e
 		return (whose != nil && e.TenantID != *whose) || (in.Tenant != "" && e.TenantID != in.Tenant)
 	})
 	answer := &endpointListAnswer{}
-	answer.Body.Items = each(list, endpointBodyOf)
+	answer.Body.Items = make([]EndpointBody, len(list))
+	for i, e := range list {
+		if answer.Body.Items[i], err = s.endpointBody(ctx, e); err != nil {
+			return nil, err
+		}
+	}
 	return answer, nil
 }
 
@@ -161,5 +177,6 @@ func (s *server) getEndpoint(ctx context.Context, in *endpointRequest) (*endpoin
 	if err != nil {
 		return nil, err
 	}
-	return &endpointAnswer{ETag: etag(found.Revision), Body: endpointBodyOf(found)}, nil
+	body, err := s.endpointBody(ctx, found)
+	return &endpointAnswer{ETag: etag(found.Revision), Body: body}, err
 }

@@ -137,9 +137,10 @@ func (s *server) changeEndpoint(
 	if err != nil {
 		return nil, s.unchanged(err)
 	}
+	body, err := s.endpointBody(ctx, done.Endpoint)
 	return &endpointAnswer{
-		ETag: etag(done.Revision), Replayed: replayedText(done.Replayed), Position: positionText(done.Position), Body: endpointBodyOf(done.Endpoint),
-	}, nil
+		ETag: etag(done.Revision), Replayed: replayedText(done.Replayed), Position: positionText(done.Position), Body: body,
+	}, err
 }
 
 func replayedText(is bool) string {
@@ -157,7 +158,14 @@ func (s *server) patchEndpoint(ctx context.Context, in *patchEndpointRequest) (*
 	return s.changeEndpoint(ctx, in.EndpointChange, func(r webhooks.Request) (webhooks.Changed, error) {
 		return s.api.Endpoints.Change(ctx, r, func(now endpoint.Settings) (endpoint.Settings, error) {
 			next, err := patched(now, body)
-			return next, errors.Join(err, mayHave(ctx, endpoint.ErrInvalidChange, next))
+			if err := errors.Join(err, mayHave(ctx, endpoint.ErrInvalidChange, next)); err != nil {
+				return next, err
+			}
+			email, given, err := contactOf(body)
+			if err != nil || !given {
+				return next, err
+			}
+			return s.api.Endpoints.WithContact(ctx, next, email, r.Meta.CommandID)
 		}, in.Body.Credentials)
 	})
 }

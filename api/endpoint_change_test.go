@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +17,10 @@ import (
 
 	"github.com/waybill-dev/waybill/api"
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
 const quiet = `{"url": "https://partner.example/hook", "event_types": ["order.placed"]}`
@@ -408,4 +413,66 @@ func TestEndpointsAreBounded(t *testing.T) {
 			method: http.MethodPatch, path: "/v1/endpoints/" + id, body: `{"url": "https://partner.example/again"}`, header: map[string]string{"If-Match": "*"},
 		}).problem(429, "too-many-requests")
 	})
+}
+
+// TestAContactIsInTheVaultAlone: events have a reference to it, which leads to
+// nothing once it was replaced or the endpoint is gone.
+func TestAContactIsInTheVaultAlone(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id := p.post("/v1/endpoints", `{"url": "https://partner.example/hook", "event_types": ["order.placed"], "contact_email": "ops@partner.example"}`).expect(201).text("id")
+	path := "/v1/endpoints/" + id
+	var refs []string // that the endpoint had
+	shows := func(want string) {
+		t.Helper()
+		if got, _ := p.get(path).expect(200).json()["contact_email"].(string); got != want {
+			t.Errorf("the endpoint shows %q, want %q", got, want)
+		}
+		state, _, err := eventstore.Load(t.Context(), p.store, endpoint.Decider, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.ContactRef != "" && !slices.Contains(refs, state.ContactRef) {
+			refs = append(refs, state.ContactRef)
+		}
+	}
+	patch := func(body string) {
+		t.Helper()
+		p.do(request{method: http.MethodPatch, path: path, body: body, header: map[string]string{"If-Match": "*"}}).expect(200)
+	}
+	shows("ops@partner.example")
+	patch(`{"description": "x"}`)
+	patch(`{"contact_email": "ops@partner.example"}`)
+	shows("ops@partner.example")
+	if len(refs) != 1 {
+		t.Errorf("the same address has the references %v", refs)
+	}
+	patch(`{"contact_email": "night@partner.example"}`)
+	shows("night@partner.example")
+	patch(`{"contact_email": null}`)
+	shows("")
+	patch(`{"contact_email": "day@partner.example"}`)
+	shows("day@partner.example")
+	eventually(t, "the list has the address", func() bool {
+		item := p.items("/v1/endpoints")[0].(map[string]any)
+		return item["contact_email"] == "day@partner.example"
+	})
+	p.do(request{method: http.MethodPatch, path: path, body: `{"contact_email": "nobody"}`, header: map[string]string{"If-Match": "*"}}).problem(422, "invalid-request")
+	p.do(request{method: http.MethodDelete, path: path}).expect(204)
+	for _, ref := range refs {
+		if err := p.vault.Get(t.Context(), ref, new(vault.Contact)); !errors.Is(err, vault.ErrErased) {
+			t.Errorf("%s is still kept: %v", ref, err)
+		}
+	}
+	if len(refs) != 3 {
+		t.Errorf("the references were %v", refs)
+	}
+	for r, err := range p.store.ReadStream(t.Context(), endpoint.Decider.Stream(id), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event, err := r.Decode(); err != nil || strings.Contains(fmt.Sprintf("%+v", event), "@partner.example") {
+			t.Errorf("event %d holds an address: %+v, %v", r.Revision, event, err)
+		}
+	}
 }

@@ -77,13 +77,16 @@ type patchEndpointBody struct {
 	PersonalData  *bool    `json:"personal_data,omitempty" nullable:"true"`
 	Signatures    []string `json:"signatures,omitempty" nullable:"true"`
 
+	ContactEmail *string `json:"contact_email,omitempty" nullable:"true" format:"email" maxLength:"254"`
+
 	Credentials *credentials.Credentials `json:"credentials,omitempty" doc:"Instead of those it has, all of them; without any members they are taken away."`
 }
 
 // createEndpointBody is what an endpoint is made of.
 type createEndpointBody struct {
 	EndpointSettings
-	Credentials *credentials.Credentials `json:"credentials,omitempty" doc:"What the endpoint wants to see of us beside the signature. Kept encrypted, and never shown."`
+	ContactEmail string                   `json:"contact_email,omitempty" format:"email" maxLength:"254" doc:"Who is written to when nothing could be delivered for long, when it can be again, and when the endpoint was disabled for it." example:"ops@partner.example"`
+	Credentials  *credentials.Credentials `json:"credentials,omitempty" doc:"What the endpoint wants to see of us beside the signature. Kept encrypted, and never shown."`
 }
 
 // shownCredentials are what is told of credentials; nil is that there are none.
@@ -112,7 +115,8 @@ func patched(now endpoint.Settings, patch []byte) (endpoint.Settings, error) {
 	if err := json.Unmarshal(patch, &changes); err != nil {
 		return now, fmt.Errorf("read the patch again: %w", err)
 	}
-	delete(changes, "credentials") // which are sealed
+	delete(changes, "credentials")   // which are sealed
+	delete(changes, "contact_email") // which is in the vault
 	maps.Copy(members, changes)
 	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	if document, err = json.Marshal(members); err != nil {
@@ -124,7 +128,7 @@ func patched(now endpoint.Settings, patch []byte) (endpoint.Settings, error) {
 	}
 	next := body.settings()
 	next.HeaderNames, next.SealedHeaders, next.Auth, next.SealedAuth = now.HeaderNames, now.SealedHeaders, now.Auth, now.SealedAuth
-	next.Credentials = now.Credentials
+	next.Credentials, next.ContactRef = now.Credentials, now.ContactRef
 	return next, nil
 }
 
@@ -136,4 +140,19 @@ func mayHave(ctx context.Context, refusal *domain.RuleError, s endpoint.Settings
 	return refusal.Because(domain.Mistake{
 		Pointer: "/personal_data", Code: "not-for-partners", Detail: "messages to partners have no personal data",
 	})
+}
+
+// contactOf is the address that a patch gives an endpoint, if it does: null is
+// none any more.
+func contactOf(patch []byte) (email string, given bool, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(patch, &members); err != nil {
+		return "", false, fmt.Errorf("read the patch again: %w", err)
+	}
+	text, given := members["contact_email"]
+	if !given {
+		return "", false, nil
+	}
+	err = json.Unmarshal(text, &email) // null leaves it empty
+	return email, true, err
 }

@@ -231,7 +231,7 @@ func (p *platform) checkouts(a *api.API) {
 	keyring := must(vault.OpenKeyring("", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))))(p.t)
 	a.Vault = must(vault.Open(p.t.Context(), filepath.Join(dir, "vault.db"), keyring))(p.t)
 	p.t.Cleanup(func() { _ = a.Vault.Close() })
-	p.vault = a.Vault
+	p.vault, a.Endpoints.Contacts = a.Vault, a.Vault
 	a.Documents = &receipt.Service{Store: p.store, Vault: a.Vault}
 	a.Changes = &orders.Service{Store: p.store, Texts: a.Vault, Pricer: checkouts.Prices{Products: a.Catalogue}, Stock: a.Stock, Now: time.Now}
 	providers := registry.New(map[string]gateways.Provider{"sandbox": client})

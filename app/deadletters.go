@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
 	"github.com/waybill-dev/waybill/vault"
+	"github.com/waybill-dev/waybill/webhooks/notice"
 )
 
 const receiptEffect = "receipt"
@@ -33,6 +34,7 @@ func effectTypes() map[string][]string {
 	return map[string][]string{
 		analytics.Name:   names(order.EventTypes(), checkout.EventTypes(), payment.EventTypes(), stock.EventTypes(), catalog.EventTypes()),
 		email.Name:       email.Types(),
+		notice.Name:      notice.Types(),
 		fraud.Name:       {(order.OrderPlaced{}).EventName()},
 		purge.Name:       names(order.EventTypes(), catalog.EventTypes(), stock.EventTypes()),
 		receiptEffect:    names(order.EventTypes()),

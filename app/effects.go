@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -15,10 +16,12 @@ import (
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
+	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/fraud"
 	"github.com/waybill-dev/waybill/gateways/remote"
 	"github.com/waybill-dev/waybill/gateways/smtp"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/handlers/effects"
 	"github.com/waybill-dev/waybill/handlers/effects/analytics"
 	"github.com/waybill-dev/waybill/handlers/effects/email"
 	"github.com/waybill-dev/waybill/handlers/effects/fraud"
@@ -27,6 +30,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
 	"github.com/waybill-dev/waybill/tracing"
+	"github.com/waybill-dev/waybill/webhooks/notice"
 )
 
 // startEffects starts, with the role, the handlers of side effects that are on.
@@ -93,7 +97,7 @@ func (a *App) effectsDB(ctx context.Context, name string, migrations fs.FS) (*da
 
 func (a *App) emails(ctx context.Context) ([]router.Effect, error) {
 	cfg := a.cfg.Effects
-	if cfg.SMTP == "" || !a.runs(email.Name) {
+	if cfg.SMTP == "" || !a.runs(email.Name) && !a.runs(notice.Name) {
 		return nil, nil
 	}
 	host, text, err := net.SplitHostPort(cfg.SMTP)
@@ -109,21 +113,42 @@ func (a *App) emails(ctx context.Context) ([]router.Effect, error) {
 		return nil, err
 	}
 	box := &inbox.Inbox{DB: db, Handler: email.Name, Now: a.now, Lease: 2 * cfg.SMTPWait}
+	other := &inbox.Inbox{DB: db, Handler: notice.Name, Now: a.now, Lease: box.Lease}
 	const every, keep = time.Hour, 90 * 24 * time.Hour
 	a.runAlone("sweeper of the inbox", func(ctx context.Context) error {
 		return handlers.Rounds(ctx, every, a.logger, "inbox", func(ctx context.Context) error {
 			_, err := box.Prune(ctx, a.now().Add(-keep))
-			return err
+			_, second := other.Prune(ctx, a.now().Add(-keep))
+			return errors.Join(err, second)
 		})
 	})
-	mails := &email.Service{
-		Store: a.store, People: a.vault, Inbox: box, Config: email.Config{Shop: a.shop(), From: cfg.MailFrom},
-		Mailer: smtp.New(smtp.Config{Host: host, Port: port, Username: cfg.SMTPUser, Password: cfg.SMTPPass, TLS: smtp.TLS(cfg.SMTPTLS), Timeout: cfg.SMTPWait}),
+	mailer := smtp.New(smtp.Config{Host: host, Port: port, Username: cfg.SMTPUser, Password: cfg.SMTPPass, TLS: smtp.TLS(cfg.SMTPTLS), Timeout: cfg.SMTPWait})
+	mails := &email.Service{Store: a.store, People: a.vault, Inbox: box, Config: email.Config{Shop: a.shop(), From: cfg.MailFrom}, Mailer: mailer}
+	var on []router.Effect
+	for _, e := range []router.Effect{{Name: email.Name, Handle: mails.Handle}, {Name: notice.Name, Handle: a.notices(mailer, other)}} {
+		if !a.runs(e.Name) {
+			continue
+		}
+		e.Types, e.FromEnd, e.Itself = effectTypes()[e.Name], true, true
+		e.Config = router.Config{Semantics: router.Once, Timeout: cfg.SMTPWait + 10*time.Second}
+		on = append(on, e)
 	}
-	return []router.Effect{{
-		Name: email.Name, Types: effectTypes()[email.Name], FromEnd: true, Itself: true, Handle: mails.Handle,
-		Config: router.Config{Semantics: router.Once, Timeout: cfg.SMTPWait + 10*time.Second},
-	}}, nil
+	return on, nil
+}
+
+// notices writes to owners of endpoints. Its errors are judged as those of the
+// mails to customers.
+func (a *App) notices(mailer notice.Mailer, once notice.Once) effects.Handler {
+	s := &notice.Service{Store: a.store, Contacts: a.vault, Mailer: mailer, Inbox: once, Config: notice.Config{
+		Shop: a.cfg.Shop.Name, From: a.cfg.Effects.MailFrom, ReplyTo: a.cfg.Shop.Email, URL: a.cfg.Shop.URL, Language: a.cfg.Shop.Language,
+		GiveUp: a.cfg.Webhooks.DisableAfter,
+	}}
+	return func(ctx context.Context, r eventstore.Recorded) error {
+		if _, err := effects.Decode(r); err != nil {
+			return err
+		}
+		return email.Judge(s.Handle(ctx, r))
+	}
 }
 
 func (a *App) frauds(ctx context.Context) ([]router.Effect, error) {

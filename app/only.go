@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/fraud"
 	"github.com/waybill-dev/waybill/handlers/effects/purge"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
+	"github.com/waybill-dev/waybill/webhooks/notice"
 )
 
 // tasksPart is everything of the role handlers that is no side effect.
@@ -30,6 +31,7 @@ func duties(cfg configs.Config) []duty {
 		{analytics.Name, "WAYBILL_EFFECTS_COLLECTOR_URL or WAYBILL_ANALYTICS_DIR", e.CollectorURL != "" || cfg.Analytics.Dir != ""},
 		{purge.Name, "WAYBILL_EFFECTS_CACHE_URL", e.CacheURL != ""},
 		{email.Name, "WAYBILL_EFFECTS_SMTP", e.SMTP != ""},
+		{notice.Name, "WAYBILL_EFFECTS_SMTP", e.SMTP != ""},
 		{fraud.Name, "a rule or WAYBILL_EFFECTS_FRAUD_URL", len(e.FraudAmounts) > 0 || e.FraudMismatch || e.FraudOrders > 0 || e.FraudURL != ""},
 		{receiptEffect, "WAYBILL_EFFECTS_RECEIPTS", e.Receipts},
 		{searchindex.Name, "WAYBILL_EFFECTS_SEARCH_URL", e.SearchURL != ""},

@@ -47,6 +47,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	a.hooks = &hooks{endpoints: &webhooks.Endpoints{
 		Store: a.store, Ledger: book, Sealer: vault.Envelope{Keyring: a.keys}, Catalogue: catalogue, Policy: policy, Random: randomReader{}, Now: a.now,
 		MarkKey: a.keys.Derive("webhook credentials"), Bounds: a.webhookBounds(), Verify: a.webhookVerify(),
+		Contacts: a.vault,
 	}, keys: &signingkey.Keys{Store: a.client, Sealer: vault.Envelope{Keyring: a.keys}, Random: randomReader{}, Now: a.now}}
 	meter := newWebhookMeter(a.now)
 	a.hooks.meter = meter

@@ -25,6 +25,7 @@ type CreateEndpoint struct {
 	PersonalData  bool           `json:"personal_data,omitempty"`
 	Signatures    []string       `json:"signatures,omitempty"`
 	Credentials   map[string]any `json:"credentials,omitempty"` // headers, basic, oauth2, tls, signature
+	ContactEmail  string         `json:"contact_email,omitempty"`
 	// IdempotencyKey makes a repeat answer the same endpoint; it may be empty.
 	IdempotencyKey string `json:"-"`
 }
@@ -52,6 +53,7 @@ type Endpoint struct {
 	TenantID string   `json:"tenant_id,omitempty"`
 	Channels []string `json:"channels,omitempty"`
 	EndpointSettings
+	ContactEmail   string         `json:"contact_email,omitempty"`
 	Status         string         `json:"status"`
 	DisabledReason string         `json:"disabled_reason,omitempty"`
 	Verification   *Verification  `json:"verification,omitempty"` // nil where it was never asked

@@ -37,7 +37,7 @@ type Config struct {
 
 	ProjectionsPartitions int `name:"projections-partitions" env:"WAYBILL_PROJECTIONS_PARTITIONS" default:"1" help:"How many parts the large read models (orders, timeline, payments) are brought forward in, each by one process, 1 to 64. All processes have the same number. More than 1 needs Postgres: a SQLite file has one writer."`
 
-	Handlers []string `name:"handlers" env:"WAYBILL_HANDLERS" help:"Of the role handlers this process runs only these: analytics, cache, email, fraud, receipt, search-index, or tasks, which is all that is no side effect; empty is everything. \"waybill serve --only\" is short for it."`
+	Handlers []string `name:"handlers" env:"WAYBILL_HANDLERS" help:"Of the role handlers this process runs only these: analytics, cache, email, endpoint-mail, fraud, receipt, search-index, or tasks, which is all that is no side effect; empty is everything. \"waybill serve --only\" is short for it."`
 
 	MetricsAddr string `name:"metrics-addr" env:"WAYBILL_METRICS_ADDR" help:"Where a process without the role api serves /metrics, /healthz and /readyz; empty is nowhere. With the role they are at http-addr."`
 

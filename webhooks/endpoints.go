@@ -25,7 +25,8 @@ type Endpoints struct {
 	Bounds    Bounds
 	Verify    Verify    // whose endpoints get a ping before anything else
 	Random    io.Reader // of secrets
-	MarkKey   []byte    // tells credentials apart; any secret bytes, the same for ever
+	Contacts  Contacts
+	MarkKey   []byte // tells credentials apart; any secret bytes, the same for ever
 	Now       func() time.Time
 
 	limits limits
@@ -61,6 +62,9 @@ type NewEndpoint struct {
 	endpoint.Settings
 	// Credentials are what the endpoint wants to see of us; may be nil.
 	Credentials *credentials.Credentials
+	// Contact is the e-mail address of whoever is told that nothing can be
+	// delivered; empty is nobody.
+	Contact string
 }
 
 // CreatedEndpoint is the only place a secret is shown.
@@ -84,6 +88,9 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	}
 	settings, limits, err := s.prove(n.Settings, n.TenantID, n.ID, n.Credentials)
 	if err != nil {
+		return CreatedEndpoint{}, err
+	}
+	if settings, err = s.WithContact(ctx, settings, n.Contact, meta.CommandID); err != nil {
 		return CreatedEndpoint{}, err
 	}
 	create := endpoint.Create{

@@ -17,7 +17,9 @@ import (
 func (s *Endpoints) Change(
 	ctx context.Context, r Request, revise func(endpoint.Settings) (endpoint.Settings, error), c *credentials.Credentials,
 ) (Changed, error) {
-	return s.result(s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
+	contact := ""
+	done, err := s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
+		contact = state.ContactRef
 		settings, err := revise(state.Settings)
 		if err != nil {
 			return nil, err
@@ -27,7 +29,11 @@ func (s *Endpoints) Change(
 			err = s.mayMove(ctx, state, settings.URL)
 		}
 		return endpoint.Change{Settings: settings, Ping: s.ping(state.TenantID), At: s.Now(), Limits: limits}, err
-	}))
+	})
+	if err == nil {
+		err = s.forgetContact(ctx, contact, done.state.ContactRef)
+	}
+	return s.result(done, err)
 }
 
 // Pause stops deliveries until they are resumed; nothing is lost meanwhile.
@@ -54,7 +60,10 @@ func (s *Endpoints) Turn(ctx context.Context, r Request, on bool) (Changed, erro
 
 // DeleteOwn stops deliveries to an endpoint for good.
 func (s *Endpoints) DeleteOwn(ctx context.Context, r Request) error {
-	_, err := s.command(ctx, r, endpoint.Delete{At: s.Now()})
+	done, err := s.command(ctx, r, endpoint.Delete{At: s.Now()})
+	if err == nil {
+		err = s.forgetContact(ctx, done.state.ContactRef, "")
+	}
 	return err
 }
 

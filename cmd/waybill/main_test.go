@@ -33,7 +33,7 @@ func TestWrongUsageIsExplainedAndEndsWithTwo(t *testing.T) {
 		"an unknown flag":           {[]string{"serve", "--prot", "1"}, "unknown flag --prot"},
 		"a setting that can't work": {[]string{"serve", "--http-addr", "nowhere"}, `http-addr: "nowhere" is not host:port`},
 		"an unknown role":           {[]string{"serve", "--roles", "api,cook"}, "roles"},
-		"an unknown handler":        {[]string{"serve", "--only", "fax"}, `no handler is called "fax"; there are analytics, cache, email, fraud, receipt, search-index, tasks`},
+		"an unknown handler":        {[]string{"serve", "--only", "fax"}, `no handler is called "fax"; there are analytics, cache, email, endpoint-mail, fraud, receipt, search-index, tasks`},
 		"a handler that is off":     {[]string{"serve", "--only", "email"}, "email is off; turn it on with WAYBILL_EFFECTS_SMTP"},
 		"handlers without the role": {[]string{"serve", "--roles", "api", "--only", "tasks"}, "add them with --roles api,handlers"},
 		"a missing file":            {[]string{"import", "retail", "/does/not/exist.csv", "--workers", "0"}, "--workers needs at least 1"},

@@ -120,6 +120,7 @@ func (c webhooksShowCommand) Run(inv *invocation) error {
 				{"types", strings.Join(e.EventTypes, ",")},
 				{"filter", e.Filter},
 				{"description", e.Description},
+				{"contact", e.ContactEmail},
 				{"order", e.OrderMode},
 				{"exhausted", e.OnExhausted},
 				{"signatures", strings.Join(e.Signatures, ",")},

@@ -41,6 +41,9 @@ type Settings struct {
 	SealedAuth []byte `json:"sealed_auth,omitempty"`
 	// Credentials is what may be shown of both.
 	Credentials *ShownCredentials `json:"credentials,omitempty"`
+	// ContactRef is where the vault has the address of whoever is written to
+	// when nothing can be delivered; empty is nobody.
+	ContactRef string `json:"contact_ref,omitempty"`
 	// Signatures are the schemes that sign; none is v1 alone.
 	Signatures []string `json:"signatures,omitempty"`
 }

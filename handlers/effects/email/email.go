@@ -90,18 +90,23 @@ func (s *Service) Handle(ctx context.Context, r eventstore.Recorded) error {
 	}
 	key := Name + ":" + r.ID.String() + ":" + string(letter.Template)
 	err = s.Inbox.Do(ctx, key, func(ctx context.Context) error { return s.send(ctx, r, *letter) })
-	switch {
-	case errors.Is(err, smtp.ErrRefused):
-		err = effects.Permanent(err)
-	case errors.Is(err, smtp.ErrAway):
-		err = effects.Away(err)
-	case errors.Is(err, smtp.ErrLater):
-		err = effects.Doubtful(err)
-	}
-	if err != nil {
+	if err = Judge(err); err != nil {
 		return fmt.Errorf("mail %s about %s %d of %s: %w", letter.Template, r.Type, r.Revision, r.Stream, err)
 	}
 	return nil
+}
+
+// Judge says of an error of a mail server whether another attempt may mend it.
+func Judge(err error) error {
+	switch {
+	case errors.Is(err, smtp.ErrRefused):
+		return effects.Permanent(err)
+	case errors.Is(err, smtp.ErrAway):
+		return effects.Away(err)
+	case errors.Is(err, smtp.ErrLater):
+		return effects.Doubtful(err)
+	}
+	return err
 }
 
 // letter says what is to be written about; nil is nothing.
