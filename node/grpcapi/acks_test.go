@@ -3,6 +3,8 @@ package grpcapi
 import (
 	"bytes"
 	"net"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,13 +15,22 @@ import (
 // wire remembers what is written to it, write by write.
 type wire struct {
 	net.Conn
+	mu     sync.Mutex
 	writes [][]byte
 }
 
 // Write implements [net.Conn].
 func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.writes = append(w.writes, bytes.Clone(p))
 	return len(p), nil
+}
+
+func (w *wire) all() [][]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.writes)
 }
 
 // TestAcknowledgementsOfPings has the clock of a bubble: times are exact.
@@ -58,12 +69,12 @@ func TestAcknowledgementsOfPings(t *testing.T) {
 						synctest.Wait()
 					}
 				}
-				if diff := cmp.Diff(tc.want, w.writes); diff != "" {
+				if diff := cmp.Diff(tc.want, w.all()); diff != "" {
 					t.Errorf("writes differ (-want +got):\n%s", diff)
 				}
 				time.Sleep(patience)
 				synctest.Wait()
-				if got, want := bytes.Join(w.writes, nil), bytes.Join(tc.write, nil); !bytes.Equal(got, want) {
+				if got, want := bytes.Join(w.all(), nil), bytes.Join(tc.write, nil); !bytes.Equal(got, want) {
 					t.Errorf("in the end %d bytes were written, not %d in their order", len(got), len(want))
 				}
 			})

@@ -262,8 +262,10 @@ func (b *bench) parked(t *testing.T, handler string) (reasons []string) {
 func TestAnOutageKeepsTheBacklogInTheLog(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	patient := quick
+	patient.Attempts = 1000 // else the first two are given up where no others come in time to open the circuit
 	down, up := newOutside(func(string, int) error { return errDown }), newOutside(nil)
-	b.run(t, router.Effect{Name: "mail", Config: quick, Handle: down.handle},
+	b.run(t, router.Effect{Name: "mail", Config: patient, Handle: down.handle},
 		router.Effect{Name: "receipt", Config: quick, Handle: up.handle})
 	all := names(40)
 	b.note(t, all...)
