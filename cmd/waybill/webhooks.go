@@ -217,15 +217,14 @@ func (c webhooksAttemptsCommand) Run(inv *invocation) error {
 		return usageError{errors.New("--limit needs at least 1")}
 	}
 	return c.with(inv, func(api *client.Client) error {
+		const mostAtOnce = 500
 		q := client.AttemptQuery{MessageID: c.Message, Order: c.Order, Result: c.Result, Run: c.RunID, From: c.From, To: c.To}
-		all := []client.Attempt{}
-		for first := true; len(all) < c.Limit && (first || q.Cursor != ""); first = false {
-			q.Limit = min(c.Limit-len(all), 500)
-			page, next, err := api.Attempts(inv.ctx, c.Endpoint, q)
-			if err != nil {
-				return err
-			}
-			all, q.Cursor = append(all, page...), next
+		all, err := pageByPage(c.Limit, mostAtOnce, func(limit int, cursor string) ([]client.Attempt, string, error) {
+			q.Limit, q.Cursor = limit, cursor
+			return api.Attempts(inv.ctx, c.Endpoint, q)
+		})
+		if err != nil {
+			return err
 		}
 		return c.print(inv.out, all, func(w io.Writer) {
 			fmt.Fprintln(w, "AT\tTYPE\tABOUT\tRUN\tATTEMPT\tSTATUS\tRESULT\tMS\tMESSAGE")
@@ -235,6 +234,20 @@ func (c webhooksAttemptsCommand) Run(inv *invocation) error {
 			}
 		})
 	})
+}
+
+// pageByPage reads a list until it has so many of it, or all, and at most some
+// of them at once.
+func pageByPage[T any](limit, mostAtOnce int, read func(limit int, cursor string) ([]T, string, error)) ([]T, error) {
+	all, cursor := []T{}, ""
+	for first := true; len(all) < limit && (first || cursor != ""); first = false {
+		page, next, err := read(min(limit-len(all), mostAtOnce), cursor)
+		if err != nil {
+			return nil, err
+		}
+		all, cursor = append(all, page...), next
+	}
+	return all, nil
 }
 
 type webhooksUndeliveredCommand struct {
@@ -252,14 +265,12 @@ func (c webhooksUndeliveredCommand) Run(inv *invocation) error {
 		return usageError{errors.New("--limit needs at least 1")}
 	}
 	return c.with(inv, func(api *client.Client) error {
-		all, q := []client.Undelivered{}, client.UndeliveredQuery{Run: c.RunID}
-		for first := true; len(all) < c.Limit && (first || q.Cursor != ""); first = false {
-			q.Limit = min(c.Limit-len(all), 200)
-			page, next, err := api.Undelivered(inv.ctx, c.Endpoint, q)
-			if err != nil {
-				return err
-			}
-			all, q.Cursor = append(all, page...), next
+		const mostAtOnce = 200
+		all, err := pageByPage(c.Limit, mostAtOnce, func(limit int, cursor string) ([]client.Undelivered, string, error) {
+			return api.Undelivered(inv.ctx, c.Endpoint, client.UndeliveredQuery{Run: c.RunID, Limit: limit, Cursor: cursor})
+		})
+		if err != nil {
+			return err
 		}
 		return c.print(inv.out, all, func(w io.Writer) {
 			fmt.Fprintln(w, "RECORDED\tTYPE\tABOUT\tSTATE\tATTEMPTS\tRESULT\tNEXT TRY\tMESSAGE")
