@@ -43,14 +43,14 @@ type arrived struct {
 // Await returns how far a read model is once it has come to a position, or when
 // the time is up.
 func (a *Arrivals) Await(ctx context.Context, db *sql.DB, wanted eventstore.Position, patience time.Duration) (eventstore.Position, error) {
-	position, err := ReadPosition(ctx, db)
+	position, err := a.seen(ctx, db)
 	if err != nil || position >= wanted {
 		return position, err
 	}
 	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	mine := &arrival{wanted: wanted, told: make(chan arrived, 1)}
-	a.join(ctx, db, mine)
+	a.join(ctx, db, mine, position)
 	select {
 	case answer := <-mine.told:
 		return answer.position, answer.err
@@ -59,7 +59,20 @@ func (a *Arrivals) Await(ctx context.Context, db *sql.DB, wanted eventstore.Posi
 	}
 }
 
-func (a *Arrivals) join(ctx context.Context, db *sql.DB, one *arrival) {
+// seen is what those have seen who wait already, a moment ago; where nobody
+// does, it looks.
+func (a *Arrivals) seen(ctx context.Context, db *sql.DB) (eventstore.Position, error) {
+	a.mu.Lock()
+	l := a.lookouts[db]
+	if l != nil {
+		defer a.mu.Unlock()
+		return l.reached, nil
+	}
+	a.mu.Unlock()
+	return ReadPosition(ctx, db)
+}
+
+func (a *Arrivals) join(ctx context.Context, db *sql.DB, one *arrival, seen eventstore.Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.lookouts[db]
@@ -67,7 +80,7 @@ func (a *Arrivals) join(ctx context.Context, db *sql.DB, one *arrival) {
 		if a.lookouts == nil {
 			a.lookouts = map[*sql.DB]*lookout{}
 		}
-		l = &lookout{waiting: map[*arrival]struct{}{}}
+		l = &lookout{reached: seen, waiting: map[*arrival]struct{}{}}
 		a.lookouts[db] = l
 		go a.look(context.WithoutCancel(ctx), db)
 	}
