@@ -23,11 +23,18 @@ import (
 // several rows changes. In Postgres nothing of them stays.
 const orFail = "INSERT OR FAIL INTO"
 
+// byHand is a column, of a table o, that SQLite is not to find an index for: a +
+// before it makes it a computed value. It takes the index of an equal column
+// before that of an order, however many rows have the value. Postgres counts
+// them.
+const byHand = " +o."
+
 // numbered writes $1, $2 for each ? that stands outside of quotes and comments,
-// and Postgres's words for MATCH and OR FAIL.
+// and Postgres's words for MATCH, OR FAIL and columns with a + before them.
 func numbered(query string) string {
 	query = strings.ReplaceAll(query, " MATCH ?", " @@ CAST(? AS tsquery)")
 	query = strings.Replace(query, orFail, "INSERT INTO", 1)
+	query = strings.ReplaceAll(query, byHand, " o.")
 	var b strings.Builder
 	b.Grow(len(query) + 16)
 	for n := 0; query != ""; {

@@ -12,13 +12,39 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
-// ListQuery is the statement behind a list of orders, to look at its plan.
-func ListQuery(filter OrderFilter, after *OrderKey) (query string, args []any) {
-	return filter.query(after)
+// Walk is a way along which a list of orders can be read.
+type Walk struct {
+	Asked                      string // the column, or none
+	List, Count, Reach         string
+	ListArgs, CountArgs, Looks []any
 }
 
-// CountQuery is the statement whose rows are counted.
-func CountQuery(filter OrderFilter) (query string, args []any) { return filter.places() }
+// Walks are the statements behind a list of orders, one for each of the ways
+// along which it can be read, to look at their plans.
+func Walks(filter OrderFilter, after *OrderKey) (all []Walk) {
+	ways := filter.ways()
+	if len(ways) == 0 {
+		ways = []way{{}}
+	}
+	for _, along := range ways {
+		all = append(all, walkAlong(filter, after, along))
+	}
+	return all
+}
+
+func walkAlong(filter OrderFilter, after *OrderKey, along way) Walk {
+	walk := Walk{Asked: along.column}
+	walk.List, walk.ListArgs = filter.statement(orderColumns, after, along)
+	walk.Count, walk.CountArgs = filter.statement("", nil, along)
+	walk.Reach, walk.Looks = filter.reach(after, along)
+	return walk
+}
+
+// Chosen is the one of [Walks] that a list is read along.
+func (q OrderQueries) Chosen(ctx context.Context, filter OrderFilter, after *OrderKey) (Walk, error) {
+	along, err := q.rarest(ctx, filter, after)
+	return walkAlong(filter, after, along), err
+}
 
 // Extrapolated is how many rows a list is taken to have.
 func Extrapolated(n, first, last, end int64) int64 { return extrapolated(n, first, last, end) }

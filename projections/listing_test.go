@@ -75,7 +75,7 @@ func TestAPageOfAListIsBoundedOnceWhereItBegins(t *testing.T) {
 		"oldest first, from the time":     {projections.OrderFilter{PlacedFrom: late, OldestFirst: true}, early, "o.placed_at >= ?"},
 		"newest first, to the other side": {projections.OrderFilter{PlacedFrom: early}, late, "o.placed_at >= ? AND (o.placed_at, o.order_id) < (?, ?)"},
 	} {
-		query, _ := projections.ListQuery(c.filter, &projections.OrderKey{PlacedAt: c.place, OrderID: "x"})
+		query := projections.Walks(c.filter, &projections.OrderKey{PlacedAt: c.place, OrderID: "x"})[0].List
 		if !strings.Contains(query, " WHERE "+c.want+" ORDER BY") {
 			t.Errorf("%s: %s", name, query)
 		}

@@ -23,9 +23,17 @@ type Count struct {
 func (q OrderQueries) Count(ctx context.Context, filter OrderFilter, atMost int) (Count, error) {
 	other := filter
 	other.OldestFirst = !filter.OldestFirst
-	near, args := filter.places()
-	far, farArgs := other.places()
-	return countList(ctx, q.DB, near, args, far, farArgs, atMost)
+	near, err := q.rarest(ctx, filter, nil)
+	if err != nil {
+		return Count{}, err
+	}
+	far, err := q.rarest(ctx, other, nil)
+	if err != nil {
+		return Count{}, err
+	}
+	nearQuery, args := filter.statement("", nil, near)
+	farQuery, farArgs := other.statement("", nil, far)
+	return countList(ctx, q.DB, nearQuery, args, farQuery, farArgs, atMost)
 }
 
 // Count is [OrderQueries.Count] for a search.
@@ -36,10 +44,6 @@ func (q SearchQueries) Count(ctx context.Context, what database.Match, filter Or
 	far, farArgs := other.search(what, 0)
 	return countList(ctx, q.DB, near, args, far, farArgs, atMost)
 }
-
-// places is the statement of a list that says of its rows nothing but where they
-// stand.
-func (f OrderFilter) places() (query string, args []any) { return f.statement("", nil) }
 
 // counted says of the first rows of a list how many they are and how far apart
 // its ends are. The first column of the list is its place.

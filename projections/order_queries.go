@@ -54,103 +54,50 @@ const orderColumns = `o.order_id, number, customer_id, status, payment_status, f
 // List returns up to limit orders that come after a place in the list; nil is
 // its beginning.
 func (q OrderQueries) List(ctx context.Context, filter OrderFilter, after *OrderKey, limit int) ([]OrderRow, error) {
-	query, args := filter.query(after)
+	along, err := q.rarest(ctx, filter, after)
+	if err != nil {
+		return nil, err
+	}
+	query, args := filter.statement(orderColumns, after, along)
 	rows, err := q.DB.QueryContext(ctx, query, append(args, limit)...)
 	return rowsOf(rows, err, scanOrder)
 }
 
-// query writes the statement of a list: a walk along one index, from where the
-// last page ended.
-func (f OrderFilter) query(after *OrderKey) (query string, args []any) {
-	return f.statement(orderColumns, after)
+// statement writes the statement of a list with some columns; none is the place
+// of each order alone. It is a walk along one index, from where the last page
+// ended.
+func (f OrderFilter) statement(columns string, after *OrderKey, along way) (query string, args []any) {
+	w := listing{ascending: f.OldestFirst}
+	f.walk(&w, along)
+	f.stretch(&w, after)
+	w.columns = cmp.Or(columns, w.key[0]+" AS place")
+	return w.query()
 }
 
-// statement writes the statement of a list with some columns; none is the place
-// of each order alone.
-func (f OrderFilter) statement(columns string, after *OrderKey) (query string, args []any) {
-	w := listing{ascending: f.OldestFirst}
-	f.walk(&w)
+// stretch narrows a list to the time that is asked for and what comes after a
+// place.
+func (f OrderFilter) stretch(w *listing, after *OrderKey) {
 	var place []any
 	if after != nil {
 		place = []any{millis(after.PlacedAt), after.OrderID}
 	}
 	w.stretch(f.PlacedFrom, f.PlacedTo, place...)
-	w.columns = cmp.Or(columns, w.key[0]+" AS place")
-	return w.query()
 }
 
-// walk chooses the index: that of a reference or a customer, who have few
-// orders, of a tag, of a SKU, or of the orders. What else is asked is looked at
-// order by order, and said so that SQLite, which does not know which is rarer,
-// cannot walk along the index of that. A CROSS JOIN keeps it from beginning at
-// the other end.
-func (f OrderFilter) walk(w *listing) {
-	few := f.ExternalRef != "" || f.CustomerID != ""
-	along := "o"
-	w.from = "orders o"
-	switch {
-	case few:
-	case f.Tag != "":
-		along, w.from = "t", "order_tags t CROSS JOIN orders o"
-		w.where("o.order_id = t.order_id")
-		w.where("t.tag = ?", f.Tag)
-	case f.SKU != "":
-		along, w.from = "l", "order_lines l CROSS JOIN orders o"
-		w.where("o.order_id = l.order_id")
-		w.where("l.sku = ?", f.SKU)
-		w.where(firstLineOfSKU)
+// walk goes along an index. What else is asked is looked at order by order. A
+// CROSS JOIN keeps SQLite from beginning at the other end.
+func (f OrderFilter) walk(w *listing, along way) {
+	along.begin(w)
+	if along.alias() != "o" {
+		w.from += " CROSS JOIN orders o"
+		w.where("o.order_id = " + along.alias() + ".order_id")
 	}
-	if f.Tag != "" && along != "t" {
-		w.where(hasTag, f.Tag)
-	}
-	if f.SKU != "" && along != "l" {
-		w.where(hasSKU, f.SKU)
-	}
-	f.equals(w, few)
-	w.key = []string{along + ".placed_at", along + ".order_id"}
-}
-
-// equals adds what an order has to be. Where a reference or a customer leads to
-// it, everything else is computed.
-func (f OrderFilter) equals(w *listing, few bool) {
-	if f.ExternalRef != "" {
-		w.where("o.external_ref <> ''") // lets the partial index serve
-	} else if f.ExternalSource != "" && !few {
-		w.where("o.external_source <> ''") // as above
-	}
-	leads := "o.customer_id"
-	if f.ExternalRef != "" {
-		leads = "o.external_ref"
-	}
-	for _, equal := range f.columns() {
-		if few && equal.name != leads {
-			equal.name += " || ''"
+	for _, asked := range f.ways() {
+		if asked.column != along.column {
+			asked.lookAt(w)
 		}
-		w.equal(equal.name, equal.value)
 	}
 }
-
-type equalTo struct{ name, value string }
-
-// columns are those of an order that a filter names a value of.
-func (f OrderFilter) columns() []equalTo {
-	return []equalTo{
-		{"o.customer_id", f.CustomerID},
-		{"o.external_source", f.ExternalSource},
-		{"o.external_ref", f.ExternalRef},
-		{"o.status", f.Status},
-		{"o.payment_status", f.PaymentStatus},
-	}
-}
-
-// Conditions on what belongs to an order. An order with two lines of a SKU is
-// listed with the first of them: to group them SQLite would sort all orders that
-// have the SKU, for each page.
-const (
-	hasTag         = "EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)"
-	hasSKU         = "EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)"
-	firstLineOfSKU = "l.line_id = (SELECT min(f.line_id) FROM order_lines f WHERE f.sku = l.sku AND f.placed_at = l.placed_at AND f.order_id = l.order_id)"
-)
 
 // Get returns an order, or [ErrNotFound].
 func (q OrderQueries) Get(ctx context.Context, orderID string) (OrderRow, error) {

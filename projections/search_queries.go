@@ -107,16 +107,10 @@ func (f OrderFilter) among(ids []string) (string, []any) {
 		padded[i] = ids[min(i, len(ids)-1)]
 	}
 	w.where("o.order_id IN (?"+strings.Repeat(", ?", size-1)+")", padded...)
-	if f.SKU != "" {
-		w.where(hasSKU, f.SKU)
-	}
-	if f.Tag != "" {
-		w.where(hasTag, f.Tag)
-	}
-	// The ids lead to the rows. What else is asked is computed, because SQLite
-	// would take the index of a status instead and read every order that has it.
-	for _, equal := range f.columns() {
-		w.equal(equal.name+" || ''", equal.value)
+	// The ids lead to the rows. SQLite would take the index of a status instead
+	// and read every order that has it.
+	for _, asked := range f.ways() {
+		asked.lookAt(&w)
 	}
 	w.key = []string{"o.placed_at + 0"}
 	w.stretch(f.PlacedFrom, f.PlacedTo)
