@@ -219,3 +219,14 @@ func (r *Runner) Making(ctx context.Context, index string, do func() error) erro
 
 // Clean removes the versions that nobody wants any more.
 func (s *Set) Clean(ctx context.Context) error { return s.clean(ctx) }
+
+// Finish ends a rebuild as the process that works on it does.
+func (s *Set) Finish(ctx context.Context, r Rebuild, state RebuildState) error {
+	return s.catalogue.finish(ctx, r, state, "")
+}
+
+// GiveUp lets a rebuild fail once more than it may.
+func (s *Set) GiveUp(ctx context.Context, r Rebuild, cause error) {
+	w := worker{set: s}
+	w.failed(ctx, &assignment{id: r.ID, failures: maxFailures - 1}, r, cause)
+}

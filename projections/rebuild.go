@@ -245,7 +245,7 @@ func (s *Set) CancelRebuild(ctx context.Context, name string) (Rebuild, error) {
 // AcceptRebuild swaps in what a rebuild has made although it is not equal.
 func (s *Set) AcceptRebuild(ctx context.Context, name string) (Rebuild, error) {
 	return s.want(ctx, name, `UPDATE rebuilds SET accept = 1, wanted = 'run', state = CASE WHEN state = 'different' THEN 'filling' ELSE state END, ended_at = 0
-		WHERE (ended_at = 0 OR state = 'different') AND kind <> 'verify'`)
+		WHERE (ended_at = 0 AND wanted <> 'cancel' OR state = 'different' AND ended_at <> 0) AND kind <> 'verify'`)
 }
 
 func (s *Set) want(ctx context.Context, name, change string) (Rebuild, error) {

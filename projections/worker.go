@@ -148,6 +148,9 @@ func (w *worker) failed(ctx context.Context, j *assignment, r Rebuild, cause err
 	w.set.cfg.Logger.WarnContext(ctx, "a rebuild failed", "projection", r.Projection, "failures", j.failures, "error", cause)
 	if j.failures >= maxFailures && !errors.Is(cause, database.ErrUnavailable) {
 		err = c.finish(ctx, r, Failed, cause.Error())
+		if r.Kind == Back {
+			err = errors.Join(err, c.keepOn(ctx, r))
+		}
 	} else {
 		_, err = c.db.Write.ExecContext(ctx, `UPDATE rebuilds SET error = ? WHERE projection = ? AND version = ? AND id = ?`,
 			cause.Error(), r.Projection, r.Version.Code, r.ID)
@@ -184,10 +187,13 @@ func (s *Set) alone(ctx context.Context, r Rebuild, do func(context.Context, fen
 	})
 }
 
-// finish ends a rebuild.
+// finish ends a rebuild, unless something else is wanted of it since it was
+// begun on: one that is to be cancelled is, and one that is to be swapped in
+// whatever the comparison says does not end with what it said.
 func (c *Catalogue) finish(ctx context.Context, r Rebuild, state RebuildState, cause string) error {
-	_, err := c.db.Write.ExecContext(ctx, `UPDATE rebuilds SET state = ?, error = ?, ended_at = ? WHERE projection = ? AND version = ? AND id = ? AND ended_at = 0`,
-		string(state), cause, millis(c.cfg.Now()), r.Projection, r.Version.Code, r.ID)
+	_, err := c.db.Write.ExecContext(ctx, `UPDATE rebuilds SET state = ?, error = ?, ended_at = ? WHERE projection = ? AND version = ? AND id = ? AND ended_at = 0
+		AND (wanted <> 'cancel' OR ? = 'cancelled') AND (accept = 0 OR ? <> 'different')`,
+		string(state), cause, millis(c.cfg.Now()), r.Projection, r.Version.Code, r.ID, string(state), string(state))
 	if err != nil {
 		return fmt.Errorf("end the rebuild of %s: %w", r.Projection, err)
 	}
@@ -219,14 +225,20 @@ func (c *Catalogue) keepComparison(ctx context.Context, r Rebuild, compared *Com
 // discard removes what a rebuild made and ends it.
 func (s *Set) discard(ctx context.Context, r Rebuild, state RebuildState) error {
 	if r.Kind == Back { // what it worked on stays kept
-		_, err := s.catalogue.db.Write.ExecContext(ctx, `UPDATE versions SET keep_until = ? WHERE projection = ? AND version = ? AND build = ? AND state = 'kept'`,
-			millis(s.cfg.Now().Add(keepFor)), r.Projection, r.Version.Code, r.Version.Build)
-		return errors.Join(err, s.catalogue.finish(ctx, r, state, ""))
+		return errors.Join(s.catalogue.keepOn(ctx, r), s.catalogue.finish(ctx, r, state, ""))
 	}
 	if err := s.catalogue.remove(ctx, r.Projection, r.Version.Code, r.Version.Build); err != nil {
 		return err
 	}
 	return s.catalogue.finish(ctx, r, state, "")
+}
+
+// keepOn keeps a version that was not gone back to for as long as if it had just
+// been replaced. Nobody would remove it otherwise.
+func (c *Catalogue) keepOn(ctx context.Context, r Rebuild) error {
+	_, err := c.db.Write.ExecContext(ctx, `UPDATE versions SET keep_until = ? WHERE projection = ? AND version = ? AND build = ? AND state = 'kept'`,
+		millis(c.cfg.Now().Add(keepFor)), r.Projection, r.Version.Code, r.Version.Build)
+	return err
 }
 
 // clean removes versions that nobody wants any more: those kept for long
