@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Batch runs statements whose answers nobody waits for. On Postgres they are
-// sent together, which saves the way there and back for each; SQLite has no such
-// way, and runs them at once. A statement that failed shows at the latest in
+// Batch runs statements that do not need each other's answers. On Postgres they
+// are sent together, which saves the way there and back for each; SQLite has no
+// such way, and runs them at once. A statement that failed shows at the latest in
 // [Batch.Flush]; on Postgres its transaction is lost then.
 type Batch struct {
 	tx       *sql.Tx
@@ -23,7 +23,12 @@ type Batch struct {
 type queued struct {
 	query string
 	args  []any
+	read  func(Row) error // nil where only its effect is wanted
 }
+
+// Row is what a statement answers with. It is scanned once, into what is of the
+// same kind: Postgres makes no bool of a number.
+type Row interface{ Scan(into ...any) error }
 
 // mostQueued is how many statements are sent together at most.
 const mostQueued = 500
@@ -41,7 +46,21 @@ func (b *Batch) Exec(ctx context.Context, query string, args ...any) error {
 		}
 		return err
 	}
-	b.queued = append(b.queued, queued{query, args})
+	return b.keep(ctx, queued{query: query, args: args})
+}
+
+// QueryRow runs a statement like [Batch.Exec], and has its row read before the
+// next [Batch.Flush] returns. Where there is none Scan returns [sql.ErrNoRows].
+// An error of read is one of the statement.
+func (b *Batch) QueryRow(ctx context.Context, read func(Row) error, query string, args ...any) error {
+	if !b.together {
+		return read(b.tx.QueryRowContext(ctx, query, args...))
+	}
+	return b.keep(ctx, queued{query, args, read})
+}
+
+func (b *Batch) keep(ctx context.Context, statement queued) error {
+	b.queued = append(b.queued, statement)
 	if len(b.queued) < mostQueued {
 		return nil
 	}
@@ -83,13 +102,22 @@ func (c *pgConn) send(ctx context.Context, statements together) (driver.Result, 
 	}
 	results := c.Conn.Conn().SendBatch(ctx, &batch)
 	var affected int64
-	for range statements {
-		tag, err := results.Exec()
+	for _, s := range statements {
+		n, err := s.answer(results)
 		if err != nil {
 			_ = results.Close() // it is the same error
 			return nil, c.explained(ctx, err)
 		}
-		affected = tag.RowsAffected()
+		affected = n
 	}
 	return driver.RowsAffected(affected), c.explained(ctx, results.Close())
+}
+
+// answer takes what the server says of a statement.
+func (s queued) answer(results pgx.BatchResults) (affected int64, err error) {
+	if s.read != nil {
+		return 0, s.read(results.QueryRow())
+	}
+	tag, err := results.Exec()
+	return tag.RowsAffected(), err
 }

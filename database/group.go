@@ -11,8 +11,8 @@ import (
 const maxShared = 256
 
 // Group lets callers that come at the same time share a transaction: its begin,
-// its commit and its wait for the disk cost as much for one as for all of them.
-// Whoever comes alone waits for nobody.
+// its commit, its wait for the disk and the way to the server cost as much for
+// one as for all of them. Whoever comes alone waits for nobody.
 type Group struct {
 	DB *DB
 
@@ -22,17 +22,19 @@ type Group struct {
 }
 
 type shared struct {
-	do   func(context.Context, *sql.Tx) error
-	err  error
-	done chan struct{}
+	ask    func(context.Context, *Batch) error
+	answer func(context.Context, *sql.Tx) error
+	err    error
+	done   chan struct{}
 }
 
-// Do runs do in a transaction, perhaps with those of others. Where one of them
-// fails all of it is undone, and each runs again in a transaction of its own, so
-// do may be called twice. It is done even when the caller's context ends: that
-// of do does not.
-func (g *Group) Do(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
-	mine := &shared{do: do, done: make(chan struct{})}
+// Do runs two functions in a transaction, perhaps with those of others: first
+// what all of them ask, and when that has been answered what each makes of it,
+// which may be nil. Where one of them fails all of it is undone, and each runs
+// again in a transaction of its own, so both may be called twice. It is done even
+// when the caller's context ends: theirs does not.
+func (g *Group) Do(ctx context.Context, ask func(context.Context, *Batch) error, answer func(context.Context, *sql.Tx) error) error {
+	mine := &shared{ask: ask, answer: answer, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, mine)
 	leads := !g.busy
@@ -71,29 +73,45 @@ func (g *Group) next() []*shared {
 }
 
 func (g *Group) run(ctx context.Context, group []*shared) {
-	err := g.DB.Tx(ctx, func(tx *sql.Tx) error {
-		for _, s := range group {
-			if err := s.try(ctx, tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for _, s := range group {
+	err := g.together(ctx, group)
+	for i, s := range group {
 		s.err = err
 		if err != nil && len(group) > 1 {
-			s.err = g.DB.Tx(ctx, func(tx *sql.Tx) error { return s.try(ctx, tx) })
+			s.err = g.together(ctx, group[i:i+1])
 		}
 		close(s.done)
 	}
 }
 
+func (g *Group) together(ctx context.Context, group []*shared) error {
+	return g.DB.Tx(ctx, func(tx *sql.Tx) error {
+		batch := g.DB.Batch(tx)
+		for _, s := range group {
+			if err := try(func() error { return s.ask(ctx, batch) }); err != nil {
+				return err
+			}
+		}
+		if err := try(func() error { return batch.Flush(ctx) }); err != nil { // which calls what reads
+			return err
+		}
+		for _, s := range group {
+			if s.answer == nil {
+				continue
+			}
+			if err := try(func() error { return s.answer(ctx, tx) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // try makes an error of a panic: others wait for whoever runs this.
-func (s *shared) try(ctx context.Context, tx *sql.Tx) (err error) {
+func try(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("in a transaction: panic: %v", cause)
 		}
 	}()
-	return s.do(ctx, tx)
+	return do()
 }

@@ -36,11 +36,14 @@ func TestWhoSharesATransactionIsNotHeldUpByOneWhoFails(t *testing.T) {
 		for n := range 100 {
 			callers.Go(func() {
 				fails := n%10 == 3
-				err := group.Do(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-					if _, err := tx.ExecContext(ctx, `INSERT INTO things (id) VALUES (?)`, n); err != nil {
-						return err
-					}
+				inserted := -1
+				read := func(row database.Row) error { return row.Scan(&inserted) }
+				err := group.Do(t.Context(), func(ctx context.Context, batch *database.Batch) error {
+					return batch.QueryRow(ctx, read, `INSERT INTO things (id) VALUES (?) RETURNING id`, n)
+				}, func(context.Context, *sql.Tx) error {
 					switch {
+					case inserted != n:
+						t.Errorf("%d: the answer is %d", n, inserted)
 					case fails && n > 50:
 						panic("a mistake")
 					case fails:
@@ -68,24 +71,24 @@ func TestThoseWhoWaitShareATransaction(t *testing.T) {
 	began, goOn := make(chan struct{}), make(chan struct{})
 	var callers sync.WaitGroup
 	callers.Go(func() {
-		_ = group.Do(t.Context(), func(context.Context, *sql.Tx) error {
+		_ = group.Do(t.Context(), func(context.Context, *database.Batch) error {
 			close(began)
 			<-goOn
 			return nil
-		})
+		}, nil)
 	})
 	<-began
 	var mu sync.Mutex
-	seen := map[*sql.Tx]int{}
+	seen := map[*database.Batch]int{}
 	left, leave := context.WithCancel(t.Context())
 	for range 5 {
 		callers.Go(func() {
-			if err := group.Do(left, func(ctx context.Context, tx *sql.Tx) error {
+			if err := group.Do(left, func(ctx context.Context, batch *database.Batch) error {
 				mu.Lock()
 				defer mu.Unlock()
-				seen[tx]++
+				seen[batch]++
 				return ctx.Err()
-			}); err != nil {
+			}, nil); err != nil {
 				t.Error(err)
 			}
 		})

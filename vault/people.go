@@ -77,8 +77,16 @@ func (v *Vault) Known(ctx context.Context, subject string) (known, erased bool, 
 // is harmless; the error is [ErrErased] for a person whose key is gone.
 func (v *Vault) Retire(ctx context.Context, subject string, now time.Time) (keyID string, since time.Time, err error) {
 	err = v.db.Tx(ctx, func(tx *sql.Tx) error {
-		key, err := v.subjectKey(ctx, tx, subject)
+		p := &person{subject: subject}
+		if err := p.read(tx.QueryRowContext(ctx, selectPerson, subject)); err != nil {
+			return err
+		}
+		key, err := v.keyOf(p)
 		if err != nil && !errors.Is(err, ErrRetired) {
+			return err
+		}
+		batch := v.db.Batch(tx)
+		if err := errors.Join(v.introduce(ctx, batch, p), batch.Flush(ctx)); err != nil {
 			return err
 		}
 		hash := sha256.Sum256(append([]byte("waybill key id "), key...))

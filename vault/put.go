@@ -2,11 +2,13 @@ package vault
 
 import (
 	"context"
+	"crypto/cipher"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/waybill-dev/waybill/database"
 )
 
 // maxGroup is how many callers' data is written in one transaction, that is,
@@ -106,16 +108,21 @@ func (v *Vault) waiting() (p *put, ok bool) {
 	}
 }
 
-// keep writes a group in one transaction. One person's erasure is no reason to
-// refuse the others.
+// keep writes a group in one transaction. That one person was erased is no
+// reason to refuse the others.
 func (v *Vault) keep(ctx context.Context, group []*put) {
 	err := v.db.Tx(ctx, func(tx *sql.Tx) error {
+		batch := v.db.Batch(tx)
+		people, err := v.peopleOf(ctx, batch, group)
+		if err != nil {
+			return err
+		}
 		for _, p := range group {
-			if p.err = v.keepOne(ctx, tx, p); p.err != nil && !errors.Is(p.err, ErrErased) && !errors.Is(p.err, ErrRetired) {
-				return p.err
+			if err := v.keepOne(ctx, batch, people[p.subject], p); err != nil {
+				return err
 			}
 		}
-		return nil
+		return batch.Flush(ctx)
 	})
 	if err == nil {
 		return
@@ -125,47 +132,20 @@ func (v *Vault) keep(ctx context.Context, group []*put) {
 	}
 }
 
-func (v *Vault) keepOne(ctx context.Context, tx *sql.Tx, p *put) error {
-	key, err := v.subjectKey(ctx, tx, p.subject)
-	if err != nil {
+// keepOne leaves what is wrong with one put to whoever asked for it, and returns
+// what is wrong with the transaction.
+func (v *Vault) keepOne(ctx context.Context, batch *database.Batch, whose *person, p *put) error {
+	var key []byte
+	if key, p.err = v.keyOf(whose); p.err != nil {
+		return nil
+	}
+	var aead cipher.AEAD
+	if aead, p.err = newAEAD(key); p.err != nil {
+		return nil
+	}
+	if err := v.introduce(ctx, batch, whose); err != nil {
 		return err
 	}
-	aead, err := newAEAD(key)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO contents (ref, subject, sealed) VALUES (?, ?, ?) ON CONFLICT (ref) DO NOTHING`,
+	return batch.Exec(ctx, `INSERT INTO contents (ref, subject, sealed) VALUES (?, ?, ?) ON CONFLICT (ref) DO NOTHING`,
 		p.ref, p.subject, seal(aead, p.plain, []byte(p.ref)))
-	return err
-}
-
-// subjectKey returns a person's key and makes one for somebody new. With
-// [ErrRetired] it returns it too.
-func (v *Vault) subjectKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {
-	var sealed []byte
-	var retired bool
-	err := tx.QueryRowContext(ctx, `SELECT sealed_key, retired_at IS NOT NULL FROM subjects WHERE subject = ?`, subject).Scan(&sealed, &retired)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return v.newKey(ctx, tx, subject)
-	case err != nil:
-		return nil, err
-	case sealed == nil:
-		return nil, ErrErased
-	}
-	key, err := v.keys.Open(sealed, []byte(subject))
-	if err == nil && retired {
-		err = ErrRetired
-	}
-	return key, err
-}
-
-func (v *Vault) newKey(ctx context.Context, tx *sql.Tx, subject string) ([]byte, error) {
-	key := random(keySize)
-	sealed, err := v.keys.Seal(key, []byte(subject))
-	if err != nil {
-		return nil, err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO subjects (subject, sealed_key) VALUES (?, ?)`, subject, sealed)
-	return key, err
 }

@@ -177,6 +177,43 @@ func TestManyPutAtOnce(t *testing.T) {
 	})
 }
 
+// Those who share a transaction are refused each for themselves.
+func TestOneWhoIsRefusedRefusesNobodyElse(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		people := []struct {
+			name string
+			want error
+		}{{"erased", vault.ErrErased}, {"retired", vault.ErrRetired}, {"known", nil}, {"new", nil}}
+		for _, p := range people[:3] {
+			if err := v.Put(t.Context(), p.name, "before "+p.name, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, _, err := v.Retire(t.Context(), "retired", time.UnixMilli(1))
+		if err = errors.Join(err, v.Erase(t.Context(), "erased")); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for n := range 200 {
+			wg.Go(func() {
+				p, ref := people[n%len(people)], fmt.Sprint("r", n)
+				var got int
+				if err := v.Put(t.Context(), p.name, ref, n); !errors.Is(err, p.want) {
+					t.Errorf("put for somebody %s: %v", p.name, err)
+				}
+				if err := v.Get(t.Context(), ref, &got); (p.want == nil) != (err == nil && got == n) {
+					t.Errorf("somebody %s has %d (%v)", p.name, got, err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
 func TestSealedThingsOpenOnlyWithTheirKeyAndPurpose(t *testing.T) {
 	t.Parallel()
 	keys := keyring(t, t.TempDir())

@@ -82,7 +82,7 @@ func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
 func (l *ledger) callbackURL() string { return *l.url.Load() }
 
 const columns = `key, ref, status, amount, currency, method, code, message, expires_at, asked,
-	return_url, final, captured, refunded, charged_back`
+	return_url, final <> 0, captured, refunded, charged_back`
 
 const insertEntry = `
 	INSERT INTO authorisations (key, ref, status, amount, currency, method, code, message, expires_at, return_url)
@@ -96,12 +96,20 @@ const insertEntry = `
 func (l *ledger) enter(ctx context.Context, e Entry) (Entry, error) {
 	args := []any{e.Key, e.Ref, e.Status, e.Amount, e.Currency, e.Method, e.Code, e.Message, e.ExpiresAt.UnixMilli(), e.ReturnURL}
 	written := e
-	err := l.entries.Do(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if written, err = l.scan(tx.QueryRowContext(ctx, insertEntry, args...)); err != nil || written.Asked > 1 || !l.tellsLater(e.Method) {
-			return err
-		}
-		return l.tell(ctx, tx, aboutEntry(written))
-	})
+	read := func(row database.Row) (err error) {
+		written, err = l.scan(row)
+		return err
+	}
+	err := l.entries.Do(ctx,
+		func(ctx context.Context, batch *database.Batch) error {
+			return batch.QueryRow(ctx, read, insertEntry, args...)
+		},
+		func(ctx context.Context, tx *sql.Tx) error {
+			if written.Asked > 1 || !l.tellsLater(e.Method) {
+				return nil
+			}
+			return l.tell(ctx, tx, aboutEntry(written))
+		})
 	return written, err
 }
 
@@ -180,7 +188,7 @@ func (l *ledger) tell(ctx context.Context, tx *sql.Tx, c callback) error {
 	return nil
 }
 
-func (l *ledger) scan(row interface{ Scan(...any) error }) (Entry, error) {
+func (l *ledger) scan(row database.Row) (Entry, error) {
 	var e Entry
 	var expires int64
 	err := row.Scan(&e.Key, &e.Ref, &e.Status, &e.Amount, &e.Currency, &e.Method, &e.Code, &e.Message, &expires, &e.Asked,
