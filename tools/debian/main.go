@@ -1,7 +1,7 @@
 // Command debian sees to it that a program is there that tests start: where it
 // is missing it asks apt for Debian's package, if it may.
 //
-//	debian PACKAGE PROGRAM [PATTERN]
+//	debian PACKAGE[,PACKAGE...] PROGRAM [PATTERN]
 //
 // The program is looked for on the PATH, and then by the pattern of a path,
 // because Debian keeps some out of it.
@@ -15,15 +15,16 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
 	if len(os.Args) < 3 || len(os.Args) > 4 {
-		fmt.Fprintln(os.Stderr, "usage: debian PACKAGE PROGRAM [PATTERN]")
+		fmt.Fprintln(os.Stderr, "usage: debian PACKAGE[,PACKAGE...] PROGRAM [PATTERN]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := install(ctx, os.Args[1], os.Args[2], os.Args[3:])
+	err := install(ctx, strings.Split(os.Args[1], ","), os.Args[2], os.Args[3:])
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "no %s for the tests: %v\n", os.Args[2], err)
@@ -31,7 +32,7 @@ func main() {
 	}
 }
 
-func install(ctx context.Context, name, program string, patterns []string) error {
+func install(ctx context.Context, packages []string, program string, patterns []string) error {
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
@@ -44,16 +45,16 @@ func install(ctx context.Context, name, program string, patterns []string) error
 		return errors.New("install it by hand: there is no apt-get here")
 	}
 	if os.Getuid() != 0 {
-		return errors.New("install it by hand, as root: apt-get install " + name)
+		return errors.New("install it by hand, as root: apt-get install " + strings.Join(packages, " "))
 	}
-	fmt.Println("Installed once, for the tests: apt-get install", name)
-	if apt(ctx, "install", name) == nil {
+	fmt.Println("Installed once, for the tests: apt-get install", strings.Join(packages, " "))
+	if apt(ctx, "install", packages...) == nil {
 		return nil
 	}
 	if err := apt(ctx, "update"); err != nil { // the lists may be missing, or old
 		return err
 	}
-	return apt(ctx, "install", name)
+	return apt(ctx, "install", packages...)
 }
 
 func apt(ctx context.Context, what string, names ...string) error {

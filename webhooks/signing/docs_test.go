@@ -3,6 +3,7 @@ package signing_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -53,44 +54,65 @@ func TestDocumentedJavaScriptVerifies(t *testing.T) {
 
 func TestDocumentedPythonVerifies(t *testing.T) {
 	t.Parallel()
-	if err := exec.CommandContext(t.Context(), "python3", "-c", "import standardwebhooks").Run(); err != nil {
-		t.Skip("skipping the Python verifier: python3 with the package standardwebhooks is not installed")
-	}
-	runDocumented(t, t.TempDir(), "receiver.py", snippet(t, "python"), "python3")
+	installed(t, "python3")
+	runDocumented(t, t.TempDir(), "receiver.py", snippet(t, "python"), "env", "PYTHONPATH="+library(t, "python"), "python3")
 }
 
-// The library of PHP is where Composer put it: WAYBILL_TEST_PHP names the folder
-// that has vendor/autoload.php.
 func TestDocumentedPHPVerifies(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("WAYBILL_TEST_PHP")
-	if dir == "" || exec.CommandContext(t.Context(), "php", "-r", "require $argv[1];", filepath.Join(dir, "vendor", "autoload.php")).Run() != nil {
-		t.Skip("skipping the PHP verifier: WAYBILL_TEST_PHP does not name a folder with standard-webhooks/standard-webhooks, or php is not installed")
-	}
-	here := t.TempDir()
-	if err := os.Symlink(filepath.Join(dir, "vendor"), filepath.Join(here, "vendor")); err != nil {
+	installed(t, "php")
+	dir := t.TempDir()
+	loading := fmt.Sprintf("<?php require '%s';", library(t, "php", "init.php"))
+	err := os.Mkdir(filepath.Join(dir, "vendor"), 0o700)
+	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "vendor", "autoload.php"), []byte(loading), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	runDocumented(t, here, "receiver.php", snippet(t, "php"), "php", "-S", "127.0.0.1:"+portMark)
+	runDocumented(t, dir, "receiver.php", snippet(t, "php"), "php", "-S", "127.0.0.1:"+portMark)
 }
 
 func TestDocumentedRubyVerifies(t *testing.T) {
 	t.Parallel()
-	if err := exec.CommandContext(t.Context(), "ruby", "-e", `require "standardwebhooks"; require "rack"; require "webrick"`).Run(); err != nil {
-		t.Skip("skipping the Ruby verifier: ruby with standardwebhooks, rack and webrick is not installed")
-	}
-	runDocumented(t, t.TempDir(), "config.ru", snippet(t, "ruby"), "rackup", "-q", "-s", "webrick", "-o", "127.0.0.1", "-p", portMark)
+	installed(t, "ruby", "-e", `require "rack"; require "webrick"`)
+	runDocumented(t, t.TempDir(), "config.ru", snippet(t, "ruby"),
+		"env", "RUBYLIB="+library(t, "ruby", "lib"), "rackup", "-q", "-s", "webrick", "-o", "127.0.0.1", "-p", portMark)
 }
 
-// The library of Java is where Maven put it: WAYBILL_TEST_JAVA is the class path
-// that has com.standardwebhooks.
+// The library is compiled as its pom.xml has it compiled for Java 11 and later.
 func TestDocumentedJavaVerifies(t *testing.T) {
 	t.Parallel()
-	classes := os.Getenv("WAYBILL_TEST_JAVA")
-	if classes == "" || exec.CommandContext(t.Context(), "java", "-version").Run() != nil { //nolint:gosec // of whoever runs the test
-		t.Skip("skipping the Java verifier: WAYBILL_TEST_JAVA is no class path with com.standardwebhooks:standardwebhooks, or no JDK is installed")
+	installed(t, "javac", "-version")
+	classes := t.TempDir()
+	sources := library(t, "java", "src", "main")
+	args := []string{"-d", classes, filepath.Join(sources, "java11", "com", "standardwebhooks", "Webhook.java")}
+	for _, name := range []string{"WebhookBase.java", "exceptions/WebhookSigningException.java", "exceptions/WebhookVerificationException.java"} {
+		args = append(args, filepath.Join(sources, "java", "com", "standardwebhooks", filepath.FromSlash(name)))
+	}
+	if out, err := exec.CommandContext(t.Context(), "javac", args...).CombinedOutput(); err != nil { //nolint:gosec // our own arguments
+		t.Fatalf("%v\n%s", err, out)
 	}
 	runDocumented(t, t.TempDir(), "Receiver.java", snippet(t, "java"), "java", "-cp", classes)
+}
+
+// installed skips a test where a program is missing, or what it needs is.
+func installed(t *testing.T, program string, args ...string) {
+	t.Helper()
+	if len(args) == 0 {
+		args = []string{"--version"}
+	}
+	if err := exec.CommandContext(t.Context(), program, args...).Run(); err != nil { //nolint:gosec // one of the above
+		t.Skipf("skipping a verifier: %s %s: %v", program, strings.Join(args, " "), err)
+	}
+}
+
+// library is a path in the sources of the Standard Webhooks libraries: those of
+// all languages lie in the module that ours come from.
+func library(t *testing.T, path ...string) string {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/standard-webhooks/standard-webhooks/libraries").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(append([]string{strings.TrimSpace(string(dir))}, path...)...)
 }
 
 // portMark stands for the port among the arguments of a receiver.
