@@ -6,7 +6,8 @@
 // The language is CEL, https://cel.dev: it has no loops, no side effects, and
 // nothing to reach the outside by. An expression is checked against the types
 // of the attributes when it is compiled, and each evaluation may cost so much
-// and no more; regular expressions are small and stand there as they are. The package promises that the same expression and attributes
+// and no more; regular expressions are small and stand there as they are, and lists
+// hold no lists. The package promises that the same expression and attributes
 // give the same answer for ever, and that a match never fails: what cannot be
 // evaluated lets the message through, because a partner rather gets one too
 // many than misses one.
@@ -131,7 +132,7 @@ func Compile(expression string) (*Filter, error) {
 	if !ast.OutputType().IsExactType(cel.BoolType) {
 		return nil, fmt.Errorf("the expression must say true or false, and is a %s: compare it with something", ast.OutputType())
 	}
-	if err := checkPatterns(ast); err != nil {
+	if err := errors.Join(checkNested(ast), checkPatterns(ast)); err != nil {
 		return nil, err
 	}
 	program, err := l.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(mostCost))
