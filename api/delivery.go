@@ -77,7 +77,7 @@ func (s *server) deliveryRoutes(read, write []apikey.Scope) {
 	register(s, route{
 		id: "listUndelivered", method: http.MethodGet, path: "/v1/endpoints/{id}/undelivered", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "List messages that were not delivered", about: "Those that wait and those that were given up, in the order of the log. What a replay gave up is listed with its id as run, after its end for as long as attempts are kept.",
-		refuses: []string{missing, kindBadCursor},
+		refuses: []string{missing, endpoint.ErrReplayNotFound.Code, kindBadCursor},
 	}, s.undelivered)
 	s.attemptRoutes(read)
 	s.resendRoutes(write)
@@ -120,8 +120,13 @@ type undeliveredPlace struct {
 }
 
 func (s *server) undelivered(ctx context.Context, in *undeliveredRequest) (*undeliveredAnswer, error) {
-	if _, err := s.api.Endpoints.Own(ctx, in.ID, tenancy(ctx)); err != nil {
+	if err := s.mayTouch(ctx, in.ID); err != nil {
 		return nil, err
+	}
+	if in.Run != ledger.Live {
+		if _, err := s.api.Replays.Get(ctx, in.ID, in.Run); err != nil {
+			return nil, err
+		}
 	}
 	p, err := list[undeliveredPlace, webhooks.Waiting, undeliveredBody]{
 		pages: s.paged("/v1/endpoints/"+in.ID+"/undelivered", Paging{Limit: in.Limit, Cursor: in.Cursor}, map[string]string{"run": in.Run}),

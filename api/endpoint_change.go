@@ -154,19 +154,11 @@ func (s *server) patchEndpoint(ctx context.Context, in *patchEndpointRequest) (*
 	if in.IfMatch == "" {
 		return nil, s.refuse(kindPrecondition, "send the header If-Match with the endpoint's entity tag, or * for whatever it is now")
 	}
-	body := callOf(ctx).body
 	return s.changeEndpoint(ctx, in.EndpointChange, func(r webhooks.Request) (webhooks.Changed, error) {
 		return s.api.Endpoints.Change(ctx, r, func(now endpoint.Settings) (endpoint.Settings, error) {
-			next, err := patched(now, body)
-			if err := errors.Join(err, mayHave(ctx, endpoint.ErrInvalidChange, next)); err != nil {
-				return next, err
-			}
-			email, given, err := contactOf(body)
-			if err != nil || !given {
-				return next, err
-			}
-			return s.api.Endpoints.WithContact(ctx, next, email, r.Meta.CommandID)
-		}, in.Body.Credentials)
+			next := in.Body.settings(now)
+			return next, mayHave(ctx, endpoint.ErrInvalidChange, next)
+		}, in.Body.private())
 	})
 }
 

@@ -386,8 +386,10 @@ func TestEndpointsAreBounded(t *testing.T) {
 		elsewhere := p.post("/v1/endpoints", `{"url": "https://b.example", "event_types": ["*"]}`).expect(201).text("id")
 		count(3)
 		move := request{method: http.MethodPatch, path: "/v1/endpoints/" + elsewhere, header: map[string]string{"If-Match": "*"}}
-		move.body = `{"url": "https://partner.example/third"}`
-		p.do(move).problem(409, "too-many-endpoints-at-host")
+		for _, same := range []string{"https://partner.example/third", "https://partner.example./third"} {
+			move.body = `{"url": "` + same + `"}`
+			p.do(move).problem(409, "too-many-endpoints-at-host")
+		}
 		move.body = `{"url": "https://b.example/third"}`
 		p.do(move).expect(200)
 		p.post("/v1/endpoints", `{"url": "https://c.example", "event_types": ["*"]}`).problem(409, "too-many-endpoints")

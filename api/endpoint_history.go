@@ -75,12 +75,17 @@ func entryBodyOf(e webhooks.Entry) (endpointEntryBody, error) {
 // withoutSecrets leaves out what is sealed: nobody can do anything with it, and
 // nobody should try. Positions of the log tell how much goes on in the shop.
 func withoutSecrets(data map[string]any) {
-	for _, name := range []string{"endpoint_id", "sealed_secret", "sealed_headers", "sealed_auth", "sealed", "mark", "from", "to", "through", "position"} {
+	for _, name := range []string{
+		"endpoint_id", "sealed_secret", "sealed_headers", "sealed_auth", "sealed", "mark", "contact_ref", "from", "to", "through", "until", "position",
+	} {
 		delete(data, name)
 	}
 	for _, value := range data {
-		if within, ok := value.(map[string]any); ok {
-			withoutSecrets(within)
+		within, _ := value.([]any)
+		for _, one := range append(within, value) {
+			if deeper, ok := one.(map[string]any); ok {
+				withoutSecrets(deeper)
+			}
 		}
 	}
 }

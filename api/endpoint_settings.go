@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
 
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
@@ -64,20 +62,20 @@ func (b EndpointSettings) settings() endpoint.Settings {
 // patchEndpointBody has the members of [EndpointSettings], each of which may be
 // missing, or null for what is usual (RFC 7396).
 type patchEndpointBody struct {
-	URL           *string  `json:"url,omitempty" doc:"As at creation."`
-	EventTypes    []string `json:"event_types,omitempty" nullable:"false" doc:"As at creation, all of them."`
-	Description   *string  `json:"description,omitempty" nullable:"true"`
-	Filter        *string  `json:"filter,omitempty" nullable:"true"`
-	OrderMode     *string  `json:"order_mode,omitempty" nullable:"true"`
-	OnExhausted   *string  `json:"on_exhausted,omitempty" nullable:"true"`
-	MaxInFlight   *int     `json:"max_in_flight,omitempty" nullable:"true"`
-	RatePerSecond *int     `json:"rate_per_second,omitempty" nullable:"true"`
-	Waits         []int    `json:"waits,omitempty" nullable:"true"`
-	Trace         *bool    `json:"trace,omitempty" nullable:"true"`
-	PersonalData  *bool    `json:"personal_data,omitempty" nullable:"true"`
-	Signatures    []string `json:"signatures,omitempty" nullable:"true"`
+	URL           member[string]   `json:"url,omitzero" doc:"As at creation."`
+	EventTypes    member[[]string] `json:"event_types,omitzero" nullable:"false" doc:"As at creation, all of them."`
+	Description   member[string]   `json:"description,omitzero" nullable:"true"`
+	Filter        member[string]   `json:"filter,omitzero" nullable:"true"`
+	OrderMode     member[string]   `json:"order_mode,omitzero" nullable:"true"`
+	OnExhausted   member[string]   `json:"on_exhausted,omitzero" nullable:"true"`
+	MaxInFlight   member[int]      `json:"max_in_flight,omitzero" nullable:"true"`
+	RatePerSecond member[int]      `json:"rate_per_second,omitzero" nullable:"true"`
+	Waits         member[[]int]    `json:"waits,omitzero" nullable:"true"`
+	Trace         member[*bool]    `json:"trace,omitzero" nullable:"true"`
+	PersonalData  member[bool]     `json:"personal_data,omitzero" nullable:"true"`
+	Signatures    member[[]string] `json:"signatures,omitzero" nullable:"true"`
 
-	ContactEmail *string `json:"contact_email,omitempty" nullable:"true" format:"email" maxLength:"254"`
+	ContactEmail member[string] `json:"contact_email,omitzero" nullable:"true" format:"email" maxLength:"254"`
 
 	Credentials *credentials.Credentials `json:"credentials,omitempty" doc:"Instead of those it has, all of them; without any members they are taken away."`
 }
@@ -101,35 +99,35 @@ func shownCredentials(s endpoint.Settings) *credentials.Summary {
 	}
 }
 
-// patched merges the members of a patch into settings, as RFC 7396 has it. What
-// is sealed is not among them and stays.
-func patched(now endpoint.Settings, patch []byte) (endpoint.Settings, error) {
-	document, err := json.Marshal(settingsBodyOf(now))
-	if err != nil {
-		return now, fmt.Errorf("write the settings: %w", err)
-	}
-	var members, changes map[string]json.RawMessage
-	if err := json.Unmarshal(document, &members); err != nil {
-		return now, fmt.Errorf("read the settings again: %w", err)
-	}
-	if err := json.Unmarshal(patch, &changes); err != nil {
-		return now, fmt.Errorf("read the patch again: %w", err)
-	}
-	delete(changes, "credentials")   // which are sealed
-	delete(changes, "contact_email") // which is in the vault
-	maps.Copy(members, changes)
-	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	if document, err = json.Marshal(members); err != nil {
-		return now, fmt.Errorf("merge the patch: %w", err)
-	}
-	var body EndpointSettings
-	if err := json.Unmarshal(document, &body); err != nil {
-		return now, fmt.Errorf("read the patched settings: %w", err)
-	}
+// settings are those that an endpoint has after the patch. What is sealed is not
+// among them and stays.
+func (b patchEndpointBody) settings(now endpoint.Settings) endpoint.Settings {
+	body := settingsBodyOf(now)
+	b.URL.put(&body.URL)
+	b.EventTypes.put(&body.EventTypes)
+	b.Description.put(&body.Description)
+	b.Filter.put(&body.Filter)
+	b.OrderMode.put(&body.OrderMode)
+	b.OnExhausted.put(&body.OnExhausted)
+	b.MaxInFlight.put(&body.MaxInFlight)
+	b.RatePerSecond.put(&body.RatePerSecond)
+	b.Waits.put(&body.Waits)
+	b.Trace.put(&body.Trace)
+	b.PersonalData.put(&body.PersonalData)
+	b.Signatures.put(&body.Signatures)
 	next := body.settings()
 	next.HeaderNames, next.SealedHeaders, next.Auth, next.SealedAuth = now.HeaderNames, now.SealedHeaders, now.Auth, now.SealedAuth
 	next.Credentials, next.ContactRef = now.Credentials, now.ContactRef
-	return next, nil
+	return next
+}
+
+// private is what the patch says that is kept elsewhere.
+func (b patchEndpointBody) private() webhooks.Private {
+	p := webhooks.Private{Credentials: b.Credentials}
+	if b.ContactEmail.given {
+		p.Contact = &b.ContactEmail.value
+	}
+	return p
 }
 
 // mayHave refuses settings that the caller may not give an endpoint.
@@ -140,19 +138,4 @@ func mayHave(ctx context.Context, refusal *domain.RuleError, s endpoint.Settings
 	return refusal.Because(domain.Mistake{
 		Pointer: "/personal_data", Code: "not-for-partners", Detail: "messages to partners have no personal data",
 	})
-}
-
-// contactOf is the address that a patch gives an endpoint, if it does: null is
-// none any more.
-func contactOf(patch []byte) (email string, given bool, err error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(patch, &members); err != nil {
-		return "", false, fmt.Errorf("read the patch again: %w", err)
-	}
-	text, given := members["contact_email"]
-	if !given {
-		return "", false, nil
-	}
-	err = json.Unmarshal(text, &email) // null leaves it empty
-	return email, true, err
 }

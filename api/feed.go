@@ -87,7 +87,6 @@ func (s *server) puller(ctx context.Context, after string, what webhooks.Selecti
 		if err := s.mayTouch(ctx, what.EndpointID); err != nil {
 			return nil, err
 		}
-		what.EventTypes = nil
 	}
 	caller := callOf(ctx).credential
 	what.TenantID, what.Channels = caller.PartnerID, caller.Channels
@@ -98,7 +97,7 @@ func (s *server) puller(ctx context.Context, after string, what webhooks.Selecti
 	if errors.Is(err, endpoint.ErrNotFound) {
 		return nil, webhooks.ErrNotReading // it was created this moment
 	}
-	if errors.Is(err, webhooks.ErrFilter) {
+	if errors.Is(err, webhooks.ErrSelection) {
 		return nil, s.refuse(kindInvalid, err.Error())
 	}
 	return puller, err

@@ -48,6 +48,11 @@ func TestFeed(t *testing.T) {
 	p.get("/v1/feed?endpoint=none").problem(404, "endpoint-not-found")
 	p.get("/v1/feed?filter=1%2B").problem(422, "invalid-request")
 	p.get("/v1/feed?wait=26").problem(422, "invalid-request")
+	for _, path := range []string{"/v1/feed", "/v1/feed/stream"} { // each would look like a feed in which nothing happens
+		p.get(path+"?types=order.placed,order.eaten").problem(422, "invalid-request")
+		p.get(path+"?endpoint="+id+"&types=order.placed").problem(422, "invalid-request")
+		p.get(path+"?endpoint="+id+"&filter=true").problem(422, "invalid-request")
+	}
 
 	var ids []string
 	resume := ""

@@ -62,6 +62,7 @@ func TestReplays(t *testing.T) {
 	if again := post(replays, `{"from": "beginning", "rate": 50}`, "k1").expect(202); again.text("id") != run {
 		t.Errorf("the same key began another replay: %s", again.body)
 	}
+	post(replays, `{"from": "beginning", "rate": 51}`, "k1").problem(422, "idempotency-key-reused")
 	eventually(t, "completed", func() bool {
 		r := p.get(replays + "/" + run).expect(200).json()
 		return r["state"] == "completed" && r["delivered"] == 2.0 && r["progress"] == 1.0 && r["ended_at"] != nil &&
@@ -80,6 +81,11 @@ func TestReplays(t *testing.T) {
 	p.do(request{method: http.MethodDelete, path: replays + "/none"}).problem(404, "replay-not-found")
 	p.get(replays+"/none").problem(404, "replay-not-found")
 	p.get("/v1/endpoints/none/replays").problem(404, "endpoint-not-found")
+	undelivered := "/v1/endpoints/" + id + "/undelivered?run="
+	p.get(undelivered+"none").problem(404, "replay-not-found")
+	p.get(undelivered+"verify_1").problem(404, "replay-not-found")
+	p.get(undelivered + run).expect(200)
+	p.get(undelivered + "live").expect(200)
 	post(replays, `{"from": "tomorrow", "types": ["order.eaten"]}`, "").problem(422, "invalid-replay")
 	post(replays, `{"from": "beginning", "types": ["order.eaten"]}`, "").problem(422, "invalid-replay")
 	post(replays, `{"from": "beginning", "only": "some"}`, "").problem(422, "invalid-request")
@@ -136,7 +142,8 @@ func TestWhatAReplayGaveUpIsListed(t *testing.T) {
 	if len(list) != 1 || list[0].(map[string]any)["message_id"] != ids[1] || list[0].(map[string]any)["state"] != "given_up" {
 		t.Errorf("the replay did not deliver %v, want %s", list, ids[1])
 	}
-	for _, other := range []string{"", "?run=live", "?run=replay_none"} {
+	p.get(path+"/undelivered?run=replay_none").problem(404, "replay-not-found")
+	for _, other := range []string{"", "?run=live"} {
 		if list := p.items(path + "/undelivered" + other); len(list) != 0 {
 			t.Errorf("%q lists %v", other, list)
 		}

@@ -74,6 +74,8 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	if a.has(RoleWebhooks) {
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)
 		a.followPartners()
+		leftovers := &webhooks.Leftovers{Endpoints: a.hooks.endpoints, Logger: a.logger}
+		a.life.run("endpoints' contacts", leftovers.Run)
 	} else if a.has(RoleAPI) {
 		a.life.run("webhook feed", a.hooks.dispatcher.Follow)
 	}

@@ -72,6 +72,25 @@ func (v *Vault) Known(ctx context.Context, subject string) (known, erased bool, 
 	return true, erased, nil
 }
 
+// Kept returns the subjects whose ids begin so and whose data was not erased.
+func (v *Vault) Kept(ctx context.Context, prefix string) (subjects []string, err error) {
+	const last = "\U0010FFFF"
+	rows, err := v.db.Read.QueryContext(ctx, `
+		SELECT subject FROM subjects WHERE subject >= ? AND subject < ? AND sealed_key IS NOT NULL ORDER BY subject`, prefix, prefix+last)
+	if err != nil {
+		return nil, fmt.Errorf("read whose data is kept: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var subject string
+		if err := rows.Scan(&subject); err != nil {
+			return nil, fmt.Errorf("read whose data is kept: %w", err)
+		}
+		subjects = append(subjects, subject)
+	}
+	return subjects, rows.Err()
+}
+
 // Retire makes a person's data read-only, before it is erased. It returns a
 // name of the key, which tells nothing about it, and since when. Retiring twice
 // is harmless; the error is [ErrErased] for a person whose key is gone.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/vault"
 )
@@ -390,4 +392,26 @@ func TestProcessesThatShareAVaultReadWhatTheOtherPut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestKeptNamesWhoseDataIsThere, of those whose ids begin alike.
+func TestKeptNamesWhoseDataIsThere(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		v := openOn(t, e)
+		defer func() { _ = v.Close() }()
+		for _, subject := range []string{"a", "to-", "to-1", "to-2", "to-é", "to.1", "u"} {
+			if err := v.Put(t.Context(), subject, "ref "+subject, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := v.Erase(t.Context(), "to-1"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := v.Kept(t.Context(), "to-")
+		if diff := cmp.Diff([]string{"to-", "to-2", "to-é"}, got); diff != "" || err != nil {
+			t.Errorf("kept (-want +got):\n%s%v", diff, err)
+		}
+	})
 }

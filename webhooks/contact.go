@@ -2,9 +2,12 @@ package webhooks
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 
-	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
@@ -15,6 +18,8 @@ type Contacts interface {
 	Put(ctx context.Context, subject, ref string, data any) error
 	Get(ctx context.Context, ref string, into any) error
 	Erase(ctx context.Context, subject string) error
+	// Kept returns the subjects whose names begin so and that were not erased.
+	Kept(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Contact returns the e-mail address that settings refer to; empty is none, or
@@ -31,30 +36,61 @@ func (s *Endpoints) Contact(ctx context.Context, settings endpoint.Settings) (st
 	return contact.Email, err
 }
 
-// WithContact puts an e-mail address into settings: its reference, while the
-// vault keeps it. An empty one takes it out. The command names the reference, so
-// that a repeat has the same.
-func (s *Endpoints) WithContact(ctx context.Context, settings endpoint.Settings, email, commandID string) (endpoint.Settings, error) {
-	known, err := s.Contact(ctx, settings)
-	if err != nil || known == email {
-		return settings, err
-	}
-	settings.ContactRef = ""
-	if email == "" {
-		return settings, nil
-	}
-	ref := "endpoint-contact-" + eventstore.DeriveID("endpoint-contact", commandID)
-	if err := s.Contacts.Put(ctx, ref, ref, vault.Contact{Email: email}); err != nil {
-		return settings, err
-	}
-	settings.ContactRef = ref
-	return settings, nil
+// contactPrefix begins the references of addresses. The endpoint's id and what
+// the address and the command make follow it.
+const contactPrefix = "endpoint-contact-"
+
+// mostContacts is how often the same command may find its reference erased: by
+// whoever cleared up after its first try.
+const mostContacts = 8
+
+// contactRef is the reference that a command gives an address: the same when it
+// is repeated, and another one for another address.
+func (s *Endpoints) contactRef(endpointID, email, commandID string, erased int) string {
+	mac := hmac.New(sha256.New, s.MarkKey)
+	_, _ = fmt.Fprintf(mac, "contact\x00%s\x00%d\x00%s", commandID, erased, email) // a hash takes everything
+	return contactPrefix + endpointID + "." + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// forgetContact erases an address that no endpoint has any more.
-func (s *Endpoints) forgetContact(ctx context.Context, before, now string) error {
-	if before == "" || before == now {
-		return nil
+// repeatedContact is the reference of an address that a command gave an endpoint
+// before, known or not.
+func (s *Endpoints) repeatedContact(endpointID, email, commandID, known string) string {
+	if email == "" {
+		return ""
 	}
-	return s.Contacts.Erase(ctx, before)
+	for erased := range mostContacts {
+		if s.contactRef(endpointID, email, commandID, erased) == known {
+			return known
+		}
+	}
+	return s.contactRef(endpointID, email, commandID, 0)
+}
+
+// keepContact puts the address into the vault that an endpoint gets, and returns
+// its reference; an empty one has none. Call it when all else about the command
+// is decided: what is refused must leave nothing.
+func (s *Endpoints) keepContact(ctx context.Context, endpointID string, settings endpoint.Settings, email, commandID string) (string, error) {
+	known, err := s.Contact(ctx, settings)
+	switch {
+	case err != nil || email == "":
+		return "", err
+	case known == email:
+		return settings.ContactRef, nil
+	}
+	for erased := range mostContacts {
+		ref := s.contactRef(endpointID, email, commandID, erased)
+		err = s.Contacts.Put(ctx, ref, ref, vault.Contact{Email: email})
+		if !errors.Is(err, vault.ErrErased) {
+			return ref, err
+		}
+	}
+	return "", fmt.Errorf("keep the contact of endpoint %s: %w", endpointID, err)
+}
+
+// forgetContact erases an address that the endpoint has no more. If that fails,
+// the change stays as it is recorded, and [Leftovers] erases it later.
+func (s *Endpoints) forgetContact(ctx context.Context, before, now string) {
+	if before != "" && before != now {
+		_ = s.Contacts.Erase(ctx, before)
+	}
 }

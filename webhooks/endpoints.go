@@ -90,18 +90,24 @@ func (s *Endpoints) Create(ctx context.Context, n NewEndpoint, meta eventstore.M
 	if err != nil {
 		return CreatedEndpoint{}, err
 	}
-	if settings, err = s.WithContact(ctx, settings, n.Contact, meta.CommandID); err != nil {
-		return CreatedEndpoint{}, err
-	}
 	create := endpoint.Create{
 		EndpointID: n.ID, TenantID: n.TenantID, Channels: n.Channels, Settings: settings,
 		SealedSecret: sealed, SecretVersion: secretVersion, Ping: s.ping(n.TenantID), At: s.Now(), Limits: limits,
 	}
 	done, err := s.change(ctx, Request{ID: n.ID, Meta: meta}, func(state endpoint.State) (endpoint.Command, error) {
-		if state.Status != "" {
-			return create, nil // a repeat uses up nothing
+		if state.Status != "" { // a repeat uses up nothing
+			create.ContactRef = s.repeatedContact(n.ID, n.Contact, meta.CommandID, state.Created.ContactRef)
+			return create, nil
 		}
-		return create, s.mayCreate(ctx, n)
+		if _, err := endpoint.Decider.Decide(state, create); err != nil {
+			return nil, err
+		}
+		if err := s.mayCreate(ctx, n); err != nil {
+			return nil, err
+		}
+		var err error
+		create.ContactRef, err = s.keepContact(ctx, n.ID, settings, n.Contact, meta.CommandID)
+		return create, err
 	})
 	if err != nil {
 		return CreatedEndpoint{}, err

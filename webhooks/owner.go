@@ -11,11 +11,17 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/signing"
 )
 
+// Private is what settings have of an endpoint's owner without saying it: nil
+// lets that be, and what is empty takes it away.
+type Private struct {
+	Credentials *credentials.Credentials
+	Contact     *string // an e-mail address
+}
+
 // Change replaces an endpoint's settings by those that are made of its present
-// ones. Credentials replace those it has, empty ones take them away, nil lets
-// them be.
+// ones.
 func (s *Endpoints) Change(
-	ctx context.Context, r Request, revise func(endpoint.Settings) (endpoint.Settings, error), c *credentials.Credentials,
+	ctx context.Context, r Request, revise func(endpoint.Settings) (endpoint.Settings, error), private Private,
 ) (Changed, error) {
 	contact := ""
 	done, err := s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
@@ -24,14 +30,22 @@ func (s *Endpoints) Change(
 		if err != nil {
 			return nil, err
 		}
-		settings, limits, err := s.prove(settings, state.TenantID, r.ID, c)
-		if err == nil {
-			err = s.mayMove(ctx, state, settings.URL)
+		settings, limits, err := s.prove(settings, state.TenantID, r.ID, private.Credentials)
+		if err != nil {
+			return nil, err
 		}
-		return endpoint.Change{Settings: settings, Ping: s.ping(state.TenantID), At: s.Now(), Limits: limits}, err
+		if err := s.mayMove(ctx, state, settings.URL); err != nil {
+			return nil, err
+		}
+		change := endpoint.Change{Settings: settings, Ping: s.ping(state.TenantID), At: s.Now(), Limits: limits}
+		if _, err := endpoint.Decider.Decide(state, change); private.Contact == nil || err != nil {
+			return change, err
+		}
+		change.ContactRef, err = s.keepContact(ctx, r.ID, settings, *private.Contact, r.Meta.CommandID)
+		return change, err
 	})
 	if err == nil {
-		err = s.forgetContact(ctx, contact, done.state.ContactRef)
+		s.forgetContact(ctx, contact, done.state.ContactRef)
 	}
 	return s.result(done, err)
 }
@@ -62,7 +76,7 @@ func (s *Endpoints) Turn(ctx context.Context, r Request, on bool) (Changed, erro
 func (s *Endpoints) DeleteOwn(ctx context.Context, r Request) error {
 	done, err := s.command(ctx, r, endpoint.Delete{At: s.Now()})
 	if err == nil {
-		err = s.forgetContact(ctx, done.state.ContactRef, "")
+		s.forgetContact(ctx, done.state.ContactRef, "")
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -12,8 +13,8 @@ import (
 
 // Selection is what somebody reads of the public events.
 type Selection struct {
-	// EndpointID reads what an endpoint is sent, with the same numbers; the
-	// fields below are of no matter then.
+	// EndpointID reads what an endpoint is sent, with the same numbers; it
+	// brings what the fields below say.
 	EndpointID string
 	// EventTypes are public types; none is every one. Filter is an expression
 	// as an endpoint may have.
@@ -144,6 +145,11 @@ func (h *hub) at(at time.Time) (eventstore.Position, bool) {
 // selected makes an audience of a selection.
 func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, error) {
 	to := &target{}
+	for _, name := range what.EventTypes {
+		if !slices.Contains(d.Catalogue.Types(), name) && name != endpoint.AllTypes {
+			return nil, fmt.Errorf("%w: there is no event type %q", ErrSelection, name)
+		}
+	}
 	if what.EndpointID == "" {
 		to.EventTypes, to.Filter = what.EventTypes, what.Filter
 		to.TenantID, to.Channels = what.TenantID, what.Channels
@@ -159,16 +165,19 @@ func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, err
 			return nil, endpoint.ErrNotFound
 		}
 		to.Endpoint = row
+		if len(what.EventTypes) > 0 || what.Filter != "" {
+			return nil, fmt.Errorf("%w: an endpoint brings its own types and filter", ErrSelection)
+		}
 	}
 	var err error
 	if to.audience, err = audienceOf(to.Endpoint); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFilter, err)
+		return nil, fmt.Errorf("%w: the filter cannot be read: %w", ErrSelection, err)
 	}
 	return to, nil
 }
 
-// ErrFilter says that a filter cannot be read.
-var ErrFilter = errors.New("the filter cannot be read")
+// ErrSelection says that nobody can read such a selection.
+var ErrSelection = errors.New("nothing can be selected so")
 
 // Close gives back what reading needed.
 func (p *Puller) Close() {

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -74,7 +75,8 @@ const (
 	ReplayCancelled = "cancelled"
 )
 
-// Request asks for a replay.
+// Request asks for a replay. Asking for another one under the same id is
+// refused.
 func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, meta eventstore.Metadata) (Replay, error) {
 	cmd := endpoint.RequestReplay{
 		ReplayID: n.ID, KnownTypes: s.Endpoints.Catalogue.Types(), At: s.Now(),
@@ -87,7 +89,11 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	if err := s.places(&cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
 		return Replay{}, err
 	}
-	if _, repeated := state.Replay(n.ID); !repeated {
+	if known, repeated := state.Replay(n.ID); repeated {
+		if !sameReplay(known.ReplaySpec, cmd.ReplaySpec) {
+			return Replay{}, ErrReused
+		}
+	} else {
 		if err := s.Endpoints.limits.take(s.Endpoints.Bounds.Replays, "replays "+state.TenantID, cmd.At); err != nil {
 			return Replay{}, err
 		}
@@ -98,6 +104,12 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	}
 	replay, _ := state.Replay(n.ID)
 	return s.view(ctx, state, replay)
+}
+
+func sameReplay(a, b endpoint.ReplaySpec) bool {
+	same := slices.Equal(a.Types, b.Types)
+	a.Types, b.Types = nil, nil
+	return same && reflect.DeepEqual(a, b)
 }
 
 // places reads where a replay begins and ends. Cursors are those of a scope.

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -46,12 +47,15 @@ func (s *slots) leave(c *delivery.Claim) {
 	s.shared.Leave(c)
 }
 
-// hostOf names the machine a URL leads to; what cannot be read is a host of
-// its own.
+// hostOf names the machine a URL leads to, the same however it is written; what
+// cannot be read is a host of its own.
 func hostOf(target string) string {
 	u, err := url.Parse(target)
 	if err != nil {
 		return target
 	}
-	return strings.ToLower(u.Hostname())
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return addr.Unmap().String()
+	}
+	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 }

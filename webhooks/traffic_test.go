@@ -25,7 +25,7 @@ func besides(t *testing.T, perSecond, replays int, answer func(run string, age t
 	_, err := p.endpoints(nil).Change(t.Context(), webhooks.Request{ID: id, Meta: meta()}, func(s endpoint.Settings) (endpoint.Settings, error) {
 		s.RatePerSecond = perSecond
 		return s, nil
-	}, nil)
+	}, webhooks.Private{})
 	if err != nil {
 		t.Fatal(err)
 	}

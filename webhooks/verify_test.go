@@ -194,7 +194,7 @@ func TestAnotherURLIsVerifiedAnew(t *testing.T) {
 	_, err := d.Endpoints.Change(t.Context(), webhooks.Request{ID: created.ID, Meta: meta()}, func(s endpoint.Settings) (endpoint.Settings, error) {
 		s.URL = second.URL
 		return s, nil
-	}, nil)
+	}, webhooks.Private{})
 	if err != nil {
 		t.Fatal(err)
 	}
