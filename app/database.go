@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -54,11 +53,7 @@ func (a *App) startDatabase(ctx context.Context) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	a.life.onStop("connections to Postgres", func(context.Context) error { server.Close(); return nil })
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	db, err := database.Open(ctx, database.Config{Path: "waybill.db", Server: server, Migrations: files})
+	db, err := database.Open(ctx, database.Config{Path: "waybill.db", Server: server, Migrations: database.Embedded(migrations, "migrations")})
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

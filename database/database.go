@@ -9,6 +9,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,16 @@ type Config struct {
 	// take the last transactions back, whole ones and in order; the end of the
 	// process takes nothing. That is enough for what can be made again.
 	Durable bool
+}
+
+// Embedded is a folder of migrations that the program carries with it, as
+// [Config] wants them.
+func Embedded(files embed.FS, folder string) fs.FS {
+	sub, err := fs.Sub(files, folder)
+	if err != nil {
+		panic(err) // the name of the folder is no path
+	}
+	return sub
 }
 
 // DB is an open database.

@@ -38,13 +38,7 @@ type Projection interface {
 //go:embed migrations
 var migrations embed.FS
 
-func schema(name string) fs.FS {
-	sub, err := fs.Sub(migrations, "migrations/"+name)
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return sub
-}
+func schema(name string) fs.FS { return database.Embedded(migrations, "migrations/"+name) }
 
 // Tx is the transaction a page is applied in.
 type Tx struct {

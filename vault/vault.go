@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"sync"
 
@@ -58,11 +57,7 @@ func OpenShared(ctx context.Context, server *database.Server, keys *Keyring) (*V
 }
 
 func openIn(ctx context.Context, cfg database.Config, keys *Keyring) (*Vault, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	cfg.Migrations = files
+	cfg.Migrations = database.Embedded(migrations, "migrations")
 	db, err := database.Open(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -66,11 +65,7 @@ var (
 )
 
 func openLedger(ctx context.Context, cfg Config) (*ledger, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	db, err := database.Open(ctx, database.Config{Path: cfg.Ledger, Server: cfg.Server, Migrations: files})
+	db, err := database.Open(ctx, database.Config{Path: cfg.Ledger, Server: cfg.Server, Migrations: database.Embedded(migrations, "migrations")})
 	if err != nil {
 		return nil, err
 	}

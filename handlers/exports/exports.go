@@ -23,13 +23,7 @@ import (
 var migrations embed.FS
 
 // Migrations are those of its tables.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return files
-}
+func Migrations() fs.FS { return database.Embedded(migrations, "migrations") }
 
 // Kind names the jobs.
 const Kind = "order-export"

@@ -25,13 +25,7 @@ const Live = "live"
 var migrations embed.FS
 
 // Migrations returns the schema, for goose.
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return sub
-}
+func Migrations() fs.FS { return database.Embedded(migrations, "migrations") }
 
 // Ledger reads and writes the tables, of a SQLite file or in a Postgres that
 // several processes share.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/gateways/warehouse"
@@ -38,11 +37,7 @@ type Job struct {
 type ledger struct{ db *database.DB }
 
 func openLedger(ctx context.Context, path string) (*ledger, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	db, err := database.Open(ctx, database.Config{Path: path, Migrations: files})
+	db, err := database.Open(ctx, database.Config{Path: path, Migrations: database.Embedded(migrations, "migrations")})
 	if err != nil {
 		return nil, err
 	}

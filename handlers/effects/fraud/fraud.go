@@ -33,13 +33,7 @@ const Name = "fraud"
 var migrations embed.FS
 
 // Migrations are those of its tables.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return files
-}
+func Migrations() fs.FS { return database.Embedded(migrations, "migrations") }
 
 // LateTag marks an order that a verdict was too late for.
 const LateTag = "fraud-suspected"

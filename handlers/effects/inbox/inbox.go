@@ -24,13 +24,7 @@ import (
 var migrations embed.FS
 
 // Migrations are those of its table.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return files
-}
+func Migrations() fs.FS { return database.Embedded(migrations, "migrations") }
 
 // ErrBusy says that another attempt at the same effect is under way: come back
 // later.
