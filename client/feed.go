@@ -1,13 +1,10 @@
 package client
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -94,9 +91,6 @@ func (c *Client) Feed(ctx context.Context, q FeedQuery) (FeedPage, error) {
 	return page, err
 }
 
-// longestMessage is more than a message of the feed can be.
-const longestMessage = 1 << 20
-
 // reason reads why a message was skipped.
 func (m *Message) reason() string {
 	var why struct{ Reason string }
@@ -110,52 +104,22 @@ func giveReasons(skipped []Message) {
 	}
 }
 
-// StreamFeed calls got for every message, also for those that were skipped, until the stream ends, which it does
-// after a minute at the latest, or got fails. It returns where to go on, also
-// together with an error. Limit and Wait do not apply.
+// StreamFeed calls got for every message, also for those that were skipped,
+// until the stream ends, which it does after a minute at the latest, or got
+// fails. It returns where to go on, also together with an error. Limit and Wait
+// do not apply.
 func (c *Client) StreamFeed(ctx context.Context, q FeedQuery, got func(Message) error) (next string, err error) {
 	q.Limit, q.Wait = 0, 0
-	next = q.After
-	request := c.http.R().SetContext(ctx).SetDoNotParseResponse(true).SetQueryParamsFromValues(q.values())
-	response, err := request.Get("/v1/feed/stream")
-	if err != nil {
-		return next, fmt.Errorf("GET /v1/feed/stream: %w", err)
-	}
-	body := response.RawBody()
-	defer body.Close()
-	if response.StatusCode() != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(body, longestMessage))
-		return next, problemOf(response.SetBody(text))
-	}
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, longestMessage)
-	for id, event := next, ""; lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ": ")
-		switch name {
-		case "event":
-			event = value
-		case "id":
-			id = value
-		case "data":
-			var m Message
-			if err := json.Unmarshal([]byte(value), &m); err != nil {
-				return next, fmt.Errorf("read a message of the stream: %w", err)
-			}
-			if event == "skipped" {
-				m.Skipped = m.reason()
-			}
-			if err := got(m); err != nil {
-				return next, err
-			}
-		case "": // an event is whole
-			next = id
+	return c.follow(ctx, stream{path: "/v1/feed/stream", query: q.values(), after: q.After}, func(event string, data []byte) error {
+		var m Message
+		if err := json.Unmarshal(data, &m); err != nil {
+			return fmt.Errorf("read a message of the stream: %w", err)
 		}
-	}
-	err = lines.Err()
-	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		err = nil // the client's own limit
-	}
-	return next, err
+		if event == "skipped" {
+			m.Skipped = m.reason()
+		}
+		return got(m)
+	})
 }
 
 // MessagesOf is a page of the messages about one aggregate.

@@ -12,14 +12,7 @@ import (
 // Delete implements [streams.StreamsServer].
 func (s *service) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	o := req.GetOptions()
-	expected, err := expectedOf(o, o.GetExpectedStreamRevision() != nil)
-	if err != nil {
-		return nil, refuseCall(ctx, err)
-	}
-	if err := s.gate.authorise(ctx, opDelete, nameOf(o)); err != nil {
-		return nil, refuseCall(ctx, err)
-	}
-	done, err := s.node.Delete(ctx, nameOf(o), expected)
+	done, err := s.remove(ctx, o, o.GetExpectedStreamRevision() != nil, s.node.Delete)
 	if err != nil {
 		return nil, refuseCall(ctx, err)
 	}
@@ -31,20 +24,32 @@ func (s *service) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.
 // Tombstone implements [streams.StreamsServer].
 func (s *service) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	o := req.GetOptions()
-	expected, err := expectedOf(o, o.GetExpectedStreamRevision() != nil)
-	if err != nil {
-		return nil, refuseCall(ctx, err)
-	}
-	if err := s.gate.authorise(ctx, opDelete, nameOf(o)); err != nil {
-		return nil, refuseCall(ctx, err)
-	}
-	done, err := s.node.Tombstone(ctx, nameOf(o), expected)
+	done, err := s.remove(ctx, o, o.GetExpectedStreamRevision() != nil, s.node.Tombstone)
 	if err != nil {
 		return nil, refuseCall(ctx, err)
 	}
 	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: &streams.TombstoneResp_Position{
 		CommitPosition: done.Position, PreparePosition: done.Position,
 	}}}, nil
+}
+
+// remove deletes a stream, in one of the two ways. Whether an expected revision
+// was said is for the caller to tell: see expectedOf.
+func (s *service) remove(ctx context.Context, o removal, said bool, remove func(context.Context, string, node.Expected) (node.Appended, error)) (node.Appended, error) {
+	expected, err := expectedOf(o, said)
+	if err != nil {
+		return node.Appended{}, err
+	}
+	if err := s.gate.authorise(ctx, opDelete, nameOf(o)); err != nil {
+		return node.Appended{}, err
+	}
+	return remove(ctx, nameOf(o), expected)
+}
+
+// A removal is what both ways to delete a stream say of it.
+type removal interface {
+	named
+	expectation
 }
 
 type named interface {
