@@ -22,6 +22,7 @@ func TestCallsFailFastWhileTheStoreIsAway(t *testing.T) {
 	client := connectWith(t, eventstore.Config{
 		ConnectionString: node.ConnectionString(),
 		Logger:           slog.New(slog.NewTextHandler(log, nil)),
+		Timeout:          time.Minute,
 	})
 	mustAppend(t, client, "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
 	node.Stop()
@@ -35,7 +36,7 @@ func TestCallsFailFastWhileTheStoreIsAway(t *testing.T) {
 		if !errors.Is(err, eventstore.ErrUnavailable) {
 			t.Fatalf("append %d: %v", i, err)
 		}
-		if took := time.Since(one); took > time.Second {
+		if took := time.Since(one); took > 20*time.Second { // a busy machine is slow, a wait for the store is a minute
 			t.Errorf("append %d took %v", i, took)
 		}
 		for _, err := range client.ReadStream(t.Context(), "order-1", 0) {
@@ -67,7 +68,7 @@ func TestCallsFailFastWhileTheStoreIsAway(t *testing.T) {
 // eventually waits until something holds.
 func eventually(tb testing.TB, holds func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+	for deadline := time.Now().Add(longEnough); !holds(); {
 		if time.Now().After(deadline) {
 			tb.Fatal("does not come true")
 		}
@@ -165,10 +166,10 @@ func TestManyCallersSurviveOutages(t *testing.T) {
 
 func TestClientOfNoStore(t *testing.T) {
 	t.Parallel()
-	client := connect(t, "esdb://127.0.0.1:1?tls=false")
+	client := connectWith(t, eventstore.Config{ConnectionString: "esdb://127.0.0.1:1?tls=false", Timeout: time.Minute})
 	begin := time.Now()
 	_, err := client.Append(t.Context(), "order-1", eventstore.NoStream, events("order-1", "c", 0, 1)...)
-	if !errors.Is(err, eventstore.ErrUnavailable) || time.Since(begin) > 2*time.Second {
+	if !errors.Is(err, eventstore.ErrUnavailable) || time.Since(begin) > 20*time.Second {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}
 	feed := client.Feed(eventstore.FeedConfig{Prefixes: []string{"order-"}})

@@ -87,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	var err error
 	w.sandbox, err = sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Config{
-		Ledger: filepath.Join(t.TempDir(), "ledger.db"), Delay: 10 * time.Second, Now: w.time, CallbackURL: server.URL, CallbackSecret: secret, TellAll: true,
+		Ledger: filepath.Join(t.TempDir(), "ledger.db"), Delay: time.Minute, Now: w.time, CallbackURL: server.URL, CallbackSecret: secret, TellAll: true,
 	})
 	if err != nil {
 		t.Fatal(err)
