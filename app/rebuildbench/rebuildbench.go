@@ -5,7 +5,6 @@ package rebuildbench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,24 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/metrics"
-	"runtime/pprof"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/database"
-	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/domain/checkout"
-	"github.com/waybill-dev/waybill/domain/order"
-	"github.com/waybill-dev/waybill/domain/payment"
-	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node"
 	"github.com/waybill-dev/waybill/node/grpcapi"
@@ -168,59 +157,6 @@ func model(ctx context.Context, client *eventstore.Client, p projections.Project
 	return m, errors.Join(err, os.RemoveAll(folder))
 }
 
-// profile writes a CPU profile until it is stopped.
-func profile(path string) (stop func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("write a profile: %w", err)
-	}
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("write a profile: %w", err), file.Close())
-	}
-	return func() { pprof.StopCPUProfile(); _ = file.Close() }, nil
-}
-
-// watchMemory notes the most memory that the program has until it is stopped.
-func watchMemory(m *Model) (stop func()) {
-	const every = 50 * time.Millisecond
-	done := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		alive := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		for {
-			metrics.Read(alive)
-			m.Memory, m.Alive = max(m.Memory, memory()), max(m.Alive, alive[0].Value.Uint64())
-			select {
-			case <-ticker.C:
-			case <-done:
-				return
-			}
-		}
-	})
-	return func() { close(done); watching.Wait() }
-}
-
-// memory is what the process has in memory: that of Go, and what SQLite takes
-// beside it.
-func memory() uint64 {
-	var whole, resident uint64
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err == nil {
-		_, err = fmt.Sscan(string(statm), &whole, &resident)
-	}
-	if err == nil {
-		return resident * uint64(os.Getpagesize()) //nolint:gosec // it is a few KiB
-	}
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.Sys - stats.HeapReleased
-}
-
 // read reads and decodes the events of some streams, on every processor as a
 // rebuild does, and returns how many there are and how many in a second.
 func read(ctx context.Context, client *eventstore.Client, prefixes []string) (n int, perSecond float64, err error) {
@@ -258,87 +194,6 @@ func streams() []string {
 		"apikeys", "checkout", "creditnote", "customer", "deadletters", "draft", "gatewaycallback", "installation", "job", "numbers", "order",
 		"payment", "product", "stock",
 	}
-}
-
-// writers is how many append at once: the node writes what comes together in
-// one go.
-const writers = 256
-
-// fill writes what orders leave behind.
-func fill(ctx context.Context, n *node.Node, o Options) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next, done atomic.Int64
-	var writing sync.WaitGroup
-	for range writers {
-		writing.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= o.Orders {
-					return
-				}
-				if err := place(ctx, n, i); err != nil {
-					cancel(err)
-					return
-				}
-				if d := int(done.Add(1)); d%1000 == 0 || d == o.Orders {
-					o.Advance("orders", d, o.Orders)
-				}
-			}
-		})
-	}
-	writing.Wait()
-	return context.Cause(ctx)
-}
-
-// place writes what one order leaves behind: seven events in four streams.
-func place(ctx context.Context, n *node.Node, i int) error {
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Second)
-	c := eventstore.DeriveIDAt(at, "checkout", fmt.Sprint(i)) // in the order of time, as those of the platform
-	p, o := eventstore.DeriveIDBeside(c, "payment"), eventstore.DeriveIDBeside(c, "order")
-	sku := fmt.Sprintf("SKU-%04d", i%4000)
-	price := domain.Money{Amount: int64(500 + i%5000), Currency: "EUR"}
-	total := domain.Money{Amount: 2 * price.Amount, Currency: "EUR"}
-	for _, step := range []struct {
-		stream string
-		events []domain.Event
-	}{
-		{"checkout-" + c, []domain.Event{checkout.CheckoutStarted{CheckoutID: c, OrderID: o, StartedAt: at}}},
-		{"stock-main." + sku, []domain.Event{
-			stock.StockReserved{SKU: sku, Location: "main", ReservationID: c, CheckoutID: c, Quantity: 2},
-			stock.StockCommitted{SKU: sku, Location: "main", ReservationID: c, OrderID: o, Quantity: 2},
-		}},
-		{"payment-" + p, []domain.Event{
-			payment.PaymentAuthorisationRequested{PaymentID: p, OrderID: o, Amount: total, Method: "sandbox:approved"},
-			payment.PaymentAuthorised{PaymentID: p, Amount: total, ExpiresAt: at.AddDate(0, 0, 7)},
-		}},
-		{"order-" + o, []domain.Event{order.OrderPlaced{
-			OrderID: o, Number: fmt.Sprint(100_000 + i), CheckoutID: c, CustomerID: fmt.Sprintf("customer-%d", i%50_000), Currency: "EUR",
-			Lines:  []order.Line{{LineID: "1", SKU: sku, Title: "A white hanging heart", Quantity: 2, UnitPrice: price, Total: total, Location: "main", ReservationID: c}},
-			Totals: order.Totals{Subtotal: total, Grand: total}, PaymentID: p, Authorised: total, PlacedAt: at,
-		}}},
-		{"checkout-" + c, []domain.Event{checkout.CheckoutCompleted{CheckoutID: c, OrderID: o}}},
-	} {
-		if err := write(ctx, n, step.stream, c, step.events); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func write(ctx context.Context, n *node.Node, stream, correlation string, events []domain.Event) error {
-	meta := fmt.Appendf(nil, `{"$correlationId":%q,"$causationId":%q,"traceparent":"00-%s-00f067aa0ba902b7-01","schema":1,"actor":{"type":"api_key","id":"bench"}}`,
-		correlation, correlation, uuid.MustParse(correlation).String())
-	a := node.Append{Stream: stream, Expected: node.ExpectAny}
-	for _, e := range events {
-		data, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		a.Events = append(a.Events, node.Event{ID: uuid.New(), Type: e.EventName(), JSON: true, Data: data, Metadata: meta})
-	}
-	_, err := n.Append(ctx, a)
-	return err
 }
 
 // Print writes the report as a table.
