@@ -37,7 +37,7 @@ type Effects struct {
 	CacheURL     string `name:"cache-url" env:"CACHE_URL" help:"Cache that is purged by surrogate keys (POST /purge); empty purges nothing."`
 }
 
-func (e Effects) validate(bad func(name, format string, args ...any)) {
+func (e Effects) validate(bad complaint) {
 	for name, address := range map[string]string{
 		"effects-fraud-url": e.FraudURL, "effects-collector-url": e.CollectorURL, "effects-search-url": e.SearchURL, "effects-cache-url": e.CacheURL,
 	} {

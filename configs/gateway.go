@@ -33,7 +33,7 @@ type Stripe struct {
 	URL           string `name:"url" env:"URL" help:"Address of another Stripe, such as stripe-mock; empty is the real one."`
 }
 
-func (c Config) validateGateways(bad func(name, format string, args ...any)) {
+func (c Config) validateGateways(bad complaint) {
 	if len(c.Gateways) == 0 {
 		bad("gateways", "none is on; write sandbox to try things, or stripe")
 	}
@@ -50,7 +50,7 @@ func (c Config) validateGateways(bad func(name, format string, args ...any)) {
 	}
 }
 
-func (s Stripe) validate(bad func(name, format string, args ...any)) {
+func (s Stripe) validate(bad complaint) {
 	switch {
 	case s.Key == "":
 		bad("stripe-key", "the gateway stripe needs the account's secret key; find it under Developers, API keys in Stripe's dashboard, or take stripe out of gateways")

@@ -27,7 +27,7 @@ func Networks(texts []string) ([]netip.Prefix, error) {
 	return list, nil
 }
 
-func (w Webhooks) validateNetwork(bad func(name, format string, args ...any)) {
+func (w Webhooks) validateNetwork(bad complaint) {
 	for name, texts := range map[string][]string{"webhooks-denied-networks": w.DeniedNetworks, "webhooks-egress-ips": w.EgressIPs} {
 		if _, err := Networks(texts); err != nil {
 			bad(name, "%s", err)

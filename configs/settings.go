@@ -44,12 +44,10 @@ func valueOf(flag *kong.Flag) string {
 		return ""
 	}
 	switch flag.Name {
-	case "admin-key", "master-key", "stripe-key", "stripe-webhook-secret", "node-admin-password", "node-ops-password":
+	case "admin-key", "master-key", "stripe-key", "stripe-webhook-secret", "node-admin-password", "node-ops-password", "effects-smtp-password":
 		return "***"
-	case "eventstore", "database":
-		return Redacted(text)
 	}
-	return text
+	return Redacted(text) // any URL may have a password in it
 }
 
 // Document renders settings as a waybill.yaml with every setting, its meaning

@@ -21,7 +21,7 @@ type Shop struct {
 	BoldFont string   `name:"bold-font" env:"BOLD_FONT" type:"path" help:"Its bold companion; empty is font again."`
 }
 
-func (s Shop) validate(bad func(name, format string, args ...any)) {
+func (s Shop) validate(bad complaint) {
 	for name, address := range map[string]string{"shop-url": s.URL, "shop-order-url": s.OrderURL} {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme)) {
 			bad(name, "%q is not a URL; write https://shop.example", address)

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/waybill-dev/waybill/configs"
 )
@@ -28,9 +27,10 @@ func (c configCommand) Run(inv *invocation) error {
 		_, err := fmt.Fprint(inv.out, configs.Document(settings))
 		return err
 	}
-	t := tabwriter.NewWriter(inv.out, 0, 4, 2, ' ', 0)
 	for _, s := range settings {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", s.Env, s.Value, s.Help)
+		if _, err := fmt.Fprintf(inv.out, "%s=%s\n    %s\n", s.Env, s.Value, s.Help); err != nil {
+			return err
+		}
 	}
-	return t.Flush()
+	return nil
 }

@@ -74,8 +74,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Description("Event-sourced orders with signed webhooks."),
 		kong.Configuration(configs.YAML, "waybill.yaml"),
 		kong.Writers(out, errOut),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{FlagsLast: true, Compact: true}),
+		kong.Help(printHelp),
 	)
 	if err != nil {
 		return fail(errOut, err)
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(errOut, "waybill: %v\n`waybill --help` shows what can be said.\n", err)
+		fmt.Fprintf(errOut, "waybill: %v\n`%s` shows what can be said.\n", err, helpFor(err))
 		return exitUsage
 	}
 	if err := p.Validate(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/waybill-dev/waybill/configs"
 )
 
 // The test program is waybill itself when this is set: tests that kill the
@@ -36,6 +38,8 @@ func TestWrongUsageIsExplainedAndEndsWithTwo(t *testing.T) {
 		"an unknown handler":        {[]string{"serve", "--only", "fax"}, `no handler is called "fax"; there are analytics, cache, email, endpoint-mail, fraud, receipt, search-index, tasks`},
 		"a handler that is off":     {[]string{"serve", "--only", "email"}, "email is off; turn it on with WAYBILL_EFFECTS_SMTP"},
 		"handlers without the role": {[]string{"serve", "--roles", "api", "--only", "tasks"}, "add them with --roles api,handlers"},
+		"no argument":               {[]string{"orders", "show"}, "`waybill orders show --help`"},
+		"no subcommand":             {[]string{"node", "user"}, "`waybill node user --help`"},
 		"a missing file":            {[]string{"import", "retail", "/does/not/exist.csv", "--workers", "0"}, "--workers needs at least 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +67,17 @@ func TestImportWithoutAKeySaysWhereOneComesFrom(t *testing.T) {
 func TestConfigShowsSettingsWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
-	if code := run(context.Background(), []string{"config", "--admin-key", "very-secret-admin-key"}, &out, &errOut); code != exitDone {
+	args := []string{"config", "--effects-search-url", "http://waybill:very-secret@search:9200"}
+	settings, err := configs.Settings(configs.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		if secret := strings.HasSuffix(s.Flag, "-password") || strings.HasSuffix(s.Flag, "-secret") || strings.HasSuffix(s.Flag, "-key"); secret && s.Flag != "--node-tls-key" && s.Flag != "--master-key" {
+			args = append(args, s.Flag, "very-secret-admin-key")
+		}
+	}
+	if code := run(context.Background(), args, &out, &errOut); code != exitDone {
 		t.Fatalf("exit code %d: %s", code, errOut.String())
 	}
 	if text := out.String(); strings.Contains(text, "very-secret") || !strings.Contains(text, "WAYBILL_HTTP_ADDR") {

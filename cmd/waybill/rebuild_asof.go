@@ -103,7 +103,7 @@ func projectionOf(cfg configs.Config, name string) (projections.Projection, erro
 		names = append(names, p.Name())
 	}
 	slices.Sort(names)
-	return nil, fmt.Errorf("there is no read model %s: there is %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("there is no read model %s; there are %s", name, strings.Join(names, ", "))
 }
 
 func (c rebuildCommand) makeAsOf(inv *invocation, p projections.Projection, client *eventstore.Client) error {

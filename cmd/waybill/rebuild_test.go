@@ -131,7 +131,7 @@ func TestWhatCannotBeBuiltAnewIsExplained(t *testing.T) {
 		"a file and no time":     {exitUsage, []string{"orders", "--into", file}, "--as-of and --into go together"},
 		"no time":                {exitUsage, []string{"orders", "--as-of", "june", "--into", file}, "nor a date such as 2011-06-30"},
 		"the future":             {exitUsage, []string{"orders", "--as-of", "2999-01-01", "--into", file}, "in the future"},
-		"an unknown read model":  {exitUsage, []string{"nothing", "--as-of", "2011-06-30", "--into", file}, "there is no read model nothing: there is checkouts"},
+		"an unknown read model":  {exitUsage, []string{"nothing", "--as-of", "2011-06-30", "--into", file}, "there is no read model nothing; there are checkouts"},
 		"two into one file":      {exitUsage, []string{"orders", "stock", "--as-of", "2011-06-30", "--into", file}, "one read model, for one file"},
 		"a file that is there":   {exitUsage, []string{"orders", "--as-of", "2011-06-30", "--into", there}, "there is such a file; name another one"},
 		"a folder that is not":   {exitUsage, []string{"orders", "--as-of", "2011-06-30", "--into", filepath.Join(dir, "no", "new.db")}, "no such file or directory"},
