@@ -1,6 +1,7 @@
 // Package payment is what we ask of a payment gateway, whichever it is. A key
-// names one authorisation for ever, and an id one capture or one refund: asking
-// again with it never moves money twice. Nothing is asked twice on its own
+// names one authorisation for ever, and an id one capture or one refund of it,
+// while those of other keys may have the same: asking again with it never moves
+// money twice. Nothing is asked twice on its own
 // account: who gets no answer looks before asking again. It must know nothing
 // of orders.
 package payment

@@ -91,6 +91,38 @@ func TestMoneyIsCapturedAndRefundedWithinLimits(t *testing.T) {
 	})
 }
 
+// Shops call the captures of all their orders by the same names.
+func TestPaymentsHaveMovementsOfTheSameNames(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		_, c := authorisedOn(t, e, "sandbox:approved")
+		if _, err := c.Authorise(t.Context(), payment.Authorise{Key: "other", Amount: eur(1000), Method: "sandbox:approved"}); err != nil {
+			t.Fatal(err)
+		}
+		refs := map[string]bool{}
+		for _, key := range []string{"k", "other", "k"} {
+			taken, err := c.Capture(t.Context(), payment.Capture{Key: key, ID: "first", Amount: eur(400)})
+			if err != nil || taken.Status != payment.Done {
+				t.Errorf("capture of %s: %+v, %v", key, taken, err)
+			}
+			back, err := c.Refund(t.Context(), payment.Refund{Key: key, ID: "first", Amount: eur(100)})
+			if err != nil || back.Status != payment.Done {
+				t.Errorf("refund of %s: %+v, %v", key, back, err)
+			}
+			refs[taken.Ref], refs[back.Ref] = true, true
+		}
+		if len(refs) != 4 {
+			t.Errorf("names at the gateway: %v", refs)
+		}
+		for _, key := range []string{"k", "other"} {
+			if found, err := c.Find(t.Context(), key); err != nil || found.Captured != eur(400) || found.Refunded != eur(100) {
+				t.Errorf("%s afterwards: %+v, %v", key, found, err)
+			}
+		}
+	})
+}
+
 func capture(t *testing.T, c payment.Provider, id string, amount int64, final bool) func() (payment.Movement, error) {
 	t.Helper()
 	return func() (payment.Movement, error) {

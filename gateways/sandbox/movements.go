@@ -27,14 +27,14 @@ type Movement struct {
 
 const movementColumns = `kind, id, key, ref, status, amount, currency, code, message, asked`
 
-// move captures or refunds once for an id, and afterwards counts how often that
+// move captures or refunds once for an id of a key, and afterwards counts how often that
 // was asked for again.
 func (l *ledger) move(ctx context.Context, m Movement, final bool) (Movement, error) {
 	err := l.db.Tx(ctx, func(tx *sql.Tx) error {
 		known, err := scanMovement(tx.QueryRowContext(ctx, `UPDATE movements SET asked = asked + 1
-			WHERE kind = ? AND id = ? RETURNING `+movementColumns, m.Kind, m.ID))
+			WHERE kind = ? AND key = ? AND id = ? RETURNING `+movementColumns, m.Kind, m.Key, m.ID))
 		if !errors.Is(err, errNoEntry) {
-			if err == nil && (known.Key != m.Key || known.Amount != m.Amount || known.Currency != m.Currency) {
+			if err == nil && (known.Amount != m.Amount || known.Currency != m.Currency) {
 				return errReused
 			}
 			m = known
@@ -44,7 +44,7 @@ func (l *ledger) move(ctx context.Context, m Movement, final bool) (Movement, er
 		if err != nil {
 			return err
 		}
-		m.Ref, m.Asked = "sbx_"+uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.Kind+" "+m.ID)).String(), 1
+		m.Ref, m.Asked = "sbx_"+uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.Kind+" "+m.Key+" "+m.ID)).String(), 1
 		book(&e, &m, final)
 		_, err = tx.ExecContext(ctx, `INSERT INTO movements (kind, id, key, ref, status, amount, currency, code, message)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, m.Kind, m.ID, m.Key, m.Ref, m.Status, m.Amount, m.Currency, m.Code, m.Message)

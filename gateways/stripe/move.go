@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 
 	sdk "github.com/stripe/stripe-go/v85"
 
@@ -13,10 +14,14 @@ import (
 	"github.com/waybill-dev/waybill/gateways/payment"
 )
 
+// idempotencyKey names a movement at Stripe, where keys are those of the whole
+// account: shops call captures of many orders by the same names.
+func idempotencyKey(key, id string) string { return key + "/" + id }
+
 // metaCapture returns the name in an intent's metadata that says how much a
-// capture took. Names have at most 40 characters.
+// capture took. Names have at most 40 characters and no square brackets.
 func metaCapture(id string) string {
-	if len(id) <= 38 {
+	if len(id) <= 38 && !strings.ContainsAny(id, "[]") {
 		return "c-" + id
 	}
 	sum := sha256.Sum256([]byte(id))
@@ -44,7 +49,7 @@ func (g *Gateway) Capture(ctx context.Context, c payment.Capture) (payment.Movem
 	if !c.Final { // Stripe takes a capture for the last one
 		params.FinalCapture = new(false)
 	}
-	params.IdempotencyKey = new(c.ID)
+	params.IdempotencyKey = new(idempotencyKey(c.Key, c.ID))
 	intent, err = ask(ctx, func(ctx context.Context) (*sdk.PaymentIntent, error) {
 		return g.client.V1PaymentIntents.Capture(ctx, intent.ID, params)
 	})
@@ -113,7 +118,7 @@ func (g *Gateway) Refund(ctx context.Context, r payment.Refund) (payment.Movemen
 	params := &sdk.RefundCreateParams{
 		PaymentIntent: new(ref), Amount: new(amount), Metadata: map[string]string{metaPayment: r.Key, metaRefund: r.ID},
 	}
-	params.IdempotencyKey = new(r.ID)
+	params.IdempotencyKey = new(idempotencyKey(r.Key, r.ID))
 	refund, err := ask(ctx, func(ctx context.Context) (*sdk.Refund, error) { return g.client.V1Refunds.Create(ctx, params) })
 	if err != nil {
 		return refused(movement, err)

@@ -420,7 +420,7 @@ func TestCapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := url.Values{"amount_to_capture": {"1000"}, "final_capture": {"false"}, "metadata[c-cap-1]": {"1000"}}
-	if diff := cmp.Diff(want, f.last); diff != "" || f.key != "cap-1" {
+	if diff := cmp.Diff(want, f.last); diff != "" || f.key != "pay-1/cap-1" {
 		t.Errorf("key %s, form (-want +got):\n%s", f.key, diff)
 	}
 	capture.Final = true
@@ -436,6 +436,11 @@ func TestCapture(t *testing.T) {
 		if key, ok := strings.CutPrefix(name, "metadata["); ok && len(key) != 41 {
 			t.Errorf("Stripe does not take %q", name)
 		}
+	}
+	odd := capture
+	odd.ID = "a[1]"
+	if _, err := g.Capture(t.Context(), odd); err != nil || f.last.Has("metadata[c-a[1]]") {
+		t.Errorf("a name with brackets, which Stripe does not take: %v, %v", f.last, err)
 	}
 	_, g = speaks(t, map[string][]reply{retrieve: {taken}})
 	if _, err := g.Capture(t.Context(), payment.Capture{Ref: "pi_1", ID: "cap-1", Amount: eur(1)}); err == nil {
@@ -484,7 +489,7 @@ func TestRefund(t *testing.T) {
 			if f.count(giveBack) != len(row.refund) {
 				t.Errorf("asked %q", f.asked)
 			}
-			if want := (url.Values{"amount": {"500"}, "payment_intent": {"pi_1"}, "metadata[payment_id]": {"pay-1"}, "metadata[refund_id]": {"ref-1"}}); len(row.refund) > 0 && (f.key != "ref-1" || !cmp.Equal(want, f.last)) {
+			if want := (url.Values{"amount": {"500"}, "payment_intent": {"pi_1"}, "metadata[payment_id]": {"pay-1"}, "metadata[refund_id]": {"ref-1"}}); len(row.refund) > 0 && (f.key != "pay-1/ref-1" || !cmp.Equal(want, f.last)) {
 				t.Errorf("key %s, form %v", f.key, f.last)
 			}
 		})
