@@ -177,7 +177,7 @@ func (r *run) undoMoney(ctx context.Context) error {
 		return err
 	}
 	return r.giveBack(ctx, ReasonCancelled, r.task.Ref, nil, func() int64 {
-		return r.order.Money().Captured.Amount - r.corrected() - worth(r.order, len(r.order.Shipments))
+		return r.over(worth(r.order, len(r.order.Shipments)))
 	})
 }
 

@@ -193,6 +193,52 @@ func TestTheOrderHearsWhatHappenedToItsPayment(t *testing.T) {
 	s.must(t, "nobody", process.CopyPayment, "p1-o")
 }
 
+// Whatever ends what a payment holds is told to the order, once, and moves its
+// money and nothing else.
+func TestTheOrderHearsHowAPaymentEnds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ends   []domainpayment.Command
+		status domainorder.PaymentStatus
+		kind   domainorder.PaymentKind
+		held   int64
+	}{
+		"it expires": {[]domainpayment.Command{domainpayment.Expire{}}, domainorder.Expired, domainorder.PaymentExpired, 0},
+		"it is let go": {
+			[]domainpayment.Command{domainpayment.RequestVoid{Reason: "asked"}, domainpayment.Void{}}, domainorder.Voided, domainorder.PaymentVoided, 0,
+		},
+		"it is not let go": {
+			[]domainpayment.Command{domainpayment.RequestVoid{Reason: "asked"}, domainpayment.FailVoid{Code: "no"}},
+			domainorder.Authorised, domainorder.PaymentFailed, 1901,
+		},
+		"a capture fails": {
+			[]domainpayment.Command{domainpayment.RequestCapture{CaptureID: "c", Amount: eur(100)}, domainpayment.FailCapture{CaptureID: "c", Code: "no"}},
+			domainorder.Authorised, domainorder.PaymentFailed, 1901,
+		},
+		"it expires after a part was captured": {
+			[]domainpayment.Command{
+				domainpayment.RequestCapture{CaptureID: "c", Amount: eur(100)}, domainpayment.Capture{CaptureID: "c", GatewayRef: "r"}, domainpayment.Expire{},
+			},
+			domainorder.Captured, domainorder.PaymentExpired, 100,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newWorld(t).shop(t)
+			s.place(t, basic("o"))
+			for _, command := range c.ends {
+				s.pay(t, "p1-o", command)
+			}
+			s.must(t, "o", process.CopyPayment, "p1-o")
+			s.must(t, "o", process.CopyPayment, "p1-o")
+			o := s.order(t, "o")
+			if o.PaymentStatus() != c.status || o.Payments[0].Last.Kind != c.kind || o.Money().Held != eur(c.held) || o.Status != domainorder.StatusPlaced {
+				t.Errorf("the order is %s and %s after %s, with %s held", o.Status, o.PaymentStatus(), o.Payments[0].Last.Kind, o.Money().Held)
+			}
+		})
+	}
+}
+
 // Two capture at once: one of them has looked at the payment before the other
 // one captured.
 func TestTwoCapturesAtOnce(t *testing.T) {

@@ -36,9 +36,7 @@ func (r *run) edit(ctx context.Context) error {
 }
 
 // surplus is what was captured beyond what the order costs, and not given back.
-func (r *run) surplus() int64 {
-	return r.order.Money().Captured.Amount - r.corrected() - r.order.Totals.Grand.Amount
-}
+func (r *run) surplus() int64 { return r.over(r.order.Totals.Grand.Amount) }
 
 // trim leaves each reservation that an edit touched the units that the order
 // has of it by now.

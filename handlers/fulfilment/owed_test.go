@@ -110,3 +110,55 @@ func TestWhatIsGivenBackForUnitsIsWhatTheyCost(t *testing.T) {
 		s.agree(t, c)
 	}
 }
+
+// The first line is 3 mugs for 10.00, and everything is paid for. What was
+// refunded by hand for mugs is not paid once more when they are taken out of
+// the order, or the rest of it is cancelled; nor is it forgotten for that when
+// a mug comes back.
+func TestWhatLeavesTheOrderIsNotPaidForTwice(t *testing.T) {
+	t.Parallel()
+	hand := func(id string, amount int64, units int) func(*testing.T, *shop) {
+		return func(t *testing.T, s *shop) { t.Helper(); s.tell(t, "o", byHand(id, amount, units)) }
+	}
+	extra := func(t *testing.T, s *shop) { t.Helper(); s.tell(t, "o", refund("extra", 333)) }
+	sent := func(mugs int) func(*testing.T, *shop) {
+		return func(t *testing.T, s *shop) { t.Helper(); s.parcel(t, "o", "a", mugs, 2) }
+	}
+	edited := func(id string, mugs int) func(*testing.T, *shop) {
+		return func(t *testing.T, s *shop) { t.Helper(); s.editLine(t, id, 0, mugs) }
+	}
+	cancelRest := func(t *testing.T, s *shop) { t.Helper(); s.tell(t, "o", cancelled) }
+	back := func(t *testing.T, s *shop) { t.Helper(); s.comeBack(t, "o", "back", domainorder.ForRefund, 1, 0) }
+	for name, c := range map[string]struct {
+		steps []func(*testing.T, *shop)
+		want  int64 // given back in all
+	}{
+		"all mugs by hand, and cancelled":                 {[]func(*testing.T, *shop){sent(0), hand("h", 1000, 3), cancelRest}, 1000},
+		"one by hand, and all cancelled":                  {[]func(*testing.T, *shop){sent(0), hand("h", 333, 1), cancelRest}, 1000},
+		"a part of one by hand, and all cancelled":        {[]func(*testing.T, *shop){sent(0), hand("h", 100, 1), cancelRest}, 1000},
+		"by hand for no units: that is extra":             {[]func(*testing.T, *shop){sent(0), extra, cancelRest}, 1333},
+		"all mugs by hand, and taken out":                 {[]func(*testing.T, *shop){hand("h", 1000, 3), edited("e", 0)}, 1000},
+		"one by hand, and two taken out one by one":       {[]func(*testing.T, *shop){hand("h", 333, 1), edited("e", 2), edited("f", 1)}, 667},
+		"one by hand, all taken out, the rest cancelled":  {[]func(*testing.T, *shop){hand("h", 333, 1), edited("e", 0), cancelRest}, 1901},
+		"one by hand, the rest cancelled, one comes back": {[]func(*testing.T, *shop){sent(1), hand("h", 333, 1), cancelRest, back}, 1000},
+		"the rest cancelled, one by hand comes back":      {[]func(*testing.T, *shop){sent(1), cancelRest, hand("h", 333, 1), back}, 1000},
+		"two by hand, the rest cancelled, one comes back": {[]func(*testing.T, *shop){sent(1), hand("h", 666, 2), cancelRest, back}, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newWorld(t).shop(t)
+			s.place(t, basic("o"))
+			s.eventually(t, "o", process.Capture, "order")
+			for _, step := range c.steps {
+				step(t, s)
+				if err := s.work(t, "o"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if m := s.order(t, "o").Money(); m.Refunded != eur(c.want) {
+				t.Errorf("%s given back, want %d", m.Refunded, c.want)
+			}
+			s.agree(t, basic("o"))
+		})
+	}
+}

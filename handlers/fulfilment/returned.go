@@ -64,8 +64,12 @@ func (r *run) restock(ctx context.Context, back order.Return) error {
 }
 
 // payBack gives back what the goods cost. They are paid for first: what was
-// shipped and is not captured yet is waited for.
+// shipped and is not captured yet is waited for, and so is the end of a
+// cancellation, which may give back for units of the same line.
 func (r *run) payBack(ctx context.Context, back order.Return) error {
+	if r.order.Status == order.StatusCancelling {
+		return r.wait(r.config.Again, "the cancellation to end")
+	}
 	all, err := r.payments(ctx)
 	if err != nil {
 		return err
