@@ -87,18 +87,40 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	if err := state.MayCapture(); err != nil {
 		return nil, err
 	}
-	owed, err := s.owed(ctx, state, wanted.CaptureID)
+	for range attempts {
+		done, err := s.captureNow(ctx, r, state, wanted)
+		if !errors.Is(err, handlers.ErrRevision) {
+			return done, err
+		}
+	}
+	return nil, fmt.Errorf("capture of order %s: %w", r.OrderID, eventstore.ErrConflict)
+}
+
+// paid is a payment as it was read.
+type paid struct {
+	state    payment.State
+	revision eventstore.Revision
+}
+
+// captureNow lets a payment decide, unless that changed since it was read: what
+// another capture of the same moment takes is not owed any more.
+func (s *Service) captureNow(ctx context.Context, r Request, state order.State, wanted Capture) (*Captured, error) {
+	all, err := s.payments(ctx, state)
 	if err != nil {
 		return nil, err
 	}
+	if wanted, err = where(all, wanted); err != nil {
+		return nil, err
+	}
+	owed := owed(state, all, wanted.CaptureID)
 	var refusal error = order.ErrUnknown.With("payment_id", wanted.PaymentID)
-	for _, p := range state.Payments {
-		if wanted.PaymentID != "" && wanted.PaymentID != p.PaymentID {
+	for _, p := range all {
+		if wanted.PaymentID != "" && wanted.PaymentID != p.state.PaymentID {
 			continue
 		}
-		done, err := s.captureOf(ctx, r, p.PaymentID, wanted, owed)
+		done, err := s.captureOf(ctx, r, p, wanted, owed)
 		var rule *domain.RuleError
-		if err == nil || !errors.As(err, &rule) {
+		if err == nil || errors.Is(err, handlers.ErrRevision) || !errors.As(err, &rule) {
 			return done, err
 		}
 		refusal = err
@@ -106,48 +128,67 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	return nil, refusal
 }
 
+func (s *Service) payments(ctx context.Context, state order.State) ([]paid, error) {
+	all := make([]paid, 0, len(state.Payments))
+	for _, p := range state.Payments {
+		known, revision, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, paid{known, revision})
+	}
+	return all, nil
+}
+
+// where names the payment of a capture that there is already: its id is the
+// order's, and not once more that of another payment.
+func where(all []paid, wanted Capture) (Capture, error) {
+	for _, p := range all {
+		if _, there := find(p.state.Captures, wanted.CaptureID); !there {
+			continue
+		}
+		if wanted.PaymentID != "" && wanted.PaymentID != p.state.PaymentID {
+			return wanted, payment.ErrIDReused.With("capture_id", wanted.CaptureID)
+		}
+		wanted.PaymentID = p.state.PaymentID
+	}
+	return wanted, nil
+}
+
 // owed is what an order costs and was neither captured yet nor is about to be,
 // other than by one capture: an edit may have left less than is authorised.
-func (s *Service) owed(ctx context.Context, state order.State, captureID string) (domain.Money, error) {
+func owed(state order.State, all []paid, captureID string) domain.Money {
 	owed := state.Totals.Grand
-	for _, p := range state.Payments {
-		known, _, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
-		if err != nil {
-			return owed, err
-		}
-		for _, m := range known.Captures {
+	for _, p := range all {
+		for _, m := range p.state.Captures {
 			if m.Status != payment.MovementFailed && m.ID != captureID {
 				owed.Amount -= m.Amount.Amount
 			}
 		}
 	}
 	owed.Amount = max(owed.Amount, 0)
-	return owed, nil
+	return owed
 }
 
-func (s *Service) captureOf(ctx context.Context, r Request, paymentID string, wanted Capture, owed domain.Money) (*Captured, error) {
+func (s *Service) captureOf(ctx context.Context, r Request, p paid, wanted Capture, owed domain.Money) (*Captured, error) {
 	command := payment.RequestCapture{CaptureID: wanted.CaptureID, Final: wanted.Final}
 	if wanted.Amount != nil {
 		if command.Amount = *wanted.Amount; command.Amount.Currency == owed.Currency && command.Amount.Amount > owed.Amount {
 			return nil, order.ErrExceedsAuthorised.With("requested", command.Amount.String()).With("available", owed.String())
 		}
 	} else {
-		state, _, err := eventstore.Load(ctx, s.Store, payment.Decider, paymentID)
-		if err != nil {
-			return nil, err
-		}
-		known, there := find(state.Captures, wanted.CaptureID)
-		command.Amount = state.Capturable()
+		known, there := find(p.state.Captures, wanted.CaptureID)
+		command.Amount = p.state.Capturable()
 		command.Amount.Amount = min(command.Amount.Amount, owed.Amount)
 		switch {
 		case there:
 			command.Amount = known.Amount
 		case command.Amount.Amount == 0:
-			return nil, payment.ErrExceedsAuthorised.With("authorised", state.Authorised).With("taken", state.Captured())
+			return nil, payment.ErrExceedsAuthorised.With("authorised", p.state.Authorised).With("taken", p.state.Captured())
 		}
 	}
 	h := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: s.Store, Decider: payment.Decider}
-	result, err := h.Handle(ctx, paymentID, r.Meta, command)
+	result, err := h.HandleAt(ctx, p.state.PaymentID, p.revision, r.Meta, command)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -361,6 +362,67 @@ func TestNoMoreIsCapturedThanTheOrderCosts(t *testing.T) {
 	}
 	if _, err := s.Capture(t.Context(), keyed(id, "more"), orders.Capture{CaptureID: "more"}); !errors.Is(err, payment.ErrExceedsAuthorised) {
 		t.Errorf("nothing is left: %v", err)
+	}
+}
+
+// More is held than the order costs, and several capture all of that at the
+// same moment.
+func TestSimultaneousCapturesOfWhatTheOrderCosts(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for range 5 {
+		id := s.place(t, 2, 7500)
+		begin := make(chan struct{})
+		var group sync.WaitGroup
+		var taken atomic.Int32
+		for i := range 4 {
+			group.Go(func() {
+				<-begin
+				_, err := s.Capture(t.Context(), keyed(id, fmt.Sprint(i)), orders.Capture{CaptureID: fmt.Sprint("c", i)})
+				switch {
+				case err == nil:
+					taken.Add(1)
+				case !errors.Is(err, payment.ErrExceedsAuthorised):
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		group.Wait()
+		if n := taken.Load(); n != 1 {
+			t.Errorf("%d captures of 25.00 EUR each, of an order of 25.00 EUR", n)
+		}
+	}
+}
+
+// The id of a capture is the order's: asked for once more, it is not a capture
+// of another payment.
+func TestACaptureIsOfOnePayment(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := s.place(t, 3, 2500)
+	payments := handlers.CommandHandler[payment.State, payment.Command, payment.Event]{Store: s.store, Decider: payment.Decider}
+	for _, c := range []payment.Command{
+		payment.Request{PaymentID: "second-" + id, OrderID: id, Amount: eur(2500), Method: "m", Gateway: "sandbox", Key: "second-" + id, At: noon},
+		payment.Authorise{GatewayRef: "ref", Amount: eur(2500), ExpiresAt: noon.Add(24 * time.Hour)},
+	} {
+		_, err := payments.Handle(t.Context(), "second-"+id, meta(), c)
+		check(t, err)
+	}
+	s.decide(t, id, order.UpdatePayment{
+		PaymentID: "second-" + id, Revision: 1, Kind: order.PaymentAuthorised, Amount: eur(2500),
+		Totals: order.PaymentTotals{Authorised: eur(2500), Captured: eur(0), Refunded: eur(0)},
+	})
+	amount := eur(1500)
+	first, err := s.Capture(t.Context(), keyed(id, "a"), orders.Capture{CaptureID: "c", PaymentID: "second-" + id, Amount: &amount})
+	check(t, err)
+	again, err := s.Capture(t.Context(), keyed(id, "b"), orders.Capture{CaptureID: "c", Amount: &amount})
+	check(t, err)
+	if first.Payment.PaymentID != "second-"+id || again.Payment.PaymentID != "second-"+id {
+		t.Errorf("captured of %s, and again of %s", first.Payment.PaymentID, again.Payment.PaymentID)
+	}
+	if _, err := s.Capture(t.Context(), keyed(id, "c"), orders.Capture{CaptureID: "c", PaymentID: "p-" + id, Amount: &amount}); !errors.Is(err, payment.ErrIDReused) {
+		t.Errorf("the same id for another payment: %v", err)
 	}
 }
 
