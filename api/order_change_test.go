@@ -185,6 +185,7 @@ func changeRows() []changeRow {
 			want: map[string]any{"status": "processing"},
 			refusals: map[string]refusal{
 				"held":          {before: []string{hold}, body: `{}`, status: 409, slug: "order-on-hold"},
+				"no lines":      {body: `{"lines": []}`, status: 422, slug: "invalid-request"},
 				"too many":      {body: `{"lines": [{"line_id": "1", "quantity": 4}]}`, status: 422, slug: "quantity-exceeded", member: map[string]any{"line_id": "1", "requested": 4.0, "available": 3.0}},
 				"elsewhere":     {body: `{"location": "moon", ` + unit + `}`, status: 422, slug: "order-invalid"},
 				"all are asked": {before: []string{`fulfilments {}`}, body: `{}`, status: 422, slug: "order-invalid"},
@@ -196,6 +197,7 @@ func changeRows() []changeRow {
 			want: map[string]any{"status": "partially_shipped", "fulfilment_status": "partial"},
 			refusals: map[string]refusal{
 				"held":              {before: []string{hold}, body: `{}`, status: 409, slug: "order-on-hold"},
+				"no lines":          {body: `{"lines": []}`, status: 422, slug: "invalid-request"},
 				"too many":          {body: `{"lines": [{"line_id": "1", "quantity": 4}]}`, status: 422, slug: "quantity-exceeded"},
 				"yet to leave":      {body: `{"shipped_at": "2999-01-01T00:00:00Z"}`, status: 422, slug: "order-invalid"},
 				"no such line":      {body: `{"lines": [{"line_id": "7", "quantity": 1}]}`, status: 422, slug: "order-invalid"},
@@ -234,6 +236,7 @@ func changeRows() []changeRow {
 			want: map[string]any{"status": "shipped", "fulfilment_status": "partially_returned"},
 			refusals: map[string]refusal{
 				"no such return": {before: []string{shipAll}, body: `{}`, status: 404, slug: "reference-unknown"},
+				"no lines":       {before: []string{shipAll, asksBack}, body: `{"lines": []}`, status: 422, slug: "invalid-request"},
 				"too many":       {before: []string{shipAll, asksBack}, body: `{"lines": [{"line_id": "1", "quantity": 3}]}`, status: 422, slug: "quantity-exceeded"},
 				"rejected": {
 					before: []string{shipAll, asksBack, `returns/r1/reject {"reason": "late"}`}, body: `{}`, status: 409, slug: "invalid-transition",

@@ -24,12 +24,12 @@ func unitsOf(u order.Units) unitsBody { return unitsBody{u.LineID, u.Quantity} }
 type fulfilmentRequestBody struct {
 	ID       string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
 	Location string      `json:"location,omitempty" doc:"Which warehouse; where it is missing, that of the first line with something left." maxLength:"64" example:"main"`
-	Lines    []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What to pick; everything that is left there if missing." maxItems:"4000"`
+	Lines    []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What to pick; everything that is left there if missing." minItems:"1" maxItems:"4000"`
 }
 
 type shipBody struct {
 	ID        string      `json:"id,omitempty" doc:"Of your making; without it one is made." pattern:"^[!-?A-~]{1,200}$"`
-	Lines     []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What is in the parcel; everything that is left if missing." maxItems:"4000"`
+	Lines     []unitsBody `json:"lines,omitempty" nullable:"false" doc:"What is in the parcel; everything that is left if missing." minItems:"1" maxItems:"4000"`
 	Carrier   string      `json:"carrier,omitempty" maxLength:"64" example:"dhl"`
 	Tracking  string      `json:"tracking,omitempty" doc:"The carrier's number of the parcel, without spaces." maxLength:"200" example:"JD014600006228974"`
 	ShippedAt time.Time   `json:"shipped_at,omitzero" doc:"Now, if missing."`
@@ -58,7 +58,7 @@ type returnedUnitsBody struct {
 }
 
 type receiveReturnBody struct {
-	Lines []receivedUnitsBody `json:"lines,omitempty" nullable:"false" doc:"What came back; everything that was asked back if missing." maxItems:"4000"`
+	Lines []receivedUnitsBody `json:"lines,omitempty" nullable:"false" doc:"What came back; everything that was asked back if missing." minItems:"1" maxItems:"4000"`
 }
 
 type receivedUnitsBody struct {
