@@ -16,20 +16,23 @@ import (
 )
 
 type listChangesRequest struct {
-	After         string    `query:"after" pattern:"^[0-9]{1,18}$" doc:"X-Read-Position of the list that is shown: what was recorded after it comes first. Without it only what is to come."`
-	LastEventID   string    `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" doc:"The id of the last event that was received. It goes before after."`
-	Status        string    `query:"status" maxLength:"40"`
-	PaymentStatus string    `query:"payment_status" maxLength:"40"`
-	CustomerID    string    `query:"customer_id" maxLength:"200"`
-	SKU           string    `query:"sku" maxLength:"64"`
-	Tag           string    `query:"tag" maxLength:"200"`
-	PlacedFrom    time.Time `query:"placed_from"`
-	PlacedTo      time.Time `query:"placed_to"`
+	After          string    `query:"after" pattern:"^[0-9]{1,18}$" doc:"X-Read-Position of the list that is shown: what was recorded after it comes first. Without it only what is to come."`
+	LastEventID    string    `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" doc:"The id of the last event that was received. It goes before after."`
+	Status         string    `query:"status" maxLength:"40"`
+	PaymentStatus  string    `query:"payment_status" maxLength:"40"`
+	CustomerID     string    `query:"customer_id" maxLength:"200"`
+	SKU            string    `query:"sku" maxLength:"64"`
+	Tag            string    `query:"tag" maxLength:"200"`
+	ExternalSource string    `query:"external_source" maxLength:"200"`
+	ExternalRef    string    `query:"external_ref" maxLength:"200"`
+	PlacedFrom     time.Time `query:"placed_from"`
+	PlacedTo       time.Time `query:"placed_to"`
 }
 
 func (in *listChangesRequest) filter() projections.OrderFilter {
 	return projections.OrderFilter{
-		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU, Tag: in.Tag, PlacedFrom: in.PlacedFrom, PlacedTo: in.PlacedTo,
+		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU, Tag: in.Tag,
+		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom, PlacedTo: in.PlacedTo,
 	}
 }
 
@@ -52,7 +55,7 @@ func (s *server) listChangeRoutes(scopes []apikey.Scope) {
 		id: "streamOrders", method: http.MethodGet, path: "/v1/orders/changes", tag: "orders", scopes: scopes, status: http.StatusOK,
 		summary: "Follow a list of orders (server-sent events)",
 		about: "For user interfaces, with the filters of the list. An event named changed has order_id, matches, and the order as the list shows it: one that does not match the filters (any more) is without it. " +
-			"It is what the list answers from then on. An event named reset says that too much was missed: read the list anew. A client that reconnects with Last-Event-ID misses nothing. Comments come while there is nothing else.",
+			"It is what the list answers from then on. An event named reset says that too much was missed, or that the log has lost what the client knows of, as after a restore: read the list anew. A client that reconnects with Last-Event-ID misses nothing. Comments come while there is nothing else.",
 	}, s.streamOrders)
 	s.describeEvents("/v1/orders/changes")
 }
@@ -63,33 +66,31 @@ type listStream struct {
 	filter  projections.OrderFilter
 	feed    *eventstore.Feed
 	live    bool
-	missed  int // events before it was live
+	lost    bool // the log has not what the client knows of
+	missed  int  // events before it was live
 	changed []string
 	through eventstore.Position // of what is in changed
 }
 
 func (s *server) streamOrders(ctx context.Context, in *listChangesRequest) (*huma.StreamResponse, error) {
-	l := &listStream{server: s, filter: in.filter()}
-	from, err := s.positionAfter(ctx, in)
+	end, err := s.api.End(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.follow(from)
+	from := in.position(end)
+	l := &listStream{server: s, filter: in.filter(), lost: from > end}
+	l.follow(min(from, end))
 	return s.pour(ctx, l.next, func() { l.feed.Close() })
 }
 
-// positionAfter is where the client got to, or the end of the log.
-func (s *server) positionAfter(ctx context.Context, in *listChangesRequest) (eventstore.Position, error) {
-	end, err := s.api.End(ctx)
-	if err != nil {
-		return 0, err
-	}
+// position is where the client got to, or the end of the log.
+func (in *listChangesRequest) position(end eventstore.Position) eventstore.Position {
 	for _, text := range []string{in.LastEventID, in.After} {
 		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
-			return min(eventstore.Position(n), end), nil
+			return eventstore.Position(n)
 		}
 	}
-	return end, nil
+	return end
 }
 
 func (l *listStream) follow(from eventstore.Position) {
@@ -103,6 +104,9 @@ func (l *listStream) follow(from eventstore.Position) {
 
 // next waits for orders that change. A page is kept until the list has it.
 func (l *listStream) next(ctx context.Context) (string, error) {
+	if l.lost {
+		return l.reset(ctx)
+	}
 	if len(l.changed) == 0 {
 		page, err := l.feed.Next(ctx)
 		if err != nil {
@@ -129,12 +133,17 @@ func (l *listStream) tooFar(ctx context.Context, page eventstore.Page) (string, 
 	if l.missed += len(page.Events); l.live || l.missed < l.server.api.Streams.missed() {
 		return "", nil
 	}
+	return l.reset(ctx)
+}
+
+// reset says that the list is to be read anew, and goes on from here.
+func (l *listStream) reset(ctx context.Context) (string, error) {
 	end, err := l.server.api.End(ctx)
 	if err != nil {
 		return "", err
 	}
 	l.follow(end)
-	l.live = true
+	l.live, l.lost = true, false
 	return eventText(strconv.FormatUint(uint64(end), 10), "reset", []byte(resetMessage)), nil
 }
 

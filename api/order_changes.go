@@ -39,7 +39,7 @@ func (s *server) orderChangeRoutes() {
 		id: "streamOrder", method: http.MethodGet, path: "/v1/orders/{id}/changes", tag: "orders", scopes: scopes, status: http.StatusOK,
 		summary: "Follow an order (server-sent events)",
 		about: "For user interfaces: each event named changed has the order's id, revision, type and time of what happened, and the three states after it, as JSON. " +
-			"Its id is the revision: a client that reconnects with Last-Event-ID misses nothing. Comments come while there is nothing else.",
+			"Its id is the revision: a client that reconnects with Last-Event-ID misses nothing. One that names a revision that the order has not, as after a restore, is told of its last. Comments come while there is nothing else.",
 		refuses: []string{orders.ErrNotFound.Code},
 	}, s.streamOrder)
 	s.describeEvents("/v1/orders/{id}/changes")
@@ -87,8 +87,11 @@ func knownRevision(in *orderChangesRequest) eventstore.Revision {
 	return eventstore.Any // what was recorded is known
 }
 
-// catchUp folds the order, and returns what the client does not know of.
+// catchUp folds the order, and returns what the client does not know of. One
+// that knows of more than there is, as after a restore, is told where the order
+// stands.
 func (o *orderStream) catchUp(ctx context.Context) (missed string, err error) {
+	last := ""
 	for r, err := range o.server.api.Store.ReadStream(ctx, order.Decider.Stream(o.id), 0) {
 		if err != nil {
 			return "", err
@@ -97,12 +100,15 @@ func (o *orderStream) catchUp(ctx context.Context) (missed string, err error) {
 		if err != nil {
 			return "", err
 		}
-		if o.after != eventstore.Any && r.Revision > o.after {
+		if last = piece; o.after != eventstore.Any && r.Revision > o.after {
 			missed += piece
 		}
 	}
 	if o.revision == eventstore.NoStream {
 		return "", orders.ErrNotFound
+	}
+	if o.after > o.revision {
+		return last, nil
 	}
 	return missed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,38 @@ func TestAListThatMissedTooMuchIsReadAnew(t *testing.T) {
 	s.close()
 	again := p.open(t, "/v1/orders/changes?after="+end) // little was missed
 	again.until(t, "event: changed")
+}
+
+// A client that knows of more than there is, for the log was restored from a
+// backup, reads the list anew, and is told where an order stands.
+func TestWhoKnowsOfMoreThanThereIsIsToldSo(t *testing.T) {
+	t.Parallel()
+	p := shopWith(t, 10, func(a *api.API) { a.Streams.Heartbeat = time.Minute })
+	o := p.ordered()
+	o.step("tags", `{"add": ["x"]}`)
+	list := p.open(t, "/v1/orders/changes?after=999999999999")
+	list.until(t, "event: reset")
+	list.until(t, "data: {}")
+	one := p.open(t, "/v1/orders/"+o.id+"/changes?after=7")
+	one.until(t, "id: 1")
+	o.step("tags", `{"add": ["y"]}`)
+	list.until(t, "event: changed")
+	one.until(t, "id: 2")
+}
+
+// A list that is narrowed to another system's orders is followed as it is read.
+func TestAListOfAnotherSystemIsFollowed(t *testing.T) {
+	t.Parallel()
+	p := shop(t, 10)
+	start := p.get("/v1/orders").expect(200).header.Get("X-Read-Position")
+	p.ordered()
+	for query, want := range map[string]string{"": `"matches":true`, "&external_source=shop": `"matches":false`, "&external_ref=7": `"matches":false`} {
+		s := p.open(t, "/v1/orders/changes?after="+start+query)
+		s.until(t, "event: changed")
+		if !s.lines.Scan() || !strings.Contains(s.lines.Text(), want) {
+			t.Errorf("%q: %s; want %s", query, s.lines.Text(), want)
+		}
+	}
 }
 
 func TestAStreamShowsThatItLives(t *testing.T) {

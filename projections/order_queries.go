@@ -94,7 +94,7 @@ func (f OrderFilter) walk(w *listing, along way) {
 	}
 	for _, asked := range f.ways() {
 		if asked.column != along.column {
-			asked.lookAt(w)
+			asked.lookAt(w, along)
 		}
 	}
 }

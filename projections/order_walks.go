@@ -15,12 +15,13 @@ type way struct {
 	condition string // on an order of another walk; none is that its column has the value
 }
 
-// Conditions on what belongs to an order. An order with two lines of a SKU is
+// Conditions on what belongs to an order, whose KEY is in the table that the walk
+// goes along: the order itself is then read only where it has all of them. An order with two lines of a SKU is
 // listed with the first of them: to group them SQLite would sort all orders that
 // have the SKU, for each page.
 const (
-	hasTag         = "EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = o.placed_at AND t.order_id = o.order_id)"
-	hasSKU         = "EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.order_id AND l.sku = ?)"
+	hasTag         = "EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = KEY.placed_at AND t.order_id = KEY.order_id)"
+	hasSKU         = "EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = KEY.order_id AND l.sku = ?)"
 	firstLineOfSKU = "l.line_id = (SELECT min(f.line_id) FROM order_lines f WHERE f.sku = l.sku AND f.placed_at = l.placed_at AND f.order_id = l.order_id)"
 )
 
@@ -67,11 +68,14 @@ func (a way) begin(w *listing) {
 // lookAt makes it a condition on orders that something else leads to. The +
 // keeps SQLite, which does not know which is rarer, from walking along the index
 // of a column instead.
-func (a way) lookAt(w *listing) {
+func (a way) lookAt(w *listing, along way) {
 	if a.condition != "" {
-		w.where(a.condition, a.value)
-	} else {
-		w.where("+"+a.column+" = ?", a.value)
+		w.where(strings.ReplaceAll(a.condition, "KEY", along.alias()), a.value)
+		return
+	}
+	w.where("+"+a.column+" = ?", a.value)
+	if a.also != "" { // Postgres may find its partial index of use
+		w.where("+" + a.also)
 	}
 }
 

@@ -140,6 +140,7 @@ func TestPostgresReadsNoWholeTable(t *testing.T) {
 		"all": {}, "customer": {CustomerID: "customer-3"}, "status": {Status: "on_hold"}, "payment": {PaymentStatus: "voided"}, "sku": {SKU: "SKU-3"},
 		"tag": {Tag: "rare"}, "external": {ExternalSource: "s", ExternalRef: "x"},
 		"source": {ExternalSource: "till"}, "reference": {ExternalRef: "ref-170"}, "SKU and status": {SKU: "SKU-3", Status: "on_hold"}, "customer and status": {CustomerID: "customer-3", Status: "placed"},
+		"SKU and tag":      {SKU: "SKU-0", Tag: "gift"},
 		"customer and SKU": {CustomerID: "customer-3", SKU: "SKU-0"}, "customer and tag": {CustomerID: "customer-3", Tag: "gift"}, "time": {PlacedFrom: historyStart.Add(time.Minute), PlacedTo: historyStart.Add(time.Hour)},
 	} {
 		for _, filter.OldestFirst = range []bool{false, true} {

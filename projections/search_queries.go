@@ -110,7 +110,7 @@ func (f OrderFilter) among(ids []string) (string, []any) {
 	// The ids lead to the rows. SQLite would take the index of a status instead
 	// and read every order that has it.
 	for _, asked := range f.ways() {
-		asked.lookAt(&w)
+		asked.lookAt(&w, way{})
 	}
 	w.key = []string{"o.placed_at + 0"}
 	w.stretch(f.PlacedFrom, f.PlacedTo)
