@@ -88,9 +88,7 @@ func TestWebhooksAreLookedAfterFromTheCommandLine(t *testing.T) {
 	})
 	has(do(exitDone, "attempts", id), "TYPE", "live", attempts[0].MessageID)
 	has(do(exitDone, "undelivered", id), "NEXT TRY")
-	if got := do(exitDone, "undelivered", id, "--run", "replay_none", "--json"); got != "[]\n" {
-		t.Errorf("nothing undelivered is %q", got)
-	}
+	do(exitFailed, "undelivered", id, "--run", "replay_none")
 
 	before := partner.duplicates()
 	has(do(exitDone, "replay", id, "--from", "beginning", "--types", "order.placed", "--wait"), "completed", "100 %", "messages 3/3")
@@ -99,6 +97,9 @@ func TestWebhooksAreLookedAfterFromTheCommandLine(t *testing.T) {
 	}
 	var replayed client.Replay
 	parse(t, do(exitDone, "replay", id, "--from", "beginning", "--wait", "--json", "--rate", "1000"), &replayed)
+	if got := do(exitDone, "undelivered", id, "--run", replayed.ID, "--json"); got != "[]\n" {
+		t.Errorf("nothing undelivered is %q", got)
+	}
 	if !replayed.Ended() || replayed.Delivered < 3 {
 		t.Errorf("replayed: %+v", replayed)
 	}
