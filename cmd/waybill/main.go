@@ -29,7 +29,7 @@ const (
 type program struct {
 	configs.Config
 
-	ConfigFile kong.ConfigFlag `name:"config" type:"existingfile" help:"Settings file to read instead of ./waybill.yaml."`
+	ConfigFile kong.ConfigFlag `name:"config" type:"existingfile" placeholder:"FILE" help:"Settings file to read instead of ./waybill.yaml."`
 
 	Up       upCommand          `cmd:"" help:"Try it: everything in one process, with demo data and a sample partner whose callbacks are printed."`
 	Serve    serveCommand       `cmd:"" help:"Run the platform."`
