@@ -15,7 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/waybill-dev/waybill/domain/order"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/remote"
+	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/effects"
 	"github.com/waybill-dev/waybill/handlers/effects/effectstest"
 	"github.com/waybill-dev/waybill/handlers/effects/searchindex"
@@ -112,6 +115,31 @@ func TestHoweverEventsComeTheIndexIsThat(t *testing.T) {
 		x.fails = 4
 		return effectstest.Outside{Handle: s.Handle, Effect: func() any { return x.docs }}
 	})
+}
+
+// What happens later replaces what is in the index, and what happened before and
+// comes again does not.
+func TestWhatIsNewerIsIndexed(t *testing.T) {
+	t.Parallel()
+	w, events := effectstest.NewHistory(t)
+	x, s := newIndex(t, w)
+	placed := effectstest.Of(events, "OrderPlaced")[0]
+	if err := s.Handle(t.Context(), placed); err != nil {
+		t.Fatal(err)
+	}
+	id := strings.TrimPrefix(placed.Stream, order.Decider.Category+"-")
+	h := handlers.CommandHandler[order.State, order.Command, order.Event]{Store: w.Store, Decider: order.Decider}
+	if _, err := h.Handle(t.Context(), id, eventstore.Metadata{CommandID: "later"}, order.Tag{Add: []string{"later"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Handle(t.Context(), placed); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.docs["/orders/_doc/"+id]; !strings.Contains(got.Body, `"later"`) {
+			t.Errorf("version %d is still indexed: %s", got.Version, got.Body)
+		}
+	}
 }
 
 func TestWhatIsOlderIsIgnored(t *testing.T) {
