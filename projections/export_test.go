@@ -230,3 +230,10 @@ func (s *Set) GiveUp(ctx context.Context, r Rebuild, cause error) {
 	w := worker{set: s}
 	w.failed(ctx, &assignment{id: r.ID, failures: maxFailures - 1}, r, cause)
 }
+
+// CancelFromElsewhere cancels a rebuild as another process does: this one sees it
+// when it looks again.
+func (s *Set) CancelFromElsewhere(ctx context.Context, name string) error {
+	_, err := s.catalogue.db.Write.ExecContext(ctx, `UPDATE rebuilds SET wanted = 'cancel' WHERE projection = ?`, name)
+	return err
+}

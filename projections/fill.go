@@ -410,7 +410,7 @@ func (f *filler) swap(ctx context.Context, m *Model, fence fence, handOver func(
 		}
 		condition, args := fence()
 		//nolint:gosec // a condition of our own
-		result, err := tx.ExecContext(ctx, `UPDATE rebuilds SET state = 'swapped', error = '', ended_at = ? WHERE projection = ? AND version = ? AND id = ? AND ended_at = 0 AND `+condition,
+		result, err := tx.ExecContext(ctx, `UPDATE rebuilds SET state = 'swapped', error = '', ended_at = ? WHERE projection = ? AND version = ? AND id = ? AND ended_at = 0 AND wanted <> 'cancel' AND `+condition,
 			append([]any{millis(s.cfg.Now()), r.Projection, r.Version.Code, r.ID}, args...)...)
 		if err != nil {
 			return err

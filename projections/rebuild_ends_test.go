@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/waybill-dev/waybill/database/databasetest"
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -90,6 +92,57 @@ func TestWhatIsToBeCancelledIs(t *testing.T) {
 			if r, err := set.Rebuild(t.Context(), "orders"); err != nil || r.Ended() != (state == projections.Cancelled) {
 				t.Errorf("%s: it is over: %v, as %s, %v", state, r.Ended(), r.State, err)
 			}
+		}
+	})
+}
+
+// hooked is a log that lets something be done where somebody asks for its end.
+type hooked struct {
+	*eventstore.Client
+
+	end func()
+}
+
+func (h *hooked) End(ctx context.Context) (eventstore.Position, error) {
+	h.end()
+	return h.Client.End(ctx)
+}
+
+// The last moment at which a rebuild can be cancelled is that of the swap itself.
+func TestARebuildIsCancelledInTheMomentOfItsSwap(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		c := client(t, nodetest.Start(t))
+		placeOrder(t, c, 1)
+		log := &hooked{Client: c, end: func() {}}
+		set, err := projections.OpenSet(t.Context(), projections.Config{
+			Dir: e.Dir, Server: e.Server, Store: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Owner: "a", Lease: 2 * time.Second,
+		}, log, projections.Orders{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cancelled sync.Once
+		log.end = func() {
+			if r, err := set.Rebuild(t.Context(), "orders"); err != nil || r.State != projections.Swapping {
+				return
+			}
+			cancelled.Do(func() {
+				if err := set.CancelFromElsewhere(t.Context(), "orders"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		p := run(t, set, c)
+		p.level("orders")
+		before := p.model("orders").Live().Version()
+		if r := p.rebuild("orders", anew("1")); r.State != projections.Cancelled {
+			t.Errorf("it ended as %s, %s", r.State, r.Error)
+		}
+		placeOrder(t, c, 2)
+		p.level("orders") // the live one goes on
+		if now := p.model("orders").Live().Version(); now != before {
+			t.Errorf("%s is live, want %s", now, before)
 		}
 	})
 }
