@@ -117,13 +117,14 @@ func (r *Result) count(q *request, a *answer) {
 	}
 }
 
-// Unanswered are the operations that never succeeded.
+// Unanswered are the operations that never succeeded. Not modified is what a
+// caller is told who has it already.
 func (r *Result) Unanswered(d *Document) []string {
 	var missing []string
 	for _, o := range d.Operations {
 		succeeded := false
 		for status := range r.Answers[o.ID] {
-			succeeded = succeeded || (status >= 200 && status < 300)
+			succeeded = succeeded || (status >= 200 && status < 300) || status == http.StatusNotModified
 		}
 		if !succeeded {
 			missing = append(missing, o.ID)
