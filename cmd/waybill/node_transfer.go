@@ -24,9 +24,8 @@ type nodeExportCommand struct {
 
 // Run exports.
 func (c nodeExportCommand) Run(inv *invocation) error {
-	dir := nodeStore{Data: c.Data}.dir(inv)
-	if _, err := os.Stat(dir); err != nil && inv.config.EventStore == "" {
-		return fmt.Errorf("there is no event store: %w; name its data folder with --data-dir, or a server with --eventstore", err)
+	if err := mustHaveEvents(inv, nodeStore{Data: c.Data}.dir(inv)); err != nil {
+		return err
 	}
 	return withEvents(inv, c.Data, func(connection string) error {
 		bar := newProgress(inv.errOut, c.JSON)
@@ -110,6 +109,15 @@ func transferProgress(p *progress) transfer.Progress {
 			p.advance(stage, int(done), int(total))
 		}
 	}
+}
+
+// mustHaveEvents keeps a command that reads from making an empty event store in
+// a folder whose name was mistyped.
+func mustHaveEvents(inv *invocation, dir string) error {
+	if _, err := os.Stat(dir); err != nil && inv.config.EventStore == "" {
+		return fmt.Errorf("there is no event store: %w; name its data folder with --data-dir, or a server with --eventstore", err)
+	}
+	return nil
 }
 
 // withEvents finds the events: those that --eventstore names, or else the

@@ -51,6 +51,9 @@ func (c rebuildCommand) Run(inv *invocation) error {
 			return err
 		}
 	}
+	if err := mustHaveEvents(inv, app.EventsDir(inv.config)); err != nil {
+		return err
+	}
 	err := withApp(inv, []string{app.RoleProjections}, func(ctx context.Context, a *app.App) error {
 		if err := c.run(inv, here{a.ReadModels()}); err != nil {
 			return err

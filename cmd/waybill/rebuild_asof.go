@@ -77,8 +77,8 @@ func (c rebuildCommand) asOf(inv *invocation) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := os.Stat(app.EventsDir(inv.config)); err != nil && inv.config.EventStore == "" {
-		return fmt.Errorf("there is no event store: %w; name its data folder with --data-dir, or a server with --eventstore", err)
+	if err := mustHaveEvents(inv, app.EventsDir(inv.config)); err != nil {
+		return err
 	}
 	return withEvents(inv, "", func(connection string) (err error) {
 		codec, err := app.Codec()

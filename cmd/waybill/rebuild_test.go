@@ -136,6 +136,7 @@ func TestWhatCannotBeBuiltAnewIsExplained(t *testing.T) {
 		"a file that is there":   {exitUsage, []string{"orders", "--as-of", "2011-06-30", "--into", there}, "there is such a file; name another one"},
 		"a folder that is not":   {exitUsage, []string{"orders", "--as-of", "2011-06-30", "--into", filepath.Join(dir, "no", "new.db")}, "no such file or directory"},
 		"no events":              {exitFailed, []string{"orders", "--as-of", "2011-06-30", "--into", file}, "name its data folder with --data-dir"},
+		"nothing to build from":  {exitFailed, []string{"orders"}, "name its data folder with --data-dir"},
 		"compared with the past": {exitUsage, []string{"orders", "--verify", "--as-of", "2011-06-30", "--into", file}, "--as-of compares and swaps nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
