@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -120,7 +121,7 @@ func (q OrderQueries) one(ctx context.Context, column, value string) (OrderRow, 
 	return row, nil
 }
 
-func scanOrder[R interface{ Scan(...any) error }](row R) (OrderRow, error) {
+func scanOrder[R database.Row](row R) (OrderRow, error) {
 	var o OrderRow
 	var currency, tags string
 	var external, placed, updated int64

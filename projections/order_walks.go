@@ -16,9 +16,9 @@ type way struct {
 }
 
 // Conditions on what belongs to an order, whose KEY is in the table that the walk
-// goes along: the order itself is then read only where it has all of them. An order with two lines of a SKU is
-// listed with the first of them: to group them SQLite would sort all orders that
-// have the SKU, for each page.
+// goes along: the order itself is then read only where it has all of them. An
+// order with two lines of a SKU is listed with the first of them: to group them
+// SQLite would sort all orders that have the SKU, for each page.
 const (
 	hasTag         = "EXISTS (SELECT 1 FROM order_tags t WHERE t.tag = ? AND t.placed_at = KEY.placed_at AND t.order_id = KEY.order_id)"
 	hasSKU         = "EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = KEY.order_id AND l.sku = ?)"

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain/catalog"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -113,7 +114,7 @@ func (q ProductQueries) List(ctx context.Context, status ProductStatus, afterSKU
 	return rowsOf(rows, err, scanProduct)
 }
 
-func scanProduct[R interface{ Scan(...any) error }](row R) (p Product, err error) {
+func scanProduct[R database.Row](row R) (p Product, err error) {
 	var prices []byte
 	var registered int64
 	if err := row.Scan(&p.SKU, &p.Title, &p.Status, &prices, &registered, &p.Revision); err != nil {

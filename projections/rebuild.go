@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 )
@@ -120,7 +121,7 @@ var (
 const rebuildColumns = `projection, version, id, kind, accept, rate, build, wanted, state, error, position, head, events, worked, compared,
 	requested_by, requested_at, ended_at`
 
-func scanRebuild[R interface{ Scan(...any) error }](row R) (r Rebuild, err error) {
+func scanRebuild[R database.Row](row R) (r Rebuild, err error) {
 	var accept, worked, requested, ended int64
 	var compared string
 	err = row.Scan(&r.Projection, &r.Version.Code, &r.ID, &r.Kind, &accept, &r.Rate, &r.Version.Build, &r.wanted, &r.State, &r.Error,

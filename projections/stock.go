@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/stock"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -166,7 +167,7 @@ func (q StockQueries) List(ctx context.Context, filter StockFilter, afterSKU, af
 	return rowsOf(rows, err, scanLevel)
 }
 
-func scanLevel[R interface{ Scan(...any) error }](row R) (l StockLevel, err error) {
+func scanLevel[R database.Row](row R) (l StockLevel, err error) {
 	err = row.Scan(&l.SKU, &l.Location, &l.OnHand, &l.Reserved, &l.Committed, &l.Policy, &l.BackorderLimit, &l.Available, &l.Revision)
 	return l, err
 }

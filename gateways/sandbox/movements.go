@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/gateways/payment"
 )
 
@@ -27,8 +28,8 @@ type Movement struct {
 
 const movementColumns = `kind, id, key, ref, status, amount, currency, code, message, asked`
 
-// move captures or refunds once for an id of a key, and afterwards counts how often that
-// was asked for again.
+// move captures or refunds once for an id of a key, and afterwards counts how
+// often that was asked for again.
 func (l *ledger) move(ctx context.Context, m Movement, final bool) (Movement, error) {
 	err := l.db.Tx(ctx, func(tx *sql.Tx) error {
 		known, err := scanMovement(tx.QueryRowContext(ctx, `UPDATE movements SET asked = asked + 1
@@ -118,7 +119,7 @@ func (l *ledger) movements(ctx context.Context) (movements []Movement, err error
 	return movements, rows.Err()
 }
 
-func scanMovement(row interface{ Scan(...any) error }) (Movement, error) {
+func scanMovement(row database.Row) (Movement, error) {
 	var m Movement
 	err := row.Scan(&m.Kind, &m.ID, &m.Key, &m.Ref, &m.Status, &m.Amount, &m.Currency, &m.Code, &m.Message, &m.Asked)
 	if errors.Is(err, sql.ErrNoRows) {

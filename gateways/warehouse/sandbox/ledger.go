@@ -109,7 +109,7 @@ func (l *ledger) all(ctx context.Context) (jobs []Job, err error) {
 	return jobs, rows.Err()
 }
 
-func scan(row interface{ Scan(...any) error }) (Job, error) {
+func scan(row database.Row) (Job, error) {
 	var j Job
 	var id string
 	var body, parcels, refused []byte
