@@ -121,6 +121,5 @@ func (c *courier) fulfil(wish ledger.Wish, now time.Time) bool {
 	if wish.Skip {
 		return c.plan.Skip(wish.Event)
 	}
-	c.plan.Resend(wish.Event, now)
-	return true
+	return c.plan.Resend(wish.Event, now)
 }

@@ -9,24 +9,37 @@ import (
 // Resend makes an event due at once, with all its attempts before it: one that
 // is parked, given up, or was delivered already. One that is parked stays in
 // its place within its lane; another goes out beside its lane, which went on
-// without it.
-func (p *Plan) Resend(row Parked, now time.Time) {
+// without it. It returns false while an attempt of it is under way: that one
+// began before the wish, which asks for another.
+func (p *Plan) Resend(row Parked, now time.Time) bool {
+	if p.sending(row) {
+		return false
+	}
 	if l, e := p.parkedEntry(row); e != nil {
 		e.attempts, e.blocked, e.due = 0, false, now
 		p.note(e)
 		if !l.busy {
 			p.schedule(l)
 		}
-		return
+		return true
 	}
 	if p.coming(row) {
-		return
+		return true
 	}
 	row.Attempts, row.Due, row.Dead, row.Blocked, row.Told, row.Resent = 0, now, false, false, false, true
 	p.restore(row)
 	l := p.lanes[resendKey(row.ID)]
 	p.note(l.parked[0])
 	p.schedule(l)
+	return true
+}
+
+// sending says whether an attempt of an event is under way.
+func (p *Plan) sending(row Parked) bool {
+	if _, e := p.parkedEntry(row); e != nil && e.sending {
+		return true
+	}
+	return slices.ContainsFunc(p.window, func(e *entry) bool { return e.Position == row.Position && e.sending })
 }
 
 // coming says whether an event is about to be sent by itself.

@@ -104,6 +104,46 @@ func TestWhatIsOnItsWayCannotBeGivenUpYet(t *testing.T) {
 	}
 }
 
+// TestWhatIsOnItsWayIsSentAgainAfterwards: whoever asks for it may have seen the
+// attempt that is under way.
+func TestWhatIsOnItsWayIsSentAgainAfterwards(t *testing.T) {
+	t.Parallel()
+	event := delivery.Parked{Position: 1, Lane: "a", ID: "1"}
+	for what, send := range map[string]func(p *delivery.Plan) delivery.Job{
+		"for the first time": func(p *delivery.Plan) delivery.Job { return next(t, p, noon) },
+		"after it failed": func(p *delivery.Plan) delivery.Job {
+			p.Done(next(t, p, noon), answer(500), noon.Add(-time.Hour))
+			return next(t, p, noon)
+		},
+		"again": func(p *delivery.Plan) delivery.Job {
+			p.Done(next(t, p, noon), answer(200), noon)
+			if !p.Resend(event, noon) {
+				t.Error("what was delivered is not sent again")
+			}
+			return next(t, p, noon)
+		},
+	} {
+		for how, status := range map[string]int{"delivered": 200, "failed": 500} {
+			t.Run(what+" and is "+how, func(t *testing.T) {
+				t.Parallel()
+				p := delivery.NewPlan(config(), 0, nil)
+				take(p, "a")
+				under := send(p)
+				if p.Resend(event, noon) {
+					t.Fatal("the attempt under way was taken for the one that is asked for")
+				}
+				p.Done(under, answer(status), noon)
+				if !p.Resend(event, noon) {
+					t.Fatal("it has to wait for nothing any more")
+				}
+				if job := next(t, p, noon); job.ID != "1" || job.Attempt != 1 {
+					t.Errorf("sent %s, attempt %d", job.ID, job.Attempt)
+				}
+			})
+		}
+	}
+}
+
 func TestABlockedLaneGoesOnUnderAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	rows := []delivery.Parked{{Position: 1, Lane: "a", ID: "1", Attempts: 4, Blocked: true}, {Position: 2, Lane: "a", ID: "2"}}
