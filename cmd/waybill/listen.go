@@ -83,11 +83,17 @@ type listener struct {
 	errOut io.Writer
 }
 
+// fromNow is a place that is another one each time it is asked for.
+const fromNow = "now"
+
 // run ends without an error when it is told to stop.
 func (l *listener) run(ctx context.Context) error {
 	for failed := 0; ctx.Err() == nil; {
-		l.query.After = l.cursor
-		page, err := l.api.Feed(ctx, l.query)
+		query := l.query
+		if query.After = l.cursor; l.cursor == fromNow {
+			query.Wait = 0 // what comes while it is asked again would be before that now
+		}
+		page, err := l.api.Feed(ctx, query)
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -213,6 +216,35 @@ func TestListenWaitsForThePlatform(t *testing.T) {
 	if len(receiver.got()) != 3 || !strings.Contains(printed, "the platform is away") {
 		t.Errorf("%d messages, printed:\n%s", len(receiver.got()), printed)
 	}
+}
+
+// TestListenFromNowMissesNothing breaks off the first request that waits, when
+// something has come meanwhile.
+func TestListenFromNowMissesNothing(t *testing.T) {
+	t.Parallel()
+	platform, receiver := startShop(t), develop(t)
+	at, err := url.Parse("http://" + platform.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	var breakOff sync.Once
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("wait") != "" {
+			breakOff.Do(func() {
+				placeOrders(t, platform.api(), "meanwhile", 1)
+				panic(http.ErrAbortHandler)
+			})
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(between.Close)
+	listen(t, func() error {
+		if len(receiver.got()) == 0 {
+			return errors.New("the order did not come")
+		}
+		return nil
+	}, "--forward", receiver.server.URL, "--types", "order.placed", "--url", between.URL, "--api-key", bench.AdminKey)
 }
 
 func TestListenSaysWhatIsWrongWithItsFlags(t *testing.T) {
