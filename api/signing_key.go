@@ -13,7 +13,12 @@ import (
 // SigningKeys are the keys that sign webhooks by scheme v1a.
 type SigningKeys interface {
 	Public(ctx context.Context, tenant string) ([]signingkey.Public, error)
+	Ever(ctx context.Context, tenant string) ([]signingkey.Public, error)
 	Rotate(ctx context.Context, overlap time.Duration, meta eventstore.Metadata) error
+}
+
+type listSigningKeysRequest struct {
+	Retired bool `query:"retired" doc:"Also those that sign no more: they verify statements that were made before not_after. Accept no message by them."`
 }
 
 type signingKeyListAnswer struct {
@@ -52,8 +57,12 @@ func (s *server) signingKeyRoutes() {
 	}, s.rotateSigningKey)
 }
 
-func (s *server) listSigningKeys(ctx context.Context, _ *struct{}) (*signingKeyListAnswer, error) {
-	list, err := s.api.SigningKeys.Public(ctx, tenantOf(ctx))
+func (s *server) listSigningKeys(ctx context.Context, in *listSigningKeysRequest) (*signingKeyListAnswer, error) {
+	keys := s.api.SigningKeys.Public
+	if in.Retired {
+		keys = s.api.SigningKeys.Ever
+	}
+	list, err := keys(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -77,5 +86,5 @@ func (s *server) rotateSigningKey(ctx context.Context, in *rotateSigningKeyReque
 	if err := s.api.SigningKeys.Rotate(ctx, overlap, meta); err != nil {
 		return nil, err
 	}
-	return s.listSigningKeys(ctx, nil)
+	return s.listSigningKeys(ctx, &listSigningKeysRequest{})
 }

@@ -14,9 +14,9 @@ func TestSigningKeysAreShownAndRotated(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	reader := p.key(apikey.WebhooksRead)
-	shown := func() (ids []string) {
+	shownAt := func(path string) (ids []string) {
 		t.Helper()
-		for _, item := range p.do(request{method: http.MethodGet, path: "/v1/keys", key: reader}).expect(200).json()["keys"].([]any) {
+		for _, item := range p.do(request{method: http.MethodGet, path: path, key: reader}).expect(200).json()["keys"].([]any) {
 			key, _ := item.(map[string]any)
 			if _, err := signing.ParsePublic(key["public_key"].(string)); err != nil || key["algorithm"] != "ed25519" {
 				t.Errorf("key %v: %v", key, err)
@@ -25,6 +25,7 @@ func TestSigningKeysAreShownAndRotated(t *testing.T) {
 		}
 		return ids
 	}
+	shown := func() []string { return shownAt("/v1/keys") }
 	if diff := cmp.Diff([]string{"1"}, shown()); diff != "" {
 		t.Errorf("at first (-want +got):\n%s", diff)
 	}
@@ -42,6 +43,9 @@ func TestSigningKeysAreShownAndRotated(t *testing.T) {
 	rotate(`{"overlap_seconds": 0}`, "r3").expect(200)
 	if diff := cmp.Diff([]string{"1", "3"}, shown()); diff != "" { // the first one is in its week still
 		t.Errorf("after a rotation without overlap (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"1", "2", "3"}, shownAt("/v1/keys?retired=true")); diff != "" {
+		t.Errorf("that ever signed (-want +got):\n%s", diff)
 	}
 	p.do(request{method: http.MethodPost, path: "/v1/keys/rotate", body: `{}`, key: reader}).problem(403, "forbidden")
 }

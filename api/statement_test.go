@@ -15,8 +15,13 @@ import (
 // keys.
 func (p *platform) verified(statement answer) bool {
 	p.t.Helper()
+	return p.verifiedBy(statement, "/v1/keys")
+}
+
+func (p *platform) verifiedBy(statement answer, keys string) bool {
+	p.t.Helper()
 	signed := statement.header.Get("webhook-id") + "." + statement.header.Get("webhook-timestamp") + "." + string(statement.body)
-	for _, key := range p.get("/v1/keys").expect(200).json()["keys"].([]any) {
+	for _, key := range p.get(keys).expect(200).json()["keys"].([]any) {
 		public := must(signing.ParsePublic(key.(map[string]any)["public_key"].(string)))(p.t)
 		for one := range strings.FieldsSeq(statement.header.Get("webhook-signature")) {
 			signature := must(base64.StdEncoding.DecodeString(strings.TrimPrefix(one, "v1a,")))(p.t)
@@ -69,6 +74,12 @@ func TestStatementsOfDelivery(t *testing.T) {
 	forged.body = []byte(strings.Replace(string(statement.body), ids[2], ids[0], 1))
 	if p.verified(forged) {
 		t.Error("another statement is signed, too")
+	}
+	for _, key := range []string{"r1", "r2"} { // the second ends what the first one began
+		p.do(request{method: http.MethodPost, path: "/v1/keys/rotate", body: `{"overlap_seconds": 0}`, header: map[string]string{"Idempotency-Key": key}}).expect(200)
+	}
+	if p.verified(statement) || !p.verifiedBy(statement, "/v1/keys?retired=true") || p.verifiedBy(forged, "/v1/keys?retired=true") {
+		t.Error("a statement of before the rotations is to be verified by the keys of then, and by them alone")
 	}
 	p.get("/v1/endpoints/none/statement").problem(404, "endpoint-not-found")
 }

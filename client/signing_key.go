@@ -21,6 +21,12 @@ func (c *Client) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return c.signingKeys(ctx, http.MethodGet, "/v1/keys", "", nil)
 }
 
+// EverySigningKey lists also those that sign no more, which verify the
+// statements of delivery of their time.
+func (c *Client) EverySigningKey(ctx context.Context) ([]SigningKey, error) {
+	return c.signingKeys(ctx, http.MethodGet, "/v1/keys?retired=true", "", nil)
+}
+
 // RotateSigningKey gives every partner a new key and lists the caller's. The
 // one before signs as well for as long as overlap, in whole seconds; it needs a
 // key with scope admin.

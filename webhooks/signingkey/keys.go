@@ -74,6 +74,16 @@ func (k *Keys) Live(ctx context.Context, tenant string) ([]signing.LiveKey, erro
 // Public returns the keys of a tenant that sign, or will be verified a little
 // longer: the oldest first.
 func (k *Keys) Public(ctx context.Context, tenant string) ([]Public, error) {
+	return k.public(ctx, tenant, func(key signing.LiveKey, now time.Time) bool { return key.Until.IsZero() || now.Before(key.Until) })
+}
+
+// Ever returns the keys of a tenant that ever signed, the oldest first: with
+// those that sign no more, statements of then can be verified still.
+func (k *Keys) Ever(ctx context.Context, tenant string) ([]Public, error) {
+	return k.public(ctx, tenant, func(signing.LiveKey, time.Time) bool { return true })
+}
+
+func (k *Keys) public(ctx context.Context, tenant string, shown func(signing.LiveKey, time.Time) bool) ([]Public, error) {
 	keys, err := k.Live(ctx, tenant)
 	if err != nil {
 		return nil, err
@@ -83,7 +93,7 @@ func (k *Keys) Public(ctx context.Context, tenant string) ([]Public, error) {
 	defer k.mu.Unlock()
 	var list []Public
 	for i, key := range keys {
-		if key.Until.IsZero() || now.Before(key.Until) {
+		if shown(key, now) {
 			list = append(list, Public{ID: key.ID, PublicKey: key.Public(), Since: k.state.Seeds[i].Since, NotAfter: key.Until})
 		}
 	}
