@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -94,6 +95,9 @@ func (s *Endpoints) TestOwn(ctx context.Context, r Request) (string, error) {
 	return eventstore.EventID(endpoint.Decider.Stream(r.ID), r.Meta.CommandID, 0).String(), err
 }
 
+// ErrSecretEnded says that a secret cannot be shown again.
+var ErrSecretEnded = domain.Rule("secret-ended", "the secret that this request made signs no more, and cannot be shown again; another one needs another Idempotency-Key")
+
 // Rotated is an endpoint's new secret: this is the only place it is shown.
 type Rotated struct {
 	Changed
@@ -113,7 +117,7 @@ func (s *Endpoints) Rotate(ctx context.Context, r Request, overlap time.Duration
 	}
 	changed, _ := s.result(c, nil)
 	newest := c.state.Secret()
-	secret, err := open(s.Sealer, newest.Sealed, c.state.TenantID, r.ID, newest.Version)
+	secret, err := s.rotated(ctx, c, newest)
 	rotated := Rotated{Changed: changed, Secret: secret, Version: newest.Version}
 	for _, before := range c.state.Secrets {
 		if before.Version == newest.Version-1 {
@@ -121,6 +125,26 @@ func (s *Endpoints) Rotate(ctx context.Context, r Request, overlap time.Duration
 		}
 	}
 	return rotated, err
+}
+
+// rotated opens the secret that a command made. A repeat finds the event of
+// then, whose seal may be of a master key that is gone: what still signs was
+// sealed anew, and what signs no more is not kept.
+func (s *Endpoints) rotated(ctx context.Context, c changed, made endpoint.Secret) (signing.Secret, error) {
+	secret, err := open(s.Sealer, made.Sealed, c.state.TenantID, c.state.ID, made.Version)
+	if err == nil || !c.done {
+		return secret, err
+	}
+	now, _, loading := eventstore.Load(ctx, s.Store, endpoint.Decider, c.state.ID)
+	if loading != nil {
+		return secret, loading
+	}
+	for _, kept := range now.Secrets {
+		if kept.Version == made.Version && kept.Live(s.Now()) {
+			return open(s.Sealer, kept.Sealed, c.state.TenantID, c.state.ID, kept.Version)
+		}
+	}
+	return secret, ErrSecretEnded
 }
 
 func (s *Endpoints) rotation(id string, state endpoint.State, overlap time.Duration) (endpoint.Command, error) {
