@@ -27,6 +27,9 @@ type Place struct {
 	// Previous is the sequence of the last event of the aggregate before this
 	// one that the endpoint wants; 0 when there is none.
 	Previous int
+	// EndpointID is the endpoint of which that is so; empty where it is so of
+	// everything the reader may see.
+	EndpointID string
 	// Cursor is the place in the log, opaque.
 	Cursor string
 }
@@ -40,6 +43,9 @@ type thin struct {
 // href is where the whole message can be read, below the address of the API.
 func (m Message) href(place Place) string {
 	where := url.Values{"type": {m.Aggregate}, "aggregate": {m.AggregateID}, "sequence": {strconv.Itoa(place.Sequence)}}
+	if place.EndpointID != "" { // else previous would be another one there
+		where.Set("endpoint_id", place.EndpointID)
+	}
 	return "/v1/events/" + m.ID + "?" + where.Encode()
 }
 

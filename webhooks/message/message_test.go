@@ -315,6 +315,10 @@ func TestALargeMessageGoesOutThin(t *testing.T) {
 	if err != nil || len(body) > 1000 || !envelope.Data.Thin || envelope.Data.Href != want {
 		t.Errorf("%d bytes, %v: %.300s", len(body), err, body)
 	}
+	body, err = m.Body(message.Place{Sequence: 3, EndpointID: "e1"})
+	if err != nil || !strings.Contains(string(body), "aggregate=big\\u0026endpoint_id=e1\\u0026sequence=3") {
+		t.Errorf("of an endpoint, %v: %.300s", err, body)
+	}
 }
 
 func TestTypesAreThoseOneMayAskFor(t *testing.T) {
