@@ -18,6 +18,8 @@ type Config struct {
 	MaxBulkBytes int64
 	// BodyTimeout is how long a body may take to arrive; 0 is 10 s.
 	BodyTimeout time.Duration
+	// PreviewTime is how long a preview of a filter reads history; 0 is 5 s.
+	PreviewTime time.Duration
 	// Version is shown in the description of the API.
 	Version string
 }
@@ -41,6 +43,13 @@ func (c Config) bodyTimeout() time.Duration {
 		return c.BodyTimeout
 	}
 	return 10 * time.Second
+}
+
+func (c Config) previewTime() time.Duration {
+	if c.PreviewTime > 0 {
+		return c.PreviewTime
+	}
+	return 5 * time.Second
 }
 
 func (c Config) version() string {

@@ -96,7 +96,7 @@ func (s *server) endpointChangeRoutes(write []apikey.Scope) {
 	s.verificationRoutes(change)
 	rotate := change("rotateEndpointSecret", http.MethodPost, "/rotate-secret", "Replace the secret of a webhook endpoint",
 		"Messages are signed with both secrets until the old one ends: v1,<new> v1,<old>. At most five sign at once.", http.StatusOK,
-		endpoint.ErrOverlap.Code, endpoint.ErrTooManySecrets.Code)
+		endpoint.ErrOverlap.Code, endpoint.ErrTooManySecrets.Code, webhooks.ErrSecretEnded.Code)
 	rotate.example = map[string]any{"overlap_seconds": 86400}
 	register(s, rotate, s.rotateSecret)
 	register(s, change("testEndpoint", http.MethodPost, "/test", "Send a test message",
@@ -179,7 +179,7 @@ func (s *server) resumeEndpoint(ctx context.Context, in *resumeEndpointRequest) 
 			return webhooks.Changed{}, err
 		}
 		position, err := s.api.Deliveries.From(ctx, found, from)
-		if errors.Is(err, webhooks.ErrForeignCursor) {
+		if errors.Is(err, webhooks.ErrForeignCursor) || errors.Is(err, webhooks.ErrBeyond) {
 			return webhooks.Changed{}, s.refuse(kindBadCursor, err.Error())
 		}
 		if err != nil {

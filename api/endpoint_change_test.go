@@ -113,8 +113,22 @@ func TestEndpointsOfOthersAreNotThere(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/v1/feed?after=beginning&endpoint=", "/v1/aggregates/o/events?type=order&endpoint_id="} {
-		p.do(request{method: http.MethodGet, path: path + owners[p.other], key: p.one}).problem(404, "endpoint-not-found")
+	for caller := range owners {
+		for owner, id := range owners {
+			if caller == owner {
+				continue
+			}
+			for _, path := range []string{
+				"/v1/feed?after=beginning&endpoint=", "/v1/feed/stream?endpoint=", "/v1/aggregates/o/events?type=order&endpoint_id=",
+				"/v1/events/m?aggregate=o&endpoint_id=",
+			} {
+				p.do(request{method: http.MethodGet, path: path + id, key: caller}).problem(404, "endpoint-not-found")
+			}
+			test := p.do(request{method: http.MethodPost, path: "/v1/endpoints/" + id + "/test", key: owner}).expect(202).text("message_id")
+			message := "/v1/events/" + test + "?type=endpoint&aggregate=" + id
+			p.do(request{method: http.MethodGet, path: message, key: owner}).expect(200)
+			p.do(request{method: http.MethodGet, path: message, key: caller}).problem(404, "message-not-found")
+		}
 	}
 	listed := func(key, query string) (ids []string) {
 		for _, item := range p.do(request{method: http.MethodGet, path: "/v1/endpoints" + query, key: key}).expect(200).json()["items"].([]any) {

@@ -57,7 +57,7 @@ const (
 
 func (s *server) feedRoutes() {
 	read := []apikey.Scope{apikey.WebhooksRead, apikey.WebhooksWrite}
-	refuses := []string{kindBadCursor, endpoint.ErrNotFound.Code}
+	refuses := []string{kindBadCursor, endpoint.ErrNotFound.Code, webhooks.ErrTooManyAtOnce.Code}
 	register(s, route{
 		id: "pullFeed", method: http.MethodGet, path: "/v1/feed", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Pull messages instead of receiving them",
@@ -76,7 +76,7 @@ func (s *server) feedRoutes() {
 // describeStream says what huma cannot know of a stream.
 func (s *server) describeStream() {
 	s.operationAt(http.MethodGet, "/v1/feed/stream").Responses["200"] = &huma.Response{
-		Description: "Events that never end.",
+		Description: "Events, until the client goes away. After five minutes at the latest the stream ends and is to be resumed, and at once when the endpoint whose messages they are is changed.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}
 }
@@ -91,11 +91,8 @@ func (s *server) puller(ctx context.Context, after string, what webhooks.Selecti
 	caller := callOf(ctx).credential
 	what.TenantID, what.Channels = caller.PartnerID, caller.Channels
 	puller, err := s.api.Deliveries.Pull(ctx, after, what)
-	if errors.Is(err, webhooks.ErrPlace) {
+	if errors.Is(err, webhooks.ErrPlace) || errors.Is(err, webhooks.ErrBeyond) {
 		return nil, s.refuse(kindBadCursor, err.Error())
-	}
-	if errors.Is(err, endpoint.ErrNotFound) {
-		return nil, webhooks.ErrNotReading // it was created this moment
 	}
 	if errors.Is(err, webhooks.ErrSelection) {
 		return nil, s.refuse(kindInvalid, err.Error())
@@ -118,6 +115,9 @@ func (s *server) pullFeed(ctx context.Context, in *feedRequest) (*feedAnswer, er
 	defer stop()
 	defer context.AfterFunc(s.api.stopping(), stop)()
 	pulled, err := puller.Next(waiting, in.Limit)
+	if errors.Is(err, webhooks.ErrChosenOtherwise) {
+		pulled, err = webhooks.Pulled{Through: puller.Cursor(), More: true}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,13 @@ func (s *server) streamFeed(ctx context.Context, in *streamRequest) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
+	if s.streams.Add(1) > s.api.Streams.open() {
+		s.streams.Add(-1)
+		puller.Close()
+		return nil, s.refuse(kindUnavailable, "too many streams are open")
+	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
+		defer s.streams.Add(-1)
 		defer puller.Close()
 		_, w := humago.Unwrap(out)
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -152,11 +158,12 @@ func (s *server) streamFeed(ctx context.Context, in *streamRequest) (*huma.Strea
 	}}, nil
 }
 
-// stream writes until the client has gone, is too slow, or the server stops.
-// The client goes on elsewhere after the last id that it got.
+// stream writes until the client has gone, is too slow, its time is up, what it
+// reads is chosen otherwise by now, or the server stops. The client goes on
+// after the last id that it got.
 func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webhooks.Puller) {
 	control := http.NewResponseController(w)
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithTimeout(ctx, s.api.Streams.longest())
 	defer stop()
 	defer context.AfterFunc(s.api.stopping(), stop)()
 	for pieces := []string{fmt.Sprintf(": waybill\nid: %s\n\n", puller.Cursor())}; ; {
@@ -174,6 +181,9 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webh
 		waiting, stop := context.WithTimeout(ctx, heartbeat)
 		pulled, err := puller.Next(waiting, streamBatch)
 		stop()
+		if errors.Is(err, webhooks.ErrChosenOtherwise) {
+			return
+		}
 		if err != nil {
 			s.logger.WarnContext(ctx, "a stream of the feed broke off", "error", err)
 			return

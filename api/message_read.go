@@ -32,6 +32,7 @@ type eventRequest struct {
 	Type      string `query:"type" doc:"aggregate.type of the message; missing is the first that has such an id, orders first." enum:"order,checkout,product,customer,creditnote,endpoint"`
 	Aggregate string `query:"aggregate" required:"true" doc:"aggregate.id of the message." maxLength:"200"`
 	Sequence  int    `query:"sequence" minimum:"1" doc:"sequence of the message; missing is whichever has the id."`
+	Endpoint  string `query:"endpoint_id" maxLength:"64" doc:"Counts previous as for this endpoint, which was sent the message; missing is as for everything the key may see."`
 }
 
 type eventAnswer struct {
@@ -50,13 +51,13 @@ func (s *server) messageRoutes() {
 		id: "getEvent", method: http.MethodGet, path: "/v1/events/{id}", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Show a message whole",
 		about:   "What the href of a message leads to whose data is too large to be sent. Test messages are shown to whoever owns the endpoint.",
-		refuses: []string{webhooks.ErrNoMessage.Code, webhooks.ErrUnreadable.Code},
+		refuses: []string{webhooks.ErrNoMessage.Code, webhooks.ErrUnreadable.Code, endpoint.ErrNotFound.Code},
 	}, s.event)
 	register(s, route{
 		id: "previewFilter", method: http.MethodPost, path: "/v1/endpoints/{id}/filter-preview", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "Try a filter on what happened",
-		about:   "Reads history from the first event, or from since on, for five seconds at most, and says how far it came. Nothing is sent.",
-		refuses: []string{endpoint.ErrNotFound.Code, webhooks.ErrPreview.Code},
+		about:   "Reads history from the first event, or from since on, for a few seconds at most, and says how far it came. Nothing is sent.",
+		refuses: []string{endpoint.ErrNotFound.Code, webhooks.ErrPreview.Code, webhooks.ErrTooManyAtOnce.Code},
 		example: map[string]any{"filter": `channel == "web" && total >= 10000`, "event_types": []string{"order.placed"}, "since": "2026-08-01T00:00:00Z"},
 	}, s.previewFilter)
 }
@@ -72,7 +73,7 @@ func (s *server) aggregateEvents(ctx context.Context, in *aggregateEventsRequest
 }
 
 func (s *server) event(ctx context.Context, in *eventRequest) (*eventAnswer, error) {
-	found, err := s.api.Messages.One(ctx, webhooks.Aggregate{Type: in.Type, ID: in.Aggregate}, in.Sequence, in.ID, viewer(ctx))
+	found, err := s.api.Messages.One(ctx, webhooks.Aggregate{Type: in.Type, ID: in.Aggregate}, in.Sequence, in.ID, viewer(ctx), in.Endpoint)
 	return &eventAnswer{Body: found}, err
 }
 
@@ -81,13 +82,10 @@ func (s *server) event(ctx context.Context, in *eventRequest) (*eventAnswer, err
 func viewer(ctx context.Context) webhooks.Viewer {
 	caller := callOf(ctx).credential
 	if caller.May() { // as admin
-		return webhooks.Viewer{}
+		return webhooks.Viewer{Everybody: true}
 	}
 	return webhooks.Viewer{TenantID: caller.PartnerID, Channels: caller.Channels}
 }
-
-// previewFor is how long a preview reads.
-const previewFor = 5 * time.Second
 
 type filterPreviewRequest struct {
 	ID   string `path:"id" doc:"Id of the endpoint, whose owner's sales channels count." maxLength:"64"`
@@ -125,7 +123,7 @@ func (s *server) previewFilter(ctx context.Context, in *filterPreviewRequest) (*
 	}
 	p, err := s.api.Messages.Preview(ctx, webhooks.PreviewRequest{
 		EndpointID: in.ID, Viewer: viewer(ctx), EventTypes: in.Body.EventTypes, Filter: in.Body.Filter, Since: in.Body.Since,
-		Examples: max(in.Body.Examples, 1), Within: previewFor,
+		Examples: max(in.Body.Examples, 1), Within: s.api.Config.previewTime(),
 	})
 	if err != nil {
 		return nil, err

@@ -93,6 +93,17 @@ func TestMessagesAreReadFromTheLog(t *testing.T) {
 		t.Errorf("one message: %s", got.body)
 	}
 	p.get("/v1/events/"+ids[0]+where).problem(404, "message-not-found")
+	last, of := "/v1/events/"+ids[3]+"?type=order&aggregate=o1&sequence=3", "&endpoint_id="+some
+	previous := func(path string, want any) {
+		t.Helper()
+		if got := p.get(path).expect(200); got.json()["previous"] != want {
+			t.Errorf("%s: previous is not %v: %s", path, want, got.body)
+		}
+	}
+	previous(last, 2.0)
+	previous(last+of, 1.0)
+	get(partner, last+of).problem(404, "endpoint-not-found")
+	p.get(last+"&endpoint_id=none").problem(404, "endpoint-not-found")
 	get(partner, "/v1/events/"+ids[2]+"?type=order&aggregate=o2&sequence=2").problem(404, "message-not-found")
 
 	var thin struct {
@@ -106,6 +117,13 @@ func TestMessagesAreReadFromTheLog(t *testing.T) {
 	if err := json.Unmarshal(p.get("/v1/aggregates/o3/events").expect(200).body, &thin); err != nil || !thin.Items[0].Data.Thin {
 		t.Fatalf("%v: %+v", err, thin)
 	}
+	sent := p.get("/v1/aggregates/o3/events?endpoint_id=" + some).expect(200)
+	if err := json.Unmarshal(sent.body, &thin); err != nil || !strings.Contains(thin.Items[0].Data.Href, "endpoint_id="+some) {
+		t.Errorf("%v: the link of an endpoint's message is %+v", err, thin.Items[0])
+	}
+	p.do(request{method: "DELETE", path: "/v1/endpoints/" + some}).expect(204)
+	previous(last+of, 1.0) // what was sent before is read by its link
+	p.get("/v1/aggregates/o3/events"+"?endpoint_id="+some).problem(404, "endpoint-not-found")
 	if got := p.get(thin.Items[0].Data.Href).expect(200); len(got.body) < message.MaxBody || got.text("id") != large[0] {
 		t.Errorf("the whole message has %d bytes", len(got.body))
 	}

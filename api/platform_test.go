@@ -453,3 +453,25 @@ func (a answer) problem(status int, slug string) answer {
 	}
 	return a
 }
+
+// reads has the API answer from a dispatcher of its own, which delivers nothing
+// and is changed before it begins to read.
+func reads(t *testing.T, a *api.API, change func(*webhooks.Dispatcher)) {
+	t.Helper()
+	of := a.Deliveries
+	d := &webhooks.Dispatcher{
+		Store: of.Store, Feed: of.Feed, End: of.End, Before: of.Before, Ledger: of.Ledger, Sealer: of.Sealer, Catalogue: of.Catalogue, Policy: of.Policy,
+		Client: of.Client, Keys: of.Keys, Endpoints: of.Endpoints, Logger: of.Logger, Now: of.Now, Random: of.Random, Config: of.Config,
+	}
+	change(d)
+	a.Deliveries = d
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- d.Follow(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("follow: %v", err)
+		}
+	})
+}

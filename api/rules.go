@@ -390,6 +390,14 @@ func ruleKinds() []kind {
 			about: "This was asked for more often than it may be in a minute: most says how often. Send it again after Retry-After.",
 		},
 		{
+			slug: "secret-ended", status: http.StatusConflict, title: "Secret ended",
+			about: "This request was carried out before, and the secret that it made signs no more: nothing of it is kept that could be shown again. Another secret needs another Idempotency-Key.",
+		},
+		{
+			slug: "too-many-at-once", status: http.StatusTooManyRequests, title: "Too many at once", retry: 2 * time.Second,
+			about: "As much of this is under way for you as there may be at once: most says how much. Wait until some of it has ended, and send it again after Retry-After.",
+		},
+		{
 			slug: "delivery-not-found", status: http.StatusNotFound, title: "No such delivery",
 			about: "No message with this id was sent to the endpoint, or waits for it, as far as attempts are kept.",
 		},

@@ -42,7 +42,7 @@ func (s *server) statementRoutes(read []apikey.Scope) {
 	r := route{
 		id: "getStatement", method: http.MethodGet, path: "/v1/endpoints/{id}/statement", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "State, signed, what was delivered",
-		about:   "Everything the endpoint asked for between two cursors was delivered, except for what is listed. The body is signed by ed25519 as a message of scheme v1a is, over webhook-id, webhook-timestamp and the bytes of the body; GET /v1/keys has the public keys.",
+		about:   "Everything the endpoint asked for between two cursors was delivered, except for what is listed. The body is signed by ed25519 as a message of scheme v1a is, over webhook-id, webhook-timestamp and the bytes of the body; GET /v1/keys has the public keys, with retired=true also those of older statements.",
 		refuses: []string{endpoint.ErrNotFound.Code}, bodies: map[int]any{http.StatusOK: statementBody{}},
 	}
 	register(s, r, s.statement)

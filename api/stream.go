@@ -21,10 +21,12 @@ type StreamLimits struct {
 	Open      int           // at once in a process; 1000
 	Missed    int           // events that a list is told of afterwards, then it is read anew; 10000
 	Heartbeat time.Duration // after which a comment shows that a stream lives; 15 s
+	Longest   time.Duration // after which a stream of the feed ends by itself; 5 min
 }
 
 func (l StreamLimits) open() int64              { return int64(cmp.Or(l.Open, 1_000)) }
 func (l StreamLimits) missed() int              { return cmp.Or(l.Missed, 10_000) }
+func (l StreamLimits) longest() time.Duration   { return cmp.Or(l.Longest, longestStream) }
 func (l StreamLimits) heartbeat() time.Duration { return cmp.Or(l.Heartbeat, heartbeat) }
 
 // eventText is one server-sent event. The data is one line of JSON.

@@ -52,7 +52,7 @@ func (a *App) startAPI(ctx context.Context) error {
 
 func (a *App) routes(metrics http.Handler) *api.API {
 	return &api.API{
-		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, MaxBulkBytes: a.cfg.MaxBulkBytes, Version: a.options.Version},
+		Config:      api.Config{MaxBodyBytes: a.cfg.MaxBodyBytes, MaxBulkBytes: a.cfg.MaxBulkBytes, PreviewTime: a.cfg.Webhooks.PreviewTime, Version: a.options.Version},
 		Store:       a.store,
 		Feed:        a.client.Feed,
 		End:         a.client.End,

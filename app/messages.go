@@ -15,6 +15,7 @@ func (a *App) newMessages(catalogue *message.Catalogue) (*webhooks.Messages, err
 	}
 	return &webhooks.Messages{
 		Store: a.store, Catalogue: catalogue, Cursors: cursors, End: a.client.End, Before: a.client.Before, Now: a.now,
-		Feed: func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
+		Feed:         func(cfg eventstore.FeedConfig) webhooks.Feed { return a.client.Feed(cfg) },
+		MostPreviews: a.cfg.Webhooks.MaxPreviews,
 	}, nil
 }

@@ -88,6 +88,7 @@ func (a *App) webhooksConfig() webhooks.Config {
 		Owner: a.owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
 		PerHost: cfg.PerHost, PerProcess: cfg.PerProcess, Warn: cfg.WarnAfter, GiveUp: cfg.DisableAfter,
+		Readers: cfg.MaxReaders, PastReaders: cfg.MaxPastReaders,
 	}
 }
 

@@ -120,6 +120,11 @@ type Webhooks struct {
 	ResendsPerMinute    int `name:"resends-per-minute" env:"RESENDS_PER_MINUTE" default:"600" help:"Messages that the shop, or one partner, may have sent again in a minute; 0 is any number."`
 	ReplaysPerMinute    int `name:"replays-per-minute" env:"REPLAYS_PER_MINUTE" default:"60" help:"Replays that the shop, or one partner, may ask for in a minute; 0 is any number."`
 
+	MaxPreviews    int           `name:"max-previews" env:"MAX_PREVIEWS" default:"2" help:"Previews of filters that the shop, or one partner, may have under way at once in a process; 0 is any number."`
+	PreviewTime    time.Duration `name:"preview-time" env:"PREVIEW_TIME" default:"5s" help:"How long a preview of a filter reads history, a minute at most."`
+	MaxReaders     int           `name:"max-readers" env:"MAX_READERS" default:"200" help:"Requests to the feed, and streams of it, that the shop, or one partner, may have under way at once in a process; 0 is any number."`
+	MaxPastReaders int           `name:"max-past-readers" env:"MAX_PAST_READERS" default:"8" help:"Of these, those that read what is long past, each of them by itself; 0 is any number."`
+
 	AllowedPorts   []uint16 `name:"allowed-ports" env:"ALLOWED_PORTS" help:"Ports that endpoints may have besides 443: 80, 8443 or 1024 and above."`
 	DeniedNetworks []string `name:"denied-networks" env:"DENIED_NETWORKS" help:"Networks (CIDR) that endpoints are never in, besides all that are not public: your own ingress, for example."`
 	EgressIPs      []string `name:"egress-ips" env:"EGRESS_IPS" help:"Addresses or networks (CIDR) that webhooks come from, as GET /v1/egress-ips tells partners for their firewalls."`

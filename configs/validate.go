@@ -102,10 +102,16 @@ func (w Webhooks) validate(bad complaint) {
 		{"webhooks-tests-per-minute", w.TestsPerMinute},
 		{"webhooks-resends-per-minute", w.ResendsPerMinute},
 		{"webhooks-replays-per-minute", w.ReplaysPerMinute},
+		{"webhooks-max-previews", w.MaxPreviews},
+		{"webhooks-max-readers", w.MaxReaders},
+		{"webhooks-max-past-readers", w.MaxPastReaders},
 	} {
 		if bound.most < 0 {
 			bad(bound.name, "%d is less than nothing; write 0 for any number", bound.most)
 		}
+	}
+	if w.PreviewTime <= 0 || w.PreviewTime > time.Minute {
+		bad("webhooks-preview-time", "%s is not more than 0s and at most 1m", w.PreviewTime)
 	}
 	if w.PerHost < 1 || w.PerProcess < 1 {
 		bad("webhooks-per-host", "%d and webhooks-per-process %d must be at least 1, or nothing is ever sent", w.PerHost, w.PerProcess)

@@ -65,6 +65,9 @@ type Config struct {
 	// CheckpointEvery is how often the log is told how far deliveries are, for
 	// the day the ledger is lost. Default 1 min.
 	CheckpointEvery time.Duration
+	// Readers is how many may pull at once for one tenant, and PastReaders how
+	// many of these may read what is no longer in memory. Default any number.
+	Readers, PastReaders int
 	// Ring is how many events are kept in memory for endpoints that are up to
 	// date, and RingBytes how much of their stored data. Default 8,192 and
 	// 8 MiB.
@@ -98,7 +101,7 @@ func (c *Config) setDefaults() error {
 		c.Warn = delivery.DefaultHealth().Warn
 	}
 	if min(c.Timeout, c.GiveUp, c.Lease, c.SettleAfter, c.Drain, c.CheckpointEvery, c.KeepAttempts) < 0 ||
-		min(c.InFlight, c.PerHost, c.PerProcess, c.Window, c.MaxParked, c.SettleAt, c.Ring, c.RingBytes) < 0 {
+		min(c.InFlight, c.PerHost, c.PerProcess, c.Window, c.MaxParked, c.SettleAt, c.Ring, c.RingBytes, c.Readers, c.PastReaders) < 0 {
 		return errors.New("a limit of the dispatcher is negative; 0 is its default")
 	}
 	if c.InFlight > delivery.MostInFlight {

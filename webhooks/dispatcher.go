@@ -96,7 +96,8 @@ type Dispatcher struct {
 	pace      *pace
 	abandoned chan struct{} // closed when nothing can be saved any more
 
-	unreadable unreadable
+	unreadable      unreadable
+	readers, behind seats // who pull, and those of them who read the past
 }
 
 const (

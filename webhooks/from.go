@@ -39,7 +39,7 @@ func (d *Dispatcher) From(ctx context.Context, e Endpoint, text string) (*events
 		position, err := d.End(ctx)
 		return &position, err
 	case strings.HasPrefix(text, "c1."):
-		return d.position(e.TenantID, text)
+		return d.position(ctx, e.TenantID, text)
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d *Dispatcher) From(ctx context.Context, e Endpoint, text string) (*events
 	return &position, err
 }
 
-func (d *Dispatcher) position(tenantID, text string) (*eventstore.Position, error) {
+func (d *Dispatcher) position(ctx context.Context, tenantID, text string) (*eventstore.Position, error) {
 	cursors, err := cursor.New(d.Config.CursorKey)
 	if err != nil {
 		return nil, err
@@ -58,5 +58,5 @@ func (d *Dispatcher) position(tenantID, text string) (*eventstore.Position, erro
 	if errors.Is(err, cursor.ErrInvalid) {
 		return nil, ErrForeignCursor
 	}
-	return &position, err
+	return &position, d.within(ctx, position)
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
-	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 )
@@ -71,7 +70,7 @@ func (d *Dispatcher) Message(ctx context.Context, endpointID, eventID string) (S
 	}
 	row, ok, err := d.Ledger.Endpoint(ctx, endpointID)
 	if err == nil && !ok {
-		err = endpoint.ErrNotFound
+		err = ErrNotKnown
 	}
 	if err != nil {
 		return Sent{}, err

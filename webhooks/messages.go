@@ -31,6 +31,11 @@ type Messages struct {
 	// a time or later, as Client.Before of package eventstore does.
 	Before func(context.Context, time.Time) (eventstore.Position, error)
 	Now    func() time.Time
+	// MostPreviews is how many previews of one tenant may be under way at once;
+	// 0 is any number.
+	MostPreviews int
+
+	previews seats
 }
 
 // Rules a reader of messages may be refused by.
@@ -44,6 +49,9 @@ var (
 type Viewer struct {
 	TenantID string // "" is the shop
 	Channels []string
+	// Everybody is that the endpoints of all partners are there for the viewer,
+	// too.
+	Everybody bool
 }
 
 func (v Viewer) audience() *audience {
@@ -84,7 +92,7 @@ func (s *Messages) Of(ctx context.Context, about Aggregate, after, most int, vie
 		return Page{}, err
 	}
 	page, seen := Page{Messages: []json.RawMessage{}}, false
-	err = s.walk(ctx, stream, audience, func(r eventstore.Recorded, place message.Place) (bool, error) {
+	err = s.walk(ctx, stream, audience, audience, func(r eventstore.Recorded, place message.Place) (bool, error) {
 		seen = true
 		if place.Sequence <= after {
 			return true, nil
@@ -108,8 +116,20 @@ func (s *Messages) Of(ctx context.Context, about Aggregate, after, most int, vie
 	return page, err
 }
 
-// One returns a message whole, however large it is.
-func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id string, viewer Viewer) (json.RawMessage, error) {
+// One returns a message whole, however large it is, with the previous of an
+// endpoint if one is named: also of one that was deleted since, or that wants
+// no such messages any more.
+func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id string, viewer Viewer, endpointID string) (json.RawMessage, error) {
+	numbers := viewer.audience()
+	if endpointID != "" {
+		row, _, err := s.owned(ctx, endpointID, viewer)
+		if err != nil {
+			return nil, err
+		}
+		if numbers, err = audienceOf(row); err != nil {
+			return nil, err
+		}
+	}
 	stream, err := s.stream(ctx, about)
 	if errors.Is(err, ErrNoAggregate) {
 		err = ErrNoMessage
@@ -118,7 +138,7 @@ func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id st
 		return nil, err
 	}
 	id, _, _ = strings.Cut(id, ".") // a replay under other ids is of the same event
-	found, err := s.one(ctx, stream, sequence, id, viewer.audience())
+	found, err := s.one(ctx, stream, sequence, id, viewer.audience(), numbers)
 	if err == nil && found == nil && strings.HasPrefix(stream, endpoint.Decider.Category+"-") {
 		found, err = s.private(ctx, stream, sequence, id, viewer)
 	}
@@ -130,8 +150,8 @@ func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id st
 
 // one returns the message of an event; nil where there is none for the
 // audience. A sequence of 0 is any.
-func (s *Messages) one(ctx context.Context, stream string, sequence int, id string, to *audience) (found json.RawMessage, err error) {
-	err = s.walk(ctx, stream, to, func(r eventstore.Recorded, place message.Place) (bool, error) {
+func (s *Messages) one(ctx context.Context, stream string, sequence int, id string, to, numbers *audience) (found json.RawMessage, err error) {
+	err = s.walk(ctx, stream, to, numbers, func(r eventstore.Recorded, place message.Place) (bool, error) {
 		if r.ID.String() != id || (sequence > 0 && place.Sequence != sequence) {
 			return sequence == 0 || place.Sequence < sequence, nil
 		}
@@ -159,7 +179,7 @@ func (s *Messages) private(ctx context.Context, stream string, sequence int, id 
 	if err != nil {
 		return nil, err
 	}
-	return s.one(ctx, stream, sequence, id, to)
+	return s.one(ctx, stream, sequence, id, to, to)
 }
 
 // stream finds the stream of an aggregate.
@@ -191,8 +211,8 @@ func (s *Messages) prefixes(of string) []string {
 }
 
 // walk goes through the messages of a stream that an audience wants, until it
-// is told to stop.
-func (s *Messages) walk(ctx context.Context, stream string, to *audience, visit func(eventstore.Recorded, message.Place) (bool, error)) error {
+// is told to stop. Their previous counts those that the other one wants.
+func (s *Messages) walk(ctx context.Context, stream string, to, numbers *audience, visit func(eventstore.Recorded, message.Place) (bool, error)) error {
 	var p streamPast
 	h, err := newHistory(s.Store, s.Catalogue, 1)
 	if err != nil {
@@ -205,14 +225,20 @@ func (s *Messages) walk(ctx context.Context, stream string, to *audience, visit 
 		}
 		before := len(p.events)
 		p = h.extend(p, r, true)
-		if len(p.events) == before || !to.counts(message.AggregateID(stream), p.events[before]) {
+		if len(p.events) == before {
 			continue
 		}
-		place := message.Place{Sequence: len(p.events), Previous: previous}
-		if r.Position > 0 { // a stream does not tell it everywhere
-			place.Cursor = s.Cursors.Encode(ScopeOf(to.tenantID), r.Position)
+		id, e := message.AggregateID(stream), p.events[before]
+		place := message.Place{Sequence: len(p.events), Previous: previous, EndpointID: numbers.endpointID}
+		if numbers.counts(id, e) {
+			previous = len(p.events)
 		}
-		previous = len(p.events)
+		if !to.counts(id, e) {
+			continue
+		}
+		if r.Position > 0 { // a stream does not tell it everywhere
+			place.Cursor = s.Cursors.Encode(ScopeOf(numbers.tenantID), r.Position)
+		}
 		if on, err := visit(r, place); err != nil || !on {
 			return err
 		}
@@ -231,9 +257,18 @@ func (s *Messages) body(r eventstore.Recorded, place message.Place, form func(me
 // endpoint returns what an endpoint asked for. To a viewer who does not own it
 // there is no such endpoint.
 func (s *Messages) endpoint(ctx context.Context, id string, viewer Viewer) (ledger.Endpoint, error) {
-	state, _, err := eventstore.Load(ctx, s.Store, endpoint.Decider, id)
-	if err == nil && (!state.Exists() || (viewer.TenantID != "" && state.TenantID != viewer.TenantID)) {
+	row, exists, err := s.owned(ctx, id, viewer)
+	if err == nil && !exists {
 		err = endpoint.ErrNotFound
 	}
-	return ledger.Endpoint{ID: state.ID, TenantID: state.TenantID, Channels: state.Channels, Settings: state.Settings}, err
+	return row, err
+}
+
+// owned is endpoint for one that may be deleted by now.
+func (s *Messages) owned(ctx context.Context, id string, viewer Viewer) (row ledger.Endpoint, exists bool, err error) {
+	state, _, err := eventstore.Load(ctx, s.Store, endpoint.Decider, id)
+	if err == nil && (state.Status == "" || (!viewer.Everybody && state.TenantID != viewer.TenantID)) {
+		err = endpoint.ErrNotFound
+	}
+	return ledger.Endpoint{ID: state.ID, TenantID: state.TenantID, Channels: state.Channels, Settings: state.Settings}, state.Exists(), err
 }

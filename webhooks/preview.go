@@ -46,7 +46,8 @@ type Preview struct {
 const previewStreams = 1 << 13
 
 // Preview goes through history with what an endpoint might ask for, and stops
-// when the time is up. Nothing is sent.
+// when the time is up. Nothing is sent. [ErrTooManyAtOnce] says that the viewer
+// has others under way.
 func (s *Messages) Preview(ctx context.Context, ask PreviewRequest) (Preview, error) {
 	row, err := s.endpoint(ctx, ask.EndpointID, ask.Viewer)
 	if err != nil {
@@ -63,6 +64,11 @@ func (s *Messages) Preview(ctx context.Context, ask PreviewRequest) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
+	leave, err := s.previews.take(s.MostPreviews, ask.Viewer.TenantID)
+	if err != nil {
+		return Preview{}, err
+	}
+	defer leave()
 	h, err := newHistory(s.Store, s.Catalogue, previewStreams)
 	if err != nil {
 		return Preview{}, err
@@ -160,7 +166,7 @@ func (p *preview) judge(ctx context.Context, r eventstore.Recorded) error {
 	p.ByType[kind.Public]++
 	p.noteFailure(id, e)
 	sequence, previous, err := p.h.place(ctx, r, p.to)
-	p.last = append(p.last, shown{r, message.Place{Sequence: sequence, Previous: previous, Cursor: p.Cursor}})
+	p.last = append(p.last, shown{r, message.Place{Sequence: sequence, Previous: previous, EndpointID: p.to.endpointID, Cursor: p.Cursor}})
 	p.last = p.last[max(0, len(p.last)-p.ask.Examples):]
 	return err
 }

@@ -47,6 +47,10 @@ type PulledMessage struct {
 // ErrNotReading says that this process has yet to begin to read the log.
 var ErrNotReading = fmt.Errorf("the public log is not read yet: %w", eventstore.ErrUnavailable)
 
+// ErrNotKnown says that an endpoint of the log has yet to come to the ledger: it
+// was created this moment, or the ledger is being filled again.
+var ErrNotKnown = fmt.Errorf("the endpoint is not served yet: %w", eventstore.ErrUnavailable)
+
 // Follow reads the end of the log for those who pull, in a process that
 // delivers nothing. It returns when the context ends.
 func (d *Dispatcher) Follow(ctx context.Context) error {
@@ -70,15 +74,19 @@ type Puller struct {
 	// Impatient lets Next return at the end of the log without a message.
 	Impatient bool
 
-	d    *Dispatcher
-	to   *target
-	at   eventstore.Position
-	feed Feed // while behind
-	left batch
+	d      *Dispatcher
+	what   Selection
+	to     *target
+	at     eventstore.Position
+	left   batch
+	leave  func() // gives back that it reads
+	feed   Feed   // while behind
+	behind func() // gives back that it is
+	looked time.Time
 }
 
 // Pull begins to read after a cursor, a time, [Beginning], or [End]. Close it
-// after use.
+// after use. [ErrTooManyAtOnce] says that the tenant reads too much already.
 func (d *Dispatcher) Pull(ctx context.Context, from string, what Selection) (*Puller, error) {
 	if d.hub.Load() == nil {
 		return nil, ErrNotReading
@@ -87,10 +95,22 @@ func (d *Dispatcher) Pull(ctx context.Context, from string, what Selection) (*Pu
 	if err != nil {
 		return nil, err
 	}
-	p := &Puller{d: d, to: to}
-	p.at, err = d.begin(ctx, to.TenantID, from)
+	p := &Puller{d: d, what: what, to: to}
+	if p.at, err = d.begin(ctx, to.TenantID, from); err != nil {
+		return nil, err
+	}
 	p.left.through = p.at
-	return p, err
+	if p.leave, err = d.readers.take(d.cfg.Readers, what.TenantID); err != nil {
+		return nil, err
+	}
+	if d.hub.Load().covers(p.at) {
+		return p, nil
+	}
+	if err := p.fallBehind(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // End stands for the place after the last event.
@@ -113,7 +133,25 @@ func (d *Dispatcher) begin(ctx context.Context, tenantID, from string) (eventsto
 	if err != nil {
 		return 0, ErrPlace
 	}
-	return position, nil
+	return position, d.within(ctx, position)
+}
+
+// ErrBeyond says that the log ends before a place that it was to have. What is
+// recorded from then on comes before that place, too: whoever went on after it
+// would miss that without a word.
+var ErrBeyond = errors.New("the log ends before this place, as one does that came from a backup: begin at a time from before that, or at the beginning")
+
+// within says whether the log has a place: this process may have read less of
+// it than the one that told of the place.
+func (d *Dispatcher) within(ctx context.Context, position eventstore.Position) error {
+	if position <= d.head() {
+		return nil
+	}
+	end, err := d.End(ctx)
+	if err == nil && position > end {
+		err = ErrBeyond
+	}
+	return err
 }
 
 // positionAt finds the place before the first public event of a time or later:
@@ -162,7 +200,7 @@ func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, err
 			return nil, err
 		}
 		if !ok {
-			return nil, endpoint.ErrNotFound
+			return nil, ErrNotKnown
 		}
 		to.Endpoint = row
 		if len(what.EventTypes) > 0 || what.Filter != "" {
@@ -181,10 +219,56 @@ var ErrSelection = errors.New("nothing can be selected so")
 
 // Close gives back what reading needed.
 func (p *Puller) Close() {
+	p.catchUp()
+	p.leave()
+}
+
+// catchUp gives back what reading of the past needed.
+func (p *Puller) catchUp() {
 	if p.feed != nil {
 		p.feed.Close()
+		p.behind()
 		p.feed = nil
 	}
+}
+
+// fallBehind begins to read the log by itself, as no more than so many of a
+// tenant may.
+func (p *Puller) fallBehind() (err error) {
+	if p.behind, err = p.d.behind.take(p.d.cfg.PastReaders, p.what.TenantID); err == nil {
+		p.feed = p.d.feed(p.at)
+	}
+	return err
+}
+
+// ErrChosenOtherwise says that the endpoint whose messages are read was changed
+// or deleted: whoever reads on gets what it wanted before.
+var ErrChosenOtherwise = errors.New("the endpoint was changed since reading began")
+
+// lookAgain is how often an endpoint is looked at whose messages are read.
+const lookAgain = time.Second
+
+// holds returns [ErrChosenOtherwise] when it is time to begin anew where the
+// reader is. It looks once a second.
+func (p *Puller) holds(ctx context.Context) error {
+	now := p.d.Now()
+	if p.what.EndpointID == "" || now.Sub(p.looked) < lookAgain {
+		return nil
+	}
+	p.looked = now
+	row, ok, err := p.d.Ledger.Endpoint(ctx, p.what.EndpointID)
+	if err == nil && (!ok || !row.Equal(p.to.Settings) || !slices.Equal(row.Channels, p.to.Channels)) {
+		err = ErrChosenOtherwise
+	}
+	return err
+}
+
+// soon is when to look again at the latest.
+func (p *Puller) soon() <-chan time.Time {
+	if p.what.EndpointID == "" {
+		return nil
+	}
+	return time.After(lookAgain)
 }
 
 // Cursor is where the reader is.
@@ -199,7 +283,7 @@ const mostPulled = 4 << 20
 
 // Next returns up to most messages, at least one of them unless the context
 // ends first: what was passed over until then is in Through, and there is no
-// error.
+// error. [ErrChosenOtherwise] says that there is nothing more by this choice.
 func (p *Puller) Next(ctx context.Context, most int) (Pulled, error) {
 	var pulled Pulled
 	for bytes := 0; len(pulled.Messages) < most && bytes < mostPulled; {
@@ -279,16 +363,20 @@ func (p *Puller) skipped(ctx context.Context, it *item, why error) (PulledMessag
 // feed while it is behind that.
 func (p *Puller) read(ctx context.Context, most int) (batch, error) {
 	for ctx.Err() == nil {
+		if err := p.holds(ctx); err != nil {
+			return batch{}, err
+		}
 		next, changed, ok := p.d.hub.Load().after(p.at, most)
 		if !ok {
 			return p.readBehind(ctx)
 		}
-		p.Close()
+		p.catchUp()
 		if next.through > p.at {
 			return next, nil
 		}
 		select {
 		case <-changed:
+		case <-p.soon():
 		case <-ctx.Done():
 		}
 	}
@@ -297,7 +385,9 @@ func (p *Puller) read(ctx context.Context, most int) (batch, error) {
 
 func (p *Puller) readBehind(ctx context.Context) (batch, error) {
 	if p.feed == nil {
-		p.feed = p.d.feed(p.at)
+		if err := p.fallBehind(); err != nil {
+			return batch{}, err
+		}
 	}
 	page, err := p.feed.Next(ctx)
 	if err != nil {

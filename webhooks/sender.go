@@ -112,7 +112,7 @@ func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.J
 
 func (d *Dispatcher) place(ctx context.Context, to *target, it *item) (message.Place, error) {
 	sequence, previous, err := d.history.place(ctx, it.Recorded, to.audience)
-	return message.Place{Sequence: sequence, Previous: previous, Cursor: d.cursors.Encode(ScopeOf(to.TenantID), it.Position)}, err
+	return message.Place{Sequence: sequence, Previous: previous, EndpointID: to.ID, Cursor: d.cursors.Encode(ScopeOf(to.TenantID), it.Position)}, err
 }
 
 // itemOf returns the event of a job, reading it again if it was parked.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
-	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 	"github.com/waybill-dev/waybill/webhooks/signing"
@@ -49,12 +48,13 @@ const statementType = "delivery.statement"
 
 // Statement makes a statement of what an endpoint got until now. The cursor is
 // read before the exceptions: what is parked later lies behind it, and what
-// was delivered meanwhile is no exception any more.
+// was delivered meanwhile is no exception any more. Of an endpoint that there
+// is and that is not served yet it makes none: [ErrNotKnown].
 func (d *Dispatcher) Statement(ctx context.Context, e Endpoint, id string) (Statement, error) {
 	key := ledger.Key{EndpointID: e.ID, RunID: ledger.Live}
 	status, ok, err := d.Ledger.Status(ctx, key)
 	if err == nil && !ok {
-		err = endpoint.ErrNotFound
+		err = ErrNotKnown
 	}
 	if err != nil {
 		return Statement{}, err

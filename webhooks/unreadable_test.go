@@ -308,7 +308,7 @@ func TestMessagesOfAnAggregateWithAnUnreadableOne(t *testing.T) {
 		}
 		after = page.Next
 	}
-	if _, err := messages.One(t.Context(), about, 2, ids[1], webhooks.Viewer{}); err != webhooks.ErrUnreadable { //nolint:errorlint // as it is
+	if _, err := messages.One(t.Context(), about, 2, ids[1], webhooks.Viewer{}, ""); err != webhooks.ErrUnreadable { //nolint:errorlint // as it is
 		t.Errorf("the message: %v", err)
 	}
 }
