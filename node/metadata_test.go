@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"testing"
 )
 
@@ -37,15 +38,24 @@ func FuzzLink(f *testing.F) {
 	f.Add([]byte("0@stream"))
 	f.Add([]byte("9223372036854775807@a@b"))
 	f.Add([]byte("-1@x"))
+	f.Add([]byte(" +5 "))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		stream, revision, ok := (&Record{Type: TypeLink, Data: data}).Link()
-		if ok && (stream == "" || revision > tombstoneRevision || !bytes.HasSuffix(data, []byte("@"+stream))) {
+		if ok && (stream != "" && !bytes.HasSuffix(data, []byte("@"+stream)) || !bytes.Contains(data, strconv.AppendUint(nil, magnitude(revision), 10))) {
 			t.Errorf("%q points at %d of %q", data, revision, stream)
 		}
 		if _, _, ok := (&Record{Type: "Other", Data: data}).Link(); ok {
 			t.Error("an ordinary event is no link")
 		}
 	})
+}
+
+// magnitude is the number without its sign.
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n)
+	}
+	return uint64(n)
 }
 
 func FuzzIndexHead(f *testing.F) {

@@ -432,7 +432,7 @@ func TestLinks(t *testing.T) {
 	source, hidden, links := unique("source"), unique("hidden"), unique("links")
 	mustAppend(t, c, source, "abc")
 	prepare(t, c, hidden, "abT")
-	for _, data := range []string{"1@" + source, "0@" + hidden, "99@" + source, "nonsense", "x@" + source, "0@" + source} {
+	for _, data := range []string{"1@" + source, "0@" + hidden, "99@" + source, "nonsense", "x@" + source, "0@" + source, "-1@" + source, " +1 @" + source, "1", "1@", "-2@" + source} {
 		_, err := c.AppendToStream(deadline(t), links, revision(-2), esdb.EventData{EventType: "$>", ContentType: esdb.ContentTypeBinary, Data: []byte(data)})
 		if err != nil {
 			t.Fatal(err)
@@ -443,7 +443,7 @@ func TestLinks(t *testing.T) {
 	want := []struct {
 		event  string // its letter, empty for none
 		linked bool
-	}{{"b", true}, {"", true}, {"", true}, {"$>", false}, {"$>", false}, {"a", true}}
+	}{{"b", true}, {"", true}, {"", true}, {"$>", false}, {"$>", false}, {"a", true}, {"c", true}, {"b", true}, {"", true}, {"", true}, {"", true}}
 	if len(list) != len(want) {
 		t.Fatalf("got %d events, want %d", len(list), len(want))
 	}
