@@ -90,14 +90,13 @@ func (s *service) readAll(o *streams.ReadReq_Options, from *streams.ReadReq_Opti
 	if r.Filter, err = parseFilter(o.GetFilter()); err != nil {
 		return err
 	}
-	end := s.node.End()
 	switch at := from.GetAllOption().(type) {
 	case *streams.ReadReq_Options_AllOptions_Position:
-		if r.From = at.Position.GetCommitPosition(); r.From > end && r.From != node.FromEnd {
-			return refuse(codes.Unknown, "Unexpected ReadAllResult: InvalidPosition")
+		if r.From = at.Position.GetCommitPosition(); r.Backwards && r.From > s.node.End() && r.From != node.FromEnd {
+			return refuse(codes.Unknown, "Unexpected ReadAllResult: Error")
 		}
 	case *streams.ReadReq_Options_AllOptions_End:
-		r.From = end
+		r.From = node.FromEnd
 	}
 	left := o.GetCount()
 	for {

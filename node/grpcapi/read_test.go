@@ -123,7 +123,7 @@ func TestReadAll(t *testing.T) {
 	mustAppend(t, c, one, "a")
 	b := mustAppend(t, c, other, "b")
 	mustAppend(t, c, one, "cd")
-	at := esdb.Position{Commit: b.CommitPosition, Prepare: b.PreparePosition}
+	at, far := esdb.Position{Commit: b.CommitPosition, Prepare: b.PreparePosition}, esdb.Position{Commit: 1 << 50, Prepare: 1 << 50}
 	cases := []struct {
 		name      string
 		direction esdb.Direction
@@ -133,6 +133,7 @@ func TestReadAll(t *testing.T) {
 		{"forwards from the start", esdb.Forwards, esdb.Start{}, "abcd"},
 		{"forwards from a position, which is included", esdb.Forwards, at, "bcd"},
 		{"forwards from the end", esdb.Forwards, esdb.End{}, ""},
+		{"forwards from a position the log has not reached", esdb.Forwards, far, ""},
 		{"backwards from the end", esdb.Backwards, esdb.End{}, "dcba"},
 		{"backwards from a position, which is not included", esdb.Backwards, at, "a"},
 		{"backwards from the start", esdb.Backwards, esdb.Start{}, ""},
@@ -159,10 +160,9 @@ func TestReadAll(t *testing.T) {
 			t.Errorf("read %d events, want 2", got)
 		}
 	})
-	t.Run("a position the log has not reached", func(t *testing.T) {
+	t.Run("backwards from a position the log has not reached", func(t *testing.T) {
 		t.Parallel()
-		const far = 1 << 50
-		s, err := c.ReadAll(deadline(t), esdb.ReadAllOptions{From: esdb.Position{Commit: far, Prepare: far}}, 1)
+		s, err := c.ReadAll(deadline(t), esdb.ReadAllOptions{Direction: esdb.Backwards, From: far}, 1)
 		if err == nil {
 			defer s.Close()
 			_, err = s.Recv()

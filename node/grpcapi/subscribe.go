@@ -101,6 +101,7 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 			if err := c.last(); err != nil {
 				return err
 			}
+			r.Counted = 0 // the next checkpoint is due an interval after this one
 		}
 		if err := s.caughtUp(c.place); err != nil {
 			return err

@@ -160,6 +160,41 @@ func TestSubscribeToAllFromPositionLeavesItOut(t *testing.T) {
 	}
 }
 
+// An append is one piece of the log, and each of its events a place in it.
+func TestTheLogFromTheMiddleOfAnAppend(t *testing.T) {
+	t.Parallel()
+	c := connect(t, address(t))
+	stream := unique("middle")
+	mustAppend(t, c, stream, "abc")
+	s, err := c.ReadStream(deadline(t), stream, esdb.ReadStreamOptions{}, 10)
+	b := collect(t, s, err)[1].Event.Position
+	mine := func(s *esdb.ReadStream, err error) (got string) {
+		t.Helper()
+		for _, e := range collect(t, s, err) {
+			if e.Event.StreamID == stream {
+				got += letterOf(e)
+			}
+		}
+		return got
+	}
+	if got := mine(c.ReadAll(deadline(t), esdb.ReadAllOptions{From: b}, 1<<20)); got != "bc" {
+		t.Errorf("forwards from b the log has %q", got)
+	}
+	if got := mine(c.ReadAll(deadline(t), esdb.ReadAllOptions{From: b, Direction: esdb.Backwards}, 1<<20)); got != "a" {
+		t.Errorf("backwards from b the log has %q", got)
+	}
+	sub, err := c.SubscribeToAll(deadline(t), esdb.SubscribeToAllOptions{
+		From: b, Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{stream}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if said := follow(t, sub, 1); said[0] != "c" {
+		t.Errorf("the subscription from b on began with %s", said[0])
+	}
+}
+
 func TestCheckpointsComeAtTheirInterval(t *testing.T) {
 	t.Parallel()
 	onlyHere(t) // another writer of the same server would move them
@@ -184,8 +219,36 @@ func TestCheckpointsComeAtTheirInterval(t *testing.T) {
 		t.Fatalf("after the last checkpoint came %s", said[0])
 	}
 	more := appendMany(t, c, stream, 2*interval)
-	if diff := cmp.Diff([]uint64{more[7], more[23]}, checkpoints(t, sub, 2)); diff != "" {
+	if diff := cmp.Diff([]uint64{more[interval-1], more[2*interval-1]}, checkpoints(t, sub, 2)); diff != "" {
 		t.Errorf("checkpoints while live (-want +got):\n%s", diff)
+	}
+}
+
+// With a window of one event and an interval of one window, each event that is
+// looked at is followed by a checkpoint, also one that is shown.
+func TestCheckpointsAfterEachEvent(t *testing.T) {
+	t.Parallel()
+	onlyHere(t) // another writer of the same server would add some
+	c := connect(t, address(t))
+	mine, other := unique("mine"), unique("other")
+	mustAppend(t, c, mine, "a")
+	mustAppend(t, c, other, "b")
+	mustAppend(t, c, mine, "c")
+	sub, err := c.SubscribeToAll(deadline(t), esdb.SubscribeToAllOptions{
+		From: esdb.Start{}, MaxSearchWindow: 1, CheckpointInterval: 1,
+		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{mine}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if diff := cmp.Diff([]string{"a", "mark", "mark", "c", "mark", "live"}, follow(t, sub, 6)); diff != "" {
+		t.Errorf("while catching up the subscription said (-want +got):\n%s", diff)
+	}
+	mustAppend(t, c, other, "d")
+	mustAppend(t, c, mine, "e")
+	if diff := cmp.Diff([]string{"mark", "e", "mark"}, follow(t, sub, 3)); diff != "" {
+		t.Errorf("while live the subscription said (-want +got):\n%s", diff)
 	}
 }
 
