@@ -157,7 +157,7 @@ func (g *group) lastMark() {
 func (g *group) saveCheckpoint(at int64) error {
 	stream := g.checkpointStream()
 	if !g.checkpoint.kept {
-		if err := keepTwo(g.ctx, g.node, stream); err != nil {
+		if err := describe(g.ctx, g.node, stream, checkpointMetadata); err != nil {
 			return err
 		}
 		g.checkpoint.kept = true
@@ -172,8 +172,17 @@ func (g *group) saveCheckpoint(at int64) error {
 	return err
 }
 
-// keepTwo limits a stream of which only the last event matters.
-func keepTwo(ctx context.Context, n *node.Node, stream string) error {
+// The metadata of a group's streams is that of EventStoreDB: of checkpoints and
+// settings only the last event matters, and whatever the defaults of system
+// streams are, a group's own are for administrators.
+const (
+	configMetadata     = `{"$maxCount":2}`
+	checkpointMetadata = `{"$maxCount":2,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$all","$mw":"$admins"}}`
+	parkedMetadataFrom = `{"$tb":%d,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}}`
+)
+
+// describe limits a stream, unless somebody has limited it before.
+func describe(ctx context.Context, n *node.Node, stream, wanted string) error {
 	const limit = `"$maxCount":2`
 	metadata := node.MetadataStream(stream)
 	page, err := n.ReadStream(node.StreamRead{Stream: metadata, From: node.FromEnd, Backwards: true, Limit: 1})
@@ -183,7 +192,7 @@ func keepTwo(ctx context.Context, n *node.Node, stream string) error {
 	if len(page.Records) > 0 && bytes.Contains(page.Records[0].Data, []byte(limit)) {
 		return nil
 	}
-	return writeMetadata(ctx, n, stream, "{"+limit+"}")
+	return writeMetadata(ctx, n, stream, wanted)
 }
 
 func writeMetadata(ctx context.Context, n *node.Node, stream, data string) error {

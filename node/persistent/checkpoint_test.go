@@ -288,3 +288,29 @@ func TestCheckpointThatIsNotUnderstood(t *testing.T) {
 		})
 	}
 }
+
+// Whatever the defaults of system streams are, what groups keep is for
+// administrators, as in EventStoreDB.
+func TestStateIsForAdministrators(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.append("s", "abc")
+		w.create("s", eager)
+		m := w.join("s", 10)
+		m.wants("abc")
+		m.nack(persistent.ActionPark, "ab")
+		m.ack("c")
+		m.replay(new(int64(1)))
+		m.wants("a")
+		m.ack("a")
+		for stream, want := range map[string]string{
+			"$$$persistentsubscription-s::g-checkpoint": `{"$maxCount":2,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$all","$mw":"$admins"}}`,
+			"$$$persistentsubscription-s::g-parked":     `{"$tb":1,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}}`,
+			"$$$persistentSubscriptionConfig":           `{"$maxCount":2}`,
+		} {
+			if got := w.lastOf(stream); got != want {
+				t.Errorf("%s says %s, want %s", stream, got, want)
+			}
+		}
+	})
+}

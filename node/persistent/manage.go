@@ -141,7 +141,7 @@ func (e *Engine) saveConfig(by string, entries []storedEntry) error {
 	if err != nil {
 		return err
 	}
-	if err := keepTwo(e.ctx, e.cfg.Node, configStream); err != nil {
+	if err := describe(e.ctx, e.cfg.Node, configStream, configMetadata); err != nil {
 		return fmt.Errorf("limit %s: %w", configStream, err)
 	}
 	_, err = e.cfg.Node.Append(e.ctx, node.Append{Stream: configStream, Expected: node.ExpectAny, Events: []node.Event{

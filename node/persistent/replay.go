@@ -107,7 +107,7 @@ func (g *group) finishReplay(byTime bool) {
 		return
 	}
 	r.writing = true
-	stream, metadata := g.parkedStream(), fmt.Sprintf(`{"$tb":%d}`, low)
+	stream, metadata := g.parkedStream(), fmt.Sprintf(parkedMetadataFrom, low)
 	g.write(func() error { return writeMetadata(g.ctx, g.node, stream, metadata) }, func(err error) {
 		r.writing = false
 		if err != nil {
