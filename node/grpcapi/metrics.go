@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,6 +54,22 @@ func (c *census) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(counts, prometheus.GaugeValue, count[of], of)
 		out <- prometheus.MustNewConstMetric(lags, prometheus.GaugeValue, lag[of], of)
 	}
+}
+
+// certificateMetric is when the certificate in use expires.
+func certificateMetric(secure *Secure) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "certificate_expires_timestamp_seconds", Help: "When the node's certificate expires; 0 is without TLS.",
+	}, func() float64 {
+		if secure == nil || secure.TLS.GetCertificate == nil {
+			return 0
+		}
+		c, err := secure.TLS.GetCertificate(&tls.ClientHelloInfo{})
+		if err != nil || c == nil || c.Leaf == nil {
+			return 0
+		}
+		return float64(c.Leaf.NotAfter.Unix())
+	})
 }
 
 // calls counts the calls that ended.

@@ -32,6 +32,7 @@ type certificate struct {
 	loaded  *tls.Certificate
 	version [2]fileVersion
 	looked  time.Time
+	warned  time.Time
 }
 
 type fileVersion struct {
@@ -45,11 +46,36 @@ const lookEvery = time.Second
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.now(); now.Sub(c.looked) >= lookEvery {
+	now := c.now()
+	if now.Sub(c.looked) >= lookEvery {
 		c.looked = now
 		c.look()
 	}
+	if now.Sub(c.warned) >= warnEvery {
+		c.warn(now)
+	}
 	return c.loaded, nil
+}
+
+// A certificate that ends is told of from warnBefore on, and every warnEvery.
+const (
+	warnBefore = 30 * 24 * time.Hour
+	warnEvery  = 24 * time.Hour
+)
+
+// warn tells of a certificate that clients refuse, or soon will. It is used all
+// the same: there is no other, and clients see what is wrong with it.
+func (c *certificate) warn(now time.Time) {
+	c.warned = now
+	from, until := c.loaded.Leaf.NotBefore, c.loaded.Leaf.NotAfter
+	switch {
+	case now.After(until):
+		c.logger.Error("the node's certificate has expired: clients refuse it", "file", c.cert, "until", until)
+	case now.Before(from):
+		c.logger.Error("the node's certificate is not valid yet: clients refuse it", "file", c.cert, "from", from)
+	case until.Sub(now) < warnBefore:
+		c.logger.Warn("the node's certificate expires soon: put a new one into its file", "file", c.cert, "until", until)
+	}
 }
 
 // look keeps the old certificate where the new one cannot be used: the two
@@ -78,7 +104,12 @@ func (c *certificate) load() error {
 	if err != nil {
 		return fmt.Errorf("read the node's certificate %s and its key %s: %w", c.cert, c.key, err)
 	}
+	now := c.now()
+	if c.loaded != nil && now.After(pair.Leaf.NotAfter) && !now.After(c.loaded.Leaf.NotAfter) {
+		return fmt.Errorf("the new certificate %s has expired on %s", c.cert, pair.Leaf.NotAfter.Format(time.RFC3339))
+	}
 	c.loaded, c.version = &pair, version
+	c.warn(now)
 	return nil
 }
 

@@ -1,16 +1,23 @@
 package grpcapi_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/node"
 	"github.com/waybill-dev/waybill/node/grpcapi"
@@ -52,6 +59,97 @@ func TestANewCertificateIsUsedWithoutARestart(t *testing.T) {
 	now <- at.Add(2 * time.Minute)
 	if got := serial(); got != after {
 		t.Errorf("certificate %d, want %d, the last good one", got, after)
+	}
+}
+
+// A notes remembers the levels of what was logged.
+type notes struct {
+	slog.Handler
+	mu     sync.Mutex
+	levels []slog.Level
+}
+
+func (n *notes) Handle(_ context.Context, r slog.Record) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.levels = append(n.levels, r.Level)
+	return nil
+}
+
+func (*notes) Enabled(context.Context, slog.Level) bool { return true }
+
+func (n *notes) taken() (levels []slog.Level) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	levels, n.levels = n.levels, nil
+	return levels
+}
+
+// Whoever runs the node hears of a certificate that clients refuse, or soon
+// will: at the start, and once a day.
+func TestACertificateThatEndsIsToldOf(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	start := time.Now()
+	issuer := newAuthority(t)
+	for _, row := range []struct {
+		name        string
+		from, until time.Duration
+		want        []slog.Level // at the start and a day later
+	}{
+		{"for a year", -day, 365 * day, nil},
+		{"for 31 days", -day, 31*day - time.Minute, []slog.Level{slog.LevelWarn}},
+		{"for an hour", -day, time.Hour, []slog.Level{slog.LevelWarn, slog.LevelError}},
+		{"expired", -2 * day, -time.Hour, []slog.Level{slog.LevelError, slog.LevelError}},
+		{"from tomorrow on", day - time.Minute, 365 * day, []slog.Level{slog.LevelError}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			cert, key := issuer.issueFor(t.TempDir(), start.Add(row.from), start.Add(row.until))
+			at, said := start, &notes{}
+			cfg, err := grpcapi.TLSFromFiles(cert, key, func() time.Time { return at }, slog.New(said))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 50 { // half an hour each
+				at = at.Add(30 * time.Minute)
+				if _, err := cfg.GetCertificate(&tls.ClientHelloInfo{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(row.want, said.taken()); diff != "" {
+				t.Errorf("was told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// One that has expired does not replace one that is still good.
+func TestAnExpiredCertificateReplacesNoGoodOne(t *testing.T) {
+	t.Parallel()
+	issuer, dir, at := newAuthority(t), t.TempDir(), time.Now()
+	cert, key := issuer.issueFor(dir, at.Add(-time.Hour), at.Add(time.Hour))
+	cfg, err := grpcapi.TLSFromFiles(cert, key, func() time.Time { return at }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := func() time.Time {
+		t.Helper()
+		at = at.Add(time.Minute)
+		c, err := cfg.GetCertificate(&tls.ClientHelloInfo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Leaf.NotAfter
+	}
+	before := until()
+	issuer.issueFor(dir, at.Add(-2*time.Hour), at.Add(-time.Minute))
+	if got := until(); !got.Equal(before) {
+		t.Errorf("the certificate in use is that until %s, want that until %s", got, before)
+	}
+	issuer.issueFor(dir, at.Add(-2*time.Hour), at.Add(3*time.Hour))
+	if got := until(); !got.After(before) {
+		t.Errorf("the certificate in use is that until %s, want a newer one", got)
 	}
 }
 
@@ -113,9 +211,17 @@ func TestMetricsNeedAnAccountAndHealthDoesNot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_ = resp.Body.Close()
 		if resp.StatusCode != row.want {
 			t.Errorf("%s as %q: %d, want %d", row.path, row.login, resp.StatusCode, row.want)
+		}
+		expires := "waybill_node_certificate_expires_timestamp_seconds " + fmt.Sprint(float64(s.authority.until.Unix()))
+		if row.path == "/metrics" && row.want == http.StatusOK && !strings.Contains(string(body), expires+"\n") {
+			t.Errorf("the metrics have no line %q", expires)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ type authority struct {
 	cert *x509.Certificate
 	file string // the certificate in PEM
 	next int64
+
+	mu    sync.Mutex
+	until time.Time // of the certificate issued last
 }
 
 func newAuthority(tb testing.TB) *authority {
@@ -79,7 +83,17 @@ func (a *authority) template() *x509.Certificate {
 // issue writes a new certificate and its key into dir.
 func (a *authority) issue(dir string) (cert, key string) {
 	a.tb.Helper()
+	return a.issueFor(dir, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+// issueFor says from when and until when the certificate is valid.
+func (a *authority) issueFor(dir string, from, until time.Time) (cert, key string) {
+	a.tb.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.until = until
 	template := a.template()
+	template.NotBefore, template.NotAfter = from, until
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	private := newKey(a.tb)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)

@@ -82,7 +82,7 @@ func Listen(addr string, n *node.Node, cfg Config) (*Server, error) {
 		served:   make(chan error, 1),
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(n.Collector(), calls.total, census, newGroupMetrics(engine))
+	registry.MustRegister(n.Collector(), calls.total, census, newGroupMetrics(engine), certificateMetric(cfg.Secure))
 	s.http = s.newHTTP(registry)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, features{})
 	gossip.RegisterGossipServer(s.grpc, &gossiper{id: n.ID(), advertise: cfg.Advertise, now: n.Now})
