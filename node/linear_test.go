@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/node"
 	"github.com/waybill-dev/waybill/node/lineartest"
@@ -78,8 +79,11 @@ type worker struct {
 
 func (w *worker) work(ctx context.Context, c *crashing, steps int) {
 	var again *lineartest.Request
-	for range steps {
+	for step := range steps {
 		r := w.choose()
+		if w.number == 0 && step == steps-3 {
+			r = lineartest.Request{Kind: lineartest.Tombstone, Expected: lineartest.Any}
+		}
 		if again != nil {
 			r, again = *again, nil
 		}
@@ -108,6 +112,8 @@ func (w *worker) choose() lineartest.Request {
 		return lineartest.Request{Kind: lineartest.Read}
 	case n < 45:
 		return lineartest.Request{Kind: lineartest.Delete, Expected: w.expected()}
+	case n < 52:
+		return lineartest.Request{Kind: lineartest.Truncate, From: w.rng.Int64N(w.at + 4)}
 	}
 	r := lineartest.Request{Kind: lineartest.Append, Expected: w.expected()}
 	for range 1 + w.rng.IntN(3) {
@@ -133,23 +139,36 @@ func (w *worker) ask(ctx context.Context, n *node.Node, r lineartest.Request) (a
 		a = w.read(n)
 		return a, a.Refusal != unanswered
 	}
-	var done node.Appended
-	var err error
-	if r.Kind == lineartest.Append {
-		done, err = n.Append(ctx, appendTo(theStream, node.Expected(r.Expected), r.IDs...))
-	} else {
-		done, err = n.Delete(ctx, theStream, node.Expected(r.Expected))
-	}
+	done, err := send(ctx, n, r)
 	wrong := (*node.WrongExpectedError)(nil)
 	switch {
+	case err == nil && r.Kind == lineartest.Truncate:
+		return lineartest.Answer{Revision: lineartest.Unknown}, true
 	case err == nil:
 		w.at = done.Revision
 		return lineartest.Answer{Revision: done.Revision}, true
 	case errors.As(err, &wrong):
 		w.at = wrong.Current
 		return lineartest.Answer{Refusal: lineartest.Wrong, Revision: wrong.Current}, true
+	case isDeleted(err):
+		return lineartest.Answer{Refusal: lineartest.Deleted, Revision: lineartest.Unknown}, true
 	}
 	return a, false
+}
+
+func send(ctx context.Context, n *node.Node, r lineartest.Request) (node.Appended, error) {
+	switch r.Kind {
+	case lineartest.Delete:
+		return n.Delete(ctx, theStream, node.Expected(r.Expected))
+	case lineartest.Tombstone:
+		return n.Tombstone(ctx, theStream, node.Expected(r.Expected))
+	case lineartest.Truncate:
+		return n.Append(ctx, node.Append{Stream: node.MetadataStream(theStream), Expected: node.ExpectAny, Events: []node.Event{
+			{ID: uuid.New(), Type: node.TypeMetadata, JSON: true, Data: fmt.Appendf(nil, `{"$tb":%d}`, r.From)},
+		}})
+	case lineartest.Append, lineartest.Read:
+	}
+	return n.Append(ctx, appendTo(theStream, node.Expected(r.Expected), r.IDs...))
 }
 
 const unanswered = "no answer"
@@ -160,6 +179,9 @@ func readStream(n *node.Node) lineartest.Answer {
 	missing := (*node.NotFoundError)(nil)
 	if errors.As(err, &missing) {
 		return lineartest.Answer{Refusal: lineartest.Missing}
+	}
+	if isDeleted(err) {
+		return lineartest.Answer{Refusal: lineartest.Deleted}
 	}
 	if err != nil || !p.End {
 		return lineartest.Answer{Refusal: unanswered}

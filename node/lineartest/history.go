@@ -24,6 +24,7 @@ const (
 	Append
 	Delete
 	Tombstone
+	Truncate // metadata that lets the stream begin at From
 )
 
 // Expected revisions that are no numbers, as the protocol's clients know them.
@@ -35,8 +36,9 @@ const (
 // A Request is what a client asked for.
 type Request struct {
 	Kind     Kind
-	Expected int64 // a revision, NoStream or Any; of all but a Read
+	Expected int64 // a revision, NoStream or Any; of all but a Read and a Truncate
 	IDs      []string
+	From     int64 // of a Truncate
 }
 
 // The refusals of an Answer.

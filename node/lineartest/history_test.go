@@ -30,6 +30,8 @@ func TestCheck(t *testing.T) {
 	missing := &lineartest.Answer{Refusal: lineartest.Missing}
 	remove := lineartest.Request{Kind: lineartest.Delete, Expected: lineartest.Any}
 	end := lineartest.Request{Kind: lineartest.Tombstone, Expected: lineartest.Any}
+	truncate := func(from int64) lineartest.Request { return lineartest.Request{Kind: lineartest.Truncate, From: from} }
+	done := at(lineartest.Unknown)
 	for name, row := range map[string]struct {
 		seen []seen
 		ok   bool
@@ -52,6 +54,12 @@ func TestCheck(t *testing.T) {
 		"deleted for ever":             {[]seen{{end, at(-1)}, {write(-2, "a"), &lineartest.Answer{Refusal: lineartest.Deleted}}}, true},
 		"deleted for ever and written": {[]seen{{end, at(-1)}, {write(-2, "a"), at(0)}}, false},
 		"deleted before it was there":  {[]seen{{remove, at(-1)}}, false},
+		"truncated":                    {[]seen{{write(-1, "a", "b"), at(1)}, {truncate(1), done}, {read, found(1, "b")}, {truncate(0), done}, {read, found(0, "a", "b")}}, true},
+		"truncated in vain":            {[]seen{{write(-1, "a", "b"), at(1)}, {truncate(1), done}, {read, found(0, "a", "b")}}, false},
+		"truncated behind its end":     {[]seen{{write(-1, "a"), at(0)}, {truncate(5), done}, {read, found(0)}, {write(0, "b"), at(1)}, {read, found(0)}}, true},
+		"hidden is not missing":        {[]seen{{write(-1, "a"), at(0)}, {truncate(5), done}, {read, missing}}, false},
+		"brought back by metadata":     {[]seen{{write(-1, "a"), at(0)}, {remove, at(0)}, {truncate(0), done}, {read, found(0)}, {write(0, "b"), at(1)}, {read, found(1, "b")}}, true},
+		"truncated for ever":           {[]seen{{end, at(-1)}, {truncate(0), &lineartest.Answer{Refusal: lineartest.Deleted}}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,12 +50,25 @@ func (s stream) do(r Request) (Answer, stream) {
 	switch {
 	case s.tombstoned:
 		return Answer{Refusal: Deleted}, s
+	case r.Kind == Truncate:
+		return Answer{}, s.truncate(r.From)
 	case r.Kind != Read:
 		return s.write(r)
 	case s.deleted || len(s.ids) == 0:
 		return Answer{Refusal: Missing}, s
+	case s.first >= int64(len(s.ids)):
+		return Answer{}, s // all is hidden, which is not missing
 	}
 	return Answer{First: s.first, IDs: s.ids[s.first:]}, s
+}
+
+// truncate brings a deleted stream back, without what it had.
+func (s stream) truncate(from int64) stream {
+	if s.deleted {
+		from = int64(len(s.ids))
+	}
+	s.first, s.deleted, s.described = from, false, true
+	return s
 }
 
 func (s stream) write(r Request) (Answer, stream) {
