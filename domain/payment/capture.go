@@ -2,6 +2,10 @@ package payment
 
 import "github.com/waybill-dev/waybill/domain"
 
+// CodeExceedsOrder is why a capture failed that no gateway was asked for: others
+// of the order's payments took, just before, what the order costs.
+const CodeExceedsOrder = "order-costs-less"
+
 func requestCapture(s State, c RequestCapture) ([]Event, error) {
 	if m, known := find(s.Captures, c.CaptureID); known {
 		if m.Amount == c.Amount && m.Final == c.Final {

@@ -49,7 +49,7 @@ type PaymentCaptured struct {
 type PaymentCaptureFailed struct {
 	PaymentID string `json:"payment_id"`
 	CaptureID string `json:"capture_id"`
-	// Code is the gateway's.
+	// Code is the gateway's, or [CodeExceedsOrder].
 	Code string `json:"code"`
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
 )
 
@@ -135,7 +136,10 @@ func (r *run) take(ctx context.Context, p *paid, need int64, last bool) error {
 	if err := r.copy(ctx, p); err != nil {
 		return err
 	}
-	if m, _ = find(p.state.Captures, m.ID); m.Status == payment.MovementFailed {
+	switch m, _ = find(p.state.Captures, m.ID); {
+	case m.Code == payment.CodeExceedsOrder: // somebody else took it at the same moment
+		return eventstore.ErrConflict
+	case m.Status == payment.MovementFailed:
 		return fmt.Errorf("payment %s: %w: %s", p.id, errDeclined, m.Code)
 	}
 	return nil

@@ -31,7 +31,7 @@ func (r *run) movement(ctx context.Context) error {
 
 // finishCapture asks for a capture that was announced, unless the gateway knows
 // it already, and records what it says. One that was announced just now need
-// not be looked for.
+// not be looked for. One of more than the order costs is withdrawn.
 func (r *run) finishCapture(ctx context.Context, p *paid, m payment.Movement, fresh bool) error {
 	g, err := r.provider(p)
 	if err != nil {
@@ -43,6 +43,12 @@ func (r *run) finishCapture(ctx context.Context, p *paid, m payment.Movement, fr
 		answer, err = call(ctx, r, "capture looked up", g.FindCapture, c)
 	}
 	if fresh || errors.Is(err, gateway.ErrNotFound) {
+		switch exceeds, err := r.exceeds(ctx, p, m.ID); {
+		case err != nil:
+			return err
+		case exceeds:
+			return r.pay(ctx, p, "capture withdrawn "+m.ID, payment.FailCapture{CaptureID: m.ID, Code: payment.CodeExceedsOrder})
+		}
 		answer, err = call(ctx, r, "capture asked", g.Capture, c)
 	}
 	return r.record(ctx, p, "capture", answer, err,

@@ -26,6 +26,7 @@ type paid struct {
 // moment is a payment after one of its events.
 type moment struct {
 	revision eventstore.Revision
+	position eventstore.Position
 	event    payment.Event
 	state    payment.State
 }
@@ -59,7 +60,7 @@ func (r *run) read(ctx context.Context, p *paid) error {
 			p.request = recorded
 		}
 		p.state, p.revision = payment.Decider.Evolve(p.state, event), recorded.Revision
-		p.history = append(p.history, moment{p.revision, event, p.state})
+		p.history = append(p.history, moment{p.revision, recorded.Position, event, p.state})
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/handlers/process"
 	"github.com/waybill-dev/waybill/handlers/stock"
+	"github.com/waybill-dev/waybill/node/nodetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,13 +44,15 @@ const impatient = 300 * time.Millisecond
 // gateway's too.
 type world struct {
 	store   eventstore.Store
+	node    string // its address
 	sandbox *sandbox.Server
 	passed  atomic.Int64
 }
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{store: handlertest.Start(tb)}
+	w := &world{node: nodetest.Start(tb)}
+	w.store = handlertest.Connect(tb, w.node)
 	var err error
 	w.sandbox, err = sandbox.Listen(tb.Context(), "127.0.0.1:0", sandbox.Config{
 		Ledger: filepath.Join(tb.TempDir(), "ledger.db"), Delay: time.Minute, Now: w.now,

@@ -34,7 +34,8 @@ type Captured struct {
 // possible. The payment decides how much may be taken, and the order whether
 // any, and that it is not more than it costs. The two are asked one after the
 // other: a hold of the same moment comes too late, and what an edit of the same
-// moment makes too much is given back.
+// moment makes too much is given back. Of captures of several payments at the
+// same moment those that are too much are withdrawn before a gateway is asked.
 //
 // The error is as that of [Service.Do], and what a payment refuses.
 func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captured, error) {
@@ -56,7 +57,20 @@ func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captu
 	}
 	done.Revision = revision
 	done.Movement, _ = find(done.Payment.Captures, wanted.CaptureID)
+	if done.Movement.Code == payment.CodeExceedsOrder {
+		return Captured{}, s.exceeds(ctx, state, done.Movement)
+	}
 	return *done, nil
+}
+
+// exceeds refuses a capture that was withdrawn, the first time and whenever it
+// is asked for again.
+func (s *Service) exceeds(ctx context.Context, state order.State, m payment.Movement) error {
+	all, err := s.payments(ctx, state)
+	if err != nil {
+		return err
+	}
+	return order.ErrExceedsAuthorised.With("requested", m.Amount.String()).With("available", owed(state, all, m.ID).String())
 }
 
 // captured looks for a capture that was asked for before, under the same key.
