@@ -143,6 +143,34 @@ func TestFailuresInARowOpenTheCircuitForAWhile(t *testing.T) {
 	}
 }
 
+// The attempt that opens the circuit is the last one that was made: its outcome
+// is unknown, and not that nothing was asked, or the money that it holds would
+// be looked for by nobody.
+func TestTheLastAttemptBeforeTheCircuitOpensWasMade(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		timeout time.Duration
+		say     func(context.Context) error
+	}{
+		"it says that it does not know": {0, func(context.Context) error { return payment.ErrUnknownOutcome }},
+		"it says nothing":               {time.Millisecond, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
+	} {
+		asked := 0
+		p := payment.Protect(script(func(ctx context.Context) error { asked++; return c.say(ctx) }),
+			payment.Protection{Timeout: c.timeout, Failures: 3, Pause: time.Hour})
+		for attempt := 1; attempt <= 4; attempt++ {
+			_, err := p.Authorise(t.Context(), payment.Authorise{})
+			want, other := payment.ErrUnknownOutcome, payment.ErrNotSent
+			if attempt > 3 {
+				want, other = other, want
+			}
+			if !errors.Is(err, want) || errors.Is(err, other) || asked != min(attempt, 3) {
+				t.Errorf("%s: attempt %d: %v, asked %d times", name, attempt, err, asked)
+			}
+		}
+	}
+}
+
 func TestAnswersAndCallersWhoLeaveDoNotOpenTheCircuit(t *testing.T) {
 	t.Parallel()
 	for _, say := range []error{
