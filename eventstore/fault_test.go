@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	rpc "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -47,5 +48,27 @@ func TestUnderstand(t *testing.T) {
 				t.Error("would be tried again")
 			}
 		})
+	}
+}
+
+// What the store refuses of an append on the lane for want of time or room may
+// be sent again; what it refuses for good may not.
+func TestWhatTheLaneRefusesIsUnderstood(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[codes.Code]struct {
+		kind faultKind
+		is   error
+	}{
+		codes.DeadlineExceeded:   {faultLate, ErrUnavailable},
+		codes.Unavailable:        {faultBusy, ErrUnavailable},
+		codes.ResourceExhausted:  {faultBusy, ErrUnavailable},
+		codes.PermissionDenied:   {faultOther, nil},
+		codes.NotFound:           {faultOther, nil},
+		codes.FailedPrecondition: {faultOther, nil},
+	} {
+		err := fmt.Errorf("append to order-1: %w", laneRefusal(&rpc.Status{Code: int32(code), Message: "Timeout"})) //nolint:gosec // small numbers
+		if !isFault(err, want.kind) || errors.Is(err, ErrUnavailable) != (want.is != nil) {
+			t.Errorf("%s: %v is of kind %d", code, err, understand(err).kind)
+		}
 	}
 }

@@ -58,5 +58,11 @@ func laneRefusal(s *status.Status) error {
 			return &fault{cause: refused, kind: faultConflict}
 		}
 	}
+	switch codes.Code(s.GetCode()) { //nolint:exhaustive,gosec // the others are no words of ours; small numbers
+	case codes.DeadlineExceeded: // it may be written, or not
+		return &fault{cause: refused, kind: faultLate}
+	case codes.Unavailable, codes.ResourceExhausted:
+		return &fault{cause: refused, kind: faultBusy}
+	}
 	return &fault{cause: refused, kind: faultOther}
 }
