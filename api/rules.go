@@ -299,7 +299,7 @@ func ruleKinds() []kind {
 		},
 		{
 			slug: "open-orders", status: http.StatusConflict, title: "Orders not over",
-			about: "A customer's data cannot be erased while goods or money are under way: order_ids and checkout_ids say which. An order is over when it is cancelled or completed.",
+			about: "A customer's data cannot be erased while goods or money are under way: order_ids and checkout_ids say which. An order is over when it is completed, or cancelled before anything was shipped; what was shipped before the rest was cancelled has to arrive, and then may come back for as long as it takes to complete an order.",
 		},
 		{
 			slug: "erasure-not-begun", status: http.StatusConflict, title: "Erasure not begun",

@@ -23,10 +23,12 @@ func (a *App) jobKinds() []jobs.Kind {
 }
 
 // newCustomers makes what looks after personal data. A checkout that was let in
-// is on record when its budget is over.
+// is on record when its budget is over, and a return may come of a cancelled
+// order for as long as of others.
 func (a *App) newCustomers() *customers.Service {
 	return &customers.Service{
 		Store: a.store, Vault: a.vault, List: a.models.customers, Drafts: a.commands.drafts, Now: a.now, Settle: a.commands.checkout.Config.Budget,
+		Returns: a.cfg.Tasks.CompleteAfter,
 	}
 }
 

@@ -25,7 +25,7 @@ type Customers struct{}
 func (Customers) Name() string { return "customers" }
 
 // Version implements [Projection].
-func (Customers) Version() int { return 2 }
+func (Customers) Version() int { return 3 }
 
 // Migrations implements [Projection].
 func (Customers) Migrations() fs.FS { return schema("customers") }
@@ -60,10 +60,14 @@ func (Customers) Apply(ctx context.Context, tx *Tx, r eventstore.Recorded) error
 		return checkoutOver(ctx, tx, e.CheckoutID)
 	case order.OrderPlaced:
 		return orderOf(ctx, tx, e)
-	case order.OrderCancelled, order.OrderCompleted:
-		return orderOver(ctx, tx, r, true)
+	case order.OrderShipped:
+		return orderIs(ctx, tx, r, `shipped = 1`)
+	case order.OrderCancelled:
+		return orderIs(ctx, tx, r, `over = 1 - shipped`)
+	case order.OrderCompleted:
+		return orderIs(ctx, tx, r, `over = 1`)
 	case order.OrderReopened:
-		return orderOver(ctx, tx, r, false)
+		return orderIs(ctx, tx, r, `over = 0`)
 	case draft.DraftDetailsSet:
 		return draftOf(ctx, tx, e.DraftID, e.CustomerID)
 	case draft.DraftPlaced:
@@ -101,7 +105,7 @@ func orderOf(ctx context.Context, tx *Tx, e order.OrderPlaced) error {
 	if e.CustomerID == "" {
 		return nil // a guest's
 	}
-	if err := tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, over) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING`,
+	if err := tx.Exec(ctx, `INSERT INTO customer_orders (order_id, customer_id, placed_at, shipped, over) VALUES (?, ?, ?, 0, 0) ON CONFLICT DO NOTHING`,
 		e.OrderID, e.CustomerID, millis(e.PlacedAt)); err != nil {
 		return err
 	}
@@ -121,8 +125,10 @@ func draftOf(ctx context.Context, tx *Tx, id, customerID string) error {
 		ON CONFLICT (draft_id) DO UPDATE SET customer_id = excluded.customer_id`, id, customerID)
 }
 
-func orderOver(ctx context.Context, tx *Tx, r eventstore.Recorded, over bool) error {
-	return tx.Exec(ctx, `UPDATE customer_orders SET over = ? WHERE order_id = ?`, over, r.Stream[len(order.Decider.Category)+1:])
+// orderIs changes an order. One that was shipped in part before the rest was
+// cancelled is never over in here: that is told by its parcels, and the clock.
+func orderIs(ctx context.Context, tx *Tx, r eventstore.Recorded, change string) error {
+	return tx.Exec(ctx, `UPDATE customer_orders SET `+change+` WHERE order_id = ?`, r.Stream[len(order.Decider.Category)+1:])
 }
 
 func customerIs(ctx context.Context, tx *Tx, r eventstore.Recorded, id string, status customer.Status) error {
@@ -143,7 +149,8 @@ const (
 )
 
 // Open returns ids of up to limit orders of a customer that are not over, and
-// of as many checkouts.
+// of as many checkouts. Whether the rest of an order that was shipped in part
+// and cancelled is over, it does not know.
 func (q CustomerQueries) Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error) {
 	orders, err = q.ids(ctx, customersOpenOrders, customerID, limit)
 	if err != nil {

@@ -35,6 +35,7 @@ type people struct {
 type owned struct {
 	id, customer string
 	at           time.Time
+	shipped      bool
 	over         bool
 }
 
@@ -143,13 +144,15 @@ func (p *people) order() {
 	}
 	o := &p.orders[p.random.IntN(len(p.orders))]
 	var event domain.Event = order.OrderTagged{OrderID: o.id}
-	switch p.random.IntN(4) {
+	switch p.random.IntN(5) {
 	case 0:
-		o.over, event = true, order.OrderCancelled{OrderID: o.id}
+		o.over, event = !o.shipped, order.OrderCancelled{OrderID: o.id}
 	case 1:
 		o.over, event = true, order.OrderCompleted{OrderID: o.id}
 	case 2:
 		o.over, event = false, order.OrderReopened{OrderID: o.id}
+	case 3:
+		o.shipped, event = true, order.OrderShipped{OrderID: o.id}
 	}
 	p.h.record("order-"+o.id, o.id, event)
 }

@@ -135,6 +135,15 @@ func (s State) Open() bool {
 		slices.ContainsFunc(s.Refunds, func(r Refund) bool { return r.Status == RefundPending })
 }
 
+// Underway reports whether a parcel has neither arrived nor come back, or a
+// return or a refund is under way.
+func (s State) Underway() bool {
+	return s.Open() || s.Returnable() && slices.ContainsFunc(s.Shipments, func(p Shipment) bool { return !p.Delivered })
+}
+
+// Returnable reports whether units that were shipped have not come back.
+func (s State) Returnable() bool { return !s.back() }
+
 // MayCapture returns why money of the order may not be captured, or nil. The
 // payment decides how much.
 func (s State) MayCapture() error {

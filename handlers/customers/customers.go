@@ -6,10 +6,10 @@
 package customers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
@@ -22,7 +22,8 @@ import (
 
 // List is what belongs to each customer. It may lag; Reached tells how far.
 type List interface {
-	// Open returns ids of orders and of checkouts that are not over.
+	// Open returns ids of orders and of checkouts that may not be over, the
+	// oldest first: all that are not are among them.
 	Open(ctx context.Context, customerID string, limit int) (orders, checkouts []string, err error)
 	// Orders returns ids of all orders, newest first.
 	Orders(ctx context.Context, customerID string, limit int) ([]string, error)
@@ -50,6 +51,9 @@ type Service struct {
 	// Settle is how long a request that places an order may take: one that was
 	// let in before the data was closed is on record when it is over.
 	Settle time.Duration
+	// Returns is how long after a parcel arrived a return may come of an order
+	// whose rest was cancelled: 14 days, if it is 0. Others are completed then.
+	Returns time.Duration
 	// Fault, if set, is called between every two steps; its error stops the
 	// work there, as the end of the process would. Only tests set it.
 	Fault func(step string) error
@@ -156,39 +160,90 @@ func (s *Service) ordersOf(ctx context.Context, customerID string, limit int) ([
 	return append(ids, first), err
 }
 
-// mostOpen is how many open orders are looked at, and named.
+// mostOpen is how many orders are looked at first, and how many open ones are
+// named.
 const mostOpen = 100
 
 // Open returns ids of the customer's orders and checkouts that are not over:
 // those of the list that the log agrees with. A refusal names them.
 func (s *Service) Open(ctx context.Context, customerID string) (orders, checkouts []string, err error) {
-	listed, started, err := s.List.Open(ctx, customerID, mostOpen)
-	if err != nil {
-		return nil, nil, err
-	}
-	if first, guest := customer.GuestOf(customerID); guest {
-		listed = append(listed, first)
-	}
-	orders, checkouts = []string{}, []string{}
-	for _, id := range listed {
-		state, _, err := eventstore.Load(ctx, s.Store, order.Decider, id)
+	for limit := mostOpen; ; limit *= 4 {
+		listed, started, err := s.List.Open(ctx, customerID, limit)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !slices.Contains([]order.Status{"", order.StatusCancelled, order.StatusCompleted}, state.Status) {
-			orders = append(orders, id)
+		all := len(listed) < limit
+		if first, guest := customer.GuestOf(customerID); guest {
+			listed = append(listed, first)
 		}
-	}
-	for _, id := range started {
-		state, _, err := eventstore.Load(ctx, s.Store, checkout.Decider, id)
-		if err != nil {
+		if orders, err = open(ctx, listed, s.orderOver); err != nil {
 			return nil, nil, err
 		}
-		if state.Step.Open() {
-			checkouts = append(checkouts, id)
+		if checkouts, err = open(ctx, started, s.checkoutOver); err != nil || all || len(orders)+len(checkouts) > 0 {
+			return orders, checkouts, err
 		}
 	}
-	return orders, checkouts, nil
+}
+
+// open leaves out what is over.
+func open(ctx context.Context, ids []string, over func(context.Context, string) (bool, error)) ([]string, error) {
+	left := []string{}
+	for _, id := range ids {
+		is, err := over(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}
+
+func (s *Service) checkoutOver(ctx context.Context, id string) (bool, error) {
+	state, _, err := eventstore.Load(ctx, s.Store, checkout.Decider, id)
+	return !state.Step.Open(), err
+}
+
+// orderOver reports whether nothing more is expected of an order. One of which
+// something was shipped before the rest was cancelled is never completed: it is
+// over as others are completed, when its parcels have arrived and nobody has
+// returned anything for a while, or all of it has come back.
+func (s *Service) orderOver(ctx context.Context, id string) (bool, error) {
+	state, moved, err := s.order(ctx, id)
+	switch {
+	case err != nil:
+		return false, err
+	case state.Status == "" || state.Status == order.StatusCompleted:
+		return true, nil
+	case state.Status != order.StatusCancelled || state.Underway():
+		return false, nil
+	}
+	return !state.Returnable() || s.Now().Sub(moved) >= cmp.Or(s.Returns, 14*24*time.Hour), nil
+}
+
+// order reads an order, and when its goods or money moved last.
+func (s *Service) order(ctx context.Context, id string) (state order.State, moved time.Time, err error) {
+	stream := order.Decider.Stream(id)
+	for r, err := range s.Store.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			return state, moved, fmt.Errorf("read %s: %w", stream, err)
+		}
+		decoded, err := r.Decode()
+		if err != nil {
+			return state, moved, fmt.Errorf("read %s: %w", stream, err)
+		}
+		event, own := decoded.(order.Event)
+		if !own {
+			return state, moved, r.Foreign(order.Decider.Category)
+		}
+		state = order.Decider.Evolve(state, event)
+		switch decoded.(type) {
+		case order.OrderDelivered, order.OrderReturnReceived, order.OrderReturnRejected, order.OrderRefunded, order.OrderRefundFailed:
+			moved = r.Created
+		}
+	}
+	return state, moved, nil
 }
 
 // Erasable refuses with [customer.ErrOpenOrders] while the customer has orders

@@ -291,6 +291,78 @@ func TestNobodyIsErasedWhileSomethingIsOpen(t *testing.T) {
 	}
 }
 
+// Of what was shipped before the rest was cancelled something may come back: for
+// as long as of a completed order, from when it arrived.
+func TestWhatWasShippedOfACancelledOrderMayComeBack(t *testing.T) {
+	t.Parallel()
+	lines := []order.Units{{LineID: "l1", Quantity: 1}}
+	back := []order.ReceivedUnits{{LineID: "l1", Quantity: 1}}
+	asked := order.OrderReturnRequested{OrderID: "o2", ReturnID: "r", Lines: []order.ReturnedUnits{{LineID: "l1", Quantity: 1, Reason: "late"}}, Kind: order.ForRefund}
+	arrived := order.OrderDelivered{OrderID: "o2", ShipmentID: "s"}
+	for name, row := range map[string]struct {
+		then  []domain.Event
+		later time.Duration
+		open  bool
+	}{
+		"on its way":              {nil, 60 * 24 * time.Hour, true},
+		"arrived":                 {[]domain.Event{arrived}, 0, true},
+		"arrived a day ago":       {[]domain.Event{arrived}, 24 * time.Hour, true},
+		"arrived long ago":        {[]domain.Event{arrived}, 3 * 24 * time.Hour, false},
+		"a return is under way":   {[]domain.Event{arrived, asked}, 3 * 24 * time.Hour, true},
+		"a return was rejected":   {[]domain.Event{arrived, asked, order.OrderReturnRejected{OrderID: "o2", ReturnID: "r", Reason: "worn"}}, 0, true},
+		"all came back":           {[]domain.Event{arrived, asked, order.OrderReturnReceived{OrderID: "o2", ReturnID: "r", Lines: back}}, 0, false},
+		"it is being paid back":   {[]domain.Event{arrived, order.OrderRefundRequested{OrderID: "o2", RefundID: "f"}}, 3 * 24 * time.Hour, true},
+		"it was paid back by now": {[]domain.Event{arrived, order.OrderRefundRequested{OrderID: "o2", RefundID: "f"}, order.OrderRefunded{OrderID: "o2", RefundID: "f"}}, 3 * 24 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.record("order-o1", order.OrderCancelled{})
+			b.record("order-o2",
+				order.OrderPlaced{OrderID: "o2", CustomerID: "ada", ContactRef: "r1", PlacedAt: noon, Lines: []order.Line{{LineID: "l1", Quantity: 1}, {LineID: "l2", Quantity: 1}}},
+				order.OrderShipped{OrderID: "o2", ShipmentID: "s", Lines: lines},
+				order.OrderCancelRequested{OrderID: "o2", RequestID: "c"}, order.OrderCancelled{OrderID: "o2", Lines: []order.Units{{LineID: "l2", Quantity: 1}}},
+			)
+			if len(row.then) > 0 {
+				b.record("order-o2", row.then...)
+			}
+			s := b.service()
+			s.Returns = 2 * 24 * time.Hour
+			s.Now = func() time.Time { return time.Now().Add(row.later) }
+			state := b.run(s, customers.EraseKind)
+			if open := state.Status == job.Failed && state.Code == "open-orders"; open != row.open || !open && state.Status != job.Succeeded {
+				t.Errorf("the job is %s %s", state.Status, state.Code)
+			}
+		})
+	}
+}
+
+// A long list of orders that are over all the same hides none that is not.
+func TestAnOpenOrderIsFoundAmongManyThatWereShippedInPart(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.record("order-o1", order.OrderCancelled{})
+	for i := range 130 {
+		id := fmt.Sprintf("p%03d", i)
+		one, two := []order.Units{{LineID: "l1", Quantity: 1}}, []order.Units{{LineID: "l2", Quantity: 1}}
+		events := []domain.Event{
+			order.OrderPlaced{OrderID: id, CustomerID: "ada", PlacedAt: noon.Add(time.Duration(i) * time.Hour), Lines: []order.Line{{LineID: "l1", Quantity: 1}, {LineID: "l2", Quantity: 1}}},
+			order.OrderShipped{OrderID: id, ShipmentID: "s", Lines: one}, order.OrderDelivered{OrderID: id, ShipmentID: "s"},
+		}
+		if i < 120 {
+			events = append(events, order.OrderCancelRequested{OrderID: id, RequestID: "c"}, order.OrderCancelled{OrderID: id, Lines: two})
+		}
+		b.record("order-"+id, events...)
+	}
+	b.waitFor("p129")
+	service := b.service()
+	service.Now = func() time.Time { return time.Now().Add(60 * 24 * time.Hour) }
+	orders, _, err := service.Open(t.Context(), "ada")
+	if err != nil || len(orders) != 10 || orders[0] != "p120" {
+		t.Errorf("open: %v, %v", orders, err)
+	}
+}
+
 // TestWhoWasLetInBeforeIsWaitedFor holds the mark back until the time that a
 // request may take is over.
 func TestWhoWasLetInBeforeIsWaitedFor(t *testing.T) {

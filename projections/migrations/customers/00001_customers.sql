@@ -11,7 +11,8 @@ CREATE TABLE customer_orders (
   order_id    TEXT PRIMARY KEY,
   customer_id TEXT NOT NULL,
   placed_at   INTEGER NOT NULL, -- milliseconds since 1970
-  over        INTEGER NOT NULL  -- cancelled or completed
+  shipped     INTEGER NOT NULL, -- something of it was
+  over        INTEGER NOT NULL  -- completed, or cancelled before anything was shipped
 ) WITHOUT ROWID;
 
 CREATE INDEX customer_orders_by_customer ON customer_orders (customer_id, placed_at, order_id);
