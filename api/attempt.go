@@ -21,8 +21,8 @@ type attemptsRequest struct {
 	Order     string    `query:"order" doc:"Only those at messages about this order." maxLength:"200"`
 	Result    string    `query:"result" doc:"Only those that ended so, in one word." maxLength:"40" example:"timeout"`
 	Run       string    `query:"run" doc:"Only those of this run: live, or the id of a replay." maxLength:"100"`
-	From      time.Time `query:"from" doc:"Made then or later."`
-	To        time.Time `query:"to" doc:"Made earlier."`
+	From      givenTime `query:"from" format:"date-time" doc:"Made then or later."`
+	To        givenTime `query:"to" format:"date-time" doc:"Made earlier."`
 	Limit     int       `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"How many."`
 	Cursor    string    `query:"cursor" doc:"From next_cursor of the page before." maxLength:"400"`
 }
@@ -31,7 +31,7 @@ type attemptsRequest struct {
 func (r *attemptsRequest) values() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
-		"message_id": r.MessageID, "order": r.Order, "result": r.Result, "run": r.Run, "from": timeText(r.From), "to": timeText(r.To),
+		"message_id": r.MessageID, "order": r.Order, "result": r.Result, "run": r.Run, "from": timeText(r.From.Time), "to": timeText(r.To.Time),
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -42,7 +42,7 @@ func (r *attemptsRequest) values() url.Values {
 
 func (r *attemptsRequest) filter() ledger.AttemptFilter {
 	f := ledger.AttemptFilter{
-		EndpointID: r.ID, EventID: r.MessageID, Class: delivery.Class(r.Result), RunID: r.Run, From: r.From, To: r.To, Limit: r.Limit + 1,
+		EndpointID: r.ID, EventID: r.MessageID, Class: delivery.Class(r.Result), RunID: r.Run, From: r.From.Time, To: r.To.Time, Limit: r.Limit + 1,
 	}
 	if r.Order != "" {
 		f.Lane = "order-" + r.Order

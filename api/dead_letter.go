@@ -19,8 +19,8 @@ type deadLettersRequest struct {
 	Status  string    `query:"status" enum:"parked,retrying,failed,handled,discarded" doc:"Without it, those that are neither handled nor discarded."`
 	Type    string    `query:"type" maxLength:"100" doc:"Of the event." example:"OrderPlaced"`
 	Stream  string    `query:"stream" maxLength:"500" doc:"Of the event."`
-	After   time.Time `query:"after" doc:"Put aside at this time or later."`
-	Before  time.Time `query:"before" doc:"Put aside before this time."`
+	After   givenTime `query:"after" format:"date-time" doc:"Put aside at this time or later."`
+	Before  givenTime `query:"before" format:"date-time" doc:"Put aside before this time."`
 	Limit   int       `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many on a page."`
 	Cursor  string    `query:"cursor" maxLength:"500" doc:"next_cursor of the page before, with the same filters."`
 }
@@ -183,13 +183,13 @@ func (s *server) listDeadLetters(ctx context.Context, in *deadLettersRequest) (*
 		}
 		names = []string{in.Handler}
 	}
-	filters := map[string]string{"handler": in.Handler, "status": in.Status, "type": in.Type, "stream": in.Stream, "after": timeText(in.After), "before": timeText(in.Before)}
+	filters := map[string]string{"handler": in.Handler, "status": in.Status, "type": in.Type, "stream": in.Stream, "after": timeText(in.After.Time), "before": timeText(in.Before.Time)}
 	pages := s.paged("/admin/dead-letters", Paging{Limit: in.Limit, Cursor: in.Cursor}, filters)
 	var from deadLetterPlace
 	if _, err := pages.begin(&from); err != nil {
 		return nil, err
 	}
-	filter := deadletters.Filter{Status: deadletter.Status(in.Status), Type: in.Type, Stream: in.Stream, After: in.After, Before: in.Before}
+	filter := deadletters.Filter{Status: deadletter.Status(in.Status), Type: in.Type, Stream: in.Stream, After: in.After.Time, Before: in.Before.Time}
 	rows, err := s.deadLetters(ctx, names, filter, from, in.Limit+1)
 	if err != nil {
 		return nil, err

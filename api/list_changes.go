@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -25,14 +24,14 @@ type listChangesRequest struct {
 	Tag            string    `query:"tag" maxLength:"200"`
 	ExternalSource string    `query:"external_source" maxLength:"200"`
 	ExternalRef    string    `query:"external_ref" maxLength:"200"`
-	PlacedFrom     time.Time `query:"placed_from"`
-	PlacedTo       time.Time `query:"placed_to"`
+	PlacedFrom     givenTime `query:"placed_from" format:"date-time"`
+	PlacedTo       givenTime `query:"placed_to" format:"date-time"`
 }
 
 func (in *listChangesRequest) filter() projections.OrderFilter {
 	return projections.OrderFilter{
 		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU, Tag: in.Tag,
-		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom, PlacedTo: in.PlacedTo,
+		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom.Time, PlacedTo: in.PlacedTo.Time,
 	}
 }
 

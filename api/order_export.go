@@ -44,14 +44,10 @@ func (f *orderExportFilter) filter() exports.Filter {
 	if f == nil {
 		return exports.Filter{}
 	}
-	filter := exports.Filter{Status: f.Status, PaymentStatus: f.PaymentStatus, CustomerID: f.CustomerID, SKU: f.SKU, Tag: f.Tag, ExternalSource: f.ExternalSource}
-	if f.PlacedFrom != nil {
-		filter.PlacedFrom = *f.PlacedFrom
+	return exports.Filter{
+		Status: f.Status, PaymentStatus: f.PaymentStatus, CustomerID: f.CustomerID, SKU: f.SKU, Tag: f.Tag, ExternalSource: f.ExternalSource,
+		PlacedFrom: given(f.PlacedFrom), PlacedTo: given(f.PlacedTo),
 	}
-	if f.PlacedTo != nil {
-		filter.PlacedTo = *f.PlacedTo
-	}
-	return filter
 }
 
 type exportFileRequest struct {

@@ -21,8 +21,8 @@ type listOrdersRequest struct {
 	Tag            string    `query:"tag" doc:"Orders that have it." maxLength:"200"`
 	ExternalSource string    `query:"external_source" doc:"Orders that came about in this system." maxLength:"200"`
 	ExternalRef    string    `query:"external_ref" doc:"Their name there." maxLength:"200"`
-	PlacedFrom     time.Time `query:"placed_from" doc:"This time included."`
-	PlacedTo       time.Time `query:"placed_to" doc:"This time excluded."`
+	PlacedFrom     givenTime `query:"placed_from" format:"date-time" doc:"This time included."`
+	PlacedTo       givenTime `query:"placed_to" format:"date-time" doc:"This time excluded."`
 	Count          string    `query:"count" enum:"estimate" doc:"estimate: also how many orders there are on all pages. Up to 10,000 are counted; beyond them it is estimated from how often the counted ones came."`
 	Sort           string    `query:"sort" default:"-placed_at" enum:"-placed_at,placed_at" doc:"The newest first, or the oldest."`
 }
@@ -30,7 +30,7 @@ type listOrdersRequest struct {
 func (in *listOrdersRequest) filter() projections.OrderFilter {
 	return projections.OrderFilter{
 		Status: in.Status, PaymentStatus: in.PaymentStatus, CustomerID: in.CustomerID, SKU: in.SKU, Tag: in.Tag, OldestFirst: in.Sort == oldestFirst,
-		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom, PlacedTo: in.PlacedTo,
+		ExternalSource: in.ExternalSource, ExternalRef: in.ExternalRef, PlacedFrom: in.PlacedFrom.Time, PlacedTo: in.PlacedTo.Time,
 	}
 }
 
@@ -40,7 +40,7 @@ func (in *listOrdersRequest) values() map[string]string {
 		"q":      in.Q,
 		"status": in.Status, "payment_status": in.PaymentStatus, "customer_id": in.CustomerID, "sku": in.SKU, "tag": in.Tag,
 		"external_source": in.ExternalSource, "external_ref": in.ExternalRef,
-		"placed_from": timeText(in.PlacedFrom), "placed_to": timeText(in.PlacedTo),
+		"placed_from": timeText(in.PlacedFrom.Time), "placed_to": timeText(in.PlacedTo.Time),
 	}
 	if in.Sort == oldestFirst {
 		values["sort"] = in.Sort

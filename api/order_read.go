@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -16,14 +15,14 @@ import (
 type orderRequest struct {
 	ID          string    `path:"id" doc:"Id of the order."`
 	Revision    string    `query:"revision" pattern:"^[0-9]{1,18}$" doc:"The order as it was at this revision: the number in its ETag then."`
-	AsOf        time.Time `query:"as_of" doc:"The order as it was at this time."`
+	AsOf        givenTime `query:"as_of" format:"date-time" doc:"The order as it was at this time."`
 	MinRevision string    `header:"Min-Revision" pattern:"^[0-9]{1,18}$|^\"[0-9]{1,18}\"$" doc:"The ETag of a change, or the number in it: no older order is answered."`
 	IfNoneMatch string    `header:"If-None-Match"`
 }
 
 // moment is when the order is to be shown.
 func (in *orderRequest) moment() orders.Moment {
-	m := orders.Moment{Time: in.AsOf}
+	m := orders.Moment{Time: in.AsOf.Time}
 	if n, err := strconv.ParseInt(in.Revision, 10, 64); err == nil {
 		revision := eventstore.Revision(n)
 		m.Revision = &revision

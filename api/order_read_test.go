@@ -41,6 +41,8 @@ func TestAnOrderAsItWas(t *testing.T) {
 		"at no revision":          {"?revision=-1", nil, 422, "invalid-request", ""},
 		"when it was placed":      {"?as_of=" + at(created[0]), nil, 200, "", "[]"},
 		"before that":             {"?as_of=" + at(created[0].Add(-time.Second)), nil, 404, "not-found", ""},
+		"before everything":       {"?as_of=0001-01-01T00:00:00Z", nil, 404, "not-found", ""},
+		"both, before everything": {"?revision=0&as_of=0001-01-01T00:00:00Z", nil, 422, "invalid-request", ""},
 		"a year later":            {"?as_of=" + at(created[2].AddDate(1, 0, 0)), nil, 200, "", "[a b]"},
 		"at no time":              {"?as_of=noon", nil, 422, "invalid-request", ""},
 		"both":                    {"?revision=0&as_of=" + at(created[0]), nil, 422, "invalid-request", ""},

@@ -54,6 +54,9 @@ func TestOrdersAreSearched(t *testing.T) {
 		"without":                {one("q", "7 -gift"), ""},
 		"with a filter":          {one("q", "gift", "sku", "POT-7", "tag", "gift", "status", "placed"), pots.text("number")},
 		"with one that says no":  {one("q", "gift", "status", "cancelled"), ""},
+		"until the last year":    {one("q", "pot-7", "placed_from", "0001-01-01T00:00:00Z", "placed_to", "9999-12-31T00:00:00Z"), pots.text("number")},
+		"from the last year":     {one("q", "pot-7", "placed_from", "9999-12-31T00:00:00Z"), ""},
+		"until the first year":   {one("q", "pot-7", "placed_to", "0001-01-01T00:00:00Z"), ""},
 		"no filter, for compare": {one(), both},
 	} {
 		if got := strings.Join(p.search(row.query, at), " "); got != row.want {

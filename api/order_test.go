@@ -309,6 +309,8 @@ func TestListingOrders(t *testing.T) {
 	for path, count := range map[string]int{
 		"/v1/orders?status=shipped": 0, "/v1/orders?sku=NONE": 0, "/v1/orders?placed_to=2020-01-01T00:00:00Z": 0,
 		"/v1/orders?status=placed&payment_status=authorised&placed_from=2020-01-01T00:00:00Z": 5,
+		"/v1/orders?placed_to=0001-01-01T00:00:00Z":                                           0, "/v1/orders?placed_from=0001-01-01T00:00:00Z": 5,
+		"/v1/payments?requested_to=0001-01-01T00:00:00Z": 0,
 	} {
 		if ids, _, _ := list(path); len(ids) != count {
 			t.Errorf("%s: %d orders, want %d", path, len(ids), count)

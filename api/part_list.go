@@ -17,8 +17,8 @@ type listShipmentsRequest struct {
 	OrderID     string    `query:"order_id" maxLength:"200"`
 	Carrier     string    `query:"carrier" maxLength:"200"`
 	Tracking    string    `query:"tracking" doc:"The carrier's number of the parcel." maxLength:"200"`
-	ShippedFrom time.Time `query:"shipped_from" doc:"This time included."`
-	ShippedTo   time.Time `query:"shipped_to" doc:"This time excluded."`
+	ShippedFrom givenTime `query:"shipped_from" format:"date-time" doc:"This time included."`
+	ShippedTo   givenTime `query:"shipped_to" format:"date-time" doc:"This time excluded."`
 }
 
 type listShipmentsAnswer struct {
@@ -58,8 +58,8 @@ type listReturnsRequest struct {
 
 	Status        string    `query:"status" enum:"requested,received,rejected"`
 	OrderID       string    `query:"order_id" maxLength:"200"`
-	RequestedFrom time.Time `query:"requested_from" doc:"This time included."`
-	RequestedTo   time.Time `query:"requested_to" doc:"This time excluded."`
+	RequestedFrom givenTime `query:"requested_from" format:"date-time" doc:"This time included."`
+	RequestedTo   givenTime `query:"requested_to" format:"date-time" doc:"This time excluded."`
 }
 
 type listReturnsAnswer struct {
@@ -108,11 +108,11 @@ func partAfter(place *timePlace) *projections.PartKey {
 }
 
 func (s *server) listShipments(ctx context.Context, in *listShipmentsRequest) (*listShipmentsAnswer, error) {
-	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, Carrier: in.Carrier, Tracking: in.Tracking, From: in.ShippedFrom, To: in.ShippedTo}
+	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, Carrier: in.Carrier, Tracking: in.Tracking, From: in.ShippedFrom.Time, To: in.ShippedTo.Time}
 	p, err := list[timePlace, projections.ShipmentRow, listedShipmentBody]{
 		pages: s.paged("/v1/shipments", in.Paging, map[string]string{
 			"status": in.Status, "order_id": in.OrderID, "carrier": in.Carrier, "tracking": in.Tracking,
-			"shipped_from": timeText(in.ShippedFrom), "shipped_to": timeText(in.ShippedTo),
+			"shipped_from": timeText(in.ShippedFrom.Time), "shipped_to": timeText(in.ShippedTo.Time),
 		}),
 		model: s.api.Orders.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.ShipmentRow, error) {
@@ -133,10 +133,10 @@ func listedShipmentOf(r projections.ShipmentRow) listedShipmentBody {
 }
 
 func (s *server) listReturns(ctx context.Context, in *listReturnsRequest) (*listReturnsAnswer, error) {
-	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, From: in.RequestedFrom, To: in.RequestedTo}
+	filter := projections.PartFilter{OrderID: in.OrderID, Status: in.Status, From: in.RequestedFrom.Time, To: in.RequestedTo.Time}
 	p, err := list[timePlace, projections.ReturnRow, listedReturnBody]{
 		pages: s.paged("/v1/returns", in.Paging, map[string]string{
-			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom.Time), "requested_to": timeText(in.RequestedTo.Time),
 		}),
 		model: s.api.Orders.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.ReturnRow, error) {

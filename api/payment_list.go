@@ -15,8 +15,8 @@ type listPaymentsRequest struct {
 	Status        string    `query:"status" enum:"requested,action_required,authorised,declined,unknown,not_found,void_requested,voided,expired" doc:"Of the authorisation. unknown lists payments whose outcome is looked into."`
 	OrderID       string    `query:"order_id" doc:"Of the order it is for, which need not be placed." maxLength:"200"`
 	Gateway       string    `query:"gateway" maxLength:"200" example:"sandbox"`
-	RequestedFrom time.Time `query:"requested_from" doc:"This time included."`
-	RequestedTo   time.Time `query:"requested_to" doc:"This time excluded."`
+	RequestedFrom givenTime `query:"requested_from" format:"date-time" doc:"This time included."`
+	RequestedTo   givenTime `query:"requested_to" format:"date-time" doc:"This time excluded."`
 }
 
 type listPaymentsAnswer struct {
@@ -60,8 +60,8 @@ type listMovementsRequest struct {
 
 	Status        string    `query:"status" enum:"requested,done,failed"`
 	OrderID       string    `query:"order_id" maxLength:"200"`
-	RequestedFrom time.Time `query:"requested_from" doc:"This time included."`
-	RequestedTo   time.Time `query:"requested_to" doc:"This time excluded."`
+	RequestedFrom givenTime `query:"requested_from" format:"date-time" doc:"This time included."`
+	RequestedTo   givenTime `query:"requested_to" format:"date-time" doc:"This time excluded."`
 }
 
 type listMovementsAnswer struct {
@@ -112,11 +112,11 @@ func (s *server) paymentListRoutes() {
 }
 
 func (s *server) listPayments(ctx context.Context, in *listPaymentsRequest) (*listPaymentsAnswer, error) {
-	filter := projections.PaymentFilter{Status: in.Status, OrderID: in.OrderID, Gateway: in.Gateway, From: in.RequestedFrom, To: in.RequestedTo}
+	filter := projections.PaymentFilter{Status: in.Status, OrderID: in.OrderID, Gateway: in.Gateway, From: in.RequestedFrom.Time, To: in.RequestedTo.Time}
 	p, err := list[timePlace, projections.PaymentRow, listedPaymentBody]{
 		pages: s.paged("/v1/payments", in.Paging, map[string]string{
 			"status": in.Status, "order_id": in.OrderID, "gateway": in.Gateway,
-			"requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+			"requested_from": timeText(in.RequestedFrom.Time), "requested_to": timeText(in.RequestedTo.Time),
 		}),
 		model: s.api.Payments.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.PaymentRow, error) {
@@ -144,10 +144,10 @@ func listedPaymentOf(r projections.PaymentRow) listedPaymentBody {
 }
 
 func (s *server) listMovements(ctx context.Context, in *listMovementsRequest, path, kind string) (*listMovementsAnswer, error) {
-	filter := projections.MovementFilter{Kind: kind, Status: in.Status, OrderID: in.OrderID, From: in.RequestedFrom, To: in.RequestedTo}
+	filter := projections.MovementFilter{Kind: kind, Status: in.Status, OrderID: in.OrderID, From: in.RequestedFrom.Time, To: in.RequestedTo.Time}
 	p, err := list[timePlace, projections.MovementRow, listedMovementBody]{
 		pages: s.paged(path, in.Paging, map[string]string{
-			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom), "requested_to": timeText(in.RequestedTo),
+			"status": in.Status, "order_id": in.OrderID, "requested_from": timeText(in.RequestedFrom.Time), "requested_to": timeText(in.RequestedTo.Time),
 		}),
 		model: s.api.Payments.DB,
 		rows: func(ctx context.Context, after *timePlace, limit int) ([]projections.MovementRow, error) {

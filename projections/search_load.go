@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -20,7 +21,11 @@ import (
 // the same one, the later in the log gets the next.
 const docBits = 20
 
-func docAt(at time.Time) int64 { return millis(at) << docBits }
+// docAt is the number of the first document of a time, or of the first or last
+// time that numbers go to.
+func docAt(at time.Time) int64 {
+	return min(max(millis(at), math.MinInt64>>docBits), math.MaxInt64>>docBits) << docBits
+}
 
 func docOf(e order.OrderPlaced) int64 {
 	hash := sha256.Sum256([]byte(e.OrderID))
