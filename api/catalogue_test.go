@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -160,6 +161,12 @@ func TestCreditNotes(t *testing.T) {
 	if again.header.Get("Idempotency-Replayed") != "true" || string(again.body) != string(first.body) || first.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("the second answer is %v %s", again.header, again.body)
 	}
+	other := strings.Replace(note, `"C1"`, `"C2"`, 1)
+	send(other, "k1", importer).problem(422, "idempotency-key-reused")
+	send(strings.Replace(note, `"quantity": 3`, `"quantity": 2`, 1), "k1", importer).problem(422, "idempotency-key-reused")
+	send(strings.Replace(other, `"GBP"`, `"?"`, 1), "k5", importer).problem(422, "credit-note-invalid")
+	send(other, "k5", importer).expect(201)                  // what was refused uses no key
+	send(note, "k1", p.key(apikey.OrdersImport)).expect(201) // the key is its caller's
 	send(note, "", importer).problem(400, "idempotency-key-missing")
 	send(`{"currency": "GBP", "external": {"source": "old", "ref": "C1", "time": "2010-12-01T09:41:00Z"}, "lines":
 		[{"sku": "MUG-1", "quantity": 1, "unit_price": {"amount": 255, "currency": "GBP"}}]}`, "k2", importer).problem(409, "id-reused")

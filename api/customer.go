@@ -83,7 +83,7 @@ func (s *server) customerRoutes() {
 	register(s, route{
 		id: "eraseCustomer", method: http.MethodPost, path: "/v1/customers/{id}/erase", tag: "customers", scopes: write, status: http.StatusAccepted,
 		summary: "Erase a customer's personal data",
-		about:   "Destroys the key it is encrypted with, for good. Orders stay, with all amounts. Refused while orders are open; one that is found open later fails the job.",
+		about:   "Destroys the key it is encrypted with, for good. Orders stay, with all amounts. Refused while orders are open, or something may come back of what was shipped before the rest was cancelled; one that is found open later fails the job.",
 		refuses: jobRefusals(customer.ErrNotFound.Code, customer.ErrOpenOrders.Code), example: map[string]any{},
 	}, s.eraseCustomer)
 	register(s, route{

@@ -73,6 +73,9 @@ func TestACustomersLife(t *testing.T) {
 	}
 	register("k1", `{"email": "Ada@example.com", "name": "Miss Byron"}`).expect(http.StatusOK)
 	register("k1", `{"email": "Ada@example.com", "name": "Lady Byron"}`).problem(http.StatusUnprocessableEntity, "idempotency-key-reused")
+	register("k1", `{"email": "bob@example.com"}`).problem(http.StatusUnprocessableEntity, "idempotency-key-reused")
+	register("k2", `{"email": "nothing"}`).problem(http.StatusUnprocessableEntity, "invalid-request")
+	register("k2", `{"email": "bob@example.com"}`).expect(http.StatusCreated) // what was refused uses no key
 	p.post("/v1/customers", `{"email": "Ada@example.com", "name": "Countess"}`).expect(http.StatusOK)
 	if again := register("k1", `{"email": "Ada@example.com", "name": "Miss Byron"}`).expect(http.StatusOK); !strings.Contains(string(again.body), "Countess") {
 		t.Errorf("a repeat undid what was said since: %s", again.body)

@@ -34,6 +34,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -110,7 +111,7 @@ func events() []domain.EventType {
 		apikey.EventTypes(), catalog.EventTypes(), stock.EventTypes(), creditnote.EventTypes(),
 		order.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), payment.EventTypes(), process.EventTypes(), numbers.EventTypes(), endpoint.EventTypes(), signingkey.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
-		gatewaycallback.EventTypes(), deadletter.EventTypes(),
+		gatewaycallback.EventTypes(), idempotency.EventTypes(), deadletter.EventTypes(),
 	)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/domain/installation"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
@@ -31,7 +32,7 @@ func Codec() (*eventstore.Codec, error) { return eventstore.NewCodec(eventTypes(
 // eventTypes lists every event that is ever stored.
 func eventTypes() []domain.EventType {
 	return slices.Concat(
-		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
+		apikey.EventTypes(), catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), idempotency.EventTypes(), installation.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(), endpoint.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(), signingkey.EventTypes(),
 		deadletter.EventTypes(),

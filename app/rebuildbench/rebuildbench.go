@@ -191,7 +191,7 @@ func read(ctx context.Context, client *eventstore.Client, prefixes []string) (n 
 // streams are the prefixes of every stream there is, but those of the node.
 func streams() []string {
 	return []string{
-		"apikeys", "checkout", "creditnote", "customer", "deadletters", "draft", "gatewaycallback", "installation", "job", "numbers", "order",
+		"apikeys", "checkout", "creditnote", "customer", "deadletters", "draft", "gatewaycallback", "idempotency", "installation", "job", "numbers", "order",
 		"payment", "product", "stock",
 	}
 }

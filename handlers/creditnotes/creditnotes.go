@@ -1,5 +1,6 @@
 // Package creditnotes records credit notes for orders that were made
-// elsewhere. It promises that one is recorded once per id.
+// elsewhere. It promises that one is recorded once per id, and that a caller's
+// key makes one at most.
 package creditnotes
 
 import (
@@ -23,8 +24,22 @@ func ID(external creditnote.External) string {
 	return eventstore.DeriveID("creditnote", external.Source, external.Ref)
 }
 
-// Record keeps a credit note.
+// Record keeps a credit note. A key that was used for another one is refused.
 func (r Recorder) Record(ctx context.Context, meta eventstore.Metadata, command creditnote.Record) (Result, error) {
+	if err := handlers.CheckKey(ctx, r.Store, meta); err != nil {
+		return Result{}, err
+	}
+	state, revision, err := eventstore.Load(ctx, r.Store, creditnote.Decider, command.CreditNoteID)
+	if err != nil {
+		return Result{}, err
+	}
+	events, err := creditnote.Decider.Decide(state, command)
+	if err != nil || len(events) == 0 { // what records nothing uses no key
+		return Result{State: state, Revision: revision}, err
+	}
+	if err := handlers.UseKey(ctx, r.Store, meta); err != nil {
+		return Result{}, err
+	}
 	h := handlers.CommandHandler[creditnote.State, creditnote.Command, creditnote.Event]{
 		Store: r.Store, Decider: creditnote.Decider,
 	}

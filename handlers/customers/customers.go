@@ -72,10 +72,31 @@ func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, custom
 		return Result{State: state, Revision: revision}, errors.Join(err, loadErr)
 	}
 	ref := eventstore.DeriveID("customer-contact", customerID, meta.CommandID, meta.Fingerprint)
+	register := customer.Register{CustomerID: customerID, ContactRef: ref, At: s.Now().UTC()}
+	if err := s.useKey(ctx, meta, customerID, register); err != nil {
+		return Result{}, err
+	}
 	if err := s.Vault.Put(ctx, customerID, ref, contact); err != nil {
 		return Result{}, Ruled(err)
 	}
-	return s.handle(ctx, meta, customerID, customer.Register{CustomerID: customerID, ContactRef: ref, At: s.Now().UTC()})
+	return s.handle(ctx, meta, customerID, register)
+}
+
+// useKey takes the key of a request that is not refused: the customer follows
+// from the address, so that the same key with another one is another customer.
+func (s *Service) useKey(ctx context.Context, meta eventstore.Metadata, customerID string, register customer.Register) error {
+	if err := handlers.CheckKey(ctx, s.Store, meta); err != nil {
+		return err
+	}
+	state, _, err := eventstore.Load(ctx, s.Store, customer.Decider, customerID)
+	if err != nil {
+		return err
+	}
+	if _, err := customer.Decider.Decide(state, register); err != nil {
+		return err
+	}
+	meta.CorrelationID = customerID
+	return handlers.UseKey(ctx, s.Store, meta)
 }
 
 // registered looks for a request that was made before, under a caller's key.

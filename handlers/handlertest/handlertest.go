@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -33,7 +34,7 @@ func Start(tb testing.TB) *eventstore.Client {
 func Connect(tb testing.TB, address string) *eventstore.Client {
 	tb.Helper()
 	codec, err := eventstore.NewCodec(slices.Concat(
-		catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(),
+		catalog.EventTypes(), checkout.EventTypes(), checkoutfailure.EventTypes(), creditnote.EventTypes(), gatewaycallback.EventTypes(), idempotency.EventTypes(), numbers.EventTypes(),
 		order.EventTypes(), payment.EventTypes(), process.EventTypes(), stock.EventTypes(),
 		customer.EventTypes(), draft.EventTypes(), job.EventTypes(),
 	)...)

@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/domain/gatewaycallback"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/domain/installation"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/numbers"
@@ -59,7 +60,7 @@ func Unpublished() map[string]string {
 		"a checkout is not an order yet: it ends as order.placed, or as nothing, of which checkout.failed tells":             {checkout.EventTypes()},
 		"a draft is not an order yet: it ends as order.placed, or as nothing":                                                {draft.EventTypes()},
 		"every order makes several of them, at the busiest streams there are; levels are read from the API when they matter": {stock.EventTypes()},
-		"how work is done inside; what comes of it is an order's event":                                                      {process.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes()},
+		"how work is done inside; what comes of it is an order's event":                                                      {process.EventTypes(), gatewaycallback.EventTypes(), numbers.EventTypes(), idempotency.EventTypes()},
 		"what people decide about events that a side effect could not handle is of the platform":                             {deadletter.EventTypes()},
 		"jobs tell whoever started them by a callback of their own":                                                          {job.EventTypes()},
 		"keys are the business of the shop alone":                                                                            {apikey.EventTypes()},
