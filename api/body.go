@@ -38,6 +38,8 @@ func (s *server) bodyOf(r *http.Request, w http.ResponseWriter) ([]byte, *Proble
 	var tooLarge *http.MaxBytesError
 	var network net.Error
 	switch {
+	case err == nil && !unicodeText(body):
+		return nil, s.problem(r.Context(), kindMalformed, notUnicode)
 	case err == nil:
 		return body, nil
 	case errors.As(err, &tooLarge):

@@ -215,6 +215,9 @@ func (l *lineReader) next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.number == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			return line, nil
 		}

@@ -98,6 +98,9 @@ func (s *server) bulkOrders(ctx context.Context, in *bulkRequest) (*huma.StreamR
 func (s *server) readBulkLine(ctx context.Context, line []byte) (placeOrderBody, *Problem) {
 	var body placeOrderBody
 	var value any
+	if !unicodeText(line) {
+		return body, s.problem(ctx, kindMalformed, notUnicode)
+	}
 	if err := json.Unmarshal(line, &value); err != nil {
 		return body, s.problem(ctx, kindMalformed, "the line is not JSON")
 	}
