@@ -40,10 +40,7 @@ func TestDocumentedGoCompiles(t *testing.T) {
 	if err := os.WriteFile(path, snippet(t, "go"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "receiver"), path)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	compile(t, "go", "build", "-o", filepath.Join(dir, "receiver"), path)
 }
 
 func TestDocumentedJavaScriptVerifies(t *testing.T) {
@@ -87,10 +84,34 @@ func TestDocumentedJavaVerifies(t *testing.T) {
 	for _, name := range []string{"WebhookBase.java", "exceptions/WebhookSigningException.java", "exceptions/WebhookVerificationException.java"} {
 		args = append(args, filepath.Join(sources, "java", "com", "standardwebhooks", filepath.FromSlash(name)))
 	}
-	if out, err := exec.CommandContext(t.Context(), "javac", args...).CombinedOutput(); err != nil { //nolint:gosec // our own arguments
+	compile(t, "javac", args...)
+	runDocumented(t, t.TempDir(), "Receiver.java", snippet(t, "java"), "java", "-cp", classes)
+}
+
+// Mono's compiler takes what .NET's does, and HttpListener is in both.
+func TestDocumentedCSharpVerifies(t *testing.T) {
+	t.Parallel()
+	installed(t, "mcs")
+	installed(t, "mono")
+	dir := t.TempDir()
+	args := []string{"-out:" + filepath.Join(dir, "StandardWebhooks.dll"), "-target:library"}
+	for _, name := range []string{"Webhook.cs", "Utils.cs", "Exceptions/WebhookVerificationException.cs"} {
+		args = append(args, library(t, "csharp", "StandardWebhooks", filepath.FromSlash(name)))
+	}
+	compile(t, "mcs", args...)
+	source := filepath.Join(dir, "Receiver.cs")
+	if err := os.WriteFile(source, snippet(t, "csharp"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	compile(t, "mcs", "-out:"+filepath.Join(dir, "Receiver.exe"), "-lib:"+dir, "-r:StandardWebhooks.dll", source)
+	runDocumented(t, dir, "Receiver.exe", nil, "mono")
+}
+
+func compile(t *testing.T, compiler string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), compiler, args...).CombinedOutput(); err != nil { //nolint:gosec // one of the above
 		t.Fatalf("%v\n%s", err, out)
 	}
-	runDocumented(t, t.TempDir(), "Receiver.java", snippet(t, "java"), "java", "-cp", classes)
 }
 
 // installed skips a test where a program is missing, or what it needs is.
@@ -122,8 +143,10 @@ const portMark = "PORT"
 // one that was changed on the way.
 func runDocumented(t *testing.T, dir, file string, program []byte, with string, args ...string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, file), program, 0o600); err != nil {
-		t.Fatal(err)
+	if program != nil { // it is not compiled
+		if err := os.WriteFile(filepath.Join(dir, file), program, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var config net.ListenConfig
 	free, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
