@@ -28,7 +28,7 @@ type webhookMeter struct {
 func newWebhookMeter(now func() time.Time) *webhookMeter {
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}
 	waits := append(seconds[1:len(seconds):len(seconds)], 60, 600, 3600, 21600, 86400, 259200)
-	return &webhookMeter{
+	m := &webhookMeter{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "webhook_attempts_total", Help: "Attempts of deliveries, by how they ended.",
 		}, []string{"class"}),
@@ -47,6 +47,10 @@ func newWebhookMeter(now func() time.Time) *webhookMeter {
 		}),
 		now: now,
 	}
+	for _, class := range delivery.Classes() { // an alert compares them, and nothing is less than what is not there
+		m.attempts.WithLabelValues(string(class))
+	}
+	return m
 }
 
 func (m *webhookMeter) collectors() []prometheus.Collector {

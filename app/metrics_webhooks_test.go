@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,14 +40,32 @@ func TestAttemptsAreCounted(t *testing.T) {
 			return webhooks.Result{Class: row.class, Took: time.Millisecond}
 		})
 	}
+	got := gathered(t, registry)
+	maps.DeleteFunc(got, func(name string, times float64) bool {
+		return strings.HasPrefix(name, "webhook_attempts_total ") && times == 0
+	})
 	want := map[string]float64{
 		"webhook_attempts_total blocked": 1, "webhook_attempts_total ok": 4, "webhook_attempts_total timeout": 1,
 		"webhook_blocked_dial_total": 1, "webhook_fenced_total": 0,
 		"webhook_duplicates_total replay": 1, "webhook_duplicates_total unanswered": 1,
 		"webhook_attempt_duration_seconds": 6, "webhook_end_to_end_seconds": 3, "webhook_settle_batch_size": 0,
 	}
-	if diff := cmp.Diff(want, gathered(t, registry)); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// A query for what went well has an answer before anything did: without one
+// nobody is told that nothing does.
+func TestEveryWayToEndIsCountedFromNothing(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newWebhookMeter(time.Now).collectors()...)
+	got := gathered(t, registry)
+	for _, class := range delivery.Classes() {
+		if times, ok := got["webhook_attempts_total "+string(class)]; !ok || times != 0 {
+			t.Errorf("%s is counted as %v, %v; want 0", class, times, ok)
+		}
 	}
 }
 

@@ -75,7 +75,10 @@ func TestConfigsForOtherPrograms(t *testing.T) {
 	}
 }
 
-// unseen are the metrics of webhooks that no dashboard asks for.
+// looked are the metrics of what follows from orders by itself.
+var looked = regexp.MustCompile("^(webhook|waybill_effect|waybill_projection)_")
+
+// unseen are those of them that no dashboard asks for.
 func unseen(seen *observed, known map[string][]string) (list []string) {
 	base := func(metric string) string {
 		return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(metric, "_bucket"), "_sum"), "_count")
@@ -87,7 +90,7 @@ func unseen(seen *observed, known map[string][]string) (list []string) {
 		}
 	}
 	for metric := range known {
-		if strings.HasPrefix(metric, "webhook_") && base(metric) == metric && !shown[metric] {
+		if looked.MatchString(metric) && base(metric) == metric && !shown[metric] {
 			list = append(list, metric)
 		}
 	}

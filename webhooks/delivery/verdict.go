@@ -29,6 +29,14 @@ const (
 	ClassMessage     Class = "message" // our side could not make the message
 )
 
+// Classes are all of them.
+func Classes() []Class {
+	return []Class{
+		ClassOK, ClassRedirect, ClassClientError, ClassRateLimited, ClassGone, ClassServerError, ClassOtherStatus, ClassDNS,
+		ClassConnect, ClassTLS, ClassTimeout, ClassReset, ClassBlocked, ClassToken, ClassForgery, ClassMessage,
+	}
+}
+
 // Answer is how an attempt ended.
 type Answer struct {
 	// Status is the HTTP status, or 0 when none was received.
