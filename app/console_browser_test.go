@@ -69,6 +69,38 @@ func (r *received) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// Whatever an endpoint is called, its pages are no wider than a telephone is.
+func TestTheConsoleFitsANarrowWindow(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	p := startSagas(t)
+	endpoint, err := p.api.CreateEndpoint(t.Context(), client.CreateEndpoint{
+		URL: "http://127.0.0.1:1/" + strings.Repeat("long-", 50), EventTypes: []string{"*"},
+		Description: "مستودع " + strings.Repeat("Donaudampfschifffahrtsgesellschaft", 6),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.place(t, "EUR", 1, "NARROW-1")
+	link, err := p.api.CreateConsoleLink(t.Context(), client.NewConsoleLink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const width = 400
+	if err := chromedp.Run(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(link.URL), chromedp.WaitVisible(`#endpoints`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range []string{"endpoints", "endpoints/" + endpoint.ID, "endpoints/" + endpoint.ID + "/attempts", "endpoints/" + endpoint.ID + "/history", "feed?after=beginning"} {
+		var needed int
+		if err := chromedp.Run(ctx, chromedp.Navigate(p.url+"/console/"+page), chromedp.Evaluate(`document.documentElement.scrollWidth`, &needed)); err != nil {
+			t.Fatal(err)
+		}
+		if needed > width {
+			t.Errorf("%s is %d pixels wide in a window of %d", page, needed, width)
+		}
+	}
+}
+
 func TestTheConsoleInABrowser(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
