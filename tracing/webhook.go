@@ -70,14 +70,26 @@ func deliveryAttributes(about webhooks.Delivery, now time.Time) []attribute.KeyV
 		attribute.String("webhook.lane", about.Lane),
 		attribute.Int("webhook.sequence", about.Sequence),
 		attribute.Int64("webhook.lag_ms", now.Sub(about.Recorded).Milliseconds()))
+	if about.Attempt > 1 {
+		tags = append(tags, attribute.Int("http.request.resend_count", about.Attempt-1))
+	}
 	// Only the host: a path or a query may hold a partner's secret.
 	if u, err := url.Parse(about.URL); err == nil {
 		tags = append(tags, attribute.String("server.address", u.Hostname()))
-		if port, err := strconv.Atoi(u.Port()); err == nil {
-			tags = append(tags, attribute.Int("server.port", port))
-		}
+		tags = append(tags, attribute.Int("server.port", portOf(u)))
 	}
 	return tags
+}
+
+// portOf is the port that is meant where none is named.
+func portOf(u *url.URL) int {
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		return port
+	}
+	if u.Scheme == "http" {
+		return 80
+	}
+	return 443
 }
 
 // steps notes when the connection came to what.

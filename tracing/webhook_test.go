@@ -54,8 +54,26 @@ func TestAnAttemptIsASpanInTheTraceOfItsEvent(t *testing.T) {
 		"order.id": "o1", "correlation_id": "c1", "http.request.method": "POST", "http.response.status_code": int64(204),
 		"server.address": "partner.example", "server.port": int64(8443), "webhook.endpoint.id": "ep_1",
 		"webhook.message.id": "e1", "webhook.event.type": "order.placed", "webhook.attempt": int64(2),
-		"webhook.run": "live", "webhook.lane": "order-o1", "webhook.sequence": int64(1), "webhook.lag_ms": int64(3000),
+		"http.request.resend_count": int64(1),
+		"webhook.run":               "live", "webhook.lane": "order-o1", "webhook.sequence": int64(1), "webhook.lag_ms": int64(3000),
 	})
+}
+
+func TestAnAttemptNamesThePortThatIsMeant(t *testing.T) {
+	t.Parallel()
+	for address, port := range map[string]int64{"https://partner.example/hook": 443, "http://partner.example": 80, "http://partner.example:8081": 8081} {
+		_, appended := root(t)
+		about := attemptOf(appended.SpanContext())
+		about.URL, about.Attempt = address, 1
+		tracing.Webhook(at(noon), false)(t.Context(), about, func(context.Context) webhooks.Result { return webhooks.Result{Class: delivery.ClassOK} })
+		span := only(t, appended.SpanContext().TraceID(), "webhook.deliver")
+		wantTags(t, span, map[string]any{"server.port": port})
+		for _, tag := range span.Attributes {
+			if tag.Key == "http.request.resend_count" {
+				t.Errorf("%s: a first attempt counts as sent again", address)
+			}
+		}
+	}
 }
 
 func TestAFailedAttemptSaysWhyWithoutTheURL(t *testing.T) {
