@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -48,7 +49,7 @@ func (a *App) startDatabase(ctx context.Context) error {
 		host = "process"
 	}
 	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
-	server, err := connect(ctx, database.ServerConfig{URL: a.cfg.Database, Connections: a.cfg.DatabaseConnections})
+	server, err := connect(ctx, database.ServerConfig{URL: a.cfg.Database, Connections: a.cfg.DatabaseConnections}, a.logger)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -62,14 +63,18 @@ func (a *App) startDatabase(ctx context.Context) error {
 	return a.postgres.agree(ctx, a.keys)
 }
 
-// connect waits for a server that is away or starting.
-func connect(ctx context.Context, cfg database.ServerConfig) (*database.Server, error) {
+// connect waits for a server that is away or starting, and says so once.
+func connect(ctx context.Context, cfg database.ServerConfig, logger *slog.Logger) (*database.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	for {
+	for said := false; ; {
 		server, err := database.Connect(ctx, cfg)
 		if err == nil || !errors.Is(err, database.ErrUnavailable) {
 			return server, err
+		}
+		if !said {
+			said = true
+			logger.WarnContext(ctx, "the database is awaited", "for", startPatience, "error", err)
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):

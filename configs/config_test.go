@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -95,6 +96,18 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	}
 	if err != nil && regexp.MustCompile(`pk_secret|"secret|secret1|secret2`).MatchString(err.Error()) {
 		t.Errorf("error shows a password: %v", err)
+	}
+}
+
+func TestSettingsInJSONAreNamedAsEverythingElse(t *testing.T) {
+	t.Parallel()
+	got, err := json.Marshal(configs.Setting{Key: "http_addr", Flag: "--http-addr", Env: "WAYBILL_HTTP_ADDR", Default: "a", Help: "b", Value: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"key":"http_addr","flag":"--http-addr","env":"WAYBILL_HTTP_ADDR","default":"a","help":"b","value":"c"}`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("a setting (-want +got):\n%s", diff)
 	}
 }
 

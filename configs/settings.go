@@ -9,12 +9,12 @@ import (
 
 // Setting is one setting as documentation shows it.
 type Setting struct {
-	Key     string // in waybill.yaml
-	Flag    string
-	Env     string
-	Default string
-	Help    string
-	Value   string // in force; secrets are hidden
+	Key     string `json:"key"` // in waybill.yaml
+	Flag    string `json:"flag"`
+	Env     string `json:"env"`
+	Default string `json:"default"`
+	Help    string `json:"help"`
+	Value   string `json:"value"` // in force; secrets are hidden
 }
 
 // Settings lists every setting in the order of [Config], with the values of c.

@@ -112,6 +112,6 @@ func (c webhooksResendCommand) Run(inv *invocation) error {
 			}
 			sent = append(sent, id)
 		}
-		return c.print(inv.out, map[string][]string{"message_ids": sent}, func(w io.Writer) { fmt.Fprintf(w, "%d messages are sent again\n", len(sent)) })
+		return c.print(inv.out, map[string][]string{"message_ids": sent}, func(w io.Writer) { fmt.Fprintf(w, "sent again: %d\n", len(sent)) })
 	})
 }

@@ -107,7 +107,7 @@ func TestWebhooksAreLookedAfterFromTheCommandLine(t *testing.T) {
 	do(exitDone, "cancel", id, replayed.ID)
 
 	before = partner.duplicates()
-	has(do(exitDone, "resend", id, attempts[0].MessageID), "1 messages")
+	has(do(exitDone, "resend", id, attempts[0].MessageID), "sent again: 1")
 	eventually(ctx, t, time.Minute, func() error {
 		if partner.duplicates() == before {
 			return fmt.Errorf("it did not come again")

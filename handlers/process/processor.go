@@ -102,7 +102,7 @@ func (p *Processor) ready(ctx context.Context, ticks <-chan time.Time) bool {
 		}
 		if !said && ctx.Err() == nil {
 			said = true
-			p.Logger.InfoContext(ctx, "tasks of orders wait for their list", "error", err)
+			p.Logger.InfoContext(ctx, "tasks of orders wait for their list", waitingFor(err)...)
 		}
 		select {
 		case <-ticks:
@@ -111,6 +111,15 @@ func (p *Processor) ready(ctx context.Context, ticks <-chan time.Time) bool {
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// waitingFor is what a line of the log says of a list that is not there yet, and
+// may just be filled.
+func waitingFor(err error) []any {
+	if err == nil {
+		return nil
+	}
+	return []any{"error", err}
 }
 
 // Round does what is due now, and returns when all of it was tried once.
