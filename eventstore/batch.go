@@ -1,6 +1,10 @@
 package eventstore
 
-import "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+import (
+	"math"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
 
 // batch makes recorded events. It allocates what they need besides for many of
 // them at once.
@@ -21,7 +25,7 @@ func (b *batch) recorded(e *esdb.RecordedEvent) Recorded {
 		ID:          e.EventID,
 		Stream:      e.StreamID,
 		Revision:    Revision(e.EventNumber), //nolint:gosec // revisions are int64 at the server
-		Position:    Position(e.Position.Commit),
+		Position:    told(e.Position.Commit),
 		Type:        e.EventType,
 		Created:     e.CreatedDate,
 		Data:        e.Data,
@@ -29,4 +33,13 @@ func (b *batch) recorded(e *esdb.RecordedEvent) Recorded {
 		codec:       b.codec,
 		once:        once,
 	}
+}
+
+// told is 0 for the largest number there is, by which servers say that they do
+// not tell the position of an event that is read from its stream.
+func told(commit uint64) Position {
+	if commit == math.MaxUint64 {
+		return 0
+	}
+	return Position(commit)
 }

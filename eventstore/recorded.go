@@ -50,8 +50,8 @@ type Recorded struct {
 	ID          uuid.UUID
 	Stream      string
 	Revision    Revision
-	Position    Position
-	Type        string // the stored name
+	Position    Position // 0 where the server does not tell it of a stream's events
+	Type        string   // the stored name
 	Created     time.Time
 	Data        []byte // raw JSON in the schema of Metadata
 	RawMetadata []byte

@@ -16,6 +16,8 @@ import (
 // asked at the same moment for what it costs once. The log tells which was
 // first. Nothing that it has from then on counts, so that whoever looks, and
 // whenever, sees the same: a capture that is withdrawn is asked for by nobody.
+// A server that does not tell where in the log the events of a stream are leaves
+// each payment to decide alone.
 func (r *run) exceeds(ctx context.Context, p *paid, captureID string) (bool, error) {
 	if err := r.load(ctx); err != nil {
 		return false, err
@@ -28,7 +30,7 @@ func (r *run) exceeds(ctx context.Context, p *paid, captureID string) (bool, err
 		return false, err
 	}
 	asked, amount, err := own.asked(captureID)
-	if err != nil {
+	if err != nil || asked == 0 {
 		return false, err
 	}
 	then := &run{Service: r.Service, config: r.config, task: r.task}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,4 +223,31 @@ func TestAParcelsCaptureThatWasWithdrawnTakesTheRest(t *testing.T) {
 		t.Errorf("%s captured", m.Captured)
 	}
 	s.agree(t, c)
+}
+
+// nowhere is a log that does not tell where the events of a stream are.
+type nowhere struct{ eventstore.Store }
+
+// ReadStream implements [eventstore.Store].
+func (n nowhere) ReadStream(ctx context.Context, stream string, from eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		for r, err := range n.Store.ReadStream(ctx, stream, from) {
+			if r.Position = 0; !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// Where nobody can tell which capture was first, none is withdrawn for it.
+func TestALogThatTellsNoPositionsWithdrawsNothing(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	alsoPaid(t, s, basic("o"))
+	s.Store = nowhere{s.Store}
+	s.pay(t, second("o"), domainpayment.RequestCapture{CaptureID: "b", Amount: eur(1000)})
+	s.must(t, "o", process.Movement, second("o")+"/b")
+	if m := s.order(t, "o").Money(); m.Captured != eur(1000) {
+		t.Errorf("%s captured", m.Captured)
+	}
 }
