@@ -347,7 +347,8 @@ func TestAnOpenOrderIsFoundAmongManyThatWereShippedInPart(t *testing.T) {
 		one, two := []order.Units{{LineID: "l1", Quantity: 1}}, []order.Units{{LineID: "l2", Quantity: 1}}
 		events := []domain.Event{
 			order.OrderPlaced{OrderID: id, CustomerID: "ada", PlacedAt: noon.Add(time.Duration(i) * time.Hour), Lines: []order.Line{{LineID: "l1", Quantity: 1}, {LineID: "l2", Quantity: 1}}},
-			order.OrderShipped{OrderID: id, ShipmentID: "s", Lines: one}, order.OrderDelivered{OrderID: id, ShipmentID: "s"},
+			order.OrderShipped{OrderID: id, ShipmentID: "s", Lines: one},
+			order.OrderDelivered{OrderID: id, ShipmentID: "s"},
 		}
 		if i < 120 {
 			events = append(events, order.OrderCancelRequested{OrderID: id, RequestID: "c"}, order.OrderCancelled{OrderID: id, Lines: two})
