@@ -30,6 +30,7 @@ type observed struct {
 		Labels         map[string][]string
 	}
 	Alerts   map[string]string
+	Shown    map[string]struct{ Raised, Silent bool }
 	Services []string
 	Mounts   []string
 }
@@ -37,7 +38,8 @@ type observed struct {
 // TestConfigsForOtherPrograms lets the parsers of Prometheus, Docker Compose
 // and BuildKit judge what stands in configs for them. Each metric that an alert
 // or a dashboard asks for is one that the program has, with the labels that are
-// asked for, and each alert has its heading in docs/operations.md.
+// asked for, and each alert has its heading in docs/operations.md and courses of
+// metrics that raise it and that do not.
 func TestConfigsForOtherPrograms(t *testing.T) {
 	t.Parallel()
 	seen := check(t, "..")
@@ -71,6 +73,9 @@ func TestConfigsForOtherPrograms(t *testing.T) {
 	for alert, summary := range seen.Alerts {
 		if !strings.Contains(string(operations), "\n## "+summary+"\n") {
 			t.Errorf("%s: docs/operations.md has no heading %q that says what to do", alert, summary)
+		}
+		if shown := seen.Shown[alert]; !shown.Raised || !shown.Silent {
+			t.Errorf("%s: configs/alerts/tests does not show when it is raised, and when not: %+v", alert, shown)
 		}
 	}
 }
@@ -114,6 +119,8 @@ func TestMistakesInConfigsAreFound(t *testing.T) {
 		"compose/compose.yaml":        {"127.0.0.1:9090:9090", "9090:9090"},
 		"compose/Dockerfile":          {"USER 10001:10001", "USER root"},
 		"alerts/platform.yaml":        {"for: 5m", "for: soon"},
+		"alerts/readmodels.yaml":      {"> 60", "> 600"},
+		"alerts/tests/courses.yaml":   {"alertname: JobsFail", "alertname: JobsFall"},
 		"dashboards/platform.json":    {`"description": "Of each process."`, `"description": ""`},
 		"dashboards/node.json":        {`"id": 2,`, `"id": 1,`},
 		"compose/prometheus.yaml":     {"waybill:8080", "nowhere:8080"},

@@ -1,7 +1,8 @@
 // Command configcheck judges what stands in configs for other programs, with
 // those programs' own parsers: alert rules and the queries of dashboards by
-// Prometheus, the Compose file by Docker Compose's loader, the Dockerfile by
-// BuildKit. It prints what it found as JSON: mistakes, and which metrics each
+// Prometheus, whose engine also says which alerts a course of metrics raises,
+// the Compose file by Docker Compose's loader, the Dockerfile by BuildKit. It
+// prints what it found as JSON: mistakes, and which metrics each
 // file asks for, so that a test may compare them with those that there are.
 package main
 
@@ -13,6 +14,8 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+
+	"github.com/prometheus/prometheus/model/rulefmt"
 )
 
 // Report is what was found.
@@ -20,8 +23,11 @@ type Report struct {
 	Mistakes []string          `json:"mistakes"`
 	Queries  []Query           `json:"queries"`
 	Alerts   map[string]string `json:"alerts"`   // summaries by names
+	Shown    map[string]Shown  `json:"shown"`    // alerts by names
 	Services []string          `json:"services"` // of the Compose file
 	Mounts   []string          `json:"mounts"`   // files of ours that services read
+
+	rules map[string]rulefmt.Rule // alerts by names
 }
 
 // Query is one expression of a file.
@@ -40,9 +46,10 @@ func (r *Report) mistake(file, format string, args ...any) {
 func main() {
 	root := flag.String("root", ".", "folder of the project")
 	flag.Parse()
-	report := &Report{Mistakes: []string{}, Queries: []Query{}, Alerts: map[string]string{}}
+	report := &Report{Mistakes: []string{}, Queries: []Query{}, Alerts: map[string]string{}, Shown: map[string]Shown{}, rules: map[string]rulefmt.Rule{}}
 	configs := filepath.Join(*root, "configs")
 	report.each(filepath.Join(configs, "alerts", "*.yaml"), report.alerts)
+	report.each(filepath.Join(configs, "alerts", "tests", "*.yaml"), report.firing)
 	report.each(filepath.Join(configs, "dashboards", "*.json"), report.dashboard)
 	report.compose(context.Background(), filepath.Join(configs, "compose", "compose.yaml"))
 	report.prometheus(filepath.Join(configs, "compose", "prometheus.yaml"))

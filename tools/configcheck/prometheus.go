@@ -29,7 +29,7 @@ func (r *Report) alerts(file string, text []byte) {
 			if _, twice := r.Alerts[rule.Alert]; twice {
 				r.mistake(file, "%s stands in two places", rule.Alert)
 			}
-			r.Alerts[rule.Alert] = rule.Annotations["summary"]
+			r.Alerts[rule.Alert], r.rules[rule.Alert] = rule.Annotations["summary"], rule
 			r.query(file, rule.Alert, rule.Expr)
 		}
 	}
