@@ -82,3 +82,31 @@ func TestASpanDoesNotSayWhatWasAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// Whoever calls directly is a person.
+func TestASpanDoesNotSayWhoCalled(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/orders", func(_ http.ResponseWriter, r *http.Request) {
+		if r.RemoteAddr != "203.0.113.7:4242" || r.UserAgent() != "zebediah/1.0" {
+			t.Errorf("the handler is told of %q with %q", r.RemoteAddr, r.UserAgent())
+		}
+	})
+	_, caller := root(t)
+	of := caller.SpanContext()
+	req := httptest.NewRequest(http.MethodGet, "/v1/orders", nil)
+	req.RemoteAddr = "203.0.113.7:4242"
+	req.Header.Set("User-Agent", "zebediah/1.0")
+	req.Header.Set("X-Forwarded-For", "198.51.100.9")
+	req.Header.Set("traceparent", "00-"+of.TraceID().String()+"-"+of.SpanID().String()+"-01")
+	tracing.HTTP(mux).ServeHTTP(httptest.NewRecorder(), req)
+	span := only(t, of.TraceID(), "GET /v1/orders")
+	for _, tag := range span.Attributes {
+		for _, personal := range []string{"203.0.113.7", "4242", "zebediah", "198.51.100.9"} {
+			if strings.Contains(tag.Value.String(), personal) {
+				t.Errorf("%s is %s", tag.Key, tag.Value.String())
+			}
+		}
+	}
+	wantTags(t, span, map[string]any{"http.request.method": "GET", "url.path": "/v1/orders", "url.scheme": "http", "server.address": "example.com"})
+}
