@@ -33,7 +33,7 @@ func (l *lane) read(ctx context.Context) error {
 	k := l.known
 	if !l.loaded && k.revision == eventstore.NoStream {
 		k = l.snapshotted(ctx)
-		l.snapped = k.revision
+		l.snapped, l.retained = k.revision, k.revision != eventstore.NoStream
 	}
 	after, err := l.fold(ctx, k)
 	if errors.Is(err, errForeign) {

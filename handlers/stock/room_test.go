@@ -82,3 +82,37 @@ func TestWhatIsForgottenIsFree(t *testing.T) {
 	}
 	t.Error("the item is still in memory")
 }
+
+// Items that are forgotten while they are in use have their snapshots closer
+// together: each is read again soon.
+func TestWhereRoomIsShortSnapshotsAreCloserTogether(t *testing.T) {
+	t.Parallel()
+	client := handlertest.Start(t)
+	store := &watched{Store: client}
+	hear, heard := snapshots()
+	w := newWriter(t, stock.Config{Store: store, Retain: client.Retain, Remembered: 1, Every: 160, OnSnapshot: hear})
+	const rounds, apart = 60, 10
+	for i := range rounds {
+		id := fmt.Sprint("delivery ", i)
+		handle(t, w, id, domainstock.Receive{Location: "main", SKU: "MUG-1", Quantity: 1, Ref: id})
+		if (i+1)%apart == 0 {
+			written(t, heard)
+		}
+		_, err := w.Handle(t.Context(), meta("other "+id), stock.Item{Location: "main", SKU: "CUP-2"}, domainstock.Receive{Location: "main", SKU: "CUP-2", Quantity: 1, Ref: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (i+1)%apart == 0 {
+			written(t, heard)
+		}
+	}
+	reads := store.from()
+	if len(reads) < rounds-1 {
+		t.Fatalf("read %d times, want that it is forgotten each time", len(reads))
+	}
+	for n, from := range reads {
+		if behind := eventstore.Revision(n) - from; behind > 2*apart {
+			t.Errorf("read %d began at %d, %d events before the end", n, from, behind)
+		}
+	}
+}

@@ -63,6 +63,9 @@ func (l *lane) open(recorded eventstore.Recorded) (known, error) {
 func (l *lane) snapshot(ctx context.Context) {
 	k := l.known
 	apart := max(l.config.Every, k.state.Size()/2)
+	if l.writer.isCrowded() {
+		apart = max(l.config.Every/16, k.state.Size()/8)
+	}
 	if l.config.Retain == nil || !k.state.Known() || k.revision-l.snapped < eventstore.Revision(apart) ||
 		!l.snapping.CompareAndSwap(false, true) {
 		return

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -57,8 +58,9 @@ type Config struct {
 	// it is told. Without it there are no snapshots.
 	Retain func(ctx context.Context, stream string, count int) error
 	// Every is how many events lie between two snapshots of an item: at least,
-	// because there is one at a time, and one of a big item costs more. 0 means
-	// 500.
+	// because there is one at a time, and one of a big item costs more. Where
+	// items that are in use are forgotten for lack of room it is a sixteenth: each
+	// is read again soon, from its last snapshot on. 0 means 500.
 	Every int
 	// OnBatch, if set, hears of every batch, and OnSnapshot of every snapshot
 	// that was written, or could not be written or used. Both are called while
@@ -87,6 +89,7 @@ type Writer struct {
 	config  Config
 	counts  counts
 	lookups chan struct{} // has room for those under way
+	crowded atomic.Int64  // when an item had to make room for another one last, Unix nanoseconds
 
 	mu    sync.Mutex
 	lanes *lru.Cache[Item, *lane]
@@ -187,7 +190,9 @@ func (w *Writer) lane(item Item) *lane {
 		return l
 	}
 	l := newLane(w, item)
-	w.lanes.Add(item, l)
+	if w.lanes.Add(item, l) {
+		w.crowd()
+	}
 	return l
 }
 
@@ -213,7 +218,18 @@ func (w *Writer) weigh(l *lane) {
 	l.weight = size
 	for w.size > w.config.Remembered && w.lanes.Len() > 1 {
 		w.lanes.RemoveOldest()
+		w.crowd()
 	}
+}
+
+// crowdedFor is for how long items are taken to be forgotten again and again.
+const crowdedFor = time.Minute
+
+func (w *Writer) crowd() { w.crowded.Store(w.config.Now().UnixNano()) }
+
+// isCrowded reports whether items that are in use are forgotten for lack of room.
+func (w *Writer) isCrowded() bool {
+	return w.config.Now().Sub(time.Unix(0, w.crowded.Load())) < crowdedFor
 }
 
 // forgotten is told, under the lock, of every lane that is dropped.
