@@ -265,3 +265,15 @@ func TestACursorBeyondTheLogIsRefused(t *testing.T) {
 	resume(beyond).problem(400, "bad-cursor")
 	resume(there).expect(200)
 }
+
+// TestAnEndpointOfThisMomentIsWaitedFor, by whoever asks right after its answer.
+func TestAnEndpointOfThisMomentIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	eventually(t, "the feed", func() bool { return p.get("/v1/feed").status == http.StatusOK })
+	for range 20 {
+		id := p.post("/v1/endpoints", quiet).expect(201).text("id")
+		p.get("/v1/endpoints/" + id + "/statement").expect(200)
+		p.get("/v1/feed?endpoint=" + id).expect(200)
+	}
+}

@@ -68,10 +68,7 @@ func (d *Dispatcher) Message(ctx context.Context, endpointID, eventID string) (S
 	if err := d.ready(); err != nil {
 		return Sent{}, err
 	}
-	row, ok, err := d.Ledger.Endpoint(ctx, endpointID)
-	if err == nil && !ok {
-		err = ErrNotKnown
-	}
+	row, err := served(ctx, func() (ledger.Endpoint, bool, error) { return d.Ledger.Endpoint(ctx, endpointID) })
 	if err != nil {
 		return Sent{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
 // Selection is what somebody reads of the public events.
@@ -195,12 +196,9 @@ func (d *Dispatcher) selected(ctx context.Context, what Selection) (*target, err
 			to.EventTypes = []string{endpoint.AllTypes}
 		}
 	} else {
-		row, ok, err := d.Ledger.Endpoint(ctx, what.EndpointID)
+		row, err := served(ctx, func() (ledger.Endpoint, bool, error) { return d.Ledger.Endpoint(ctx, what.EndpointID) })
 		if err != nil {
 			return nil, err
-		}
-		if !ok {
-			return nil, ErrNotKnown
 		}
 		to.Endpoint = row
 		if len(what.EventTypes) > 0 || what.Filter != "" {

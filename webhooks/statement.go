@@ -52,10 +52,7 @@ const statementType = "delivery.statement"
 // is and that is not served yet it makes none: [ErrNotKnown].
 func (d *Dispatcher) Statement(ctx context.Context, e Endpoint, id string) (Statement, error) {
 	key := ledger.Key{EndpointID: e.ID, RunID: ledger.Live}
-	status, ok, err := d.Ledger.Status(ctx, key)
-	if err == nil && !ok {
-		err = ErrNotKnown
-	}
+	status, err := served(ctx, func() (ledger.Status, bool, error) { return d.Ledger.Status(ctx, key) })
 	if err != nil {
 		return Statement{}, err
 	}

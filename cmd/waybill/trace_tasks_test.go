@@ -52,9 +52,9 @@ func TestWhatAnOrderNeedsLaterStandsInItsTrace(t *testing.T) {
 	})
 	shop.post(ctx, "/v1/orders/"+order+"/shipments", `{}`)
 	eventually(ctx, t, time.Minute, func() error {
-		payments, err := platform.api().OrderPayments(ctx, order)
-		if err != nil || len(payments) != 1 || payments[0].Amounts.Captured.Amount == 0 {
-			return fmt.Errorf("nothing is captured: %+v, %w", payments, err)
+		known, _, err := platform.api().Order(ctx, order) // a moment behind the payment, and what a refund is measured by
+		if err != nil || len(known.Payments) != 1 || known.Payments[0].Captured.Amount == 0 {
+			return fmt.Errorf("nothing is captured: %+v, %w", known.Payments, err)
 		}
 		return nil
 	})
