@@ -12,10 +12,12 @@ import (
 // without it. It returns false while an attempt of it is under way: that one
 // began before the wish, which asks for another.
 func (p *Plan) Resend(row Parked, now time.Time) bool {
-	if p.sending(row) {
+	l, e := p.parkedEntry(row)
+	taken := p.taken(row)
+	if (e != nil && e.sending) || (taken != nil && taken.sending) {
 		return false
 	}
-	if l, e := p.parkedEntry(row); e != nil {
+	if e != nil {
 		e.attempts, e.blocked, e.due = 0, false, now
 		p.note(e)
 		if !l.busy {
@@ -23,29 +25,25 @@ func (p *Plan) Resend(row Parked, now time.Time) bool {
 		}
 		return true
 	}
-	if p.coming(row) {
-		return true
+	if (taken != nil && !taken.settled) || (row.Position > p.through && !p.dead[row.Position]) {
+		return true // it is about to be sent by itself
 	}
 	row.Attempts, row.Due, row.Dead, row.Blocked, row.Told, row.Resent = 0, now, false, false, false, true
 	p.restore(row)
-	l := p.lanes[resendKey(row.ID)]
+	l = p.lanes[resendKey(row.ID)]
 	p.note(l.parked[0])
 	p.schedule(l)
 	return true
 }
 
-// sending says whether an attempt of an event is under way.
-func (p *Plan) sending(row Parked) bool {
-	if _, e := p.parkedEntry(row); e != nil && e.sending {
-		return true
+// taken finds an event that is not parked yet, or whose place the cursor has not
+// passed.
+func (p *Plan) taken(row Parked) *entry {
+	i := slices.IndexFunc(p.window, func(e *entry) bool { return e.Position == row.Position })
+	if i < 0 {
+		return nil
 	}
-	return slices.ContainsFunc(p.window, func(e *entry) bool { return e.Position == row.Position && e.sending })
-}
-
-// coming says whether an event is about to be sent by itself.
-func (p *Plan) coming(row Parked) bool {
-	live := slices.ContainsFunc(p.window, func(e *entry) bool { return e.Position == row.Position && !e.settled })
-	return live || (row.Position > p.through && !p.dead[row.Position])
+	return p.window[i]
 }
 
 // Skip gives up a parked event, so that its lane goes on without it. It returns
