@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"iter"
 
 	"github.com/waybill-dev/waybill/domain"
 )
@@ -26,21 +27,50 @@ func Load[S, C any, E domain.Event](
 func Resume[S, C any, E domain.Event](
 	ctx context.Context, store Store, decider domain.Decider[S, C, E], id string, snapshot Snapshot[S],
 ) (S, Revision, error) {
-	stream := decider.Stream(id)
 	state, revision := snapshot.State, snapshot.Revision
-	for recorded, err := range store.ReadStream(ctx, stream, revision+1) {
+	for own, err := range Events(ctx, store, decider, id, revision+1) {
 		if err != nil {
 			return snapshot.State, snapshot.Revision, err
 		}
-		event, err := recorded.Decode()
-		if err != nil {
-			return snapshot.State, snapshot.Revision, err
-		}
-		own, ok := event.(E)
-		if !ok {
-			return snapshot.State, snapshot.Revision, recorded.Foreign(decider.Category)
-		}
-		state, revision = decider.Evolve(state, own), recorded.Revision
+		state, revision = decider.Evolve(state, own.Event), own.Revision
 	}
 	return state, revision, nil
+}
+
+// Own is an event of an aggregate, decoded.
+type Own[E domain.Event] struct {
+	Recorded
+	Event E
+}
+
+// Events yields the events of the aggregate with that id from a revision on, in
+// their order. It ends with the first error: that of the store, or an
+// [UnreadableError] for an event that is none of the aggregate's.
+func Events[S, C any, E domain.Event](
+	ctx context.Context, store Store, decider domain.Decider[S, C, E], id string, from Revision,
+) iter.Seq2[Own[E], error] {
+	return func(yield func(Own[E], error) bool) {
+		for recorded, err := range store.ReadStream(ctx, decider.Stream(id), from) {
+			own, err := ownOf[E](recorded, decider.Category, err)
+			if !yield(own, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func ownOf[E domain.Event](recorded Recorded, category string, err error) (Own[E], error) {
+	own := Own[E]{Recorded: recorded}
+	if err != nil {
+		return own, err
+	}
+	event, err := recorded.Decode()
+	if err != nil {
+		return own, err
+	}
+	var ok bool
+	if own.Event, ok = event.(E); !ok {
+		return own, recorded.Foreign(category)
+	}
+	return own, nil
 }

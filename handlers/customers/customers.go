@@ -245,23 +245,15 @@ func (s *Service) orderOver(ctx context.Context, id string) (bool, error) {
 
 // order reads an order, and when its goods or money moved last.
 func (s *Service) order(ctx context.Context, id string) (state order.State, moved time.Time, err error) {
-	stream := order.Decider.Stream(id)
-	for r, err := range s.Store.ReadStream(ctx, stream, 0) {
+	for own, err := range eventstore.Events(ctx, s.Store, order.Decider, id, 0) {
 		if err != nil {
-			return state, moved, fmt.Errorf("read %s: %w", stream, err)
+			return state, moved, fmt.Errorf("read %s: %w", order.Decider.Stream(id), err)
 		}
-		decoded, err := r.Decode()
-		if err != nil {
-			return state, moved, fmt.Errorf("read %s: %w", stream, err)
-		}
-		event, own := decoded.(order.Event)
-		if !own {
-			return state, moved, r.Foreign(order.Decider.Category)
-		}
-		state = order.Decider.Evolve(state, event)
-		switch decoded.(type) {
+		state = order.Decider.Evolve(state, own.Event)
+		switch own.Event.(type) {
 		case order.OrderDelivered, order.OrderReturnReceived, order.OrderReturnRejected, order.OrderRefunded, order.OrderRefundFailed:
-			moved = r.Created
+			moved = own.Created
+		default: // neither goods nor money moved
 		}
 	}
 	return state, moved, nil

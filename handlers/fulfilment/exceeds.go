@@ -75,23 +75,14 @@ func taken(p payment.State) (n int64) {
 func before[S, C any, E domain.Event](
 	ctx context.Context, store eventstore.Store, decider domain.Decider[S, C, E], id string, end eventstore.Position,
 ) (state S, err error) {
-	stream := decider.Stream(id)
-	for recorded, err := range store.ReadStream(ctx, stream, 0) {
+	for own, err := range eventstore.Events(ctx, store, decider, id, 0) {
 		if err != nil {
-			return state, fmt.Errorf("read %s: %w", stream, err)
+			return state, fmt.Errorf("read %s: %w", decider.Stream(id), err)
 		}
-		if recorded.Position >= end {
+		if own.Position >= end {
 			break
 		}
-		decoded, err := recorded.Decode()
-		if err != nil {
-			return state, fmt.Errorf("read %s: %w", stream, err)
-		}
-		event, own := decoded.(E)
-		if !own {
-			return state, recorded.Foreign(decider.Category)
-		}
-		state = decider.Evolve(state, event)
+		state = decider.Evolve(state, own.Event)
 	}
 	return state, nil
 }

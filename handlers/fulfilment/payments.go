@@ -43,24 +43,15 @@ func (r *run) payment(ctx context.Context, id string) (*paid, error) {
 
 func (r *run) read(ctx context.Context, p *paid) error {
 	p.state, p.revision, p.history = payment.State{}, eventstore.NoStream, nil
-	stream := payment.Decider.Stream(p.id)
-	for recorded, err := range r.Store.ReadStream(ctx, stream, 0) {
+	for own, err := range eventstore.Events(ctx, r.Store, payment.Decider, p.id, 0) {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", stream, err)
-		}
-		decoded, err := recorded.Decode()
-		if err != nil {
-			return fmt.Errorf("read %s: %w", stream, err)
-		}
-		event, own := decoded.(payment.Event)
-		if !own {
-			return recorded.Foreign(payment.Decider.Category)
+			return fmt.Errorf("read %s: %w", payment.Decider.Stream(p.id), err)
 		}
 		if len(p.history) == 0 {
-			p.request = recorded
+			p.request = own.Recorded
 		}
-		p.state, p.revision = payment.Decider.Evolve(p.state, event), recorded.Revision
-		p.history = append(p.history, moment{p.revision, recorded.Position, event, p.state})
+		p.state, p.revision = payment.Decider.Evolve(p.state, own.Event), own.Revision
+		p.history = append(p.history, moment{p.revision, own.Position, own.Event, p.state})
 	}
 	return nil
 }
