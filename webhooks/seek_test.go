@@ -26,11 +26,11 @@ func TestDeliveriesAreResumedAtATime(t *testing.T) {
 	p := newPlatform(t)
 	r := newReceiver(t, nil)
 	created := p.endpoint(r.URL, "*")
-	d := p.start()
 	request := func() webhooks.Request { return webhooks.Request{ID: created.ID, Meta: meta()} }
 	if _, err := p.endpoints(nil).Pause(t.Context(), request()); err != nil {
 		t.Fatal(err)
 	}
+	d := p.start() // what is under way when somebody pauses may still arrive
 	p.history("a", 3)
 	middle := between()
 	p.history("b", 3)
