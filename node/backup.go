@@ -103,6 +103,9 @@ func (b *backup) run(ctx context.Context) (m *Manifest, err error) {
 	if err := b.tidy(partial, m); err != nil {
 		return nil, err
 	}
+	if err := b.mustHaveRoom(partial, m, b.spareBeside(b.of.Dir, partial)); err != nil {
+		return nil, err
+	}
 	if err := b.copyAll(ctx, b.of.Dir, partial, m); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (c *Config) setDefaults() {
 	}
 	setDefault(&c.MaxAppendBytes, mebi)
 	setDefault(&c.MaxQueuedBytes, 64*mebi)
-	setDefault(&c.MinFreeBytes, 256*mebi)
+	setDefault(&c.MinFreeBytes, defaultMinFree)
 	setDefault(&c.CacheBytes, 64*mebi)
 	setDefault(&c.MemTableBytes, 32*mebi)
 	setDefault(&c.TailBytes, 16*mebi)

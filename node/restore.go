@@ -83,6 +83,9 @@ func (r *restore) run(ctx context.Context) (*Restored, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.mustFit(m); err != nil {
+		return nil, err
+	}
 	mark, err := r.begin(m)
 	if err != nil {
 		return nil, err
@@ -94,6 +97,15 @@ func (r *restore) run(ctx context.Context) (*Restored, error) {
 		return nil, err
 	}
 	return &mark.Restored, nil
+}
+
+// mustFit counts what the store needs to take events, too: it writes one that it
+// was restored.
+func (r *restore) mustFit(m *Manifest) error {
+	if _, err := r.fs.Stat(r.fs.PathJoin(r.cfg.Dir, filledName)); err == nil {
+		m = &Manifest{} // all is copied
+	}
+	return r.mustHaveRoom(r.cfg.Dir, m, r.cfg.MinFreeBytes)
 }
 
 // restoringName is of the file that says that a restore is not done.

@@ -71,7 +71,7 @@ type scavenger struct {
 }
 
 func (s *scavenger) run(ctx context.Context) error {
-	s.done.Before = s.node.db.Metrics().DiskSpaceUsage()
+	s.done.Before = s.node.size()
 	s.now = ticks(s.node.cfg.Now())
 	var err error
 	if s.touched, err = s.node.readSpan(); err != nil {
@@ -90,8 +90,16 @@ func (s *scavenger) run(ctx context.Context) error {
 	if err := s.compact(ctx); err != nil {
 		return err
 	}
-	s.done.After = s.node.db.Metrics().DiskSpaceUsage()
+	s.done.After = s.node.size()
 	return nil
+}
+
+// size is of the files that hold the store, in bytes. Others that they have
+// replaced are on the disk a little longer, because they are removed slowly, and
+// as long as somebody reads them.
+func (n *Node) size() uint64 {
+	m := n.db.Metrics()
+	return m.WAL.PhysicalSize + m.Table.Local.LiveSize + m.BlobFiles.Local.LiveSize
 }
 
 // scavengeEnd is before the last record, which tells where the log ends, and

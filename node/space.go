@@ -17,6 +17,9 @@ func (e *NoSpaceError) Error() string {
 		e.Dir, e.Free/mebi, e.Need/mebi)
 }
 
+// defaultMinFree is of [Config].
+const defaultMinFree = 256 * mebi
+
 // diskRoom is what is known of the disk. It belongs to the writer.
 type diskRoom struct {
 	plenty bool // no group, and no other program, fills the disk in a moment

@@ -75,7 +75,7 @@ func (n *Node) Verify(ctx context.Context, v Verification) (*Report, error) {
 }
 
 // VerifyDir checks the store in cfg.Dir, which nobody may serve meanwhile, and
-// changes nothing there. See [Node.Verify].
+// changes nothing there: it may be on a read-only medium. See [Node.Verify].
 func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report, err error) {
 	cfg.setDefaults()
 	if cfg.FS == nil {
@@ -84,7 +84,7 @@ func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report,
 	if _, err := cfg.FS.Stat(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("verify the event store: %w", err)
 	}
-	lock, err := lockDirectory(cfg.FS, cfg.Dir)
+	files, lock, err := lockToRead(cfg.FS, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func VerifyDir(ctx context.Context, cfg Config, v Verification) (report *Report,
 	}
 	cache := pebble.NewCache(cfg.CacheBytes)
 	defer cache.Unref()
-	db, err := openReadOnly(&cfg, cfg.FS, lock, cache)
+	db, err := openReadOnly(&cfg, files, lock, cache)
 	if errors.Is(err, pebble.ErrDBDoesNotExist) {
 		return nil, fmt.Errorf("there is no event store in %s", cfg.Dir)
 	}
