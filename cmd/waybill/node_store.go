@@ -37,7 +37,11 @@ func (s nodeStore) dir(inv *invocation) string {
 }
 
 func (s nodeStore) config(inv *invocation) node.Config {
-	return node.Config{Dir: s.dir(inv), Logger: inv.logger, Now: time.Now, Index: inv.config.Node.Index}
+	cfg := inv.config.Node
+	return node.Config{
+		Dir: s.dir(inv), Logger: inv.logger, Now: time.Now, Index: cfg.Index,
+		MinFreeBytes: uint64(max(cfg.MinFreeBytes, 0)),
+	}
 }
 
 // run opens the data, or asks the process that serves it.

@@ -35,6 +35,19 @@ func (c *chunk) add(e *Event, revision uint64) {
 	c.bytes += e.size()
 }
 
+// goesBeyond says whether it begins before a revision, or with it, and ends
+// behind it.
+func (c *chunk) goesBeyond(revision uint64) bool {
+	return c.revision <= revision && revision < c.revision+uint64(len(c.events))-1
+}
+
+// split is after the event with the revision, which is one of its own.
+func (c *chunk) split(revision uint64) (first, rest chunk) {
+	n := revision - c.revision + 1
+	return chunk{stream: c.stream, revision: c.revision, events: c.events[:n]},
+		chunk{stream: c.stream, revision: revision + 1, events: c.events[n:]}
+}
+
 func (c *chunk) data() []esdb.EventData {
 	data := make([]esdb.EventData, len(c.events))
 	for i, e := range c.events {

@@ -203,13 +203,10 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 		}
 		return err
 	}
-	options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
-	if c.revision > 0 {
-		options.ExpectedRevision = esdb.Revision(c.revision - 1)
+	err := x.send(ctx, c)
+	if errors.Is(err, eventstore.ErrConflict) {
+		err = x.sendRest(ctx, c, err)
 	}
-	_, err := ask(ctx, &x.To, func(ctx context.Context, client *esdb.Client) (*esdb.WriteResult, error) {
-		return client.AppendToStream(ctx, c.stream, options, c.data()...)
-	})
 	switch {
 	case hasCode(err, esdb.ErrorCodeStreamDeleted) && x.plan.tombstones[c.stream]:
 		// An interrupted import has come as far as that.
@@ -220,6 +217,32 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 	}
 	x.note(c)
 	return nil
+}
+
+func (x *importing) send(ctx context.Context, c *chunk) error {
+	options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
+	if c.revision > 0 {
+		options.ExpectedRevision = esdb.Revision(c.revision - 1)
+	}
+	_, err := ask(ctx, &x.To, func(ctx context.Context, client *esdb.Client) (*esdb.WriteResult, error) {
+		return client.AppendToStream(ctx, c.stream, options, c.data()...)
+	})
+	return err
+}
+
+// sendRest is for a stream that ends within the chunk, as after an import of an
+// older file, or of another part of this one: a server recognises a repeated
+// append, and the beginning of one, but not one that goes on.
+func (x *importing) sendRest(ctx context.Context, c *chunk, conflict error) error {
+	last, err := lastEvent(ctx, &x.To, c.stream)
+	if err != nil || last == nil || !c.goesBeyond(last.Revision) {
+		return errors.Join(conflict, err)
+	}
+	there, rest := c.split(last.Revision)
+	if err := x.send(ctx, &there); err != nil {
+		return err
+	}
+	return x.send(ctx, &rest)
 }
 
 // note counts a chunk that is there.
