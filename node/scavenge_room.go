@@ -79,12 +79,12 @@ func (s *scavenger) compact(ctx context.Context) error {
 	total := uint64(len(s.steps)) + 1
 	for i, step := range slices.Sorted(maps.Keys(s.steps)) {
 		from := step * compactStep
-		if err := s.node.db.Compact(ctx, logKey(from), logKey(from+compactStep), false); err != nil {
+		if err := s.compactRange(ctx, logKey(from), logKey(from+compactStep)); err != nil {
 			return err
 		}
 		s.how.Progress(Progress{Stage: "room", Done: uint64(i) + 1, Total: total})
 	}
-	if err := s.node.db.Compact(ctx, []byte{streamPrefix}, []byte{streamPrefix + 1}, false); err != nil {
+	if err := s.compactRange(ctx, []byte{streamPrefix}, []byte{streamPrefix + 1}); err != nil {
 		return err
 	}
 	s.how.Progress(Progress{Stage: "room", Done: total, Total: total})
@@ -92,4 +92,22 @@ func (s *scavenger) compact(ctx context.Context) error {
 		return err
 	}
 	return s.node.failure.err()
+}
+
+// compactSpare is what a compaction leaves of the disk.
+const compactSpare = 64 * mebi
+
+// compactRange is refused where the new files may not find room beside the old
+// ones: a full disk would stop the store. What was removed stays removed, and
+// the next scavenging goes on here.
+func (s *scavenger) compactRange(ctx context.Context, from, to []byte) error {
+	size, err := s.node.db.EstimateDiskUsage(from, to)
+	if err != nil {
+		return err
+	}
+	usage, err := s.node.fs.GetDiskUsage(s.node.cfg.Dir)
+	if need := size + compactSpare; err == nil && usage.AvailBytes < need {
+		return &NoSpaceError{Dir: s.node.cfg.Dir, Free: usage.AvailBytes, Need: need}
+	}
+	return s.node.db.Compact(ctx, from, to, false)
 }

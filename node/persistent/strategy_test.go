@@ -176,3 +176,33 @@ func TestPinnedFollowsLinks(t *testing.T) {
 		two.wants("bb")
 	})
 }
+
+// Whoever comes later gets an equal share of the streams that others have had,
+// those first on which nobody works.
+func TestPinnedSharesWithWhoeverComes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.define(toStreams("p-", strategy(persistent.Pinned)))
+		round := func(list ...*member) (share []int) {
+			for i := range 30 {
+				w.append(fmt.Sprintf("p-%d", i), "a")
+			}
+			for _, m := range list {
+				share = append(share, len(m.got()))
+			}
+			return share
+		}
+		one := w.join(persistent.All, 1000)
+		if share := round(one); share[0] != 30 {
+			t.Fatalf("the only one got %v", share)
+		}
+		two := w.join(persistent.All, 1000)
+		if share := round(one, two); share[0]+share[1] != 30 || min(share[0], share[1]) < 13 {
+			t.Errorf("two got %v", share)
+		}
+		three := w.join(persistent.All, 1000)
+		if share := round(one, two, three); share[0]+share[1]+share[2] != 30 || slices.Min(share) < 7 {
+			t.Errorf("three got %v", share)
+		}
+	})
+}

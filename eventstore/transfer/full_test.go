@@ -1,0 +1,41 @@
+package transfer_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/waybill-dev/waybill/eventstore/transfer"
+	"github.com/waybill-dev/waybill/node"
+	"github.com/waybill-dev/waybill/node/nodetest"
+)
+
+// TestATargetWhoseDiskIsFullIsNamed: the import gives up with the reason, and
+// goes on when there is room.
+func TestATargetWhoseDiskIsFullIsNamed(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 30})
+	target := nodetest.New(t, nodetest.Config{Node: node.Config{Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 1 << 20}})
+	from, to, file := serve(t).ConnectionString(), target.ConnectionString(), fileIn(t)
+	history(t, from, 11, 200)
+	exportTo(t, from, file)
+	i := transfer.Import{To: transfer.Database{ConnectionString: to, Patience: 300 * time.Millisecond}, File: file, Workers: 4}
+	steps := 0
+	i.Progress = func(stage string, _, _ uint64) {
+		if steps++; stage == transfer.StageImport && steps == 60 {
+			disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10 << 20})
+		}
+	}
+	if _, err := i.Run(deadline(t)); err == nil || !strings.Contains(err.Error(), "10 MiB free") {
+		t.Fatalf("the error is %v", err)
+	}
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 30})
+	i.Progress = nil
+	if _, err := i.Run(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, from, to)
+}
