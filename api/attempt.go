@@ -17,7 +17,7 @@ import (
 
 type attemptsRequest struct {
 	ID        string    `path:"id" doc:"Id of the endpoint."`
-	MessageID string    `query:"message_id" doc:"Only those at this message." maxLength:"100"`
+	MessageID string    `query:"message_id" doc:"Only those at this message, under whichever id a replay sent it." maxLength:"200"`
 	Order     string    `query:"order" doc:"Only those at messages about this order." maxLength:"200"`
 	Result    string    `query:"result" doc:"Only those that ended so, in one word." maxLength:"40" example:"timeout"`
 	Run       string    `query:"run" doc:"Only those of this run: live, or the id of a replay." maxLength:"100"`
@@ -42,7 +42,7 @@ func (r *attemptsRequest) values() url.Values {
 
 func (r *attemptsRequest) filter() ledger.AttemptFilter {
 	f := ledger.AttemptFilter{
-		EndpointID: r.ID, EventID: r.MessageID, Class: delivery.Class(r.Result), RunID: r.Run, From: r.From.Time, To: r.To.Time, Limit: r.Limit + 1,
+		EndpointID: r.ID, EventID: webhooks.EventOf(r.MessageID), Class: delivery.Class(r.Result), RunID: r.Run, From: r.From.Time, To: r.To.Time, Limit: r.Limit + 1,
 	}
 	if r.Order != "" {
 		f.Lane = "order-" + r.Order
@@ -61,7 +61,7 @@ type attemptListBody struct {
 }
 
 type attemptBody struct {
-	MessageID  string    `json:"message_id" doc:"The webhook-id."`
+	MessageID  string    `json:"message_id" doc:"The webhook-id; that of the first time, where a replay sent it under another."`
 	EventType  string    `json:"event_type" example:"order.placed"`
 	Aggregate  laneBody  `json:"aggregate"`
 	Run        string    `json:"run" doc:"live, or the id of a replay." example:"live"`
@@ -93,7 +93,7 @@ func attemptBodyOf(owns bool) func(ledger.Attempt) attemptBody {
 
 type deliveryRequest struct {
 	ID        string `path:"id" doc:"Id of the endpoint."`
-	MessageID string `path:"message_id" doc:"The webhook-id of the message."`
+	MessageID string `path:"message_id" doc:"The webhook-id of the message, under whichever id a replay sent it."`
 }
 
 type deliveryAnswer struct{ Body deliveryBody }
@@ -167,16 +167,17 @@ func (s *server) getDelivery(ctx context.Context, in *deliveryRequest) (*deliver
 	if err != nil {
 		return nil, err
 	}
-	sent, err := s.api.Deliveries.Message(ctx, in.ID, in.MessageID)
+	id := webhooks.EventOf(in.MessageID)
+	sent, err := s.api.Deliveries.Message(ctx, in.ID, id)
 	if err != nil {
 		return nil, err
 	}
-	attempts, err := s.api.Deliveries.FindAttempts(ctx, ledger.AttemptFilter{EndpointID: in.ID, EventID: in.MessageID, Limit: 100})
+	attempts, err := s.api.Deliveries.FindAttempts(ctx, ledger.AttemptFilter{EndpointID: in.ID, EventID: id, Limit: 100})
 	if err != nil {
 		return nil, err
 	}
 	return &deliveryAnswer{Body: deliveryBody{
-		MessageID: in.MessageID, EventType: sent.EventType, Aggregate: aggregateOf(sent.Lane), RecordedAt: sent.Recorded, TraceID: sent.Metadata.TraceID,
+		MessageID: id, EventType: sent.EventType, Aggregate: aggregateOf(sent.Lane), RecordedAt: sent.Recorded, TraceID: sent.Metadata.TraceID,
 		Request:  deliveryRequestBody{ContentType: "application/json", Body: sent.Body},
 		Attempts: each(attempts, attemptBodyOf(owns(ctx, found))),
 	}}, nil

@@ -264,6 +264,16 @@ func TestACursorBeyondTheLogIsRefused(t *testing.T) {
 	resume := func(from string) answer { return p.post("/v1/endpoints/"+id+"/resume", `{"from": "`+from+`"}`) }
 	resume(beyond).problem(400, "bad-cursor")
 	resume(there).expect(200)
+	replay := func(body string) answer { return p.post("/v1/endpoints/"+id+"/replays", body) }
+	for body, want := range map[string]string{
+		`{"from": "` + beyond + `"}`:                    "/from place-beyond-the-log",
+		`{"from": "beginning", "to": "` + beyond + `"}`: "/to place-beyond-the-log",
+	} {
+		if got := replay(body).problem(422, "invalid-replay").codes(); got != want {
+			t.Errorf("a replay %s: %s", body, got)
+		}
+	}
+	replay(`{"from": "` + there + `"}`).expect(202)
 }
 
 // TestAnEndpointOfThisMomentIsWaitedFor, by whoever asks right after its answer.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/waybill-dev/waybill/domain"
@@ -170,6 +171,61 @@ func TestEveryMessageLeadsToItself(t *testing.T) {
 		}
 		get(acme, "&sequence=99").problem(404, "message-not-found")
 	}
+}
+
+// TestTheWholeOfAThinMessageHasItsId, also where a replay named it anew: a
+// receiver that is to process everything once more knows the whole for what it
+// was sent.
+func TestTheWholeOfAThinMessageHasItsId(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	h := newHook(t, nil)
+	id := p.post("/v1/endpoints", h.endpoint(`["order.placed", "order.shipped"]`)).expect(201).text("id")
+	ids := p.record("o1", "web", 2000, 2500)
+	member := func(body []byte, name string) any {
+		t.Helper()
+		var m map[string]any
+		if err := json.Unmarshal(body, &m); err != nil {
+			t.Fatalf("%v in %.200s", err, body)
+		}
+		return m[name]
+	}
+	pushed := func(want string) received {
+		t.Helper()
+		m := h.next(t)
+		data, _ := member(m.body, "data").(map[string]any)
+		href, _ := data["href"].(string)
+		whole := p.get(href).expect(200).body
+		for _, name := range []string{"id", "type", "sequence", "previous", "cursor", "aggregate"} {
+			if diff := cmp.Diff(member(m.body, name), member(whole, name)); diff != "" {
+				t.Errorf("%s of what %s leads to (-pushed +whole):\n%s", name, href, diff)
+			}
+		}
+		if got := member(whole, "id"); got != want || len(whole) < 256<<10 || m.header.Get("Webhook-Id") != want {
+			t.Errorf("%v with %d bytes under the webhook-id %s, want %s", got, len(whole), m.header.Get("Webhook-Id"), want)
+		}
+		return m
+	}
+	pushed(ids[0])
+	h.next(t) // the second message is none that is thin
+	replay := p.post("/v1/endpoints/"+id+"/replays", `{"from": "beginning", "dedupe": "new"}`).expect(202).text("id")
+	again := ids[0] + ".r" + strings.TrimPrefix(replay, "replay_")
+	pushed(again)
+	shipped := h.next(t).header.Get("Webhook-Id")
+
+	// Whoever asks about it may use either id.
+	eventually(t, "both attempts", func() bool { return len(p.items("/v1/endpoints/"+id+"/attempts?message_id="+again)) == 2 })
+	if got := p.get("/v1/endpoints/" + id + "/deliveries/" + again).expect(200).text("message_id"); got != ids[0] {
+		t.Errorf("the delivery of %s is that of %s", again, got)
+	}
+	p.post("/v1/endpoints/"+id+"/deliveries/"+shipped+"/resend", "").expect(202)
+	if got := h.next(t).header.Get("Webhook-Id"); got != ids[3] {
+		t.Errorf("%s was sent again as %s, want %s", shipped, got, ids[3])
+	}
+	of := "?aggregate=o1&type=order&endpoint_id=" + id
+	p.get("/v1/events/"+ids[0]+".r"+uuid.NewString()+of).problem(404, "message-not-found")
+	live := p.post("/v1/endpoints/"+id+"/replays", `{"from": "beginning"}`).expect(202).text("id")
+	p.get("/v1/events/"+ids[0]+".r"+strings.TrimPrefix(live, "replay_")+of).problem(404, "message-not-found")
 }
 
 func TestAFilterIsTriedOnHistory(t *testing.T) {

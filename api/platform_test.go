@@ -180,7 +180,7 @@ func (p *platform) webhooks(a *api.API) {
 	a.Messages = &webhooks.Messages{
 		Store: p.store, Feed: a.Deliveries.Feed, Catalogue: catalogue, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), End: p.store.End, Before: p.store.Before, Now: time.Now,
 	}
-	a.Replays = &webhooks.Replays{Endpoints: a.Endpoints, Ledger: books, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), Now: time.Now}
+	a.Replays = &webhooks.Replays{Endpoints: a.Endpoints, Ledger: books, Cursors: must(cursor.New(keyring.Derive("cursors")))(p.t), End: p.store.End, Now: time.Now}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- a.Deliveries.Run(ctx) }()

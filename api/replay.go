@@ -22,7 +22,7 @@ type createReplayBody struct {
 	Types     []string `json:"types,omitempty" maxItems:"100" doc:"Only these of the endpoint's event types." example:"[\"order.placed\"]"`
 	Aggregate string   `json:"aggregate,omitempty" maxLength:"200" doc:"Only the events of one aggregate: the id of an order, say."`
 	Only      string   `json:"only,omitempty" enum:"all,undelivered" default:"all" doc:"undelivered: only what was given up, still waits for another attempt, or was passed over when the endpoint was resumed."`
-	Dedupe    string   `json:"dedupe,omitempty" enum:"same,new" default:"same" doc:"same: the ids of the first time, which a receiver may know. new: other ids, so that everything is processed anew."`
+	Dedupe    string   `json:"dedupe,omitempty" enum:"same,new" default:"same" doc:"same: the ids of the first time, which a receiver may know. new: other ids, so that everything is processed anew: the first id, .r and the replay's, so that what stands before .r is the id of the first time."`
 	Rate      int      `json:"rate,omitempty" minimum:"1" maximum:"10000" doc:"The most attempts begun in a second. Half of the endpoint's own rate is the most in any case."`
 }
 

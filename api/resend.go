@@ -11,7 +11,7 @@ import (
 
 type resendRequest struct {
 	EndpointChange
-	MessageID string `path:"message_id" doc:"The webhook-id of the message."`
+	MessageID string `path:"message_id" doc:"The webhook-id of the message, under whichever id a replay sent it."`
 }
 
 type resentAnswer struct {
@@ -20,7 +20,7 @@ type resentAnswer struct {
 }
 
 type resentBody struct {
-	MessageID string `json:"message_id" doc:"The webhook-id, the same as before."`
+	MessageID string `json:"message_id" doc:"The webhook-id that it is sent with: that of the first time."`
 }
 
 func (s *server) resendRoutes(write []apikey.Scope) {
@@ -58,7 +58,7 @@ func (s *server) decide(
 	if _, err := s.api.Endpoints.Own(ctx, in.ID, r.Tenant); err != nil {
 		return nil, err
 	}
-	at, err := s.api.Deliveries.Locate(ctx, in.ID, in.MessageID)
+	at, err := s.api.Deliveries.Locate(ctx, in.ID, webhooks.EventOf(in.MessageID))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
@@ -18,7 +19,8 @@ type SigningKeys interface {
 }
 
 type listSigningKeysRequest struct {
-	Retired bool `query:"retired" doc:"Also those that sign no more: they verify statements that were made before not_after. Accept no message by them."`
+	Retired bool   `query:"retired" doc:"Also those that sign no more: they verify statements that were made before not_after. Accept no message by them."`
+	Tenant  string `query:"tenant" doc:"Those of this partner, the tenant_id of a statement; missing are the caller's own. Anybody else's are for an admin's key." maxLength:"64"`
 }
 
 type signingKeyListAnswer struct {
@@ -49,6 +51,7 @@ func (s *server) signingKeyRoutes() {
 		id: "listSigningKeys", method: http.MethodGet, path: "/v1/keys", tag: "webhooks", scopes: []apikey.Scope{apikey.WebhooksRead, apikey.WebhooksWrite},
 		status: http.StatusOK, summary: "Show the public keys of webhook signatures",
 		about: "They verify signatures that begin with v1a, for endpoints that chose this scheme. They are your own: no other partner's messages are signed with them. Accept a message that one of them verifies.",
+		refuses: []string{apikey.ErrPartnerNotFound.Code},
 	}, s.listSigningKeys)
 	register(s, route{
 		id: "rotateSigningKey", method: http.MethodPost, path: "/v1/keys/rotate", tag: "webhooks", scopes: []apikey.Scope{apikey.Admin},
@@ -62,7 +65,11 @@ func (s *server) listSigningKeys(ctx context.Context, in *listSigningKeysRequest
 	if in.Retired {
 		keys = s.api.SigningKeys.Ever
 	}
-	list, err := keys(ctx, tenantOf(ctx))
+	whose, err := s.whoseKeys(ctx, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	list, err := keys(ctx, whose)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +78,26 @@ func (s *server) listSigningKeys(ctx context.Context, in *listSigningKeysRequest
 		return signingKeyBody{ID: k.ID, Algorithm: "ed25519", PublicKey: k.PublicKey, Since: k.Since, NotAfter: timeOrNil(k.NotAfter)}
 	})
 	return answer, nil
+}
+
+// whoseKeys is the tenant whose keys are shown: an admin, who may have a
+// partner's statement made, verifies it, too.
+func (s *server) whoseKeys(ctx context.Context, tenant string) (string, error) {
+	own := tenantOf(ctx)
+	if tenant == "" || tenant == own {
+		return own, nil
+	}
+	if tenancy(ctx) != nil {
+		return "", s.refuse(kindForbidden, "keys of another partner need the scope admin").with("scopes", []apikey.Scope{apikey.Admin})
+	}
+	partners, err := s.api.Keys.Partners(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(partners, func(p apikey.Partner) bool { return p.ID == tenant }) {
+		return "", apikey.ErrPartnerNotFound.With("partner_id", tenant)
+	}
+	return tenant, nil
 }
 
 func (s *server) rotateSigningKey(ctx context.Context, in *rotateSigningKeyRequest) (*signingKeyListAnswer, error) {

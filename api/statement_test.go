@@ -33,6 +33,26 @@ func (p *platform) verifiedBy(statement answer, keys string) bool {
 	return false
 }
 
+// TestAnAdministratorVerifiesAPartnersStatement, which is signed with the
+// partner's keys. Nobody else gets to see those of others.
+func TestAnAdministratorVerifiesAPartnersStatement(t *testing.T) {
+	t.Parallel()
+	p := startTenants(t)
+	path := "/v1/endpoints/" + p.create(p.one, quiet) + "/statement"
+	statement := p.get(path).expect(200)
+	if p.verified(statement) || p.verifiedBy(statement, "/v1/keys?tenant=other") || !p.verifiedBy(statement, "/v1/keys?tenant=one&retired=true") {
+		t.Errorf("verified otherwise than by the partner's keys: %s", statement.body)
+	}
+	keys := func(key, query string) answer { return p.do(request{method: http.MethodGet, path: "/v1/keys" + query, key: key}) }
+	if own, named := keys(p.one, "").expect(200), keys(p.one, "?tenant=one").expect(200); string(own.body) != string(named.body) {
+		t.Errorf("the partner's own keys are %s and, by its name, %s", own.body, named.body)
+	}
+	for _, key := range []string{p.other, p.shop} {
+		keys(key, "?tenant=one").problem(403, "forbidden")
+	}
+	keys("", "?tenant=nobody").problem(404, "partner-not-found")
+}
+
 func TestStatementsOfDelivery(t *testing.T) {
 	t.Parallel()
 	p := start(t)

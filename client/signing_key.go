@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -24,7 +25,17 @@ func (c *Client) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 // EverySigningKey lists also those that sign no more, which verify the
 // statements of delivery of their time.
 func (c *Client) EverySigningKey(ctx context.Context) ([]SigningKey, error) {
-	return c.signingKeys(ctx, http.MethodGet, "/v1/keys?retired=true", "", nil)
+	return c.EverySigningKeyOf(ctx, "")
+}
+
+// EverySigningKeyOf is EverySigningKey of a partner, as statements name it in
+// tenant_id; it needs a key with scope admin unless that is the caller's own.
+func (c *Client) EverySigningKeyOf(ctx context.Context, tenantID string) ([]SigningKey, error) {
+	query := url.Values{"retired": {"true"}}
+	if tenantID != "" {
+		query.Set("tenant", tenantID)
+	}
+	return c.signingKeys(ctx, http.MethodGet, "/v1/keys?"+query.Encode(), "", nil)
 }
 
 // RotateSigningKey gives every partner a new key and lists the caller's. The

@@ -1,8 +1,6 @@
 package webhooks_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
+	"github.com/waybill-dev/waybill/webhooks/partnertest"
 )
 
 // onlyAttempt delivers one event to a receiver that answers so, and returns
@@ -69,19 +68,14 @@ func TestOfALongAnswerTheBeginningIsKept(t *testing.T) {
 // 64 MB of zeroes are 64 KB in gzip: nobody must unpack them.
 func TestAGzipBombIsNotUnpacked(t *testing.T) {
 	t.Parallel()
-	var bomb bytes.Buffer // made before: an attempt has no time for it
-	packer, zeroes := gzip.NewWriter(&bomb), make([]byte, 1<<20)
-	for range 64 {
-		_, _ = packer.Write(zeroes)
-	}
-	_ = packer.Close()
+	bomb := partnertest.Bomb()
 	got := onlyAttempt(t, func(w http.ResponseWriter, r *http.Request, _ received) int {
 		if r.Header.Get("Accept-Encoding") != "" {
 			t.Errorf("compression was asked for: %q", r.Header.Get("Accept-Encoding"))
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(http.StatusOK)
-		_, _ = w.Write(bomb.Bytes())
+		_, _ = w.Write(bomb)
 		return 0
 	})
 	if !strings.HasPrefix(got.Body, "\x1f\uFFFD") || len(got.Body) > 16<<10 {

@@ -118,16 +118,20 @@ func (s *Messages) Of(ctx context.Context, about Aggregate, after, most int, vie
 
 // One returns a message whole, however large it is, with the previous of an
 // endpoint if one is named: also of one that was deleted since, or that wants
-// no such messages any more.
+// no such messages any more. Its id is that of the first time, unless the
+// endpoint is named and had it under the other one of a replay.
 func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id string, viewer Viewer, endpointID string) (json.RawMessage, error) {
-	numbers := viewer.audience()
+	numbers, sent := viewer.audience(), EventOf(id)
 	if endpointID != "" {
-		row, _, err := s.owned(ctx, endpointID, viewer)
+		row, state, err := s.owned(ctx, endpointID, viewer)
 		if err != nil {
 			return nil, err
 		}
 		if numbers, err = audienceOf(row); err != nil {
 			return nil, err
+		}
+		if sent = id; !gave(state.Replays, id) {
+			return nil, ErrNoMessage
 		}
 	}
 	stream, err := s.stream(ctx, about)
@@ -137,10 +141,9 @@ func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id st
 	if err != nil {
 		return nil, err
 	}
-	id, _, _ = strings.Cut(id, ".") // a replay under other ids is of the same event
-	found, err := s.one(ctx, stream, sequence, id, viewer.audience(), numbers)
+	found, err := s.one(ctx, stream, sequence, sent, viewer.audience(), numbers)
 	if err == nil && found == nil && strings.HasPrefix(stream, endpoint.Decider.Category+"-") {
-		found, err = s.private(ctx, stream, sequence, id, viewer)
+		found, err = s.private(ctx, stream, sequence, sent, viewer)
 	}
 	if err == nil && found == nil {
 		err = ErrNoMessage
@@ -148,15 +151,20 @@ func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id st
 	return found, err
 }
 
-// one returns the message of an event; nil where there is none for the
-// audience. A sequence of 0 is any.
+// one returns a message under the id that it was sent with; nil where there is
+// none for the audience. A sequence of 0 is any.
 func (s *Messages) one(ctx context.Context, stream string, sequence int, id string, to, numbers *audience) (found json.RawMessage, err error) {
+	event := EventOf(id)
+	whole := func(m message.Message, at message.Place) ([]byte, error) {
+		m.ID = id
+		return m.Whole(at)
+	}
 	err = s.walk(ctx, stream, to, numbers, func(r eventstore.Recorded, place message.Place) (bool, error) {
-		if r.ID.String() != id || (sequence > 0 && place.Sequence != sequence) {
+		if r.ID.String() != event || (sequence > 0 && place.Sequence != sequence) {
 			return sequence == 0 || place.Sequence < sequence, nil
 		}
 		var err error
-		found, err = s.body(r, place, message.Message.Whole)
+		found, err = s.body(r, place, whole)
 		if isUnreadable(err) {
 			err = ErrUnreadable
 		}
@@ -257,18 +265,18 @@ func (s *Messages) body(r eventstore.Recorded, place message.Place, form func(me
 // endpoint returns what an endpoint asked for. To a viewer who does not own it
 // there is no such endpoint.
 func (s *Messages) endpoint(ctx context.Context, id string, viewer Viewer) (ledger.Endpoint, error) {
-	row, exists, err := s.owned(ctx, id, viewer)
-	if err == nil && !exists {
+	row, state, err := s.owned(ctx, id, viewer)
+	if err == nil && !state.Exists() {
 		err = endpoint.ErrNotFound
 	}
 	return row, err
 }
 
 // owned is endpoint for one that may be deleted by now.
-func (s *Messages) owned(ctx context.Context, id string, viewer Viewer) (row ledger.Endpoint, exists bool, err error) {
+func (s *Messages) owned(ctx context.Context, id string, viewer Viewer) (ledger.Endpoint, endpoint.State, error) {
 	state, _, err := eventstore.Load(ctx, s.Store, endpoint.Decider, id)
 	if err == nil && (state.Status == "" || (!viewer.Everybody && state.TenantID != viewer.TenantID)) {
 		err = endpoint.ErrNotFound
 	}
-	return ledger.Endpoint{ID: state.ID, TenantID: state.TenantID, Channels: state.Channels, Settings: state.Settings}, state.Exists(), err
+	return ledger.Endpoint{ID: state.ID, TenantID: state.TenantID, Channels: state.Channels, Settings: state.Settings}, state, err
 }

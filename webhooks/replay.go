@@ -61,7 +61,27 @@ func (r *replay) messageID(id string) string {
 	if r == nil || r.Dedupe != endpoint.DedupeNew {
 		return id
 	}
-	return id + ".r" + strings.TrimPrefix(r.run.RunID, replayPrefix)
+	return id + renamed + strings.TrimPrefix(r.run.RunID, replayPrefix)
+}
+
+// renamed stands between the id that a message had the first time and what
+// follows from the replay that named it anew.
+const renamed = ".r"
+
+// EventOf returns the id that a message had the first time, which is that of
+// its event, whatever a replay has named it since.
+func EventOf(messageID string) string {
+	id, _, _ := strings.Cut(messageID, renamed)
+	return id
+}
+
+// gave says whether a message may have had an id: that of the first time, or
+// that of one of these replays.
+func gave(replays []endpoint.Replay, id string) bool {
+	_, of, again := strings.Cut(id, renamed)
+	return !again || slices.ContainsFunc(replays, func(r endpoint.Replay) bool {
+		return r.Dedupe == endpoint.DedupeNew && r.ReplayID == replayPrefix+of
+	})
 }
 
 // replayPrefix begins the names of runs that are replays.

@@ -57,8 +57,8 @@ func (f *follower) replay(ctx context.Context, r eventstore.Recorded) (ledger.Ch
 		if from, err = f.d.Before(ctx, requested.FromTime); err != nil {
 			return ledger.Change{}, err
 		}
-		from = min(from, until)
 	}
+	from = min(from, until)
 	return ledger.Change{Started: &ledger.Run{
 		Key: key, From: from, Until: until, Spec: string(spec),
 		Through: max(from, eventstore.Position(replay.Through)), Delivered: replay.Delivered,

@@ -35,7 +35,7 @@ func (p *platform) cursors() *cursor.Codec {
 }
 
 func (p *platform) replays(books *ledger.Ledger) *webhooks.Replays {
-	return &webhooks.Replays{Endpoints: p.endpoints(books), Ledger: books, Cursors: p.cursors(), Now: time.Now}
+	return &webhooks.Replays{Endpoints: p.endpoints(books), Ledger: books, Cursors: p.cursors(), End: p.end, Now: time.Now}
 }
 
 // replay asks a process for a replay.
@@ -328,7 +328,9 @@ func TestAReplayIsRefusedForItsMistakes(t *testing.T) {
 		"of no type":          {webhooks.NewReplay{From: "beginning", Types: []string{"order.eaten"}}, []string{"/types/0 event-type-unknown"}},
 		"of a type unwanted":  {webhooks.NewReplay{From: "beginning", Types: []string{"order.noted"}}, []string{"/types/0 event-type-not-wanted"}},
 		"backwards":           {webhooks.NewReplay{From: "2026-08-02T00:00:00Z", To: "2026-08-01T00:00:00+01:00"}, []string{"/to span-empty"}},
-		"backwards by cursor": {webhooks.NewReplay{From: p.cursors().Encode(webhooks.CursorScope, 9), To: p.cursors().Encode(webhooks.CursorScope, 9)}, []string{"/to span-empty"}},
+		"beyond the end":      {webhooks.NewReplay{From: p.cursors().Encode(webhooks.CursorScope, 1<<40)}, []string{"/from place-beyond-the-log"}},
+		"to beyond the end":   {webhooks.NewReplay{From: "beginning", To: p.cursors().Encode(webhooks.CursorScope, 1<<40)}, []string{"/to place-beyond-the-log"}},
+		"backwards by cursor": {webhooks.NewReplay{From: p.cursors().Encode(webhooks.CursorScope, 1), To: p.cursors().Encode(webhooks.CursorScope, 1)}, []string{"/to span-empty"}},
 	} {
 		c.replay.ID = webhooks.ReplayID(name)
 		_, err := p.replays(d.Ledger).Request(t.Context(), created.ID, c.replay, meta())

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -20,14 +21,19 @@ type Replays struct {
 	Endpoints *Endpoints
 	Ledger    *ledger.Ledger
 	Cursors   *cursor.Codec
-	Now       func() time.Time
+	// End returns where the log ends by now.
+	End func(context.Context) (eventstore.Position, error)
+	Now func() time.Time
 }
 
 // Beginning stands for the place before the first event.
 const Beginning = "beginning"
 
-// CodePlace is the mistake of a place in the log that is none.
-const CodePlace = "place-invalid"
+// What may be wrong with where a replay begins or ends.
+const (
+	CodePlace       = "place-invalid"        // it is no place in the log
+	CodePlaceBeyond = "place-beyond-the-log" // there is no such place yet, or no more
+)
 
 // NewReplay describes a replay to run.
 type NewReplay struct {
@@ -86,7 +92,7 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	if err != nil {
 		return Replay{}, err
 	}
-	if err := s.places(&cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
+	if err := s.places(ctx, &cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
 		return Replay{}, err
 	}
 	if known, repeated := state.Replay(n.ID); repeated {
@@ -113,7 +119,7 @@ func sameReplay(a, b endpoint.ReplaySpec) bool {
 }
 
 // places reads where a replay begins and ends. Cursors are those of a scope.
-func (s *Replays) places(spec *endpoint.ReplaySpec, n NewReplay, scope string) error {
+func (s *Replays) places(ctx context.Context, spec *endpoint.ReplaySpec, n NewReplay, scope string) error {
 	var mistakes []domain.Mistake
 	from, err := s.place(scope, n.From)
 	if err != nil || n.From == "" {
@@ -127,11 +133,37 @@ func (s *Replays) places(spec *endpoint.ReplaySpec, n NewReplay, scope string) e
 			Pointer: "/to", Code: CodePlace, Detail: "must be a time such as 2026-08-20T00:00:00Z, or the cursor of a message",
 		})
 	}
-	if len(mistakes) > 0 {
+	beyond, err := s.beyond(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	if mistakes = append(mistakes, beyond...); len(mistakes) > 0 {
 		return endpoint.ErrReplayInvalid.Because(mistakes...)
 	}
 	spec.From, spec.FromTime, spec.To, spec.ToTime = uint64(from.position), from.time, uint64(to.position), to.time
 	return nil
+}
+
+// beyond names the ends that lie behind the end of the log. A replay from there
+// would be over before it had sent anything, and would look as if there had been
+// nothing to send.
+func (s *Replays) beyond(ctx context.Context, from, to place) (mistakes []domain.Mistake, err error) {
+	if from.position == 0 && to.position == 0 {
+		return nil, nil
+	}
+	end, err := s.End(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look where the log ends: %w", err)
+	}
+	for _, of := range []struct {
+		pointer  string
+		position eventstore.Position
+	}{{"/from", from.position}, {"/to", to.position}} {
+		if of.position > end {
+			mistakes = append(mistakes, domain.Mistake{Pointer: of.pointer, Code: CodePlaceBeyond, Detail: ErrBeyond.Error()})
+		}
+	}
+	return mistakes, nil
 }
 
 // place is a position or a time.

@@ -1,6 +1,7 @@
 package partnertest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 type releaseKey struct{}
@@ -62,19 +64,25 @@ func HugeHeaders() Fault {
 
 // GzipBomb answers with a status and 64 MB of zeroes in 64 KB.
 func GzipBomb(status int) Fault {
+	bomb := Bomb()
 	return Fault{Name: "gzip bomb", Answer: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(status)
-		packer := gzip.NewWriter(w)
-		zeroes := make([]byte, 1<<20)
-		for range 64 {
-			if _, err := packer.Write(zeroes); err != nil {
-				return
-			}
-		}
-		_ = packer.Close()
+		_, _ = w.Write(bomb)
 	}}
 }
+
+// Bomb is 64 MB of zeroes in gzip. It is packed once and before anybody waits
+// for it: an attempt has no time for that.
+var Bomb = sync.OnceValue(func() []byte {
+	var packed bytes.Buffer
+	packer, zeroes := gzip.NewWriter(&packed), make([]byte, 1<<20)
+	for range 64 {
+		_, _ = packer.Write(zeroes) // into memory
+	}
+	_ = packer.Close()
+	return packed.Bytes()
+})
 
 // ResetAtConnect resets the connection before the handshake.
 func ResetAtConnect() Fault { return Fault{Name: "reset at connect", Connection: reset} }
