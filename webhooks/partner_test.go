@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +68,21 @@ func TestFaultsOfAPartner(t *testing.T) {
 			if diff := cmp.Diff(want, idsOf(t, partner.Delivered())); diff != "" {
 				t.Errorf("delivered (-want +got):\n%s", diff)
 			}
-			judge(t, attemptsAt(t, d, created.ID, 3+times), row.class, row.status, times)
+			attempts := attemptsAt(t, d, created.ID, 3+times)
+			judge(t, attempts, row.class, row.status, times)
+			shows(t, attempts, row.fault.Header...)
 		})
+	}
+}
+
+// shows looks for headers in what is kept of the first attempt.
+func shows(t *testing.T, attempts []ledger.Attempt, headers ...string) {
+	t.Helper()
+	first := attempts[len(attempts)-1].Response.Head
+	for _, header := range headers {
+		if !slices.Contains(strings.Split(first, "\n"), header) {
+			t.Errorf("of %q is kept %q", header, first)
+		}
 	}
 }
 

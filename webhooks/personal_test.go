@@ -3,6 +3,7 @@ package webhooks_test
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/vault"
+	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/message"
 	"github.com/waybill-dev/waybill/webhooks/signing"
@@ -117,6 +119,41 @@ func TestFiltersAndChannelsChooseAlsoByWhatTheOrderSaidBefore(t *testing.T) {
 	} {
 		if got := c.r.told(c.of); got != c.want {
 			t.Errorf("%s about %s: %s, want %s", c.who, c.of, got, c.want)
+		}
+	}
+}
+
+// TestAPartnerGetsNothingOfAChannelThatItHasNoMore, from a dispatcher that is
+// at work, nor by a replay of the time when the channel was its own.
+func TestAPartnerGetsNothingOfAChannelThatItHasNoMore(t *testing.T) {
+	t.Parallel()
+	p := newRealPlatform(t)
+	r := newReceiver(t, nil)
+	id := p.put(endpoint.Settings{URL: r.URL, EventTypes: []string{"order.placed", "order.shipped"}}, "acme", "web")
+	d := p.start()
+	p.write("order-before", eventstore.NoStream, ordered("web", 10))
+	eventually(t, "an order of its channel", func() bool { return r.count() == 1 })
+	if err := d.Endpoints.SetChannels(t.Context(), webhooks.Request{ID: id, Meta: meta()}, []string{"shop"}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	eventually(t, "an order of the new channel", func() bool {
+		n++
+		p.write(fmt.Sprint("order-shop", n), eventstore.NoStream, ordered("shop", 10))
+		return r.count() > 1
+	})
+	p.write("order-before", 0, order.OrderShipped{})
+	p.write("order-after", eventstore.NoStream, ordered("web", 10))
+	p.write("order-last", eventstore.NoStream, ordered("shop", 10))
+	eventually(t, "the last order", func() bool { return r.told("last") != "" })
+	if told := r.told("before") + r.told("after"); told != "order.placed 1<null" {
+		t.Errorf("of the channel that is not its any more came %s", told)
+	}
+	replay := p.replay(d, id, webhooks.NewReplay{From: webhooks.Beginning})
+	p.completes(d, replay)
+	for _, m := range of(replay.ReplayID, r.all()) {
+		if !strings.HasPrefix(m.Aggregate.ID, "shop") && m.Aggregate.ID != "last" {
+			t.Errorf("replayed of another channel: %s", m.Body)
 		}
 	}
 }

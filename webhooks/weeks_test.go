@@ -233,6 +233,48 @@ func TestRetryAfterIsHeard(t *testing.T) {
 	}
 }
 
+// TestARestartForgetsNeitherARetryAfterNorThatAnEndpointFails: both are saved
+// with the cursor.
+func TestARestartForgetsNeitherARetryAfterNorThatAnEndpointFails(t *testing.T) {
+	t.Parallel()
+	t.Run("Retry-After", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			p, receiver, _, d := longer(t, func(age time.Duration, _ string) reply {
+				if age < hours(2) {
+					return reply{status: 503, header: http.Header{"Retry-After": {"7200"}}}
+				}
+				return reply{status: 200}
+			})
+			p.append("o1", eventstore.NoStream, placed{})
+			time.Sleep(hours(1))
+			d.stop()
+			defer p.start().stop()
+			p.append("o2", eventstore.NoStream, placed{})
+			time.Sleep(hours(24))
+			expect(t, "attempts", []time.Duration{0, 2 * time.Hour, 2 * time.Hour}, receiver.ages())
+		})
+	})
+	t.Run("failing", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			p, receiver, id, d := longer(t, func(time.Duration, string) reply { return refusedConnection })
+			p.append("o1", eventstore.NoStream, placed{})
+			time.Sleep(hours(24 * 4))
+			d.stop()
+			defer p.start().stop()
+			time.Sleep(hours(24 * 10))
+			expect(t, "told", []string{
+				"EndpointFailing 1h0m0s", "EndpointFailing 24h0m0s", "EndpointFailing 72h0m0s", "EndpointDisabled failing",
+			}, told(t, p, id))
+			calls := receiver.all()
+			if last := calls[len(calls)-1].Age; last > hours(24*5)+10*time.Minute || last < hours(24*5)-10*time.Minute {
+				t.Errorf("the last attempt was after %s", last)
+			}
+		})
+	})
+}
+
 func TestAReceiverThatIsGoneIsLeftAloneAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	for what, how := range map[string]reply{

@@ -29,7 +29,7 @@ func hang(r *http.Request) {
 
 // Status answers with a status and headers, "Name: value".
 func Status(status int, headers ...string) Fault {
-	return Fault{Name: fmt.Sprint(status), Answer: func(w http.ResponseWriter, _ *http.Request) {
+	return Fault{Name: fmt.Sprint(status), Header: headers, Answer: func(w http.ResponseWriter, _ *http.Request) {
 		for _, header := range headers {
 			name, value, _ := strings.Cut(header, ": ")
 			w.Header().Add(name, value)

@@ -26,6 +26,8 @@ type Fault struct {
 	TLS func(*Partner) *tls.Config
 	// Answer answers a request; it may hijack the connection.
 	Answer func(http.ResponseWriter, *http.Request)
+	// Header are lines of it that the attempt has to show.
+	Header []string
 }
 
 // Partner is a server, over TLS on 127.0.0.1, that fails so many times and is
