@@ -80,8 +80,8 @@ func TestConfigsForOtherPrograms(t *testing.T) {
 	}
 }
 
-// looked are the metrics of what follows from orders by itself.
-var looked = regexp.MustCompile("^(webhook|waybill_effect|waybill_projection)_")
+// looked are all metrics of ours.
+var looked = regexp.MustCompile("^(webhook|waybill)_")
 
 // unseen are those of them that no dashboard asks for.
 func unseen(seen *observed, known map[string][]string) (list []string) {
