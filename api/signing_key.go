@@ -50,7 +50,7 @@ func (s *server) signingKeyRoutes() {
 	register(s, route{
 		id: "listSigningKeys", method: http.MethodGet, path: "/v1/keys", tag: "webhooks", scopes: []apikey.Scope{apikey.WebhooksRead, apikey.WebhooksWrite},
 		status: http.StatusOK, summary: "Show the public keys of webhook signatures",
-		about: "They verify signatures that begin with v1a, for endpoints that chose this scheme. They are your own: no other partner's messages are signed with them. Accept a message that one of them verifies.",
+		about:   "They verify signatures that begin with v1a, for endpoints that chose this scheme. They are your own: no other partner's messages are signed with them. Accept a message that one of them verifies.",
 		refuses: []string{apikey.ErrPartnerNotFound.Code},
 	}, s.listSigningKeys)
 	register(s, route{

@@ -43,7 +43,9 @@ func TestAnAdministratorVerifiesAPartnersStatement(t *testing.T) {
 	if p.verified(statement) || p.verifiedBy(statement, "/v1/keys?tenant=other") || !p.verifiedBy(statement, "/v1/keys?tenant=one&retired=true") {
 		t.Errorf("verified otherwise than by the partner's keys: %s", statement.body)
 	}
-	keys := func(key, query string) answer { return p.do(request{method: http.MethodGet, path: "/v1/keys" + query, key: key}) }
+	keys := func(key, query string) answer {
+		return p.do(request{method: http.MethodGet, path: "/v1/keys" + query, key: key})
+	}
 	if own, named := keys(p.one, "").expect(200), keys(p.one, "?tenant=one").expect(200); string(own.body) != string(named.body) {
 		t.Errorf("the partner's own keys are %s and, by its name, %s", own.body, named.body)
 	}

@@ -78,7 +78,7 @@ func TestFaultsOfAPartner(t *testing.T) {
 // shows looks for headers in what is kept of the first attempt.
 func shows(t *testing.T, attempts []ledger.Attempt, headers ...string) {
 	t.Helper()
-	first := attempts[len(attempts)-1].Response.Head
+	first := attempts[len(attempts)-1].Head
 	for _, header := range headers {
 		if !slices.Contains(strings.Split(first, "\n"), header) {
 			t.Errorf("of %q is kept %q", header, first)

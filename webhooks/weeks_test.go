@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
@@ -48,6 +50,7 @@ type call struct {
 	Attempt int
 	Status  int
 	Run     string
+	Signed  int // signatures
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -56,6 +59,7 @@ func (d *distant) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer d.mu.Unlock()
 	attempt, _ := strconv.Atoi(r.Header.Get("Webhook-Attempt"))
 	c := call{Age: time.Since(d.began), ID: r.Header.Get("Webhook-Id"), Attempt: attempt, Run: r.Header.Get("Webhook-Run")}
+	c.Signed = len(strings.Fields(r.Header.Get("Webhook-Signature")))
 	how := d.answer(c.Age, c.ID)
 	if d.byRun != nil {
 		how = d.byRun(c.Run, c.Age)
@@ -231,6 +235,30 @@ func TestRetryAfterIsHeard(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnOldSecretSignsUntilItsOverlapIsOver, at an endpoint that is served all
+// the time: nothing happens at the end of the overlap but that.
+func TestAnOldSecretSignsUntilItsOverlapIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, receiver, id, d := longer(t, func(time.Duration, string) reply { return reply{status: 200} })
+		defer d.stop()
+		for _, overlap := range []time.Duration{24 * time.Hour, 48 * time.Hour} {
+			if _, err := d.Endpoints.Rotate(t.Context(), webhooks.Request{ID: id, Meta: meta()}, overlap); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var signed []int
+		for n := range 4 {
+			time.Sleep(hours(12) + time.Minute)
+			p.append(fmt.Sprint("o", n), eventstore.NoStream, placed{})
+			time.Sleep(hours(6))
+			calls := receiver.all()
+			signed = append(signed, calls[len(calls)-1].Signed)
+		}
+		expect(t, "signatures after 12, 30, 48 and 66 hours", []int{3, 2, 1, 1}, signed)
+	})
 }
 
 // TestARestartForgetsNeitherARetryAfterNorThatAnEndpointFails: both are saved
