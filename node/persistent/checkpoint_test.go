@@ -41,6 +41,9 @@ func TestCheckpointsByTime(t *testing.T) {
 			t.Errorf("the checkpoint is %s after one message, want none before two", got)
 		}
 		m.ack("b")
+		if got := w.checkpoint("s"); got != "" {
+			t.Errorf("the checkpoint is %s at once, want none before the next tick", got)
+		}
 		pass(time.Second)
 		if got := w.checkpoint("s"); got != `"1"` {
 			t.Errorf("the checkpoint is %s, want 1", got)

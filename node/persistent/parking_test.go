@@ -202,6 +202,15 @@ func TestReplayStopsBefore(t *testing.T) {
 				t.Errorf("after a replay of %q %d are parked, want %d", step.want, i.Parked, step.parked)
 			}
 		}
+		// A replay until far behind the end says nothing of what is parked later.
+		w.append("s", "f")
+		m.wants("f")
+		m.nack(persistent.ActionPark, "f")
+		if i := w.info("s"); i.Parked != 1 {
+			t.Errorf("%d are parked after a replay beyond the end, want 1", i.Parked)
+		}
+		m.replay(nil)
+		m.wants("f")
 		if err := w.engine.Replay("s", "g", new(int64(-1))); kind(err) != persistent.Failed {
 			t.Errorf("a replay until -1 answered %v", err)
 		}
