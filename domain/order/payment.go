@@ -139,13 +139,17 @@ func (s State) promised() int64 {
 
 // unreported is how much of a refund no payment has reported.
 func (s State) unreported(r Refund) int64 {
-	left := r.Requested.Amount.Amount
+	return max(r.Requested.Amount.Amount-s.Reported(r.Requested.RefundID), 0)
+}
+
+// Reported is how much of a refund payments have reported.
+func (s State) Reported(refundID string) (n int64) {
 	for _, p := range s.Payments {
 		for _, m := range p.Moved {
-			if m.Kind == PaymentRefunded && m.Ref == r.Requested.RefundID {
-				left -= m.Amount.Amount
+			if m.Kind == PaymentRefunded && m.Ref == refundID {
+				n += m.Amount.Amount
 			}
 		}
 	}
-	return max(left, 0)
+	return n
 }

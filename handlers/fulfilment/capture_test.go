@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	domainorder "github.com/waybill-dev/waybill/domain/order"
 	domainpayment "github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/handlers/orders"
 	"github.com/waybill-dev/waybill/handlers/process"
 )
 
@@ -260,5 +262,45 @@ func TestTwoCapturesAtOnce(t *testing.T) {
 	s.must(t, "o", process.Capture, "b")
 	if got := captures(s.payment(t, "p1-o")); len(got) != 2 || got[0] != 983 || got[1] != 333 {
 		t.Errorf("captured %v", got)
+	}
+}
+
+// What was given back because the order came to cost less may be captured by
+// hand once it costs more again, and no more than that.
+func TestMoneyGivenBackForAnEditIsOwedAgain(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t).shop(t)
+	c := basic("o")
+	s.place(t, c)
+	service := &orders.Service{Store: s.Store, Now: s.Now}
+	capture := func(id string, amount *domain.Money) (orders.Captured, error) {
+		return service.Capture(t.Context(), orders.Request{OrderID: "o", Meta: meta("by hand", id)}, orders.Capture{CaptureID: id, Amount: amount})
+	}
+	most := eur(1501)
+	if _, err := capture("most", &most); err != nil {
+		t.Fatal(err)
+	}
+	s.editLine(t, "fewer", 0, 0) // 10.00 less: 6.00 is given back
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := capture("nothing", nil); !errors.Is(err, domainpayment.ErrExceedsAuthorised) {
+		t.Errorf("9.01 of 9.01 is paid: %v", err)
+	}
+	s.tell(t, "o", domainorder.Edit{EditID: "more", Lines: []domainorder.Line{{
+		LineID: "l9", SKU: c.sku(1), Title: "Mug", Quantity: 1, UnitPrice: eur(400), Discount: eur(0), Tax: eur(0), Total: eur(400), Location: "main", ReservationID: "r-more",
+	}}})
+	much := eur(401)
+	if _, err := capture("much", &much); !errors.Is(err, domainorder.ErrExceedsAuthorised) {
+		t.Errorf("more than the 4.00 that are owed again: %v", err)
+	}
+	if done, err := capture("rest", nil); err != nil || done.Movement.Amount != eur(400) {
+		t.Errorf("of the rest %s is captured, %v", done.Movement.Amount, err)
+	}
+	if err := s.work(t, "o"); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.order(t, "o").Money(); m.Captured != eur(1901) || m.Refunded != eur(600) {
+		t.Errorf("%s captured, %s given back", m.Captured, m.Refunded)
 	}
 }

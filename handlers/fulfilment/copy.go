@@ -101,7 +101,7 @@ func (r *run) endRefunds(ctx context.Context, p *paid) error {
 		part, known := find(p.state.Refunds, r.partID(p, id))
 		var command order.Command
 		switch {
-		case r.reported(id) >= refund.Requested.Amount.Amount:
+		case r.order.Reported(id) >= refund.Requested.Amount.Amount:
 			command = order.CompleteRefund{RefundID: id, Amount: refund.Requested.Amount}
 		case known && part.Status == payment.MovementFailed:
 			command = order.FailRefund{RefundID: id, Code: code(part.Code)}
@@ -113,18 +113,6 @@ func (r *run) endRefunds(ctx context.Context, p *paid) error {
 		}
 	}
 	return nil
-}
-
-// reported is how much of a refund the order has heard of.
-func (r *run) reported(refundID string) (n int64) {
-	for _, p := range r.order.Payments {
-		for _, m := range p.Moved {
-			if m.Kind == order.PaymentRefunded && m.Ref == refundID {
-				n += m.Amount.Amount
-			}
-		}
-	}
-	return n
 }
 
 // code is a gateway's code as the order takes it: a word.

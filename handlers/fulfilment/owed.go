@@ -139,7 +139,7 @@ func (r *run) handed() map[string]int64 {
 		}
 		amount := refund.Requested.Amount.Amount
 		if refund.Status == order.RefundFailed {
-			amount = r.reported(refund.Requested.RefundID)
+			amount = r.order.Reported(refund.Requested.RefundID)
 		}
 		costs := r.costsAtFirst(refund.Requested.Lines)
 		spread(min(amount, sum(costs)), costs, given)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
+	"github.com/waybill-dev/waybill/handlers/orders"
 )
 
 // errRefund says that a refund was refused for good: another one follows.
@@ -112,19 +113,13 @@ const (
 
 // correctionID names an attempt at a refund that follows from something else.
 func (r *run) correctionID(reason, ref string, attempt int) string {
-	return r.id("refund", reason, ref, strconv.Itoa(attempt))
+	return orders.CorrectionID(r.task.OrderID, reason, ref, attempt)
 }
 
 // corrections lists the refunds that followed from something, one attempt
 // after another.
-func (r *run) corrections(reason, ref string) (all []order.Refund) {
-	for attempt := 1; ; attempt++ {
-		refund, known := r.refundState(r.correctionID(reason, ref, attempt))
-		if !known {
-			return all
-		}
-		all = append(all, refund)
-	}
+func (r *run) corrections(reason, ref string) []order.Refund {
+	return orders.Corrections(r.order, reason, ref)
 }
 
 // giveBack refunds an amount that follows from something, unless that was done.
@@ -162,25 +157,7 @@ func (r *run) giveBack(ctx context.Context, reason, ref string, lines []order.Un
 
 // corrected is what was, or will be, given back for cancellations and edits:
 // what those before this one took off.
-func (r *run) corrected() (n int64) {
-	for _, c := range r.order.CancelRequests {
-		n += r.given(ReasonCancelled, c.RequestID)
-	}
-	for _, e := range r.order.Edits {
-		n += r.given(ReasonEdited, e.EditID)
-	}
-	return n
-}
+func (r *run) corrected() int64 { return orders.Corrected(r.order) }
 
-// given is what was, or will be, given back because of something. A refund that
-// failed may have been paid in part.
-func (r *run) given(reason, ref string) (n int64) {
-	for _, refund := range r.corrections(reason, ref) {
-		if refund.Status == order.RefundFailed {
-			n += r.reported(refund.Requested.RefundID)
-		} else {
-			n += refund.Requested.Amount.Amount
-		}
-	}
-	return n
-}
+// given is what was, or will be, given back because of something.
+func (r *run) given(reason, ref string) int64 { return orders.Given(r.order, reason, ref) }

@@ -170,9 +170,11 @@ func where(all []paid, wanted Capture) (Capture, error) {
 }
 
 // owed is what an order costs and was neither captured yet nor is about to be,
-// other than by one capture: an edit may have left less than is authorised.
+// other than by one capture: an edit may have left less than is authorised, and
+// what was given back for an edit may be owed again since another one.
 func owed(state order.State, all []paid, captureID string) domain.Money {
 	owed := state.Totals.Grand
+	owed.Amount += Corrected(state)
 	for _, p := range all {
 		for _, m := range p.state.Captures {
 			if m.Status != payment.MovementFailed && m.ID != captureID {
