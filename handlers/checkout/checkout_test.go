@@ -349,10 +349,13 @@ func TestAnUnknownOutcomeIsFoundOut(t *testing.T) {
 			o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
 			refusedBy(t, must(t, o, err), domaincheckout.ErrTransition)
 			recovery := p.recovery(id)
-			for range 4 {
+			for round := range 4 {
 				c.advance(4 * time.Second)
 				if err := recovery.Round(t.Context()); err != nil {
 					t.Fatal(err)
+				}
+				if o, err = p.Get(t.Context(), id); round < 2 && want == domaincheckout.Failed && must(t, o, err).Checkout.Step != domaincheckout.Unknown {
+					t.Errorf("what the gateway knows nothing of may still be on its way after 8 s, got %s", o.Checkout.Step)
 				}
 			}
 			o, err = p.Place(t.Context(), request)
