@@ -124,6 +124,24 @@ func TestUpdateOfAGroupWithoutACheckpoint(t *testing.T) {
 	})
 }
 
+// One that is told to start elsewhere in between has another end.
+func TestUpdateToTheEndAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.append("s", "ab")
+		d := persistent.Definition{Stream: "s", Group: "g", Settings: defaults(), Start: persistent.Start{End: true}}
+		w.define(d)
+		w.append("s", "cd")
+		for _, end := range []bool{false, true} {
+			if d.Start = (persistent.Start{End: end}); w.engine.Update(d) != nil {
+				t.Fatal("the update is refused")
+			}
+		}
+		w.append("s", "e")
+		w.join("s", 10).wants("e")
+	})
+}
+
 // A group that starts at the end keeps the end it had.
 func TestUpdateAtTheEnd(t *testing.T) {
 	t.Parallel()
