@@ -17,6 +17,19 @@ func Exponent(currency string) (digits int, known bool) {
 	return 0, false
 }
 
+// Step is the smallest amount that is paid or given back in a currency, in minor
+// units. Where they have three digits cards move no amount that does not end in
+// 0, and nobody pays a part of an ariary.
+func Step(currency string) int64 {
+	if digits, _ := Exponent(currency); digits == 3 {
+		return 10
+	}
+	if currency == "MGA" {
+		return 100
+	}
+	return 1
+}
+
 // exponents is the table of ISO 4217, the currency asked for most first. Each
 // code takes four bytes, so that a code is found only where one begins.
 //

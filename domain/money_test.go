@@ -105,6 +105,15 @@ func TestCurrenciesAreThoseOfISO4217(t *testing.T) {
 	}
 }
 
+func TestAmountsAreMovedInSteps(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]int64{"EUR": 1, "JPY": 1, "KWD": 10, "TND": 10, "MGA": 100, "": 1} {
+		if got := domain.Step(code); got != want {
+			t.Errorf("%s moves by %d, want %d", code, got, want)
+		}
+	}
+}
+
 func FuzzMoneyDecodes(f *testing.F) {
 	for _, seed := range []string{
 		`{"amount":1250,"currency":"EUR"}`, `{"amount":-9223372036854775808,"currency":"JPY"}`,

@@ -132,7 +132,7 @@ func (r *run) giveBack(ctx context.Context, reason, ref string, lines []order.Un
 		return nil
 	}
 	if attempt == 0 || before[attempt-1].Status != order.RefundPending {
-		n := min(amount(), r.order.Refundable().Amount)
+		n := payable(min(amount(), r.order.Refundable().Amount), r.order.Currency)
 		if n <= 0 {
 			return nil
 		}

@@ -1,7 +1,9 @@
 package fulfilment_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -128,6 +130,7 @@ type cart struct {
 	received   int  // of each SKU
 	contactRef string
 	guest      bool // has no customer
+	currency   string
 }
 
 // basic is 3 mugs for 10.00 and 2 bowls for 5.01, with shipping 4.00: 19.01.
@@ -168,6 +171,9 @@ func (s *shop) place(tb testing.TB, c cart) domainorder.State {
 	}
 	o.Totals.Grand = eur(o.Totals.Subtotal.Amount - o.Totals.Discount.Amount + c.shipping)
 	o.Authorised = o.Totals.Grand
+	if c.currency != "" {
+		o = in(tb, o, c.currency)
+	}
 	for sku, n := range units {
 		item := stock.Item{Location: "main", SKU: sku}
 		for _, command := range []domainstock.Command{
@@ -196,6 +202,19 @@ func (s *shop) place(tb testing.TB, c cart) domainorder.State {
 	}
 	s.pay(tb, o.PaymentID, domainpayment.Authorise{GatewayRef: a.Ref, Amount: a.Amount, ExpiresAt: a.ExpiresAt})
 	return s.tell(tb, c.id, domainorder.Place{Order: o})
+}
+
+// in is an order in another currency than euros.
+func in(tb testing.TB, o domainorder.OrderPlaced, currency string) (other domainorder.OrderPlaced) {
+	tb.Helper()
+	written, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(bytes.ReplaceAll(written, []byte(`"EUR"`), []byte(`"`+currency+`"`)), &other)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return other
 }
 
 func (s *shop) try(ctx context.Context, id string, c domainorder.Command) (domainorder.State, error) {

@@ -107,8 +107,8 @@ func shorter(state order.State, want EditLine, i int) (order.Line, error) {
 	if want.Quantity < 0 || want.Quantity >= old {
 		return line, nil // nothing changes, or the order refuses it
 	}
-	line.Discount.Amount = part(line.Discount.Amount, want.Quantity, old)
-	line.Tax.Amount = part(line.Tax.Amount, want.Quantity, old)
+	line.Discount.Amount = part(line.Discount, want.Quantity, old)
+	line.Tax.Amount = part(line.Tax, want.Quantity, old)
 	price, err := line.UnitPrice.Mul(int64(want.Quantity))
 	if err == nil {
 		price, err = price.Sub(line.Discount)
@@ -119,16 +119,22 @@ func shorter(state order.State, want EditLine, i int) (order.Line, error) {
 	return line, err
 }
 
-// part is n of m parts of an amount, rounded half to even. There are fewer
-// than 10,000 parts: the rest cannot overflow.
-func part(amount int64, n, m int) int64 {
+// part is n of m parts of an amount, rounded half to even, and to what can be
+// paid where the amount can. There are fewer than 10,000 parts: the rest cannot
+// overflow.
+func part(all domain.Money, n, m int) int64 {
+	step := domain.Step(all.Currency)
+	if all.Amount%step != 0 {
+		step = 1
+	}
+	amount := all.Amount / step
 	whole, rest := amount/int64(m)*int64(n), amount%int64(m)*int64(n)
 	quotient, rest := rest/int64(m), rest%int64(m)
 	sum := whole + quotient
 	if 2*rest > int64(m) || 2*rest == int64(m) && sum%2 == 1 {
 		sum++
 	}
-	return sum
+	return sum * step
 }
 
 // price makes lines of those that are new, by their place in the edit.
