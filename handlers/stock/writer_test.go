@@ -110,13 +110,13 @@ func TestARepeatedCommandIsHarmless(t *testing.T) {
 func TestARefusalIsCheckedAgainstTheLog(t *testing.T) {
 	t.Parallel()
 	store := handlertest.Start(t)
-	now := noon
-	one := newWriter(t, stock.Config{Store: store, Now: func() time.Time { return now }})
+	var passed atomic.Int64
+	one := newWriter(t, stock.Config{Store: store, Now: func() time.Time { return noon.Add(time.Duration(passed.Load())) }})
 	if _, err := one.Handle(t.Context(), meta("a"), item, reserve("a")); !errors.Is(err, domainstock.ErrOutOfStock) {
 		t.Fatalf("got %v, want out of stock", err)
 	}
 	receive(t, newWriter(t, stock.Config{Store: store}), 5, "delivery")
-	now = now.Add(time.Second)
+	passed.Add(int64(time.Second))
 	if _, err := one.Handle(t.Context(), meta("b"), item, reserve("b")); err != nil {
 		t.Errorf("refused although five units came: %v", err)
 	}
