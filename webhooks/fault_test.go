@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/webhooks/address"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/guard"
@@ -255,6 +256,21 @@ func TestDeletingStopsWithinASecond(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	if after := len(r.all()); after != before {
 		t.Errorf("%d requests after a second", after-before)
+	}
+}
+
+// TestAURLIsJudgedAgainBeforeAnythingIsSent: what was allowed when it was saved
+// may not be by now, whatever the connection is like.
+func TestAURLIsJudgedAgainBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	r := newReceiver(t, nil)
+	created := p.endpoint(r.URL, "*") // of a scheme, and at a port, for development only
+	p.policy = address.Policy{}
+	d := p.start()
+	p.append("o1", eventstore.NoStream, placed{})
+	if a := attemptsAt(t, d, created.ID, 1); a[0].Class != delivery.ClassBlocked || r.count() > 0 {
+		t.Errorf("attempt %+v, %d requests", a[0], r.count())
 	}
 }
 

@@ -77,6 +77,7 @@ type platform struct {
 	dir    string
 	config webhooks.Config
 	guard  guard.Config
+	policy address.Policy // of dispatchers, by which they judge URLs
 
 	catalogue *message.Catalogue
 	people    webhooks.People
@@ -112,7 +113,7 @@ func platformOf(tb testing.TB, log eventLog) *platform {
 		tb.Fatal(err)
 	}
 	return &platform{
-		tb: tb, catalogue: catalogue(), keys: keys, random: mathrand.Float64, log: log, dir: tb.TempDir(), guard: guard.Config{Policy: development},
+		tb: tb, catalogue: catalogue(), keys: keys, random: mathrand.Float64, log: log, dir: tb.TempDir(), guard: guard.Config{Policy: development}, policy: development,
 		config: webhooks.Config{
 			CursorKey:    bytes.Repeat([]byte{7}, 32),
 			Waits:        []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},
@@ -172,7 +173,7 @@ func (p *platform) start() *process {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
-		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: development,
+		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: p.policy,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: p.now, Random: p.random,
 		Around: p.around, Meter: webhooks.Meter{Fenced: p.fenced},
 	}

@@ -43,10 +43,16 @@ func IsPermanent(err error) bool {
 // is of a newer program: that one will take it.
 func Decode(event eventstore.Recorded) (domain.Event, error) {
 	decoded, err := event.Decode()
-	if err != nil && !errors.Is(err, eventstore.ErrNewerSchema) {
-		err = Permanent(err)
+	return decoded, unreadable(err)
+}
+
+// unreadable marks the error for an event that cannot be read, unless it is of a
+// newer program. That the store is away passes.
+func unreadable(err error) error {
+	if _, is := errors.AsType[*eventstore.UnreadableError](err); is && !errors.Is(err, eventstore.ErrNewerSchema) {
+		return Permanent(err)
 	}
-	return decoded, err
+	return err
 }
 
 // Fold returns an aggregate as it was right after one of its events: what an
@@ -54,23 +60,14 @@ func Decode(event eventstore.Recorded) (domain.Event, error) {
 func Fold[S, C any, E domain.Event](
 	ctx context.Context, store eventstore.Store, decider domain.Decider[S, C, E], id string, last eventstore.Revision,
 ) (state S, err error) {
-	stream := decider.Stream(id)
-	for r, err := range store.ReadStream(ctx, stream, 0) {
+	for own, err := range eventstore.Events(ctx, store, decider, id, 0) {
 		if err != nil {
-			return state, fmt.Errorf("read %s: %w", stream, err)
+			return state, unreadable(err)
 		}
-		event, err := Decode(r)
-		if err != nil {
-			return state, err
-		}
-		own, ok := event.(E)
-		if !ok {
-			return state, Permanent(r.Foreign(decider.Category))
-		}
-		if state = decider.Evolve(state, own); r.Revision == last {
+		if state = decider.Evolve(state, own.Event); own.Revision == last {
 			return state, nil
 		}
 	}
 	// The event was delivered, so it is there: whoever answered is behind.
-	return state, fmt.Errorf("read %s: revision %d is not there yet", stream, last)
+	return state, fmt.Errorf("read %s: revision %d is not there yet", decider.Stream(id), last)
 }

@@ -122,6 +122,33 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if third, ok := acquire(t, l, "a", noon.Add(27*time.Second)); !ok || third.Epoch != 3 {
 			t.Errorf("after a release: %+v", third)
 		}
+		if epochs, err := l.Renew(t.Context(), "a", noon.Add(time.Minute), noon.Add(time.Hour)); err != nil || len(epochs) > 0 {
+			t.Errorf("a lease that had run out was renewed: %v, %v", epochs, err)
+		}
+	})
+}
+
+// TestACursorMovesForwardOnly, whatever its owner asks for: else what was
+// delivered would be sent again by whoever has it next.
+func TestACursorMovesForwardOnly(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := withEndpoint(t, e)
+		held, _ := acquire(t, l, "a", noon)
+		for _, step := range []struct {
+			through eventstore.Position
+			saved   bool
+			is      eventstore.Position
+		}{{200, true, 200}, {150, false, 200}, {200, true, 200}, {201, true, 201}} {
+			saved, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: held, Changes: delivery.Changes{Through: step.through}}})
+			if err != nil || saved[0] != step.saved {
+				t.Errorf("to %d: %v, %v", step.through, saved, err)
+			}
+			if status, _, err := l.Status(t.Context(), key); err != nil || status.Through != step.is {
+				t.Errorf("after %d it is at %d, %v", step.through, status.Through, err)
+			}
+		}
 	})
 }
 
