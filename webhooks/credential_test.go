@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/credentials"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -110,6 +112,31 @@ func TestASealedSecretIsBoundToItsEndpoint(t *testing.T) {
 	if n := len(r.all()); n != 1 {
 		t.Errorf("%d requests, want that of f alone", n)
 	}
+}
+
+// TestARotationWithoutOverlapIsTakenUp while the endpoint is served: it has one
+// secret as before, and that is another one.
+func TestARotationWithoutOverlapIsTakenUp(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	r := newReceiver(t, nil)
+	created := p.endpoint(r.URL, "*")
+	d := p.start()
+	p.append("before", eventstore.NoStream, placed{})
+	eventually(t, "a message by the old secret", func() bool { return r.count() == 1 })
+	rotated, err := d.Endpoints.Rotate(t.Context(), webhooks.Request{ID: created.ID, Meta: meta()}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	eventually(t, "a message by the new secret alone", func() bool {
+		n++
+		p.append(fmt.Sprint("after", n), eventstore.NoStream, placed{})
+		all := r.all()
+		m := all[len(all)-1]
+		at, err := strconv.ParseInt(m.Header.Get("Webhook-Timestamp"), 10, 64)
+		return err == nil && m.Header.Get("Webhook-Signature") == rotated.Secret.Sign(m.ID, time.Unix(at, 0), m.Body)
+	})
 }
 
 func TestAnEndpointIsSignedForAsItChose(t *testing.T) {
