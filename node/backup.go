@@ -28,12 +28,14 @@ type Snapshot struct {
 	ID    uuid.UUID `json:"id"`  // of the store
 	End   uint64    `json:"end"` // of its log: all records before it are in the files
 	Taken time.Time `json:"taken"`
+	// MinFree is what a copy on the store's own disk leaves free, in bytes.
+	MinFree uint64 `json:"min_free"`
 }
 
 // Snapshot holds on to the files as they are, for somebody who copies them, and
 // says where they are. What was acknowledged is in them. They must be released.
 func (n *Node) Snapshot() (*Snapshot, error) {
-	s := &Snapshot{Dir: n.fs.PathJoin(n.cfg.Dir, snapshotPrefix+uuid.NewString()), ID: n.ID(), Taken: n.cfg.Now().UTC()}
+	s := &Snapshot{Dir: n.fs.PathJoin(n.cfg.Dir, snapshotPrefix+uuid.NewString()), ID: n.ID(), Taken: n.cfg.Now().UTC(), MinFree: n.cfg.MinFreeBytes}
 	err := n.reading(func() error {
 		if err := n.db.Checkpoint(s.Dir, pebble.WithFlushedWAL()); err != nil {
 			return err
@@ -103,7 +105,7 @@ func (b *backup) run(ctx context.Context) (m *Manifest, err error) {
 	if err := b.tidy(partial, m); err != nil {
 		return nil, err
 	}
-	if err := b.mustHaveRoom(partial, m, b.spareBeside(b.of.Dir, partial)); err != nil {
+	if err := b.mustHaveRoom(partial, m, b.spareBeside(b.of, partial)); err != nil {
 		return nil, err
 	}
 	if err := b.copyAll(ctx, b.of.Dir, partial, m); err != nil {

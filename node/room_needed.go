@@ -57,13 +57,13 @@ func usageOf(files vfs.FS, dir string) (vfs.DiskUsage, error) {
 
 // spareBeside is what a copy has to leave of the disk it goes to: where that is
 // the disk of the store, too, a full one would stop the store.
-func (f *files) spareBeside(store, to string) uint64 {
-	of, err := usageOf(f.fs, store)
+func (f *files) spareBeside(s *Snapshot, to string) uint64 {
+	of, err := usageOf(f.fs, s.Dir)
 	if err != nil {
 		return 0
 	}
 	if other, err := usageOf(f.fs, to); err != nil || other.TotalBytes != of.TotalBytes {
 		return 0
 	}
-	return defaultMinFree
+	return s.MinFree
 }

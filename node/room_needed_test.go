@@ -82,7 +82,9 @@ func backedUp(t *testing.T, fs vfs.FS) *node.Manifest {
 func TestBackupIsRefusedWhereItDoesNotFit(t *testing.T) {
 	t.Parallel()
 	disk := &twoDisks{FS: vfs.NewMem(), usage: map[string]vfs.DiskUsage{}}
-	n := opened(t, config(disk))
+	cfg := config(disk)
+	cfg.MinFreeBytes = 100 << 20
+	n := opened(t, cfg)
 	mustAppend(t, n, appendTo("s", node.ExpectAny, names("s", 50)...))
 	probe, err := n.Backup(deadline(t), "probe", nil)
 	if err != nil {
@@ -97,7 +99,7 @@ func TestBackupIsRefusedWhereItDoesNotFit(t *testing.T) {
 		{"another disk, too small", vfs.DiskUsage{TotalBytes: 9}, vfs.DiskUsage{TotalBytes: 8, AvailBytes: size / 2}, false},
 		{"another disk, just enough", vfs.DiskUsage{TotalBytes: 9}, vfs.DiskUsage{TotalBytes: 8, AvailBytes: size + 10_000}, true},
 		{"the store's disk, which it would fill", vfs.DiskUsage{TotalBytes: 9}, vfs.DiskUsage{TotalBytes: 9, AvailBytes: size + 10_000}, false},
-		{"the store's disk", vfs.DiskUsage{TotalBytes: 9}, vfs.DiskUsage{TotalBytes: 9, AvailBytes: size + 257<<20}, true},
+		{"the store's disk", vfs.DiskUsage{TotalBytes: 9}, vfs.DiskUsage{TotalBytes: 9, AvailBytes: size + 101<<20}, true},
 	}
 	for i, tc := range cases {
 		dir := fmt.Sprintf("backup-%d", i)

@@ -197,6 +197,26 @@ func TestAppendRefusals(t *testing.T) {
 	}
 }
 
+// TestSubscriptionFromBehindTheLog: the position where the next event will be is
+// of no event yet. Whoever began behind it would not be shown that one.
+func TestSubscriptionFromBehindTheLog(t *testing.T) {
+	t.Parallel()
+	onlyHere(t)
+	target := address(t)
+	c := connect(t, target)
+	first, second := mustAppend(t, c, "s", "a"), mustAppend(t, c, "s", "b") // of the same size
+	end := second.CommitPosition + (second.CommitPosition - first.CommitPosition)
+	if third := mustAppend(t, c, "t", "c"); third.CommitPosition != end {
+		t.Fatalf("the third event is at %d, want %d", third.CommitPosition, end)
+	}
+	end += end - second.CommitPosition
+	sub, err := c.SubscribeToAll(deadline(t), esdb.SubscribeToAllOptions{From: esdb.Position{Commit: end, Prepare: end}})
+	if err == nil {
+		defer sub.Close()
+		t.Error("a subscription from the place behind the log is not refused")
+	}
+}
+
 func TestSubscriptionRefusals(t *testing.T) {
 	t.Parallel()
 	regex := func(pattern string) *streams.ReadReq_Options_FilterOptions {
