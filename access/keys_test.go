@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/waybill-dev/waybill/access"
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
 )
@@ -25,7 +27,7 @@ func (c *clock) now() time.Time { return c.at }
 
 func connect(t *testing.T, address string) *eventstore.Client {
 	t.Helper()
-	codec, err := eventstore.NewCodec(apikey.EventTypes()...)
+	codec, err := eventstore.NewCodec(slices.Concat(apikey.EventTypes(), idempotency.EventTypes())...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,12 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
 )
 
@@ -16,10 +19,79 @@ type NewPartner struct {
 	Channels []string
 }
 
-// RegisterPartner adds a partner, whose keys reach only what is his.
+// RegisterPartner adds a partner, whose keys reach only what is his. A request
+// under a key of the caller's, which has a fingerprint, is answered the same for
+// ever, whatever the partner became since; another one under the key is refused
+// with [idempotency.ErrReused].
 func (k *Keys) RegisterPartner(ctx context.Context, n NewPartner, meta eventstore.Metadata) (apikey.Partner, error) {
-	state, err := k.handle(ctx, meta, apikey.RegisterPartner{PartnerID: n.ID, Name: n.Name, Channels: n.Channels, At: k.Now().UTC()})
+	register := apikey.RegisterPartner{PartnerID: n.ID, Name: n.Name, Channels: n.Channels, At: k.Now().UTC()}
+	asked, err := k.askedBefore(ctx, meta)
+	if err != nil {
+		return apikey.Partner{}, err
+	}
+	now, err := k.refresh(ctx)
+	if err != nil {
+		return apikey.Partner{}, err
+	}
+	if _, err := apikey.Decider.Decide(now.keys, register); err != nil {
+		if asked && errors.Is(err, apikey.ErrIDReused) {
+			return k.partnerBefore(ctx, n, err)
+		}
+		return apikey.Partner{}, err
+	}
+	if !asked {
+		if err := k.useKey(ctx, meta); err != nil {
+			return apikey.Partner{}, err
+		}
+	}
+	state, err := k.handle(ctx, meta, register)
 	return state.Partners[n.ID], err
+}
+
+// askedBefore reports whether the caller's key stands for this very request.
+func (k *Keys) askedBefore(ctx context.Context, meta eventstore.Metadata) (bool, error) {
+	if meta.Fingerprint == "" {
+		return false, nil
+	}
+	key, _, err := eventstore.Load(ctx, k.Store, idempotency.Decider, meta.CommandID)
+	if err == nil {
+		_, _, err = key.Stands(meta.Fingerprint)
+	}
+	return key.Fingerprint != "", err
+}
+
+// useKey takes the caller's key for a request that is not refused: a partner has
+// an id of its own, so that the same key with another one is another partner.
+// Whoever meets another request of the same moment gets a conflict.
+func (k *Keys) useKey(ctx context.Context, meta eventstore.Metadata) error {
+	if meta.Fingerprint == "" {
+		return nil
+	}
+	stream := idempotency.Decider.Stream(meta.CommandID)
+	_, err := k.Store.Append(ctx, stream, eventstore.NoStream, eventstore.NewEvent{
+		ID: eventstore.EventID(stream, meta.Fingerprint, 0), Metadata: meta,
+		Event: idempotency.IdempotencyKeyUsed{Fingerprint: meta.Fingerprint},
+	})
+	if err != nil {
+		return fmt.Errorf("use the key of a request to register a partner: %w", err)
+	}
+	return nil
+}
+
+// partnerBefore answers with a partner as a request found or made it. One that
+// never was so is another one, and refused.
+func (k *Keys) partnerBefore(ctx context.Context, n NewPartner, refusal error) (apikey.Partner, error) {
+	var state apikey.State
+	for own, err := range eventstore.Events(ctx, k.Store, apikey.Decider, k.Tenant, 0) {
+		if err != nil {
+			return apikey.Partner{}, fmt.Errorf("read %s: %w", k.Stream(), err)
+		}
+		state = apikey.Decider.Evolve(state, own.Event)
+		if p, there := state.Partners[n.ID]; there && p.Name == n.Name && slices.Equal(p.Channels, n.Channels) {
+			return p, nil
+		}
+	}
+	return apikey.Partner{}, refusal
 }
 
 // ChangePartner replaces a partner's name and sales channels.

@@ -167,6 +167,9 @@ func TestCreditNotes(t *testing.T) {
 	send(strings.Replace(other, `"GBP"`, `"?"`, 1), "k5", importer).problem(422, "credit-note-invalid")
 	send(other, "k5", importer).expect(201)                  // what was refused uses no key
 	send(note, "k1", p.key(apikey.OrdersImport)).expect(201) // the key is its caller's
+	send(note, "k6", importer).expect(201)                   // what records nothing uses the key all the same
+	send(strings.Replace(note, `"C1"`, `"C6"`, 1), "k6", importer).problem(422, "idempotency-key-reused")
+	send(note, "k6", importer).expect(201)
 	send(note, "", importer).problem(400, "idempotency-key-missing")
 	send(`{"currency": "GBP", "external": {"source": "old", "ref": "C1", "time": "2010-12-01T09:41:00Z"}, "lines":
 		[{"sku": "MUG-1", "quantity": 1, "unit_price": {"amount": 255, "currency": "GBP"}}]}`, "k2", importer).problem(409, "id-reused")

@@ -225,6 +225,34 @@ func TestEndpointSettings(t *testing.T) {
 	}
 }
 
+// TestAKeyStandsForWhatChangedNothing takes a key for requests that find an
+// endpoint as they want it: another one under the key is refused, and a repeat
+// is answered with the endpoint as it was then.
+func TestAKeyStandsForWhatChangedNothing(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id := p.post("/v1/endpoints", quiet).expect(201).text("id")
+	for _, row := range []struct{ method, path, body, other string }{
+		{http.MethodPatch, "", `{"rate_per_second": null}`, `{"rate_per_second": 7}`},
+		{http.MethodPost, "/resume", "", `{"from": "now"}`},
+	} {
+		send := func(body string) answer {
+			return p.do(request{method: row.method, path: "/v1/endpoints/" + id + row.path, body: body, header: map[string]string{"If-Match": "*", "Idempotency-Key": "k"}})
+		}
+		first := send(row.body).expect(200)
+		if first.header.Get("X-Write-Position") != "" {
+			t.Fatalf("%s %s changed something", row.method, row.path)
+		}
+		send(row.other).problem(422, "idempotency-key-reused")
+		p.post("/v1/endpoints/"+id+"/pause", "").expect(200) // what happens later does not change the first answer
+		again := send(row.body).expect(200)
+		if string(again.body) != string(first.body) || again.header.Get("ETag") != first.header.Get("ETag") || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s %s again: %v %s\nfirst: %v %s", row.method, row.path, again.header, again.body, first.header, first.body)
+		}
+		p.post("/v1/endpoints/"+id+"/resume", "").expect(200)
+	}
+}
+
 func TestEndpointPauses(t *testing.T) {
 	t.Parallel()
 	p := start(t)

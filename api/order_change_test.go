@@ -427,8 +427,57 @@ func (p *platform) isCareful(row changeRow) {
 	allowed.expect(row.status)
 }
 
-// TestOrderAfterItsLife is the whole body of an order to which everything
-// happened.
+// TestAKeyStandsForWhatDidNothing takes a key for requests that find the order as
+// they want it: another one under the key is refused, and a repeat is answered
+// with the order as it was then.
+func TestAKeyStandsForWhatDidNothing(t *testing.T) {
+	t.Parallel()
+	p := shop(t, 1000)
+	for _, row := range []struct {
+		before           []string
+		path, body       string
+		other            string
+		status, captured int
+	}{
+		{path: "tags", body: `{"add": ["gift"]}`, other: `{"add": ["b2b"]}`, status: 200},
+		{path: "hold", body: `{"id": "h", "reason": "fraud"}`, other: `{"id": "h2", "reason": "manual"}`, status: 200},
+		{path: "cancel", body: `{}`, other: `{"reason": "impatience"}`, status: 202},
+		{path: "fulfilments", body: `{"id": "f", "lines": [{"line_id": "1", "quantity": 1}]}`, other: `{"id": "f2", "lines": [{"line_id": "1", "quantity": 1}]}`, status: 200},
+		{path: "shipments", body: `{"id": "s", "lines": [{"line_id": "1", "quantity": 1}]}`, other: `{"id": "s2", "lines": [{"line_id": "1", "quantity": 1}]}`, status: 200},
+		{
+			before: []string{`shipments {"id": "s"}`}, path: "returns", body: `{"id": "r", "lines": [{"line_id": "1", "quantity": 1, "reason": "too_small"}]}`,
+			other: `{"lines": [{"line_id": "1", "quantity": 1, "reason": "too_small"}]}`, status: 200,
+		},
+		{
+			path: "captures", body: `{"id": "c", "amount": {"amount": 100, "currency": "EUR"}}`,
+			other: `{"id": "c2", "amount": {"amount": 100, "currency": "EUR"}}`, status: 202,
+		},
+		{
+			path: "refunds", body: `{"id": "b", "amount": {"amount": 100, "currency": "EUR"}, "reason": "damaged"}`,
+			other: `{"id": "b2", "amount": {"amount": 100, "currency": "EUR"}, "reason": "damaged"}`, status: 202, captured: 1000,
+		},
+	} {
+		o := p.ordered().prepared(changeRow{captured: int64(row.captured)}, row.before)
+		send := func(key, body string) answer {
+			return o.change(row.path, body, map[string]string{"If-Match": "*", "Idempotency-Key": key})
+		}
+		send("made", row.body)
+		first := send("k", row.body).expect(row.status)
+		if first.header.Get("X-Write-Position") != "" || first.header.Get("Idempotency-Replayed") != "" {
+			t.Fatalf("%s changed something: %v", row.path, first.header)
+		}
+		send("k", row.other).problem(422, "idempotency-key-reused")
+		o.step("tags", `{"add": ["later"]}`)
+		again := send("k", row.body).expect(row.status)
+		if string(again.body) != string(first.body) || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s again: %v %s\nfirst: %s", row.path, again.header, again.body, first.body)
+		}
+		if tag := again.header.Get("ETag"); row.path != "captures" && tag != first.header.Get("ETag") {
+			t.Errorf("%s again with %s, first %s", row.path, tag, first.header.Get("ETag"))
+		}
+	}
+}
+
 // A request that finds the order as it wants it does nothing, and its repeat is
 // not told that the order was changed meanwhile.
 func TestCancellingTwiceIsTheSameEachTime(t *testing.T) {

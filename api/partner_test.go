@@ -17,10 +17,23 @@ func TestPartners(t *testing.T) {
 	if first, again := p.do(keyed).expect(201), p.do(keyed).expect(201); first.text("id") == "" || first.text("id") != again.text("id") {
 		t.Errorf("the same key made another partner: %s, %s", first.body, again.body)
 	}
+	named := func(key, body string) request {
+		return request{method: http.MethodPost, path: "/v1/partners", body: body, header: map[string]string{"Idempotency-Key": key}}
+	}
+	p.do(named("k", `{"name": "Shop", "channels": ["web"]}`)).problem(422, "idempotency-key-reused")
+	p.do(named("k", `{"id": "second", "name": "Shop", "channels": []}`)).problem(422, "idempotency-key-reused")
+	before := named("k2", register)
+	found := p.do(before).expect(201) // it is there
+	p.do(named("k2", `{"id": "third", "name": "Third", "channels": []}`)).problem(422, "idempotency-key-reused")
+	p.do(named("k3", `{"id": "warehouse", "name": "Other", "channels": []}`)).problem(409, "id-reused")
 	change := request{method: http.MethodPut, path: "/v1/partners/warehouse", body: `{"name": "Warehouse", "channels": ["web", "shop"]}`}
 	if changed := p.do(change).expect(200); len(changed.json()["channels"].([]any)) != 2 {
 		t.Errorf("changed: %s", changed.body)
 	}
+	if again := p.do(before).expect(201); string(again.body) != string(found.body) {
+		t.Errorf("after it was changed the same request is answered %s and not %s", again.body, found.body)
+	}
+	p.do(named("k4", register)).problem(409, "id-reused")
 	p.do(request{method: http.MethodPut, path: "/v1/partners/none", body: change.body}).problem(404, "partner-not-found")
 	p.do(request{method: http.MethodPut, path: "/v1/partners/warehouse", body: `{"name": "", "channels": []}`}).problem(422, "partner-invalid")
 	if list := p.get("/v1/partners").expect(200).json()["items"].([]any); len(list) != 2 {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
@@ -63,7 +64,7 @@ func kindOf(e domain.Event) message.Kind {
 
 func codec(tb testing.TB) *eventstore.Codec {
 	tb.Helper()
-	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}, shared{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes())...)...)
+	c, err := eventstore.NewCodec(append(domain.EventTypes(placed{}, noted{}, hidden{}, shared{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes(), idempotency.EventTypes())...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 // Package idempotency is what a caller's Idempotency-Key was used for, where
-// what it made is not named after the key. It promises that a key stands for
-// one request, for ever.
+// the log does not tell it otherwise: what the request made is not named after
+// the key, or it changed nothing. It promises that a key stands for one request,
+// for ever.
 package idempotency
 
 import (
@@ -10,7 +11,7 @@ import (
 )
 
 // ErrReused says that the key stands for another request.
-var ErrReused = domain.Rule("idempotency-key-reused", "the key was used for another request before")
+var ErrReused = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
 
 // Command is a wish about a key.
 //
@@ -20,6 +21,7 @@ type Command interface{ command() }
 // Use takes a key for a request.
 type Use struct {
 	Fingerprint string // of the request's body
+	Revision    *int64 // of what the request does not change; nil where it changes something
 }
 
 func (Use) command() {}
@@ -33,9 +35,12 @@ type Event interface {
 }
 
 // IdempotencyKeyUsed is recorded before what the first request under a key
-// makes, if that is not refused. Nobody finds the body by its fingerprint.
+// makes, if that is not refused, or when it found that there was nothing to
+// change: then the revision is that of what it found. Nobody finds the body by
+// its fingerprint.
 type IdempotencyKeyUsed struct {
 	Fingerprint string `json:"fingerprint"`
+	Revision    *int64 `json:"revision,omitempty"`
 }
 
 // EventName implements [domain.Event].
@@ -47,7 +52,24 @@ func (IdempotencyKeyUsed) event() {}
 func EventTypes() []domain.EventType { return domain.EventTypes(IdempotencyKeyUsed{}) }
 
 // State is the request that a key stands for: none has no fingerprint.
-type State struct{ Fingerprint string }
+type State struct {
+	Fingerprint string
+	Revision    *int64 // of what the request did not change
+}
+
+// Stands tells whether the key stands for a request that changed nothing, and
+// of which revision that was. Another request is refused with ErrReused.
+func (s State) Stands(fingerprint string) (revision int64, unchanged bool, err error) {
+	switch {
+	case s.Fingerprint == "":
+		return 0, false, nil
+	case s.Fingerprint != fingerprint:
+		return 0, false, ErrReused
+	case s.Revision == nil:
+		return 0, false, nil
+	}
+	return *s.Revision, true, nil
+}
 
 // Decider is a key as an aggregate, named after who uses it for what.
 var Decider = domain.Decider[State, Command, Event]{Category: "idempotency", Decide: decide, Evolve: evolve}
@@ -69,7 +91,7 @@ func decide(s State, c Command) ([]Event, error) {
 func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case IdempotencyKeyUsed:
-		s.Fingerprint = e.Fingerprint
+		s.Fingerprint, s.Revision = e.Fingerprint, e.Revision
 	}
 	return s
 }

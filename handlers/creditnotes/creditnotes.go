@@ -34,11 +34,14 @@ func (r Recorder) Record(ctx context.Context, meta eventstore.Metadata, command 
 		return Result{}, err
 	}
 	events, err := creditnote.Decider.Decide(state, command)
-	if err != nil || len(events) == 0 { // what records nothing uses no key
+	if err != nil {
 		return Result{State: state, Revision: revision}, err
 	}
 	if err := handlers.UseKey(ctx, r.Store, meta); err != nil {
 		return Result{}, err
+	}
+	if len(events) == 0 { // it is there, and does not change
+		return Result{State: state, Revision: revision}, nil
 	}
 	h := handlers.CommandHandler[creditnote.State, creditnote.Command, creditnote.Event]{
 		Store: r.Store, Decider: creditnote.Decider,

@@ -46,7 +46,7 @@ func (s *Service) Capture(ctx context.Context, r Request, wanted Capture) (Captu
 	if err != nil {
 		return Captured{}, err
 	}
-	done, err := s.captured(ctx, r, state)
+	done, err := s.captured(ctx, r, state, wanted.CaptureID)
 	if err == nil && done == nil {
 		if done, err = s.capture(ctx, r, state, revision, wanted); err == nil {
 			err = s.collect(ctx, r, done, wanted.CaptureID)
@@ -74,9 +74,15 @@ func (s *Service) exceeds(ctx context.Context, state order.State, m payment.Move
 }
 
 // captured looks for a capture that was asked for before, under the same key.
-func (s *Service) captured(ctx context.Context, r Request, state order.State) (*Captured, error) {
+func (s *Service) captured(ctx context.Context, r Request, state order.State, captureID string) (*Captured, error) {
 	if r.Meta.Fingerprint == "" {
 		return nil, nil
+	}
+	_, unchanged, reused := handlers.Unchanged(ctx, s.Store, r.Meta)
+	if unchanged { // it was there already, and still is
+		known, err := s.Captured(ctx, r.OrderID, captureID)
+		known.Replayed = true
+		return &known, err
 	}
 	for _, p := range state.Payments {
 		known, err := read(ctx, s.Store, payment.Decider, p.PaymentID, r.Meta)
@@ -90,7 +96,7 @@ func (s *Service) captured(ctx context.Context, r Request, state order.State) (*
 			return &Captured{Payment: latest, Position: known.position, Replayed: true}, err
 		}
 	}
-	return nil, nil
+	return nil, reused
 }
 
 // capture lets a payment decide, where the order allows it.
@@ -103,6 +109,9 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	}
 	for range attempts {
 		done, err := s.captureNow(ctx, r, state, wanted)
+		if err == nil && done.Position == 0 {
+			_, err = handlers.KeepUnchanged(ctx, s.Store, r.Meta, revision)
+		}
 		if !errors.Is(err, handlers.ErrRevision) {
 			return done, err
 		}

@@ -111,8 +111,8 @@ type change struct {
 // wanted may depend on how the order is.
 //
 // A command that finds the order as it wants it changes nothing, whatever
-// revision it was meant for: nothing records it, so that a repeat is judged by
-// the order as it is then.
+// revision it was meant for. Its key is kept all the same: it stands for this
+// request, and a repeat is answered with the order as it was then.
 //
 // The error is [ErrNotFound], [handlers.ErrRevision] with the present revision,
 // [domaincheckout.ErrReused] where the key stands for something else, what a rule
@@ -134,11 +134,15 @@ func (s *Service) do(ctx context.Context, r Request, c change) (result Result, e
 }
 
 func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) {
+	at, unchanged, reused := handlers.Unchanged(ctx, s.Store, r.Meta)
+	if unchanged {
+		return s.unchanged(ctx, r, at)
+	}
 	known, err := read(ctx, s.Store, order.Decider, r.OrderID, r.Meta)
 	if err != nil {
 		return Result{}, err
 	}
-	stale := admit(r, known)
+	stale := admit(r, known, reused)
 	if known.done || stale != nil && !errors.Is(stale, handlers.ErrRevision) {
 		return Result{known.state, known.revision, known.position, known.done, known.done}, stale
 	}
@@ -149,7 +153,7 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 	}
 	switch {
 	case err == nil && len(events) == 0:
-		return Result{State: known.state, Revision: known.revision}, nil
+		return s.nothing(ctx, r, known)
 	case stale != nil:
 		return Result{}, stale
 	case err != nil:
@@ -171,11 +175,29 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 	return result, s.fault("recorded")
 }
 
-// admit refuses a request before it is looked at what it wants.
-func admit(r Request, known history[order.State]) error {
+// nothing answers a request that has nothing to change.
+func (s *Service) nothing(ctx context.Context, r Request, known history[order.State]) (Result, error) {
+	at, err := handlers.KeepUnchanged(ctx, s.Store, r.Meta, known.revision)
+	if err == nil && at != known.revision { // the same request of the same moment found it so
+		return s.unchanged(ctx, r, at)
+	}
+	return Result{State: known.state, Revision: known.revision}, err
+}
+
+// unchanged answers a request again that had nothing to change.
+func (s *Service) unchanged(ctx context.Context, r Request, at eventstore.Revision) (Result, error) {
+	state, revision, err := s.At(ctx, r.OrderID, Moment{Revision: &at})
+	return Result{State: state, Revision: revision, Replayed: true}, err
+}
+
+// admit refuses a request before it is looked at what it wants. Reused says that
+// its key stands for another one, which changed nothing.
+func admit(r Request, known history[order.State], reused error) error {
 	switch {
 	case known.state.Status == "":
 		return ErrNotFound
+	case reused != nil && !known.done:
+		return reused
 	case known.done && known.fingerprint != r.Meta.Fingerprint:
 		return domaincheckout.ErrReused
 	case !known.done && r.Expected != nil && *r.Expected != known.revision:
