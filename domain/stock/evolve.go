@@ -66,7 +66,11 @@ func reserved(s State, e StockReserved) State {
 	s.Reserved += e.Quantity
 	s.made++
 	before, _ := s.Reservation(e.ReservationID)
-	s.closed = s.closed.without(e.ReservationID)
+	s.closed, s.lapsed = s.closed.without(e.ReservationID), s.lapsed.without(e.ReservationID)
+	if expires := plain(e.ExpiresAt); expires.After(s.latest) {
+		s.latest = expires
+		s = aged(s)
+	}
 	return put(s, e.ReservationID, Reservation{
 		Status: StatusReserved, CheckoutID: e.CheckoutID, Quantity: e.Quantity, ExpiresAt: plain(e.ExpiresAt),
 		until: before.until, number: s.made,
@@ -100,12 +104,22 @@ func put(s State, id string, r Reservation) State {
 		return s
 	}
 	s.open = s.open.without(id)
+	var lost string
 	var last *Reservation
 	var forgot bool
-	if s.closed, _, last, forgot = s.closed.with(id, &r, s.remembered()); forgot && last.until.After(s.horizon) {
-		s.horizon = last.until
+	if r.lapsed() {
+		s.lapsed, lost, last, forgot = s.lapsed.with(id, &r, s.remembered())
+	} else {
+		if r.over.IsZero() {
+			r.over = s.latest
+		}
+		s.lapsed = s.lapsed.without(id)
+		s.closed, lost, last, forgot = s.closed.with(id, &r, s.remembered())
 	}
-	return s
+	if forgot {
+		s.horizon = s.horizon.after(lost, last)
+	}
+	return aged(s)
 }
 
 func noted(s State, key string, quantity int) State {

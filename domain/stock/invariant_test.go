@@ -18,14 +18,17 @@ import (
 // onto it.
 func TestStockDecidesAsSpecified(t *testing.T) {
 	t.Parallel()
-	for _, keep := range []int{0, 6} {
+	for _, how := range []struct {
+		keep    int
+		lasting time.Duration
+	}{{0, 0}, {6, 0}, {0, time.Second}, {6, 2 * time.Minute}} {
 		for seed := range uint64(12) {
-			t.Run(fmt.Sprint("remembering ", keep, " seed ", seed), func(t *testing.T) {
+			t.Run(fmt.Sprint("remembering ", how, " seed ", seed), func(t *testing.T) {
 				t.Parallel()
 				random := rand.New(rand.NewPCG(seed, 7))
 				history := opening(random)
 				p := play{
-					history: history, state: stock.Decider.Fold(stock.Forgetful(keep), history...),
+					history: history, state: stock.Decider.Fold(stock.Hasty(how.keep, how.lasting), history...),
 					model: model{policy: stock.Backorder, limit: history[0].(stock.StockItemRegistered).BackorderLimit, reservations: map[string]*entry{}, refs: map[string]int{}},
 				}
 				now := noon

@@ -1,12 +1,16 @@
 package stock
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Memory is what the log tells of one thing that an item has forgotten: a
 // reservation, or the reference of a delivery, an adjustment or a return.
 type Memory struct {
-	Key   string
-	state State
+	Key    string
+	state  State
+	latest time.Time // the item's time
 }
 
 // Forgotten returns what is to be looked up for the answer [ErrForgotten]: fold
@@ -31,6 +35,9 @@ func (*forgottenError) Is(target error) bool { return target == ErrForgotten }
 
 // With folds an event, if it is about what is looked for.
 func (m Memory) With(e Event) Memory {
+	if e, ok := e.(StockReserved); ok && e.ExpiresAt.After(m.latest) {
+		m.latest = plain(e.ExpiresAt)
+	}
 	if keyOf(e) == m.Key {
 		m.state = evolve(m.state, e)
 	}
@@ -38,9 +45,13 @@ func (m Memory) With(e Event) Memory {
 }
 
 // Recall returns the state to decide a command on that might repeat something
-// forgotten. Fold what it causes onto the state without.
+// forgotten. Fold what it causes onto the state without. Where so much time went
+// by since the log was asked that something can have been made and forgotten, it
+// is to be asked again.
 func (s State) Recall(m Memory) State {
-	s.memory = &m
+	if s.latest.Sub(m.latest) < s.lasts() {
+		s.memory = &m
+	}
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 type recent[V any] struct {
 	values trie[numbered[V]]
 	keys   trie[string] // by number
+	first  int          // no entry has a lower number
 	next   int          // number of the next entry
 	lost   int          // entries that were forgotten
 }
@@ -36,14 +37,37 @@ func (r recent[V]) with(key string, value V, keep int) (after recent[V], lost st
 	r.next++
 	if lost, forgot = r.keys.get(strconv.Itoa(r.next - 1 - keep)); forgot {
 		last, _ = r.get(lost)
-		r = r.without(lost)
-		r.lost++
+		r = r.forgets(lost)
 	}
 	return r, lost, last, forgot
 }
 
-// placed puts an entry back where it was.
+// forgets is without an entry, and knows that something is missing.
+func (r recent[V]) forgets(key string) recent[V] {
+	r = r.without(key)
+	r.lost++
+	return r
+}
+
+// oldest returns the entry that was put in first. It looks where the last one
+// was found, so that the way there is gone once.
+func (r *recent[V]) oldest() (key string, value V, there bool) {
+	if r.values.size == 0 {
+		r.first = r.next
+		return "", value, false
+	}
+	for ; r.first < r.next; r.first++ {
+		if key, there = r.keys.get(strconv.Itoa(r.first)); there {
+			value, _ = r.get(key)
+			return key, value, true
+		}
+	}
+	return "", value, false
+}
+
+// placed puts an entry back where it was, the newest first.
 func (r recent[V]) placed(key string, value V, number int) recent[V] {
+	r.first = number
 	r.values, r.keys = r.values.with(key, numbered[V]{number, value}), r.keys.with(strconv.Itoa(number), key)
 	return r
 }

@@ -28,7 +28,7 @@ func (s State) find(id string, forgotten bool) (r Reservation, made bool, err er
 }
 
 // lost reports whether any reservation was forgotten.
-func (s State) lost() bool { return s.closed.lost > 0 }
+func (s State) lost() bool { return s.closed.lost > 0 || s.lapsed.lost > 0 }
 
 func reserve(s State, c Reserve) ([]Event, error) {
 	if c.Quantity < 1 {
@@ -36,7 +36,7 @@ func reserve(s State, c Reserve) ([]Event, error) {
 			Pointer: "/quantity", Code: "invalid-quantity", Detail: "at least one unit is reserved",
 		})
 	}
-	r, made, err := s.find(c.ReservationID, s.lost() && !c.ExpiresAt.After(s.horizon))
+	r, made, err := s.find(c.ReservationID, s.lost() && !c.ExpiresAt.After(s.horizon.of(c.ReservationID)))
 	switch {
 	case err != nil:
 		return nil, err

@@ -15,7 +15,11 @@ import (
 
 // SnapshotFormat is the format of the snapshots this program writes. Whoever
 // changes what a snapshot holds, or what evolve makes of an event, raises it.
-const SnapshotFormat = 1
+const SnapshotFormat = 2
+
+// firstFormat is the oldest format that is read. In format 1 what expired stood
+// among what was over for good, and what was over was forgotten by number alone.
+const firstFormat = 1
 
 // SnapshotCategory is the category of the streams of snapshots, whose ids are
 // those of the items.
@@ -67,8 +71,8 @@ const maxState = 256 << 20
 // Open returns the state in the snapshot of an item, or why it is of no use.
 func (t StockSnapshotTaken) Open(location, sku string) (State, error) {
 	switch {
-	case t.Format != SnapshotFormat:
-		return State{}, fmt.Errorf("the format is %d where %d is known", t.Format, SnapshotFormat)
+	case t.Format < firstFormat || t.Format > SnapshotFormat:
+		return State{}, fmt.Errorf("the format is %d where %d to %d are known", t.Format, firstFormat, SnapshotFormat)
 	case t.SKU != sku || t.Location != location:
 		return State{}, fmt.Errorf("it is of another item: %s", ID(t.Location, t.SKU))
 	case t.Checksum != t.sum():
@@ -82,7 +86,27 @@ func (t StockSnapshotTaken) Open(location, sku string) (State, error) {
 	if err := json.NewDecoder(io.LimitReader(zip, maxState)).Decode(&f); err != nil {
 		return State{}, fmt.Errorf("unpack the state: %w", err)
 	}
+	if t.Format == firstFormat {
+		f = f.upcast()
+	}
 	return f.thaw(location, sku)
+}
+
+// upcast is a state of format 1 as one of format 2. When its reservations were
+// over is not known: it was before anything that is still to come.
+func (f frozen) upcast() frozen {
+	f.EditHorizon = f.Horizon
+	f.LapsedNext, f.LapsedLost = f.ClosedNext, f.ClosedLost
+	var closed []frozenReservation
+	for _, r := range f.Closed {
+		if r.Status == StatusReleased && r.Reason == Expired {
+			f.Lapsed = append(f.Lapsed, r)
+		} else {
+			closed = append(closed, r)
+		}
+	}
+	f.Closed = closed
+	return f
 }
 
 // frozen is a state as JSON, the same for the same state.
@@ -92,10 +116,15 @@ type frozen struct {
 	OnHand         int                 `json:"on_hand"`
 	Made           int                 `json:"made"`
 	Open           []frozenReservation `json:"open,omitempty"`   // in the order they were made
+	Lapsed         []frozenReservation `json:"lapsed,omitempty"` // the newest first
+	LapsedNext     int                 `json:"lapsed_next,omitempty"`
+	LapsedLost     int                 `json:"lapsed_lost,omitempty"`
 	Closed         []frozenReservation `json:"closed,omitempty"` // the newest first
 	ClosedNext     int                 `json:"closed_next,omitempty"`
 	ClosedLost     int                 `json:"closed_lost,omitempty"`
 	Horizon        time.Time           `json:"horizon,omitzero"`
+	EditHorizon    time.Time           `json:"edit_horizon,omitzero"`
+	Latest         time.Time           `json:"latest,omitzero"`
 	Refs           []frozenRef         `json:"refs,omitempty"` // the newest first
 	RefsNext       int                 `json:"refs_next,omitempty"`
 	RefsLost       int                 `json:"refs_lost,omitempty"`
@@ -110,6 +139,7 @@ type frozenReservation struct {
 	Quantity   int              `json:"quantity"`
 	ExpiresAt  time.Time        `json:"expires"`
 	Until      time.Time        `json:"until,omitzero"` // where it is another one
+	Over       time.Time        `json:"over,omitzero"`
 	Reason     Reason           `json:"reason,omitempty"`
 	Shipments  []frozenShipment `json:"shipments,omitempty"` // the oldest first
 	Made       int              `json:"made"`
@@ -129,13 +159,18 @@ type frozenRef struct {
 
 func freeze(s State) frozen {
 	f := frozen{
-		Policy: s.Policy, BackorderLimit: s.BackorderLimit, OnHand: s.OnHand, Made: s.made, Horizon: s.horizon,
+		Policy: s.Policy, BackorderLimit: s.BackorderLimit, OnHand: s.OnHand, Made: s.made,
+		Horizon: s.horizon.checkouts, EditHorizon: s.horizon.edits, Latest: s.latest, LapsedNext: s.lapsed.next, LapsedLost: s.lapsed.lost,
 		ClosedNext: s.closed.next, ClosedLost: s.closed.lost, RefsNext: s.refs.next, RefsLost: s.refs.lost, Faded: s.faded.bits,
 	}
 	for id, r := range s.open.all() {
 		f.Open = append(f.Open, freezeReservation(id, r, 0))
 	}
 	slices.SortFunc(f.Open, func(a, b frozenReservation) int { return a.Made - b.Made })
+	for id, r := range s.lapsed.all() {
+		e, _ := s.lapsed.values.get(id)
+		f.Lapsed = append(f.Lapsed, freezeReservation(id, r, e.number))
+	}
 	for id, r := range s.closed.all() {
 		e, _ := s.closed.values.get(id)
 		f.Closed = append(f.Closed, freezeReservation(id, r, e.number))
@@ -150,7 +185,7 @@ func freeze(s State) frozen {
 func freezeReservation(id string, r *Reservation, closed int) frozenReservation {
 	f := frozenReservation{
 		ID: id, Status: r.Status, CheckoutID: r.CheckoutID, OrderID: r.OrderID, Quantity: r.Quantity,
-		ExpiresAt: r.ExpiresAt, Reason: r.Reason, Made: r.number, Closed: closed,
+		ExpiresAt: r.ExpiresAt, Over: r.over, Reason: r.Reason, Made: r.number, Closed: closed,
 	}
 	if !r.until.Equal(r.ExpiresAt) {
 		f.Until = r.until
@@ -165,7 +200,7 @@ func freezeReservation(id string, r *Reservation, closed int) frozenReservation 
 func (f frozen) thaw(location, sku string) (State, error) {
 	s := State{
 		Location: location, SKU: sku, Policy: f.Policy, BackorderLimit: f.BackorderLimit, OnHand: f.OnHand,
-		made: f.Made, horizon: f.Horizon,
+		made: f.Made, horizon: horizon{f.Horizon, f.EditHorizon}, latest: f.Latest,
 	}
 	if len(f.Faded) != 0 && len(f.Faded) != filterBytes {
 		return State{}, errors.New("the filter has another size")
@@ -184,6 +219,10 @@ func (f frozen) thaw(location, sku string) (State, error) {
 			return State{}, fmt.Errorf("reservation %s is not open", frozen.ID)
 		}
 	}
+	for _, frozen := range f.Lapsed {
+		s.lapsed = s.lapsed.placed(frozen.ID, frozen.thaw(), frozen.Closed)
+	}
+	s.lapsed.next, s.lapsed.lost = f.LapsedNext, f.LapsedLost
 	for _, frozen := range f.Closed {
 		s.closed = s.closed.placed(frozen.ID, frozen.thaw(), frozen.Closed)
 	}
@@ -198,7 +237,7 @@ func (f frozen) thaw(location, sku string) (State, error) {
 func (f frozenReservation) thaw() *Reservation {
 	r := Reservation{
 		Status: f.Status, CheckoutID: f.CheckoutID, OrderID: f.OrderID, Quantity: f.Quantity,
-		ExpiresAt: f.ExpiresAt, Reason: f.Reason, until: f.Until, number: f.Made,
+		ExpiresAt: f.ExpiresAt, Reason: f.Reason, until: f.Until, over: f.Over, number: f.Made,
 	}
 	if r.until.IsZero() {
 		r.until = r.ExpiresAt

@@ -19,8 +19,15 @@ import (
 const MaxReceived = 1_000_000_000
 
 // Remembered is how many reservations that are over an item knows, the last
-// ones, and as many references of deliveries, adjustments and returns.
+// ones, as many that expired, and as many references of deliveries, adjustments
+// and returns.
 const Remembered = 1_000
+
+// Lasting is for how long an item knows a reservation that is over for good,
+// although it is among the last ones. Time goes by as the item's own events tell:
+// it is the latest time that any reservation was to expire when it was made, which
+// for all of them is about as long after that.
+const Lasting = time.Minute
 
 // Policy says what happens when all units are promised.
 type Policy string
@@ -89,8 +96,13 @@ type Reservation struct {
 
 	shipments *shipment // newest first
 	until     time.Time // the latest it was ever to expire
+	over      time.Time // the item's time when it was over for good
 	number    int       // in the order in which they were made
 }
+
+// lapsed reports whether its units may be taken again: an item that forgets such
+// a reservation soon would not learn that it is given up for good.
+func (r Reservation) lapsed() bool { return r.Status == StatusReleased && r.Reason == Expired }
 
 // shipment is what left at once, and what had left before. It is never changed.
 type shipment struct {
@@ -117,13 +129,16 @@ type State struct {
 
 	open    trie[*Reservation]   // units are held for these
 	expiry  order                // of those reserved
-	closed  recent[*Reservation] // released, or shipped in full
-	horizon time.Time            // no reservation that is forgotten was to last longer
+	lapsed  recent[*Reservation] // released as expired
+	closed  recent[*Reservation] // released for another reason, or shipped in full
+	horizon horizon              // of what is forgotten
+	latest  time.Time            // the item's time: the latest that a reservation was to expire when it was made
 	refs    recent[int]          // of deliveries, adjustments and returns, with their quantity
 	faded   filter               // refs that are forgotten
 	made    int                  // reservations so far
 	memory  *Memory              // what the log said, while a command is decided
 	keep    int                  // what is remembered of each; 0 is Remembered
+	lasting time.Duration        // of what is over for good; 0 is Lasting
 }
 
 // Known reports whether the item is registered.
@@ -133,7 +148,9 @@ func (s State) Known() bool { return s.SKU != "" }
 func (s State) Available() int { return s.OnHand + s.BackorderLimit - s.Reserved - s.Committed }
 
 // Size returns how many reservations and references are remembered.
-func (s State) Size() int { return s.open.size + s.closed.values.size + s.refs.values.size }
+func (s State) Size() int {
+	return s.open.size + s.lapsed.values.size + s.closed.values.size + s.refs.values.size
+}
 
 // Expired reports whether a reservation is over its time.
 func (s State) Expired(at time.Time) bool {
@@ -146,6 +163,9 @@ func (s State) Reservation(id string) (Reservation, bool) {
 	if r, there := s.open.get(id); there {
 		return *r, true
 	}
+	if r, there := s.lapsed.get(id); there {
+		return *r, true
+	}
 	if r, there := s.closed.get(id); there {
 		return *r, true
 	}
@@ -156,6 +176,11 @@ func (s State) Reservation(id string) (Reservation, bool) {
 func (s State) Reservations() iter.Seq2[string, Reservation] {
 	return func(yield func(string, Reservation) bool) {
 		for id, r := range s.open.all() {
+			if !yield(id, *r) {
+				return
+			}
+		}
+		for id, r := range s.lapsed.all() {
 			if !yield(id, *r) {
 				return
 			}

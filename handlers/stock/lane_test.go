@@ -172,18 +172,27 @@ func TestWhatIsForgottenIsLookedUp(t *testing.T) {
 	client := handlertest.Start(t)
 	w := newWriter(t, stock.Config{Store: client})
 	receive(t, w, 5_000, "delivery")
+	over := func(id string, reason domainstock.Reason) {
+		handle(t, w, id+" released", domainstock.Release{ReservationID: id, Reason: reason})
+	}
 	undo := func(id string, reason domainstock.Reason) {
 		handle(t, w, id, reserve(id))
-		handle(t, w, id+" released", domainstock.Release{ReservationID: id, Reason: reason})
+		over(id, reason)
 	}
 	undo("undone", domainstock.Compensation)
 	undo("expired", domainstock.Expired)
 	var wg sync.WaitGroup
 	for i := range domainstock.Remembered + 300 {
-		wg.Go(func() { undo(fmt.Sprint("later ", i), domainstock.Declined) })
+		wg.Go(func() { handle(t, w, fmt.Sprint("later ", i), reserve(fmt.Sprint("later ", i))) })
+		wg.Go(func() { handle(t, w, fmt.Sprint("expired later ", i), reserve(fmt.Sprint("expired later ", i))) })
 	}
 	wg.Wait()
-	if s := load(t, client); s.Size() > domainstock.Remembered+1 {
+	for i := range domainstock.Remembered + 300 {
+		wg.Go(func() { over(fmt.Sprint("later ", i), domainstock.Declined) })
+		wg.Go(func() { over(fmt.Sprint("expired later ", i), domainstock.Expired) })
+	}
+	wg.Wait()
+	if s := load(t, client); s.Size() > 2*domainstock.Remembered+1 {
 		t.Fatalf("%d things are remembered", s.Size())
 	}
 	if n := w.Stats().Lookups; n != 0 {

@@ -44,7 +44,8 @@ func (l *lane) lookUp(ctx context.Context, found *recall) error {
 }
 
 // recalled returns the state to decide a request on. What was looked up holds
-// as long as nothing can have been made and forgotten since.
+// as long as nothing can have been made and forgotten since: of so many events,
+// or in so much time, which the state itself looks at.
 func (l *lane) recalled(s stock.State, r *request) stock.State {
 	if r.recall == nil || l.known.revision-r.recall.revision > stock.Remembered/2 {
 		return s
