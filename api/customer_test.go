@@ -61,7 +61,7 @@ func TestACustomersLife(t *testing.T) {
 		t.Errorf("the customer is %v", shown)
 	}
 	reader := p.do(request{method: http.MethodGet, path: path, key: p.key(apikey.OrdersRead)}).expect(http.StatusOK)
-	if strings.Contains(string(reader.body), "ada") {
+	if body := string(reader.body); strings.Contains(body, "ada@") || strings.Contains(body, "Ada") { // an id may have "ada" in it
 		t.Errorf("somebody who may read orders sees who it is: %s", reader.body)
 	}
 	registered := p.post("/v1/customers", `{"email": "Ada@example.com", "name": "Ada", "phone": "+44 1", "address": {"line1": "1 Street", "city": "London", "country": "GB"}}`).expect(http.StatusCreated)
