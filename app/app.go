@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,6 +36,10 @@ const (
 	RoleProjections = "projections"
 	RoleHandlers    = "handlers"
 	RoleWebhooks    = "webhooks"
+
+	// roleBacklog is that of the process which another one starts: see
+	// [RunBacklog].
+	roleBacklog = "webhooks-backlog"
 )
 
 // Options are what is no setting.
@@ -42,6 +47,9 @@ type Options struct {
 	Roles   []string // of Role…
 	Logger  *slog.Logger
 	Version string
+	// Backlog makes the command that runs [RunBacklog]. Nil is that there is no
+	// such program: then this process does that, too.
+	Backlog func() *exec.Cmd
 }
 
 // App is the platform.

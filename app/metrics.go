@@ -25,7 +25,11 @@ func (a *App) metrics() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
 	}
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}), nil
+	gatherers := prometheus.Gatherers{registry}
+	if a.hooks.backlog != nil {
+		gatherers = append(gatherers, a.hooks.backlog)
+	}
+	return promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}), nil
 }
 
 // collectors are where all metrics come from.

@@ -30,6 +30,7 @@ type hooks struct {
 	messages   *webhooks.Messages
 	meter      *webhookMeter
 	replays    *webhooks.Replays
+	backlog    *backlogProcess // nil where there is none
 }
 
 func (a *App) startWebhooks(ctx context.Context) error {
@@ -71,7 +72,10 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	if a.hooks.replays, err = a.newReplays(book); err != nil {
 		return err
 	}
-	if a.has(RoleWebhooks) {
+	if a.has(roleBacklog) {
+		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)
+	} else if a.has(RoleWebhooks) {
+		a.startBacklog()
 		a.life.run("webhook dispatcher", a.hooks.dispatcher.Run)
 		a.followPartners()
 		leftovers := &webhooks.Leftovers{Endpoints: a.hooks.endpoints, Logger: a.logger}
@@ -82,10 +86,25 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	return nil
 }
 
+// startBacklog has endpoints with much of the past to send served by a process
+// of their own, where there may be one.
+func (a *App) startBacklog() {
+	if a.options.Backlog == nil || a.cfg.Webhooks.Backlog != configs.BacklogProcess {
+		return
+	}
+	a.hooks.backlog = newBacklogProcess(a.options.Backlog, a.backlogSettings, a.logger)
+	a.hooks.dispatcher.BacklogProcess = a.hooks.backlog
+	a.life.run("process that works off the webhooks' backlog", a.hooks.backlog.run)
+}
+
 func (a *App) webhooksConfig() webhooks.Config {
 	cfg := a.cfg.Webhooks
+	owner := a.owner
+	if a.has(roleBacklog) {
+		owner += "-backlog"
+	}
 	return webhooks.Config{
-		Owner: a.owner, CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
+		Owner: owner, BacklogOnly: a.has(roleBacklog), CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,
 		BreakerWaits: cfg.BreakerWaits, InFlight: cfg.InFlight, Lease: cfg.Lease,
 		PerHost: cfg.PerHost, PerProcess: cfg.PerProcess, Warn: cfg.WarnAfter, GiveUp: cfg.DisableAfter,
 		Readers: cfg.MaxReaders, PastReaders: cfg.MaxPastReaders,

@@ -75,16 +75,39 @@ func (p *Process) end(signal os.Signal) error {
 // Output is what the process printed.
 func (p *Process) Output() string { return p.output.String() }
 
-// Memory is a process's resident memory in bytes, at this moment and at most.
+// Memory is resident memory in bytes, at this moment and at most, of a process
+// and of those it has started that still run.
 type Memory struct{ Now, Peak int64 }
 
-// Memory reads the process's resident memory from /proc, where there is one.
-func (p *Process) Memory() (Memory, error) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.command.Process.Pid), "status"))
+// Memory reads from /proc, where there is one.
+func (p *Process) Memory() (m Memory, err error) {
+	if m, err = memoryOf(strconv.Itoa(p.command.Process.Pid)); err != nil {
+		return m, err
+	}
+	for _, child := range p.Children() {
+		if its, err := memoryOf(child); err == nil { // else it has ended meanwhile
+			m.Now, m.Peak = m.Now+its.Now, m.Peak+its.Peak
+		}
+	}
+	return m, nil
+}
+
+// Children are the ids of the processes that it has started and that still run.
+func (p *Process) Children() (pids []string) {
+	lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.command.Process.Pid), "task", "*", "children")) // the pattern is right
+	for _, list := range lists {
+		if text, err := os.ReadFile(list); err == nil { //nolint:gosec // of /proc
+			pids = append(pids, strings.Fields(string(text))...)
+		}
+	}
+	return pids
+}
+
+func memoryOf(pid string) (m Memory, err error) {
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 	if err != nil {
 		return Memory{}, fmt.Errorf("read the process's memory: %w", err)
 	}
-	var m Memory
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		name, rest, _ := strings.Cut(lines.Text(), ":")

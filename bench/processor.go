@@ -17,6 +17,11 @@ func (p *Process) processorTimes() (t processorTimes, err error) {
 	if t.platform, err = processorTime(strconv.Itoa(p.command.Process.Pid)); err != nil {
 		return t, err
 	}
+	for _, child := range p.Children() {
+		if used, err := processorTime(child); err == nil { // else it has ended meanwhile
+			t.platform += used
+		}
+	}
 	t.load, err = processorTime("self")
 	return t, err
 }
@@ -28,7 +33,7 @@ func (p *Process) Processor() (process, load time.Duration, err error) {
 }
 
 // processorTime reads from /proc, where there is one, what a process has used
-// in user and system mode.
+// in user and system mode, with those it has started that have ended.
 func processorTime(pid string) (time.Duration, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -39,12 +44,12 @@ func processorTime(pid string) (time.Duration, error) {
 	}
 	// The name of the program, in brackets, may hold anything.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const user, system, tick = 11, 12, 10 * time.Millisecond
-	if len(fields) <= system {
+	const first, last, tick = 11, 14, 10 * time.Millisecond
+	if len(fields) <= last {
 		return 0, fmt.Errorf("read the process's times: %q", text)
 	}
 	ticks := 0
-	for _, field := range fields[user : system+1] {
+	for _, field := range fields[first : last+1] {
 		n, err := strconv.Atoi(string(field))
 		if err != nil {
 			return 0, fmt.Errorf("read the process's times: %w", err)

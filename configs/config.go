@@ -110,6 +110,7 @@ type Webhooks struct {
 	DisableAfter time.Duration   `name:"disable-after" env:"DISABLE_AFTER" default:"120h" help:"Time without one success after which an endpoint is disabled; nothing is lost, it goes on where it stopped when it is enabled."`
 	ReplayTrace  string          `name:"replay-trace" env:"REPLAY_TRACE" default:"new" enum:"new,continue" help:"Where the spans of replayed attempts are: in a new trace that is linked to the first one, or continue that."`
 	Lease        time.Duration   `name:"lease" env:"LEASE" default:"15s" help:"How long a process owns an endpoint without renewing."`
+	Backlog      string          `name:"backlog" env:"BACKLOG" default:"process" enum:"process,inside" help:"Where endpoints that are far behind or have replays are served: in a process of its own, which is started when there are any and gets the processor when nothing else wants it, or inside this one."`
 
 	Verify string `name:"verify" env:"VERIFY" default:"" enum:",none,partners,all" help:"Whose endpoints get nothing but endpoint.ping until they have shown that they verify signatures: none, partners or all; empty is partners, and none where private addresses are allowed."`
 
@@ -129,6 +130,9 @@ type Webhooks struct {
 	DeniedNetworks []string `name:"denied-networks" env:"DENIED_NETWORKS" help:"Networks (CIDR) that endpoints are never in, besides all that are not public: your own ingress, for example."`
 	EgressIPs      []string `name:"egress-ips" env:"EGRESS_IPS" help:"Addresses or networks (CIDR) that webhooks come from, as GET /v1/egress-ips tells partners for their firewalls."`
 }
+
+// BacklogProcess is the setting of [Webhooks].Backlog with a process of its own.
+const BacklogProcess = "process"
 
 // Redacted hides the password of a connection string.
 func Redacted(raw string) string {

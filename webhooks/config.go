@@ -17,6 +17,9 @@ type Config struct {
 	// name of one that died continues at once, others when its lease has run
 	// out. Required.
 	Owner string
+	// BacklogOnly makes this the process that works off the past: it serves the
+	// endpoints that others have set aside for it, and no other ones.
+	BacklogOnly bool
 	// CursorKey makes the cursors in messages opaque: 32 secret bytes, the
 	// same for ever. Required.
 	CursorKey []byte
@@ -54,7 +57,8 @@ type Config struct {
 	Lease time.Duration
 	// SettleAfter and SettleAt say when results are saved: at most that long
 	// after the first, and in a quarter of that when nothing was saved for a
-	// while, or when there are so many of one endpoint. Default 1 s and 64.
+	// while, or when there are so many of one endpoint. Default 1 s, and 64 or,
+	// with BacklogOnly, 128.
 	SettleAfter time.Duration
 	SettleAt    int
 	// Drain is how long attempts under way may take when deliveries stop, and
@@ -74,6 +78,22 @@ type Config struct {
 	Ring, RingBytes int
 }
 
+// usualSettleAt is more where nothing but the past is sent: it comes as fast as
+// it is taken, and fewer transactions leave more of the disk to others.
+func (c *Config) usualSettleAt() int {
+	if c.BacklogOnly {
+		return 128
+	}
+	return 64
+}
+
+func (c *Config) pageOfPast() int {
+	if c.BacklogOnly {
+		return pageOfBacklog
+	}
+	return pageOfPast
+}
+
 func (c *Config) setDefaults() error {
 	if c.Owner == "" || len(c.CursorKey) == 0 {
 		return errors.New("the dispatcher needs an owner and a cursor key")
@@ -88,7 +108,7 @@ func (c *Config) setDefaults() error {
 	c.MaxParked = cmp.Or(c.MaxParked, 10_000)
 	c.Lease = cmp.Or(c.Lease, 15*time.Second)
 	c.SettleAfter = cmp.Or(c.SettleAfter, time.Second)
-	c.SettleAt = cmp.Or(c.SettleAt, 64)
+	c.SettleAt = cmp.Or(c.SettleAt, c.usualSettleAt())
 	c.Drain = cmp.Or(c.Drain, time.Second)
 	c.CheckpointEvery = cmp.Or(c.CheckpointEvery, time.Minute)
 	c.Ring = cmp.Or(c.Ring, 8192)

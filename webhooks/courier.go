@@ -42,6 +42,9 @@ type courier struct {
 	waiting bool          // for a slot
 	paced   time.Time     // when there may be more of the past; zero is now
 
+	past     time.Time // since when it sends the past; zero is not now
+	pastSent int       // messages that came since
+
 	previous lastAttempts
 	batches  chan batch
 	results  chan result
@@ -220,9 +223,11 @@ func (c *courier) send(attempts context.Context, now time.Time) {
 // is live.
 func (c *courier) inPace(now time.Time) bool {
 	if c.to.replay == nil && c.d.hub.Load().covers(c.plan.Seen()) {
+		c.past = time.Time{}
 		c.d.pace.sentLive(now)
 		return true
 	}
+	c.sendsPast(now)
 	again, ok := c.d.pace.take(now)
 	if !ok {
 		c.paced = again
@@ -300,7 +305,9 @@ func (c *courier) done(r result) {
 		c.grant(c.granted.later, now)
 	}
 	c.previous.note(r.MessageID, Previous{Class: class, Span: r.Span})
-	if class != delivery.ClassOK {
+	if class == delivery.ClassOK {
+		c.pastSent++
+	} else {
 		c.d.Logger.Debug("webhook attempt failed", "endpoint", c.to.ID, "message", r.job.ID, "attempt", r.job.Attempt, "class", class, "error", withoutURL(r.Err))
 	}
 	if len(c.unsaved) == 0 {
@@ -412,6 +419,7 @@ func (c *courier) drain(cutOff context.CancelFunc) error {
 	if err := c.awaitSaved(); err != nil {
 		return err
 	}
+	c.plan.Leave(c.d.Now())
 	c.handOver(c.d.Now())
 	return c.awaitSaved()
 }

@@ -79,6 +79,9 @@ type Dispatcher struct {
 	Logger    *slog.Logger
 	Now       func() time.Time
 	Random    func() float64 // of jitter, from 0 to below 1
+	// BacklogProcess serves endpoints that have much of the past to send. May be
+	// nil: then they are served here.
+	BacklogProcess BacklogProcess
 	// Around wraps each attempt, for tracing. The context it passes on carries
 	// the attempt's span. May be nil.
 	Around func(ctx context.Context, about Delivery, attempt func(context.Context) Result) Result
@@ -94,6 +97,7 @@ type Dispatcher struct {
 	settler   *settler
 	slots     *slots
 	pace      *pace
+	tooFar    chan string   // endpoints that are to be set aside
 	abandoned chan struct{} // closed when nothing can be saved any more
 
 	unreadable      unreadable
@@ -119,6 +123,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 func (d *Dispatcher) run(ctx context.Context) error {
+	if d.cfg.BacklogOnly { // the others follow the endpoints
+		return d.deliverAll(ctx, nil)
+	}
 	from, err := d.Ledger.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -139,7 +146,7 @@ func (d *Dispatcher) run(ctx context.Context) error {
 
 // deliverAll runs the couriers, and what they share, until the context ends.
 func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) error {
-	start, err := d.Ledger.Furthest(ctx)
+	start, err := d.beginning(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +155,9 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	var beside sync.WaitGroup
 	beside.Go(func() { shared.run(ctx, d) })
 	beside.Go(func() { d.pace.run(ctx) })
-	beside.Go(func() { d.forgetAttempts(ctx) })
+	if !d.cfg.BacklogOnly {
+		beside.Go(func() { d.forgetAttempts(ctx) })
+	}
 	beside.Go(func() { (&checkpointer{d: d, written: map[string]ledger.Reached{}}).run(ctx) })
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
 	beside.Go(func() { d.settler.run(saving) })
@@ -162,9 +171,18 @@ func (d *Dispatcher) deliverAll(ctx context.Context, changed <-chan struct{}) er
 	defer stopAbandon()
 	(&supervisor{
 		d: d, couriers: map[ledger.Key]*running{}, budgets: map[string]*delivery.Budget{}, gone: make(chan *running), unwanted: map[string]eventstore.Revision{}, recorded: make(chan stopped),
-		replays: newReplays(),
+		replays: newReplays(), aside: newAside(),
 	}).run(ctx, changed)
 	return nil
+}
+
+// beginning returns from where on everything is kept in memory: of those that are
+// up to date the furthest, or the end of the log where there are none such.
+func (d *Dispatcher) beginning(ctx context.Context) (eventstore.Position, error) {
+	if d.cfg.BacklogOnly {
+		return d.End(ctx)
+	}
+	return d.Ledger.Furthest(ctx)
 }
 
 // ready prepares what delivering and answering questions need, once.
@@ -184,7 +202,8 @@ func (d *Dispatcher) open() (err error) {
 	d.history, err = newHistory(d.Store, d.Catalogue, historyCache)
 	d.settler = &settler{ledger: d.Ledger, logger: d.Logger, meter: d.Meter, now: d.Now, in: make(chan settling, mostSettled)}
 	d.slots = newSlots(d.cfg.PerHost, d.cfg.PerProcess)
-	d.pace = newPace(d.Now)
+	d.pace = newPace(d.Now, d.cfg.BacklogOnly)
+	d.tooFar = make(chan string, mostWaiting)
 	d.abandoned = make(chan struct{})
 	return err
 }

@@ -131,6 +131,9 @@ func (h *hub) run(ctx context.Context, d *Dispatcher) {
 		}
 		items := itemsOf(d.Catalogue, page.Events)
 		if len(items) > 0 {
+			if d.cfg.BacklogOnly { // what is live is sent by others
+				d.pace.sentLive(d.Now())
+			}
 			d.pace.rest()
 		}
 		h.add(items, page.Through)

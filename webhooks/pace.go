@@ -19,6 +19,9 @@ type pace struct {
 	now  func() time.Time
 	live atomic.Int64  // when something live was sent last, Unix nanoseconds
 	used chan struct{} // told when the past begins an attempt
+	// yields says that this process gets what others leave of the processors: so
+	// it need not mind how long its goroutines wait.
+	yields bool
 
 	mu        sync.Mutex
 	perSecond float64 // attempts of the past that may begin; 0 is any number
@@ -35,7 +38,7 @@ const (
 	paceRest    = 3 * time.Millisecond // is about what a live message takes from the log to its request
 	mostRest    = paceEvery / 3        // of the past, however much is live
 	pastShare   = 0.3                  // of the processors is what the process may use while the past goes faster
-	steadyPace  = 5000.0               // attempts of the past in a second, rests included, are not too many for that
+	steadyPace  = 5300.0               // attempts of the past in a second, rests included, are not too many for that: a little more than the 5,000 that are promised
 	slowestPace = 500.0                // where goroutines wait
 	idlePaces   = 20                   // without anything of the past, then nobody looks
 	slower      = 0.8
@@ -43,7 +46,9 @@ const (
 	liveFor     = time.Second // after which there is nothing live
 )
 
-func newPace(now func() time.Time) *pace { return &pace{now: now, used: make(chan struct{}, 1)} }
+func newPace(now func() time.Time, yields bool) *pace {
+	return &pace{now: now, yields: yields, used: make(chan struct{}, 1)}
+}
 
 // sentLive notes that something live was sent.
 func (p *pace) sentLive(now time.Time) { p.live.Store(now.UnixNano()) }
@@ -115,7 +120,7 @@ func (p *pace) adjust(m busy, passed time.Duration) (used bool) {
 	switch {
 	case !p.anythingLive(p.now()):
 		p.perSecond = 0
-	case m.waited > paceWait:
+	case m.waited > paceWait && !p.yields:
 		p.perSecond = max(begun*slower, slowestPace)
 	case m.used > pastShare:
 		p.perSecond = max(begun*max(pastShare/m.used, slower), min(cmp.Or(p.perSecond, steady)*faster, steady))

@@ -17,7 +17,7 @@ type crowd struct {
 
 func newCrowd(takes, wants float64) *crowd {
 	c := &crowd{takes: takes, wants: wants, now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)}
-	c.pace = newPace(func() time.Time { return c.now })
+	c.pace = newPace(func() time.Time { return c.now }, false)
 	return c
 }
 
@@ -75,7 +75,7 @@ func TestThePastTakesWhatTheLiveLeavesOfTheProcessor(t *testing.T) {
 	}
 	for _, row := range []struct{ uses, least, most float64 }{
 		{0.04, 6700, 8000}, // seven and a half thousand use the share of the past
-		{0.1, 4700, 5300},  // three thousand would, and five are promised
+		{0.1, 5000, 5600},  // three thousand would, and five are promised
 	} {
 		c := newCrowd(100_000, 9000)
 		c.uses = row.uses
@@ -87,6 +87,11 @@ func TestThePastTakesWhatTheLiveLeavesOfTheProcessor(t *testing.T) {
 	c.uses = 0.2
 	if got := c.run(20*time.Second, true); got > 2500 {
 		t.Errorf("%.0f attempts in a second where goroutines wait beyond 2000: the promise goes before what is live", got)
+	}
+	c = newCrowd(2000, 9000)
+	c.uses, c.yields = 0.2, true
+	if got := c.run(20*time.Second, true); got < 5000 || got > 5600 {
+		t.Errorf("%.0f attempts in a second in a process that waits for all others, want what is promised", got)
 	}
 	c = newCrowd(2000, 9000)
 	c.run(20*time.Second, true)

@@ -91,6 +91,7 @@ type platform struct {
 	fenced    func()           // told by those
 	client    *resty.Client    // nil is one of package guard
 	starts    atomic.Int64
+	backlog   webhooks.BacklogProcess
 }
 
 // eventLog is what the dispatcher needs of the event store.
@@ -163,20 +164,24 @@ type process struct {
 // start runs a dispatcher until the test ends or stop is called.
 func (p *platform) start() *process {
 	p.tb.Helper()
+	return p.startAs(p.config, p.backlog)
+}
+
+func (p *platform) startAs(cfg webhooks.Config, backlog webhooks.BacklogProcess) *process {
+	p.tb.Helper()
 	db := p.database()
 	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
 	client := p.client
 	if client == nil {
 		client = guard.NewClient(p.guard)
 	}
-	cfg := p.config
 	if cfg.Owner == "" {
 		cfg.Owner = fmt.Sprint("process-", p.starts.Add(1))
 	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: p.policy,
 		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: p.now, Random: p.random,
-		Around: p.around, Meter: webhooks.Meter{Fenced: p.fenced},
+		BacklogProcess: backlog, Around: p.around, Meter: webhooks.Meter{Fenced: p.fenced},
 	}
 	if p.clock != nil {
 		d.Now = p.clock

@@ -13,8 +13,12 @@ const mostOfBatch = 256
 
 // pageOfPast is how many events are read at once of what is long past. Reading
 // and decoding a page takes both us and the store the processor; what is live
-// waits for it.
-const pageOfPast = 32
+// waits for it. In a process of its own for the past it waits for the store
+// alone, and for no more than pageOfBacklog.
+const (
+	pageOfPast    = 32
+	pageOfBacklog = 8
+)
 
 // source hands one endpoint the log from a position on: from the hub while the
 // endpoint is up to date, else by a feed of its own.
@@ -50,7 +54,7 @@ func (s *source) hand(ctx context.Context, next batch) eventstore.Position {
 func (s *source) catchUp(ctx context.Context, at eventstore.Position) eventstore.Position {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	feed := s.d.Feed(eventstore.FeedConfig{Prefixes: s.d.Catalogue.Prefixes(), From: at, PageSize: pageOfPast})
+	feed := s.d.Feed(eventstore.FeedConfig{Prefixes: s.d.Catalogue.Prefixes(), From: at, PageSize: s.d.cfg.pageOfPast()})
 	defer feed.Close()
 	s.d.eachPage(ctx, feed, func(page eventstore.Page) {
 		at = s.hand(ctx, batch{items: itemsOf(s.d.Catalogue, page.Events), through: page.Through})

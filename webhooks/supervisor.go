@@ -34,6 +34,7 @@ type supervisor struct {
 	unwanted map[string]eventstore.Revision
 	recorded chan stopped
 	replays  replays
+	aside    aside
 	beside   sync.WaitGroup
 }
 
@@ -41,6 +42,12 @@ type supervisor struct {
 func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
 	renew := time.NewTicker(s.d.cfg.Lease / 3)
 	defer renew.Stop()
+	var look <-chan time.Time
+	if s.d.pasts() {
+		ticker := time.NewTicker(asideEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	s.reconcile(ctx)
 	for ctx.Err() == nil {
 		select {
@@ -51,6 +58,12 @@ func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
 			s.home(ctx, r)
 		case one := <-s.recorded:
 			s.unwanted[one.id] = one.at
+		case id := <-s.d.tooFar:
+			s.setAside(ctx, id)
+		case <-look:
+			if !s.mayHaveChanged(ctx) {
+				continue
+			}
 		case <-ctx.Done():
 			continue
 		}
@@ -75,10 +88,14 @@ func (s *supervisor) reconcile(ctx context.Context) {
 		return
 	}
 	active := s.active(rows)
+	if err := s.lookAside(ctx, active, runs); err != nil {
+		s.complain(ctx, "webhooks cannot read what is set aside", err)
+		return
+	}
 	wanted := map[ledger.Key]bool{}
 	for _, run := range runs {
 		row, ok := active[run.EndpointID]
-		if wanted[run.Key] = ok && s.mayServe(run.Key) && s.maySend(ctx, row, run); !wanted[run.Key] {
+		if wanted[run.Key] = ok && s.here(run.EndpointID) && s.mayServe(run.Key) && s.maySend(ctx, row, run); !wanted[run.Key] {
 			continue
 		}
 		if s.replays.completed[run.Key] {

@@ -36,7 +36,7 @@ func withApp(inv *invocation, roles []string, ready func(context.Context, *app.A
 	if err != nil {
 		return fmt.Errorf("set up tracing: %w", err)
 	}
-	a, err := app.New(inv.config, app.Options{Roles: roles, Logger: inv.logger, Version: version()})
+	a, err := app.New(inv.config, app.Options{Roles: roles, Logger: inv.logger, Version: version(), Backlog: backlogProgram(inv.errOut)})
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,13 @@ func (b *Budget) Change(cfg BudgetConfig) {
 	b.call()
 }
 
+// Up says whether the endpoint is believed to be up.
+func (b *Budget) Up() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.breaker.state == Closed
+}
+
 func (b *Budget) setRate(perSecond int) {
 	b.rate.pace(newRate(perSecond))
 	b.half.pace(newRate(perSecond).halved())

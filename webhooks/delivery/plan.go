@@ -293,6 +293,21 @@ func (p *Plan) Spill(now time.Time) {
 	}
 }
 
+// Leave parks what stands before something that is delivered already, to be sent
+// at once: whoever goes on from what is saved then repeats nothing. It is for
+// when no more attempts are made.
+func (p *Plan) Leave(now time.Time) {
+	last := len(p.window) - 1
+	for last >= 0 && !p.window[last].settled {
+		last--
+	}
+	for _, e := range slices.Clone(p.window[:last+1]) {
+		if !e.settled && p.stopped == "" {
+			p.park(p.lanes[p.key(e.Event)], now, e.class)
+		}
+	}
+}
+
 // Changes returns what must be saved since the last call, and whether there is
 // anything.
 func (p *Plan) Changes() (Changes, bool) {

@@ -195,6 +195,7 @@ func (t *tx) deleteEndpoint(ctx context.Context, id string) error {
 		`DELETE FROM wh_ended WHERE endpoint_id = ?`,
 		`DELETE FROM wh_skipped WHERE endpoint_id = ?`,
 		`DELETE FROM wh_wish WHERE endpoint_id = ?`,
+		`DELETE FROM wh_aside WHERE endpoint_id = ?`,
 	} {
 		if _, err := t.exec(ctx, query, id); err != nil {
 			return err

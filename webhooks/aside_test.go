@@ -1,0 +1,242 @@
+package webhooks_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/waybill-dev/waybill/domain"
+	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
+)
+
+// backlogProcess knows whether the process of the past is needed.
+type backlogProcess struct{ needed atomic.Bool }
+
+// Need implements webhooks.BacklogProcess.
+func (b *backlogProcess) Need(needed bool) { b.needed.Store(needed) }
+
+const pastOwner = "process-of-the-past"
+
+// missed lets an endpoint miss many events of some orders, with a dispatcher
+// that sets aside who is far behind.
+type missed struct {
+	*platform
+	process *process
+	backlog *backlogProcess
+	r       *receiver
+	id      string
+	up      atomic.Bool
+	events  int
+}
+
+const missedOrders = 50
+
+func newMissed(t *testing.T, each int) *missed {
+	t.Helper()
+	m := &missed{platform: newPlatform(t), events: missedOrders * each}
+	m.r = newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, _ received) int {
+		if !m.up.Load() {
+			return http.StatusServiceUnavailable
+		}
+		time.Sleep(4 * time.Millisecond)
+		return http.StatusOK
+	})
+	m.config.Ring = 16
+	m.backlog = &backlogProcess{}
+	m.platform.backlog = m.backlog
+	m.id = m.endpoint(m.r.URL, "*").ID
+	m.process = m.start()
+	for n := range missedOrders {
+		events := make([]domain.Event, each)
+		for i := range events {
+			events[i] = noted{Number: i}
+		}
+		m.append(fmt.Sprint("o", n), eventstore.NoStream, events...)
+	}
+	return m
+}
+
+// past starts the process of the past, as soon as it is needed.
+func (m *missed) past() *process {
+	m.tb.Helper()
+	eventually(m.tb, "the process of the past to be needed", m.backlog.needed.Load)
+	cfg := m.config
+	cfg.BacklogOnly, cfg.Owner = true, pastOwner
+	return m.startAs(cfg, nil)
+}
+
+func (m *missed) owner() string {
+	m.tb.Helper()
+	status, err := m.process.Status(m.tb.Context(), m.id)
+	if err != nil {
+		m.tb.Fatal(err)
+	}
+	return status.Owner
+}
+
+// servedBy waits until a process serves the endpoint.
+func (m *missed) servedBy(owner string) {
+	m.tb.Helper()
+	eventually(m.tb, owner+" to serve the endpoint", func() bool { return m.owner() == owner })
+}
+
+// complete waits until everything is delivered, and returns how many messages
+// came more than once.
+func (m *missed) complete() (repeated int) {
+	m.tb.Helper()
+	eventually(m.tb, "everything to be delivered", func() bool { return len(m.delivered()) >= m.events })
+	for _, times := range m.delivered() {
+		if times > 1 {
+			repeated++
+		}
+	}
+	return repeated
+}
+
+// delivered counts how often each message came, and fails where one came out of
+// the order of its stream.
+func (m *missed) delivered() map[string]int {
+	m.tb.Helper()
+	times, last := map[string]int{}, map[string]int{}
+	for _, r := range m.r.all() {
+		if r.Status != http.StatusOK {
+			continue
+		}
+		if times[r.ID]++; times[r.ID] > 1 {
+			continue
+		}
+		if r.Sequence != last[r.Aggregate.ID]+1 {
+			m.tb.Fatalf("%s: number %d came after %d", r.Aggregate.ID, r.Sequence, last[r.Aggregate.ID])
+		}
+		last[r.Aggregate.ID] = r.Sequence
+	}
+	return times
+}
+
+func TestWhoIsFarBehindIsServedByTheProcessOfThePast(t *testing.T) {
+	t.Parallel()
+	m := newMissed(t, 60)
+	m.up.Store(true)
+	m.past()
+	m.servedBy(pastOwner)
+	repeated := m.complete()
+	m.servedBy("process-1")
+	eventually(t, "nobody to be set aside", func() bool { return !m.backlog.needed.Load() })
+	m.append("later", eventstore.NoStream, placed{})
+	m.events++
+	if repeated += m.complete(); repeated > 0 {
+		t.Errorf("%d messages came twice", repeated)
+	}
+}
+
+// TestTheProcessOfThePastMayBeKilled and started again: its successor goes on at
+// once.
+func TestTheProcessOfThePastMayBeKilled(t *testing.T) {
+	t.Parallel()
+	m := newMissed(t, 60)
+	m.up.Store(true)
+	past := m.past()
+	m.servedBy(pastOwner)
+	past.crash()
+	m.past()
+	if repeated := m.complete(); repeated > 256 {
+		t.Errorf("%d messages came twice, more than may be unsaved", repeated)
+	}
+	m.servedBy("process-1")
+}
+
+// TestNobodyWaitsForAProcessThatDoesNotCome, or that has died for good.
+func TestNobodyWaitsForAProcessThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"it never came": false, "it died": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMissed(t, 60)
+			m.up.Store(true)
+			if comes {
+				past := m.past()
+				m.servedBy(pastOwner)
+				past.crash()
+			}
+			if repeated := m.complete(); repeated > 256 {
+				t.Errorf("%d messages came twice, more than may be unsaved", repeated)
+			}
+			m.servedBy("process-1")
+			if m.backlog.needed.Load() {
+				t.Error("the other process is still waited for")
+			}
+		})
+	}
+}
+
+func TestAReplayIsServedByTheProcessOfThePast(t *testing.T) {
+	t.Parallel()
+	m := newMissed(t, 30)
+	m.up.Store(true)
+	past := m.past()
+	m.complete()
+	m.servedBy("process-1")
+	past.stop()
+	replay := m.replay(m.process, m.id, webhooks.NewReplay{From: webhooks.Beginning})
+	m.past()
+	m.servedBy(pastOwner)
+	m.append("later", eventstore.NoStream, placed{}) // what is live comes beside it
+	m.events++
+	m.complete()
+	if got := m.completes(m.process, replay); got.Delivered != m.events-1 {
+		t.Errorf("the replay sent %d messages, want %d", got.Delivered, m.events-1)
+	}
+	m.servedBy("process-1")
+}
+
+// TestWhoIsSetAsideListensToItsOwner, and to its receiver.
+func TestWhoIsSetAsideListensToItsOwner(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		do     func(m *missed) error
+		owner  string // afterwards
+		resume func(m *missed) error
+	}{
+		"paused": {
+			func(m *missed) error {
+				_, err := m.endpoints(m.process.Ledger).Pause(m.tb.Context(), webhooks.Request{ID: m.id, Meta: meta()})
+				return err
+			}, "",
+			func(m *missed) error {
+				_, err := m.endpoints(m.process.Ledger).Resume(m.tb.Context(), webhooks.Request{ID: m.id, Meta: meta()}, nil)
+				return err
+			},
+		},
+		"down": {
+			func(m *missed) error { m.up.Store(false); return nil }, "process-1",
+			func(m *missed) error { m.up.Store(true); return nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMissed(t, 100)
+			m.up.Store(true)
+			m.past()
+			m.servedBy(pastOwner)
+			if err := row.do(m); err != nil {
+				t.Fatal(err)
+			}
+			m.servedBy(row.owner)
+			eventually(t, "the process of the past to be needed no more", func() bool { return !m.backlog.needed.Load() })
+			if len(m.delivered()) == m.events {
+				t.Fatal("it had everything before")
+			}
+			if err := row.resume(m); err != nil {
+				t.Fatal(err)
+			}
+			m.servedBy(pastOwner)
+			if repeated := m.complete(); repeated > 0 {
+				t.Errorf("%d messages came twice", repeated)
+			}
+			m.servedBy("process-1")
+		})
+	}
+}
