@@ -38,16 +38,22 @@ func (backlogCommand) Run(inv *invocation) error {
 	})
 }
 
+// thisProgram leads Linux to the program that runs, also when its file was
+// replaced by another version since.
+const thisProgram = "/proc/self/exe"
+
 // backlogProgram makes the command that runs backlogCommand, if this program can
 // be found.
 func backlogProgram(errOut io.Writer) func() *exec.Cmd {
-	path, err := os.Executable()
+	name, err := os.Executable()
 	if err != nil {
 		return nil
 	}
+	path := name
+	if _, err := os.Stat(thisProgram); err == nil {
+		path = thisProgram
+	}
 	return func() *exec.Cmd {
-		command := exec.Command(path, "backlog") //nolint:gosec,noctx // this very program; it ends with its standard input
-		command.Stderr = errOut
-		return command
+		return &exec.Cmd{Path: path, Args: []string{name, "backlog"}, Stderr: errOut} // it ends with its standard input
 	}
 }

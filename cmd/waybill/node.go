@@ -48,6 +48,7 @@ func (c nodeRunCommand) Run(inv *invocation) (err error) {
 	if err != nil {
 		return err
 	}
+	relaxCollector()
 	n, err := app.StartNode(cfg, inv.logger)
 	if err != nil {
 		return err

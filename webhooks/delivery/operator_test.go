@@ -144,6 +144,23 @@ func TestWhatIsOnItsWayIsSentAgainAfterwards(t *testing.T) {
 	}
 }
 
+// TestWhatIsSentAgainBesideItsLaneBlocksNothing, however often it fails: its
+// lane has gone on without it.
+func TestWhatIsSentAgainBesideItsLaneBlocksNothing(t *testing.T) {
+	t.Parallel()
+	p := delivery.NewPlan(blocking(), 0, nil)
+	take(p, "a")
+	p.Done(next(t, p, noon), delivery.Answer{Status: 400, Directive: delivery.DirectiveAbort}, noon)
+	changes, _ := p.Changes()
+	p.Resend(changes.Parked[0], noon)
+	now := exhaust(t, p)
+	changes, _ = p.Changes()
+	if row := changes.Parked[0]; len(changes.Parked) != 1 || row.Blocked || !row.Dead {
+		t.Errorf("changes %+v", changes)
+	}
+	nothing(t, p, now.Add(1000*time.Hour))
+}
+
 func TestABlockedLaneGoesOnUnderAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	rows := []delivery.Parked{{Position: 1, Lane: "a", ID: "1", Attempts: 4, Blocked: true}, {Position: 2, Lane: "a", ID: "2"}}
