@@ -75,11 +75,11 @@ func (p *proxy) serve(serving *sync.WaitGroup) {
 }
 
 // answer tells whether an answer of the node may pass. The answer to an append
-// holds the position, and so is longer than the frames of HTTP/2 by which both
-// sides only keep the connection going.
+// is in a frame of data; those by which both sides only keep the connection going
+// pass.
 func (p *proxy) answer(data []byte) bool {
 	p.mu.Lock()
-	cut := p.armed && len(data) > 40
+	cut := p.armed && holdsData(data)
 	if cut {
 		p.armed, p.cuts = false, p.cuts+1
 	}
@@ -88,6 +88,20 @@ func (p *proxy) answer(data []byte) bool {
 		p.cut()
 	}
 	return !cut && !p.isMute()
+}
+
+// holdsData tells whether any of the frames of HTTP/2 that were written at once
+// is one of data (RFC 9113, section 4.1).
+func holdsData(frames []byte) bool {
+	const header, frameOfData = 9, 0
+	for len(frames) >= header {
+		length := int(frames[0])<<16 | int(frames[1])<<8 | int(frames[2])
+		if frames[3] == frameOfData && length > 0 {
+			return true
+		}
+		frames = frames[min(header+length, len(frames)):]
+	}
+	return false
 }
 
 func (p *proxy) copy(to, from net.Conn, pass func([]byte) bool) {

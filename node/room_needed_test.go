@@ -31,7 +31,7 @@ func TestRestoreIsRefusedWhereItDoesNotFit(t *testing.T) {
 		t.Errorf("the refused restore leaves %v", names)
 	}
 	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: size + 300<<20})
-	interrupted := interruptedRestore(t, cfg, size/2)
+	interrupted := interruptedRestore(t, cfg, uint64(m.Files[0].Size)+1)
 	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: size - interrupted + 300<<20})
 	if _, err := node.Restore(deadline(t), cfg, "backup", nil); err != nil {
 		t.Errorf("one that was interrupted and fits does not go on: %v", err)
