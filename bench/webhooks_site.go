@@ -202,13 +202,28 @@ func (s *webhookSite) statements(ctx context.Context) (float64, error) {
 		return 0, fmt.Errorf("read the metrics: %w", err)
 	}
 	defer response.Body.Close()
-	lines := bufio.NewScanner(io.LimitReader(response.Body, 16<<20))
+	return sumOf(response.Body, "waybill_webhook_sql_statements_total")
+}
+
+// sumOf adds up all series of a metric: the platform's, and those of a process
+// that it has started.
+func sumOf(metrics io.Reader, name string) (sum float64, err error) {
+	lines, found := bufio.NewScanner(io.LimitReader(metrics, 16<<20)), false
 	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "waybill_webhook_sql_statements_total "); ok {
-			return strconv.ParseFloat(value, 64)
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		if labelled, _, _ := strings.Cut(series, "{"); labelled != name {
+			continue
 		}
+		one, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the metric %s: %w", name, err)
+		}
+		sum, found = sum+one, true
 	}
-	return 0, errors.Join(lines.Err(), fmt.Errorf("the metrics do not count SQL statements; the answer was %s", response.Status))
+	if err := lines.Err(); err != nil || !found {
+		return 0, errors.Join(err, fmt.Errorf("the metrics do not count %s", name))
+	}
+	return sum, nil
 }
 
 // replay has an endpoint sent everything from the first event on.
