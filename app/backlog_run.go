@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/waybill-dev/waybill/configs"
@@ -73,12 +72,10 @@ func (a *App) startBacklogOnly(ctx context.Context) error {
 
 // answer answers questions until there are no more.
 func (a *App) answer(questions *bufio.Reader, out io.Writer) error {
-	registry := prometheus.NewRegistry()
-	for _, collector := range append(a.hooks.meter.collectors(), newWebhookStatements(a),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) {
-		if err := registry.Register(collector); err != nil {
-			return fmt.Errorf("register the metrics: %w", err)
-		}
+	registry, err := registryOf(append(a.hooks.meter.collectors(), newWebhookStatements(a),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
+	if err != nil {
+		return err
 	}
 	for {
 		question, err := questions.ReadString('\n')

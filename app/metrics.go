@@ -17,19 +17,27 @@ import (
 // metrics makes the handler of /metrics: numbers are read when they are asked
 // for, so that counting costs the platform nothing.
 func (a *App) metrics() (http.Handler, error) {
-	registry := prometheus.NewRegistry()
-	var err error
-	for _, collector := range a.collectors() {
-		err = errors.Join(err, registry.Register(collector))
-	}
+	registry, err := registryOf(a.collectors())
 	if err != nil {
-		return nil, fmt.Errorf("register the metrics: %w", err)
+		return nil, err
 	}
 	gatherers := prometheus.Gatherers{registry}
 	if a.hooks.backlog != nil {
 		gatherers = append(gatherers, a.hooks.backlog)
 	}
 	return promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}), nil
+}
+
+func registryOf(collectors []prometheus.Collector) (*prometheus.Registry, error) {
+	registry := prometheus.NewRegistry()
+	var err error
+	for _, collector := range collectors {
+		err = errors.Join(err, registry.Register(collector))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics: %w", err)
+	}
+	return registry, nil
 }
 
 // collectors are where all metrics come from.

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-dev/waybill/client"
@@ -208,20 +207,17 @@ func (s *webhookSite) statements(ctx context.Context) (float64, error) {
 // sumOf adds up all series of a metric: the platform's, and those of a process
 // that it has started.
 func sumOf(metrics io.Reader, name string) (sum float64, err error) {
-	lines, found := bufio.NewScanner(io.LimitReader(metrics, 16<<20)), false
-	for lines.Scan() {
-		series, value, _ := strings.Cut(lines.Text(), " ")
-		if labelled, _, _ := strings.Cut(series, "{"); labelled != name {
-			continue
-		}
-		one, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read the metric %s: %w", name, err)
-		}
-		sum, found = sum+one, true
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(metrics)
+	if err != nil {
+		return 0, fmt.Errorf("read the metrics: %w", err)
 	}
-	if err := lines.Err(); err != nil || !found {
-		return 0, errors.Join(err, fmt.Errorf("the metrics do not count %s", name))
+	family := families[name]
+	if family == nil {
+		return 0, fmt.Errorf("the metrics do not count %s", name)
+	}
+	for _, metric := range family.GetMetric() {
+		sum += metric.GetCounter().GetValue()
 	}
 	return sum, nil
 }

@@ -1,6 +1,7 @@
 package eventstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -91,17 +93,18 @@ func (p *proxy) answer(data []byte) bool {
 }
 
 // holdsData tells whether any of the frames of HTTP/2 that were written at once
-// is one of data (RFC 9113, section 4.1).
+// is one of data.
 func holdsData(frames []byte) bool {
-	const header, frameOfData = 9, 0
-	for len(frames) >= header {
-		length := int(frames[0])<<16 | int(frames[1])<<8 | int(frames[2])
-		if frames[3] == frameOfData && length > 0 {
+	framer := http2.NewFramer(io.Discard, bytes.NewReader(frames))
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return false
+		}
+		if data, ok := frame.(*http2.DataFrame); ok && len(data.Data()) > 0 {
 			return true
 		}
-		frames = frames[min(header+length, len(frames)):]
 	}
-	return false
 }
 
 func (p *proxy) copy(to, from net.Conn, pass func([]byte) bool) {

@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/waybill-dev/waybill/eventstore"
@@ -64,7 +65,6 @@ func (s *supervisor) setAside(ctx context.Context, id string) {
 	if s.d.Now().Before(s.aside.keep[id]) {
 		return
 	}
-	delete(s.aside.keep, id)
 	s.complain(ctx, "webhooks cannot set an endpoint aside", s.d.Ledger.SetAside(ctx, id))
 }
 
@@ -79,11 +79,9 @@ func (s *supervisor) lookAside(ctx context.Context, active map[string]ledger.End
 	}
 	s.aside.ids = ids
 	now := s.d.Now()
-	for id := range s.aside.seen {
-		if !ids[id] {
-			delete(s.aside.seen, id)
-		}
-	}
+	maps.DeleteFunc(s.aside.seen, func(id string, _ time.Time) bool { return !ids[id] })
+	maps.DeleteFunc(s.aside.leaving, func(id string, _ bool) bool { return !ids[id] })
+	maps.DeleteFunc(s.aside.keep, func(_ string, until time.Time) bool { return !now.Before(until) })
 	for id := range ids {
 		if s.aside.seen[id].IsZero() {
 			s.aside.seen[id] = now
@@ -103,11 +101,11 @@ func (s *supervisor) lookAside(ctx context.Context, active map[string]ledger.End
 
 // mayHaveChanged says whether it is time to look who is set aside.
 func (s *supervisor) mayHaveChanged(ctx context.Context) bool {
-	if len(s.aside.ids) > 0 || len(s.couriers) > 0 && s.d.cfg.BacklogOnly {
-		return true
+	if !s.d.cfg.BacklogOnly { // it is this process that sets aside
+		return len(s.aside.ids) > 0
 	}
-	if !s.d.cfg.BacklogOnly {
-		return false // it is this process that sets aside
+	if len(s.aside.ids) > 0 || len(s.couriers) > 0 {
+		return true
 	}
 	ids, err := s.d.Ledger.Aside(ctx)
 	s.complain(ctx, "webhooks cannot read what is set aside", err)

@@ -141,12 +141,9 @@ func (s *supervisor) budgetOf(to *target) *delivery.Budget {
 
 // forgetBudget drops the budget of an endpoint that has no courier any more.
 func (s *supervisor) forgetBudget(endpointID string) {
-	for key := range s.couriers {
-		if key.EndpointID == endpointID {
-			return
-		}
+	if !s.serves(endpointID) {
+		delete(s.budgets, endpointID)
 	}
-	delete(s.budgets, endpointID)
 }
 
 // active returns the endpoints to serve by their ids.
