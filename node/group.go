@@ -185,6 +185,7 @@ func (g *group) touch(stream string, h *head) {
 	if h.id == 0 {
 		h.id = g.nextID
 		g.nextID++
+		g.w.node.names.add(stream)
 	}
 }
 

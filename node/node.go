@@ -99,6 +99,7 @@ type Node struct {
 	budget  budget
 	tail    tail
 	heads   heads
+	names   nameFilter
 	metrics metrics
 	index   *index // nil when there is none
 	closing chan struct{}
@@ -109,8 +110,8 @@ type Node struct {
 	gate    sync.RWMutex // held to read while a request is put into queue
 	shut    bool         // no more requests; guarded by gate
 	closed  atomic.Bool
-	writer  sync.WaitGroup
-	readers sync.RWMutex // held to read while the files are read
+	writer  sync.WaitGroup // and whoever learns names
+	readers sync.RWMutex   // held to read while the files are read
 
 	scavenging sync.Mutex // once at a time
 }
@@ -161,7 +162,9 @@ func (n *Node) open() (err error) {
 			return errors.Join(err, n.db.Close(), n.lock.release())
 		}
 	}
+	n.names.expect(w.nextID)
 	n.writer.Go(w.run)
+	n.writer.Go(n.learnNames)
 	if n.cfg.Index {
 		return n.startIndex()
 	}

@@ -185,9 +185,12 @@ func (w *writer) head(stream string) (*head, error) {
 	if h, ok := w.heads.Get(stream); ok {
 		return h, nil
 	}
-	h, err := w.node.readHead(stream)
-	if err != nil {
-		return nil, err
+	var h *head
+	if !w.node.names.absent(stream) {
+		var err error
+		if h, err = w.node.readHead(stream); err != nil {
+			return nil, err
+		}
 	}
 	if h == nil {
 		h = &head{last: -1}
