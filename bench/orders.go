@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -64,20 +65,25 @@ func PlaceOrders(ctx context.Context, p *Platform, run string, callers int, dura
 	begin := time.Now()
 	for caller := range callers {
 		histograms[caller] = newHistogram()
-		group.Go(func() error {
-			for n := 0; time.Since(begin) < duration; n++ {
+		group.Go(func() (err error) {
+			on, err := newCaller(ctx, p.Addr, AdminKey)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, on.close()) }()
+			for n := 0; time.Since(begin) < duration && ctx.Err() == nil; n++ {
 				start := time.Now()
-				placed, err := p.API.PlaceOrder(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers))
+				undecided, err := on.place(ctx, fmt.Sprintf("%s-%d-%d", run, caller, n), order(caller+n*callers))
 				switch {
 				case err != nil:
 					return err
-				case placed.CheckoutURL != "":
+				case undecided:
 					pending.Add(1)
 				default:
 					record(histograms[caller], time.Since(start))
 				}
 			}
-			return nil
+			return ctx.Err()
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -21,7 +21,7 @@ const AdminKey = "bench-admin-key-0123456789"
 type Platform struct {
 	API     *client.Client
 	Started time.Duration // from exec to the first ready answer
-	BaseURL string
+	Addr    string
 	*Process
 }
 
@@ -34,9 +34,13 @@ type Place struct {
 	Env    []string // NAME=value, beside this process's own
 }
 
+// BaseURL is where its API is.
+func (p *Platform) BaseURL() string { return "http://" + p.Addr }
+
 // StartPlatform runs the program and waits until it is ready.
 func StartPlatform(ctx context.Context, at Place) (*Platform, error) {
-	p := &Platform{API: client.New("http://"+at.Addr, AdminKey), BaseURL: "http://" + at.Addr}
+	p := &Platform{Addr: at.Addr}
+	p.API = client.New(p.BaseURL(), AdminKey)
 	begin := time.Now()
 	process, err := StartProcess(at.Binary, at.Env, append([]string{
 		"serve", "--data-dir", at.Dir, "--http-addr", at.Addr, "--node-addr", "127.0.0.1:0", "--log-level", "warn",

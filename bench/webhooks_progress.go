@@ -65,4 +65,4 @@ func (s *webhookSite) progressOf(ctx context.Context, replay client.Replay, to *
 	return p, ctx.Err()
 }
 
-func (s *webhookSite) api() *client.Client { return client.New(s.platform.BaseURL, AdminKey) }
+func (s *webhookSite) api() *client.Client { return client.New(s.platform.BaseURL(), AdminKey) }

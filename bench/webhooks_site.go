@@ -191,7 +191,7 @@ func await(ctx context.Context, progress func() (done, of int)) (missing int) {
 
 // statements reads how many SQL statements the platform's dispatcher made.
 func (s *webhookSite) statements(ctx context.Context) (float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.platform.BaseURL+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.platform.BaseURL()+"/metrics", nil)
 	if err != nil {
 		return 0, fmt.Errorf("read the metrics: %w", err)
 	}

@@ -160,7 +160,7 @@ func (b *backlogged) counts(ctx context.Context) {
 	b.t.Helper()
 	const want = `webhook_attempts_total{class="ok",process="backlog"} `
 	eventually(ctx, b.t, 20*time.Second, func() error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.platform.now.BaseURL+"/metrics", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.platform.now.BaseURL()+"/metrics", nil)
 		if err != nil {
 			return err
 		}
