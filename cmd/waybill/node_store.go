@@ -58,10 +58,11 @@ func (s nodeStore) run(inv *invocation, stopped func(node.Config) error, served 
 	if !ok || locked.Address == "" {
 		return err
 	}
-	if err := operate("esdb://"+locked.Address+"?tls=false", served); err != nil {
-		return fmt.Errorf("%w (%w; if it has TLS, say how to reach it with --connect)", err, locked)
+	err = operate("esdb://"+locked.Address+"?tls=false", served)
+	if unreached, ok := errors.AsType[*grpcapi.UnreachedError](err); ok {
+		return fmt.Errorf("%w, which was not reached: %w; if it has TLS, say how to reach it with --connect", locked, unreached)
 	}
-	return nil
+	return err
 }
 
 func operate(connection string, served func(*grpcapi.Operator) error) error {

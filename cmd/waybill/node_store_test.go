@@ -149,3 +149,43 @@ func TestEventsMoveToAnotherStoreAndBack(t *testing.T) {
 	}
 	ends(t, exitUsage, "node", "import", "--data", second, filepath.Join(dir, "file"), "--workers=0")
 }
+
+// TestAProcessThatServesTheEventsIsNamedOnlyWhenItIsNotReached: what else is
+// wrong has nothing to do with how to reach it.
+func TestAProcessThatServesTheEventsIsNamedOnlyWhenItIsNotReached(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	someEvents(t, dir)
+	backup := filepath.Join(dir, "backup")
+	stop := serveEvents(t, dir)
+	ends(t, exitDone, "node", "backup", "--data", dir, backup)
+	text := ends(t, exitFailed, "node", "backup", "--data", dir, backup)
+	if strings.Contains(text, "another process") || !strings.Contains(text, backup) {
+		t.Errorf("a backup that is there already: %s", text)
+	}
+	stop()
+	cert, key := certificate(t)
+	_, stop = runNode(t, "node", "--data", dir, "--addr", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+	defer stop()
+	text = ends(t, exitFailed, "node", "verify", "--data", dir)
+	if !strings.Contains(text, "another process serves the data directory") || !strings.Contains(text, "which was not reached") || !strings.Contains(text, "--connect") {
+		t.Errorf("a node that has TLS: %s", text)
+	}
+}
+
+// TestAnImportIntoAFullStoreSaysWhatItWaitsFor: and that it need not be waited
+// for.
+func TestAnImportIntoAFullStoreSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	someEvents(t, filepath.Join(dir, "from"))
+	file, target := filepath.Join(dir, "file"), filepath.Join(dir, "to")
+	ends(t, exitDone, "node", "export", "--data", filepath.Join(dir, "from"), file)
+	text := ends(t, exitFailed, "node", "import", "--data", target, file, "--node-min-free-bytes=1000000000000000", "--patience=3s")
+	for _, part := range []string{"waiting: the event store takes nothing now", "MiB free", "(--patience)", "Ctrl-C", "run the same command"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("import does not say %q: %s", part, text)
+		}
+	}
+	ends(t, exitDone, "node", "import", "--data", target, file)
+}

@@ -30,7 +30,7 @@ func (c nodeExportCommand) Run(inv *invocation) error {
 	return withEvents(inv, c.Data, func(connection string) error {
 		bar := newProgress(inv.errOut, c.JSON)
 		e := transfer.Export{
-			From: transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger},
+			From: transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger, Waits: waits(inv, bar)},
 			File: c.File, After: c.After, Prefix: c.Prefix, Now: time.Now, Progress: transferProgress(bar),
 		}
 		began := time.Now()
@@ -67,7 +67,7 @@ func (c nodeImportCommand) Run(inv *invocation) error {
 	return withEvents(inv, c.Data, func(connection string) error {
 		bar := newProgress(inv.errOut, c.JSON)
 		i := transfer.Import{
-			To:   transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger},
+			To:   transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger, Waits: waits(inv, bar)},
 			File: c.File, Prefix: c.Prefix, Workers: c.Workers, Renumber: c.Renumber, Progress: transferProgress(bar),
 		}
 		began := time.Now()
@@ -85,6 +85,15 @@ func (c nodeImportCommand) Run(inv *invocation) error {
 			done.Events, done.Skipped, done.Metadata, done.Tombstones, done.Left["system"], seconds, float64(done.Events)/seconds)
 		return err
 	})
+}
+
+// waits says why nothing moves, and what to do.
+func waits(inv *invocation, p *progress) func(error, time.Duration) {
+	return func(cause error, left time.Duration) {
+		p.interrupt()
+		fmt.Fprintf(inv.errOut, "waiting: the event store takes nothing now: %s\nIt is asked again for %s (--patience), and all goes on as soon as the cause is gone. Or stop with Ctrl-C, and run the same command later: it goes on where it stopped.\n",
+			cause, left.Round(time.Second))
+	}
 }
 
 // again is for what can be repeated.

@@ -91,6 +91,15 @@ func (p *progress) line(done, of int) {
 	fmt.Fprintf(p.w, "%s %d/%d, %.0f/s, %s left\n", p.stage, done, of, rate, left)
 }
 
+// interrupt lets something else be written below the bar.
+func (p *progress) interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		fmt.Fprintln(p.w)
+	}
+}
+
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Close()

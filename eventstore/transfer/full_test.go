@@ -39,3 +39,30 @@ func TestATargetWhoseDiskIsFullIsNamed(t *testing.T) {
 	}
 	same(t, from, to)
 }
+
+// TestAnImportSaysWhatItWaitsFor: once the cause is gone it goes on.
+func TestAnImportSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10 << 20})
+	target := nodetest.New(t, nodetest.Config{Node: node.Config{Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 1 << 20}})
+	from, to, file := serve(t).ConnectionString(), target.ConnectionString(), fileIn(t)
+	history(t, from, 12, 100)
+	exportTo(t, from, file)
+	var told []string
+	i := transfer.Import{File: file, Workers: 4, To: transfer.Database{ConnectionString: to, Patience: 20 * time.Second}}
+	i.To.Waits = func(cause error, left time.Duration) {
+		told = append(told, cause.Error())
+		if left <= 0 || left > 19*time.Second {
+			t.Errorf("%s are left", left)
+		}
+		disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 30})
+	}
+	if _, err := i.Run(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "10 MiB free") {
+		t.Errorf("it was told %q", told)
+	}
+	same(t, from, to)
+}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -42,8 +43,12 @@ type Database struct {
 	// Patience is how long it may be away; default 5 minutes.
 	Patience time.Duration
 	Logger   *slog.Logger // hears when it goes away and comes back; nil is silence
+	// Waits hears now and then why a database that is there takes nothing, and
+	// how long it is asked again before the transfer gives up; nil is silence.
+	Waits func(cause error, left time.Duration)
 
 	client *eventstore.Client
+	told   *atomic.Bool // Waits has heard something a moment ago
 }
 
 func (d *Database) open() error {
@@ -54,6 +59,7 @@ func (d *Database) open() error {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
+	d.told = &atomic.Bool{}
 	codec, err := eventstore.NewCodec()
 	if err != nil {
 		return err
@@ -74,12 +80,25 @@ func ask[T any](ctx context.Context, d *Database, f func(context.Context, *esdb.
 		if err == nil || !errors.Is(err, eventstore.ErrUnavailable) {
 			return answer, err
 		}
+		d.tell(ctx, err)
 		select {
 		case <-time.After(wait - rand.N(wait/2)): //nolint:gosec // no secret
 		case <-ctx.Done():
 			return answer, errors.Join(err, context.Cause(ctx))
 		}
 	}
+}
+
+// tell passes over what takes but a moment, and repeats nothing for a while.
+func (d *Database) tell(ctx context.Context, cause error) {
+	const moment, while = time.Second, 15 * time.Second
+	end, ok := ctx.Deadline()
+	left := time.Until(end)
+	if !ok || d.Waits == nil || left <= 0 || d.Patience-left < moment || !d.told.CompareAndSwap(false, true) {
+		return
+	}
+	time.AfterFunc(while, func() { d.told.Store(false) })
+	d.Waits(cause, left)
 }
 
 // hasCode reports whether the database has answered with that code of the

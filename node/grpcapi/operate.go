@@ -101,6 +101,14 @@ func (o *Operator) call(ctx context.Context, method string, parameters any, prog
 	return nil
 }
 
+// An UnreachedError says that no call came to the node: nobody is there, or
+// speaks another way.
+type UnreachedError struct{ Cause error }
+
+func (e *UnreachedError) Error() string { return e.Cause.Error() }
+
+func (e *UnreachedError) Unwrap() error { return e.Cause }
+
 func (o *Operator) begin(ctx context.Context, method string, parameters any) (grpc.ClientStream, error) {
 	encoded, err := json.Marshal(parameters)
 	if err != nil {
@@ -108,7 +116,7 @@ func (o *Operator) begin(ctx context.Context, method string, parameters any) (gr
 	}
 	stream, err := o.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+operationsService+"/"+method)
 	if err != nil {
-		return nil, message(err)
+		return nil, &UnreachedError{message(err)}
 	}
 	// What went wrong is told by the answer.
 	if err := stream.SendMsg(wrapperspb.Bytes(encoded)); err != nil && !errors.Is(err, io.EOF) {
