@@ -218,6 +218,25 @@ func TestMetadataThatIsNotUnderstoodSaysNothing(t *testing.T) {
 	}
 }
 
+// TestAListInMetadataThatIsNoJSONSaysNothing: what an event is counts, not what
+// its bytes look like.
+func TestAListInMetadataThatIsNoJSONSaysNothing(t *testing.T) {
+	t.Parallel()
+	n, a := open(t, "ann")
+	ann := user(t, a, "ann")
+	for _, json := range []bool{false, true} {
+		_, err := n.Append(deadline(t), node.Append{Stream: "$$s", Expected: node.ExpectAny, Events: []node.Event{
+			{ID: uuid.New(), Type: node.TypeMetadata, JSON: json, Data: []byte(`{"$acl":{"$r":[]}}`)},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if allowed(t, a, ann, auth.Read, "s") == json {
+			t.Errorf("of metadata whose being JSON is %v the list of rights counts: %v", json, !json)
+		}
+	}
+}
+
 // What was remembered before the log ran away must not be believed after it.
 func TestRightsAreReadAgainWhenTheLogHasRunAway(t *testing.T) {
 	t.Parallel()

@@ -180,6 +180,23 @@ func (m *member) replay(stopAt *int64) {
 	pass(0)
 }
 
+// TestReplayedMessagesComeBehindThoseThatAreRetried: although the parked stream
+// counts from 0.
+func TestReplayedMessagesComeBehindThoseThatAreRetried(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.append("s", "abcd")
+		w.create("s")
+		m := w.join("s", 10)
+		m.wants("abcd")
+		m.nack(persistent.ActionPark, "a")
+		m.client.Close()
+		pass(0)
+		m.replay(nil)
+		w.join("s", 10).wants("b1c1d1a")
+	})
+}
+
 func TestReplayStopsBefore(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

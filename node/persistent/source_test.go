@@ -144,6 +144,38 @@ func TestQuietStreamsAreLeftAlone(t *testing.T) {
 	})
 }
 
+// What has left the memory before the group could look at it is delivered as
+// well: nothing else may ever come to its stream.
+func TestWhatHasLeftTheMemoryIsDelivered(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.append("s", "a")
+		w.create("s")
+		m := w.join("s", 100)
+		m.wants("a")
+		flood := node.Append{Stream: "other", Expected: node.ExpectAny}
+		for range 100 {
+			flood.Events = append(flood.Events, node.Event{ID: w.id(), Type: "x", Data: make([]byte, 4096)})
+		}
+		for _, letter := range strings.Split("bcdefghijklmnopqrstu", "") {
+			first, err := w.node.Begin(context.Background(), node.Append{
+				Stream: "s", Expected: node.ExpectAny, Events: []node.Event{{ID: w.id(), Type: letter}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.store(flood)
+			if _, err := first.Wait(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			m.wants(letter)
+			for i := range flood.Events {
+				flood.Events[i].ID = w.id()
+			}
+		}
+	})
+}
+
 func TestVirtualStreams(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
