@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // NewPartner describes a partner.
@@ -22,10 +22,10 @@ type NewPartner struct {
 // RegisterPartner adds a partner, whose keys reach only what is his. A request
 // under a key of the caller's, which has a fingerprint, is answered the same for
 // ever, whatever the partner became since; another one under the key is refused
-// with [idempotency.ErrReused].
+// with [github.com/waybill-dev/waybill/domain/idempotency.ErrReused].
 func (k *Keys) RegisterPartner(ctx context.Context, n NewPartner, meta eventstore.Metadata) (apikey.Partner, error) {
 	register := apikey.RegisterPartner{PartnerID: n.ID, Name: n.Name, Channels: n.Channels, At: k.Now().UTC()}
-	asked, err := k.askedBefore(ctx, meta)
+	asked, err := requestkey.Used(ctx, k.Store, meta)
 	if err != nil {
 		return apikey.Partner{}, err
 	}
@@ -39,43 +39,13 @@ func (k *Keys) RegisterPartner(ctx context.Context, n NewPartner, meta eventstor
 		}
 		return apikey.Partner{}, err
 	}
-	if !asked {
-		if err := k.useKey(ctx, meta); err != nil {
-			return apikey.Partner{}, err
-		}
+	// A partner has an id of its own: the same key with another one is another
+	// partner.
+	if err := requestkey.Use(ctx, k.Store, meta); err != nil {
+		return apikey.Partner{}, err
 	}
 	state, err := k.handle(ctx, meta, register)
 	return state.Partners[n.ID], err
-}
-
-// askedBefore reports whether the caller's key stands for this very request.
-func (k *Keys) askedBefore(ctx context.Context, meta eventstore.Metadata) (bool, error) {
-	if meta.Fingerprint == "" {
-		return false, nil
-	}
-	key, _, err := eventstore.Load(ctx, k.Store, idempotency.Decider, meta.CommandID)
-	if err == nil {
-		_, _, err = key.Stands(meta.Fingerprint)
-	}
-	return key.Fingerprint != "", err
-}
-
-// useKey takes the caller's key for a request that is not refused: a partner has
-// an id of its own, so that the same key with another one is another partner.
-// Whoever meets another request of the same moment gets a conflict.
-func (k *Keys) useKey(ctx context.Context, meta eventstore.Metadata) error {
-	if meta.Fingerprint == "" {
-		return nil
-	}
-	stream := idempotency.Decider.Stream(meta.CommandID)
-	_, err := k.Store.Append(ctx, stream, eventstore.NoStream, eventstore.NewEvent{
-		ID: eventstore.EventID(stream, meta.Fingerprint, 0), Metadata: meta,
-		Event: idempotency.IdempotencyKeyUsed{Fingerprint: meta.Fingerprint},
-	})
-	if err != nil {
-		return fmt.Errorf("use the key of a request to register a partner: %w", err)
-	}
-	return nil
 }
 
 // partnerBefore answers with a partner as a request found or made it. One that

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/waybill-dev/waybill/domain"
-	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/requestkey"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
@@ -98,43 +98,25 @@ func (s *Endpoints) try(
 	return changed{state: endpoint.Decider.Fold(now.state, events...), Revision: appended.Revision, position: appended.Position}, nil
 }
 
-// nothing keeps under the caller's key that a request had nothing to change: or
-// another one under the key could change something, and the first request would
-// not be answered as it was. Whoever meets the same request of the same moment
-// gets a conflict, and finds it answered.
+// nothing keeps under the caller's key that a request had nothing to change.
+// Where the same request of the same moment found another revision, it is a
+// conflict, and answered as that one was.
 func (s *Endpoints) nothing(ctx context.Context, r Request, at eventstore.Revision) error {
-	if r.Meta.Fingerprint == "" {
-		return nil
+	kept, err := requestkey.KeepUnchanged(ctx, s.Store, r.Meta, at)
+	if err == nil && kept != at {
+		err = eventstore.ErrConflict
 	}
-	stream, revision := idempotency.Decider.Stream(r.Meta.CommandID), int64(at)
-	_, err := s.Store.Append(ctx, stream, eventstore.NoStream, eventstore.NewEvent{
-		ID: eventstore.EventID(stream, r.Meta.Fingerprint, int(revision)), Metadata: r.Meta,
-		Event: idempotency.IdempotencyKeyUsed{Fingerprint: r.Meta.Fingerprint, Revision: &revision},
-	})
 	if err != nil {
 		return fmt.Errorf("keep the key of what endpoint %s was asked for: %w", r.ID, err)
 	}
 	return nil
 }
 
-// unchanged looks for a request that was made before under the caller's key, and
-// had nothing to change at some revision.
-func (s *Endpoints) unchanged(ctx context.Context, r Request) (at int64, is bool, err error) {
-	if r.Meta.Fingerprint == "" {
-		return 0, false, nil
-	}
-	key, _, err := eventstore.Load(ctx, s.Store, idempotency.Decider, r.Meta.CommandID)
-	if err != nil {
-		return 0, false, err
-	}
-	return key.Stands(r.Meta.Fingerprint)
-}
-
 // read folds an endpoint. It ends after a command that a caller's key names, if
 // that is in the log, or where the command found nothing to change: so what is
 // answered the second time is what was answered the first time.
 func (s *Endpoints) read(ctx context.Context, r Request) (changed, error) {
-	at, unchanged, reused := s.unchanged(ctx, r)
+	at, unchanged, reused := requestkey.Unchanged(ctx, s.Store, r.Meta)
 	c := changed{Revision: eventstore.NoStream}
 	for recorded, err := range s.Store.ReadStream(ctx, endpoint.Decider.Stream(r.ID), 0) {
 		if err != nil {
@@ -144,7 +126,7 @@ func (s *Endpoints) read(ctx context.Context, r Request) (changed, error) {
 		if err != nil {
 			return c, fmt.Errorf("read event %d of endpoint %s: %w", recorded.Revision, r.ID, err)
 		}
-		if ended || unchanged && int64(recorded.Revision) == at {
+		if ended || unchanged && recorded.Revision == at {
 			break
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/creditnote"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // Recorder records credit notes.
@@ -26,7 +27,7 @@ func ID(external creditnote.External) string {
 
 // Record keeps a credit note. A key that was used for another one is refused.
 func (r Recorder) Record(ctx context.Context, meta eventstore.Metadata, command creditnote.Record) (Result, error) {
-	if err := handlers.CheckKey(ctx, r.Store, meta); err != nil {
+	if _, err := requestkey.Used(ctx, r.Store, meta); err != nil {
 		return Result{}, err
 	}
 	state, revision, err := eventstore.Load(ctx, r.Store, creditnote.Decider, command.CreditNoteID)
@@ -37,7 +38,7 @@ func (r Recorder) Record(ctx context.Context, meta eventstore.Metadata, command 
 	if err != nil {
 		return Result{State: state, Revision: revision}, err
 	}
-	if err := handlers.UseKey(ctx, r.Store, meta); err != nil {
+	if err := requestkey.Use(ctx, r.Store, meta); err != nil {
 		return Result{}, err
 	}
 	if len(events) == 0 { // it is there, and does not change

@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/requestkey"
 	"github.com/waybill-dev/waybill/vault"
 )
 
@@ -85,7 +86,7 @@ func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, custom
 // useKey takes the key of a request that is not refused: the customer follows
 // from the address, so that the same key with another one is another customer.
 func (s *Service) useKey(ctx context.Context, meta eventstore.Metadata, customerID string, register customer.Register) error {
-	if err := handlers.CheckKey(ctx, s.Store, meta); err != nil {
+	if _, err := requestkey.Used(ctx, s.Store, meta); err != nil {
 		return err
 	}
 	state, _, err := eventstore.Load(ctx, s.Store, customer.Decider, customerID)
@@ -96,7 +97,7 @@ func (s *Service) useKey(ctx context.Context, meta eventstore.Metadata, customer
 		return err
 	}
 	meta.CorrelationID = customerID
-	return handlers.UseKey(ctx, s.Store, meta)
+	return requestkey.Use(ctx, s.Store, meta)
 }
 
 // registered looks for a request that was made before, under a caller's key.

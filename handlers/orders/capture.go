@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // Capture is money to be taken by hand.
@@ -78,7 +79,7 @@ func (s *Service) captured(ctx context.Context, r Request, state order.State, ca
 	if r.Meta.Fingerprint == "" {
 		return nil, nil
 	}
-	_, unchanged, reused := handlers.Unchanged(ctx, s.Store, r.Meta)
+	_, unchanged, reused := requestkey.Unchanged(ctx, s.Store, r.Meta)
 	if unchanged { // it was there already, and still is
 		known, err := s.Captured(ctx, r.OrderID, captureID)
 		known.Replayed = true
@@ -110,7 +111,7 @@ func (s *Service) capture(ctx context.Context, r Request, state order.State, rev
 	for range attempts {
 		done, err := s.captureNow(ctx, r, state, wanted)
 		if err == nil && done.Position == 0 {
-			_, err = handlers.KeepUnchanged(ctx, s.Store, r.Meta, revision)
+			_, err = requestkey.KeepUnchanged(ctx, s.Store, r.Meta, revision)
 		}
 		if !errors.Is(err, handlers.ErrRevision) {
 			return done, err

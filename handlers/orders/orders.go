@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // attempts is how often a change is decided while others win the race.
@@ -134,7 +135,7 @@ func (s *Service) do(ctx context.Context, r Request, c change) (result Result, e
 }
 
 func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) {
-	at, unchanged, reused := handlers.Unchanged(ctx, s.Store, r.Meta)
+	at, unchanged, reused := requestkey.Unchanged(ctx, s.Store, r.Meta)
 	if unchanged {
 		return s.unchanged(ctx, r, at)
 	}
@@ -177,7 +178,7 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 
 // nothing answers a request that has nothing to change.
 func (s *Service) nothing(ctx context.Context, r Request, known history[order.State]) (Result, error) {
-	at, err := handlers.KeepUnchanged(ctx, s.Store, r.Meta, known.revision)
+	at, err := requestkey.KeepUnchanged(ctx, s.Store, r.Meta, known.revision)
 	if err == nil && at != known.revision { // the same request of the same moment found it so
 		return s.unchanged(ctx, r, at)
 	}
