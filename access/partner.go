@@ -22,7 +22,7 @@ type NewPartner struct {
 // RegisterPartner adds a partner, whose keys reach only what is his. A request
 // under a key of the caller's, which has a fingerprint, is answered the same for
 // ever, whatever the partner became since; another one under the key is refused
-// with [github.com/waybill-dev/waybill/domain/idempotency.ErrReused].
+// with [github.com/waybill-dev/waybill/domain.ErrKeyReused].
 func (k *Keys) RegisterPartner(ctx context.Context, n NewPartner, meta eventstore.Metadata) (apikey.Partner, error) {
 	register := apikey.RegisterPartner{PartnerID: n.ID, Name: n.Name, Channels: n.Channels, At: k.Now().UTC()}
 	asked, err := requestkey.Used(ctx, k.Store, meta)

@@ -27,12 +27,27 @@ func (s *server) command(ctx context.Context, what, key string) (eventstore.Meta
 	return meta, nil
 }
 
-// keyed is [server.command] where a key is not optional.
+// request is [server.command] of a request whose body is told apart from others
+// under the same key.
+func (s *server) request(ctx context.Context, what, key string) (eventstore.Metadata, error) {
+	meta, err := s.command(ctx, what, key)
+	if err != nil || key == "" {
+		return meta, err
+	}
+	body := callOf(ctx).body
+	if len(body) == 0 {
+		body = []byte("null")
+	}
+	meta.Fingerprint, err = fingerprint(s.api.CursorKey, body)
+	return meta, err
+}
+
+// keyed is [server.request] where a key is not optional.
 func (s *server) keyed(ctx context.Context, what, key string) (eventstore.Metadata, error) {
 	if err := s.checkKey(key); err != nil {
 		return eventstore.Metadata{}, err
 	}
-	return s.command(ctx, what, key)
+	return s.request(ctx, what, key)
 }
 
 // each turns every item of a list; no items are an empty list and not null.

@@ -7,7 +7,6 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/creditnote"
-	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/handlers/creditnotes"
 )
 
@@ -69,7 +68,7 @@ func (s *server) creditNoteRoutes() {
 		scopes: []apikey.Scope{apikey.OrdersImport}, status: http.StatusCreated,
 		summary: "Record a credit note that came about elsewhere", about: "It is kept and counted; nothing else is done about it.",
 		refuses: []string{
-			kindKeyMissing, kindKeyInvalid, idempotency.ErrReused.Code, creditnote.ErrInvalid.Code, creditnote.ErrIDReused.Code,
+			kindKeyMissing, kindKeyInvalid, domain.ErrKeyReused.Code, creditnote.ErrInvalid.Code, creditnote.ErrIDReused.Code,
 			domain.ErrAmountOverflow.Code, kindConflict,
 		},
 		example: map[string]any{
@@ -81,9 +80,6 @@ func (s *server) creditNoteRoutes() {
 
 func (s *server) recordCreditNote(ctx context.Context, in *recordCreditNoteRequest) (*creditNoteAnswer, error) {
 	meta, err := s.keyed(ctx, "POST /v1/credit-notes", in.IdempotencyKey)
-	if err == nil {
-		meta.Fingerprint, err = fingerprint(s.api.CursorKey, callOf(ctx).body)
-	}
 	if err != nil {
 		return nil, err
 	}

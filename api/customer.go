@@ -10,7 +10,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers/customers"
@@ -28,7 +27,7 @@ type customerRequest struct {
 
 type customerJobRequest struct {
 	ID             string        `path:"id" doc:"Id of the customer, or of a guest's order." maxLength:"200"`
-	IdempotencyKey string        `header:"Idempotency-Key" doc:"Optional: the same key again is the same job."`
+	IdempotencyKey string        `header:"Idempotency-Key" doc:"Optional: the same key and body again is the same job."`
 	Body           *startJobBody `required:"false"`
 }
 
@@ -72,7 +71,7 @@ func (s *server) customerRoutes() {
 		summary: "Register a customer, or change how one is reached",
 		about:   "The customer's id follows from the e-mail address: a customer who ordered before has it already. Everything sent is kept encrypted, apart from all else.",
 		more:    map[int]string{http.StatusOK: "The customer was known."}, bodies: map[int]any{http.StatusOK: customerRecord{}},
-		refuses: []string{kindKeyInvalid, checkout.ErrReused.Code, customer.ErrErasing.Code, customer.ErrErased.Code},
+		refuses: []string{kindKeyInvalid, domain.ErrKeyReused.Code, customer.ErrErasing.Code, customer.ErrErased.Code},
 		example: map[string]any{"email": "a@example.com", "name": "A"},
 	}, s.registerCustomer)
 	register(s, route{
@@ -98,10 +97,7 @@ func (s *server) customerRoutes() {
 }
 
 func (s *server) registerCustomer(ctx context.Context, in *registerCustomerRequest) (*customerAnswer, error) {
-	meta, err := s.command(ctx, "POST /v1/customers", in.IdempotencyKey)
-	if err == nil && in.IdempotencyKey != "" {
-		meta.Fingerprint, err = fingerprint(s.api.CursorKey, callOf(ctx).body)
-	}
+	meta, err := s.request(ctx, "POST /v1/customers", in.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +193,7 @@ func (s *server) exportCustomer(ctx context.Context, in *customerJobRequest) (*j
 }
 
 func (s *server) customerJob(ctx context.Context, in *customerJobRequest, kind string) (*jobStartedAnswer, error) {
-	meta, err := s.command(ctx, "POST /v1/customers/"+in.ID+" "+kind, in.IdempotencyKey)
+	meta, err := s.request(ctx, "POST /v1/customers/"+in.ID+" "+kind, in.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}

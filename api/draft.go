@@ -9,7 +9,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -140,7 +139,7 @@ func (s *server) draftRoutes() {
 		id: "openDraft", method: http.MethodPost, path: "/v1/drafts", tag: "drafts", scopes: write, status: http.StatusCreated,
 		summary: "Begin a draft of an order", about: "Nothing is reserved or paid until it is placed.",
 		more: map[int]string{http.StatusOK: "It was made before, with the same content."}, bodies: map[int]any{http.StatusOK: draftBody{}},
-		refuses: append([]string{kindKeyInvalid, checkout.ErrReused.Code, draft.ErrInvalid.Code, kindConflict}, person...),
+		refuses: append([]string{kindKeyInvalid, domain.ErrKeyReused.Code, draft.ErrInvalid.Code, kindConflict}, person...),
 		example: map[string]any{
 			"currency": "EUR", "lines": []any{map[string]any{"sku": "MUG-1", "quantity": 2}}, "customer": map[string]any{"email": "a@example.com"},
 		},
@@ -171,14 +170,9 @@ func (s *server) draftRoutes() {
 }
 
 func (s *server) openDraft(ctx context.Context, in *openDraftRequest) (*draftAnswer, error) {
-	meta, err := s.command(ctx, "POST /v1/drafts", in.IdempotencyKey)
+	meta, err := s.request(ctx, "POST /v1/drafts", in.IdempotencyKey)
 	if err != nil {
 		return nil, err
-	}
-	if in.IdempotencyKey != "" {
-		if meta.Fingerprint, err = fingerprint(s.api.CursorKey, callOf(ctx).body); err != nil {
-			return nil, err
-		}
 	}
 	details, data, err := s.draftDetails(ctx, in.Body.DraftDetailsBody)
 	if err != nil {

@@ -34,7 +34,7 @@ func (s *server) draftPlaceRoutes() {
 		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet, or the shopper has to confirm the payment: the checkout at Location tells."},
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
-			kindPrecondition, handlers.ErrRevision.Code, kindConflict, kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code,
+			kindPrecondition, handlers.ErrRevision.Code, kindConflict, kindKeyMissing, kindKeyInvalid, domain.ErrKeyReused.Code, checkouts.ErrInProgress.Code,
 			draft.ErrNotFound.Code, draft.ErrInvalid.Code, draft.ErrDiscarded.Code, draft.ErrPlacing.Code, draft.ErrPlaced.Code, customer.ErrErased.Code, customer.ErrErasing.Code,
 			checkout.ErrCart.Code, domain.ErrCurrencyMismatch.Code, checkout.ErrOutOfStock.Code, checkout.ErrDeclined.Code, checkout.ErrTooManyPayments.Code,
 			checkout.ErrStockLost.Code, checkout.ErrUnresolved.Code, checkout.ErrAbandoned.Code, checkout.ErrTransition.Code, "reservation-expired",
@@ -50,13 +50,6 @@ func (s *server) placeDraft(ctx context.Context, in *placeDraftRequest) (*placed
 	}
 	place := drafts.Place{DraftID: in.ID, Expected: expected}
 	if place.Meta, err = s.keyed(ctx, "POST "+draftPath(in.ID)+"/place", in.IdempotencyKey); err != nil {
-		return nil, err
-	}
-	text := callOf(ctx).body
-	if len(text) == 0 {
-		text = []byte("null")
-	}
-	if place.Meta.Fingerprint, err = fingerprint(s.api.CursorKey, text); err != nil {
 		return nil, err
 	}
 	if in.Body != nil && in.Body.Payment != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks"
@@ -96,7 +97,7 @@ func (s *server) endpointRoutes() {
 		id: "createEndpoint", method: http.MethodPost, path: "/v1/endpoints", tag: "webhooks", scopes: write, status: http.StatusCreated,
 		summary: "Create a webhook endpoint", about: "What happens from now on is sent to it, signed with the secret of the answer. It belongs to the partner whose key asks. Where verification says pending, the receiver has to answer endpoint.ping first.",
 		refuses: []string{
-			endpoint.ErrInvalid.Code, endpoint.ErrExists.Code, endpoint.ErrDeleted.Code, kindKeyInvalid,
+			endpoint.ErrInvalid.Code, domain.ErrKeyReused.Code, endpoint.ErrDeleted.Code, kindKeyInvalid,
 			webhooks.ErrTooManyEndpoints.Code, webhooks.ErrTooManyAtHost.Code, webhooks.ErrTooOften.Code,
 		},
 		example: map[string]any{"url": "https://partner.example/waybill", "event_types": []string{"order.placed"}},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -72,7 +73,7 @@ func (s *server) endpointChangeRoutes(write []apikey.Scope) {
 		return route{
 			id: id, method: method, path: "/v1/endpoints/{id}" + path, tag: "webhooks", scopes: write, status: status, summary: summary, about: about,
 			refuses: append([]string{
-				endpoint.ErrNotFound.Code, webhooks.ErrReused.Code, webhooks.ErrRevision.Code, kindKeyInvalid, kindConflict,
+				endpoint.ErrNotFound.Code, domain.ErrKeyReused.Code, webhooks.ErrRevision.Code, kindKeyInvalid, kindConflict,
 			}, refuses...),
 		}
 	}
@@ -112,16 +113,8 @@ func (s *server) endpointWish(ctx context.Context, in EndpointChange) (webhooks.
 	}
 	call := callOf(ctx)
 	var err error
-	r.Meta, err = s.command(ctx, call.request.Method+" "+call.request.URL.Path, in.IdempotencyKey)
+	r.Meta, err = s.request(ctx, call.request.Method+" "+call.request.URL.Path, in.IdempotencyKey)
 	r.Meta.CorrelationID = in.ID
-	if err != nil || in.IdempotencyKey == "" {
-		return r, err
-	}
-	body := call.body
-	if len(body) == 0 {
-		body = []byte("null")
-	}
-	r.Meta.Fingerprint, err = fingerprint(s.api.CursorKey, body)
 	return r, err
 }
 

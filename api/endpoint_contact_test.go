@@ -17,8 +17,8 @@ func TestARepeatedCreationKnowsItsContact(t *testing.T) {
 		return p.do(request{method: http.MethodPost, path: "/v1/endpoints", body: body, header: map[string]string{"Idempotency-Key": "k"}})
 	}
 	first := create(withContact).expect(201)
-	create(`{"url": "https://partner.example/hook", "event_types": ["order.placed"], "contact_email": "day@partner.example"}`).problem(409, "endpoint-exists")
-	create(quiet).problem(409, "endpoint-exists")
+	create(`{"url": "https://partner.example/hook", "event_types": ["order.placed"], "contact_email": "day@partner.example"}`).problem(422, "idempotency-key-reused")
+	create(quiet).problem(422, "idempotency-key-reused")
 	path := "/v1/endpoints/" + first.text("id")
 	p.do(request{method: http.MethodPatch, path: path, body: `{"contact_email": "night@partner.example"}`, header: map[string]string{"If-Match": "*"}}).expect(200)
 	if again := create(withContact).expect(201); again.text("id") != first.text("id") || again.text("secret") != first.text("secret") {

@@ -41,7 +41,7 @@ func TestEndpoints(t *testing.T) {
 	if again := create(`{"url": "`+receiver.URL+`", "event_types": ["*"]}`, "k1").expect(201); again.text("id") != id || again.text("secret") != secret {
 		t.Errorf("the same key made another endpoint: %s", again.body)
 	}
-	create(`{"url": "https://elsewhere.example", "event_types": ["*"]}`, "k1").problem(409, "endpoint-exists")
+	create(`{"url": "https://elsewhere.example", "event_types": ["*"]}`, "k1").problem(422, "idempotency-key-reused")
 	create(`{"url": "ftp://a", "event_types": ["order.flown", "*", "*"]}`, "").problem(422, "invalid-endpoint").golden("problems/an_endpoint_with_mistakes")
 	if shown := p.get("/v1/endpoints/" + id).expect(200); shown.json()["secret"] != nil || shown.text("status") != "active" {
 		t.Errorf("endpoint: %s", shown.body)

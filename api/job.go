@@ -265,5 +265,5 @@ func (s *server) callback(request *jobs.Request, body callbackBody) (secret stri
 
 // jobRefusals are the problems of every route that starts a job.
 func jobRefusals(more ...string) []string {
-	return slices.Concat([]string{job.ErrIDReused.Code, kindKeyMissing, kindKeyInvalid, kindInvalid}, more)
+	return slices.Concat([]string{domain.ErrKeyReused.Code, kindKeyMissing, kindKeyInvalid, kindInvalid}, more)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
@@ -114,7 +113,7 @@ func changeRoute(r route) route {
 		r.bodies[http.StatusOK] = r.bodies[r.status]
 	}
 	r.refuses = append([]string{
-		kindPrecondition, kindKeyInvalid, checkout.ErrReused.Code, orders.ErrNotFound.Code, handlers.ErrRevision.Code, kindConflict,
+		kindPrecondition, kindKeyInvalid, domain.ErrKeyReused.Code, orders.ErrNotFound.Code, handlers.ErrRevision.Code, kindConflict,
 		order.ErrInvalid.Code,
 	}, r.refuses...)
 	return r
@@ -128,20 +127,12 @@ func (s *server) asked(ctx context.Context, id string, h ChangeHeaders, keyed bo
 	if expected, named := ifMatch(h.IfMatch); named {
 		a.Expected = &expected
 	}
-	command := s.command
+	command := s.request
 	if keyed {
 		command = s.keyed
 	}
 	var err error
 	a.Meta, err = command(ctx, "POST "+callOf(ctx).request.URL.Path, h.IdempotencyKey)
-	if err != nil || h.IdempotencyKey == "" {
-		return a, err
-	}
-	body := callOf(ctx).body
-	if len(body) == 0 {
-		body = []byte("null")
-	}
-	a.Meta.Fingerprint, err = fingerprint(s.api.CursorKey, body)
 	return a, err
 }
 

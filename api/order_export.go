@@ -17,7 +17,7 @@ import (
 type orderExportRequest struct {
 	Fresh
 
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key again is the same job."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key and body again is the same job."`
 	Body           orderExportBody
 }
 
@@ -86,7 +86,7 @@ func (s *server) exportOrders(ctx context.Context, in *orderExportRequest) (*job
 	if _, err := s.await(ctx, s.api.Orders.DB, in.Fresh); err != nil {
 		return nil, err
 	}
-	meta, err := s.command(ctx, "POST /v1/exports", in.IdempotencyKey)
+	meta, err := s.request(ctx, "POST /v1/exports", in.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}

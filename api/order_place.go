@@ -42,7 +42,7 @@ func (s *server) placeRoutes() {
 		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet, or the shopper has to confirm the payment: the checkout at Location tells."},
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
-			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code,
+			kindKeyMissing, kindKeyInvalid, domain.ErrKeyReused.Code, checkouts.ErrInProgress.Code,
 			customer.ErrErased.Code, customer.ErrErasing.Code, checkout.ErrCart.Code, domain.ErrCurrencyMismatch.Code, checkout.ErrPriceChanged.Code, checkout.ErrOutOfStock.Code,
 			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrUnresolved.Code, checkout.ErrAbandoned.Code, kindGatewayAway,
 		},
@@ -59,7 +59,7 @@ func (s *server) placeRoutes() {
 		more:   map[int]string{http.StatusAccepted: "The payment's outcome is not known yet, or the shopper has to confirm the payment: the checkout at Location tells."},
 		bodies: map[int]any{http.StatusCreated: orderBody{}, http.StatusAccepted: checkoutBody{}},
 		refuses: []string{
-			kindKeyMissing, kindKeyInvalid, checkout.ErrReused.Code, checkouts.ErrInProgress.Code, checkouts.ErrNotFound.Code,
+			kindKeyMissing, kindKeyInvalid, domain.ErrKeyReused.Code, checkouts.ErrInProgress.Code, checkouts.ErrNotFound.Code,
 			checkout.ErrTooManyPayments.Code, checkout.ErrCart.Code,
 			checkout.ErrDeclined.Code, checkout.ErrStockLost.Code, checkout.ErrTransition.Code, stock.ErrExpired.Code, checkout.ErrUnresolved.Code, kindGatewayAway,
 		},
@@ -241,12 +241,8 @@ func (s *server) payCheckout(ctx context.Context, in *payCheckoutRequest) (*plac
 	if err != nil {
 		return nil, err
 	}
-	print, err := fingerprint(s.api.CursorKey, callOf(ctx).body)
-	if err != nil {
-		return nil, err
-	}
 	outcome, err := s.api.Checkouts.Pay(ctx, checkouts.Pay{
-		CheckoutID: in.ID, RequestID: meta.CommandID, Fingerprint: print, Method: in.Body.Method, ReturnURL: in.Body.ReturnURL, Actor: meta.Actor,
+		CheckoutID: in.ID, RequestID: meta.CommandID, Fingerprint: meta.Fingerprint, Method: in.Body.Method, ReturnURL: in.Body.ReturnURL, Actor: meta.Actor,
 	})
 	return s.placedOrder(outcome, err)
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/access"
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
-	"github.com/waybill-dev/waybill/domain/idempotency"
 )
 
 type registerPartnerRequest struct {
@@ -55,7 +55,7 @@ func (s *server) partnerRoutes() {
 	register(s, route{
 		id: "registerPartner", method: http.MethodPost, path: "/v1/partners", tag: "keys", scopes: admin, status: http.StatusCreated,
 		summary: "Register a partner", about: "API keys that are issued for a partner reach the partner's own webhook endpoints, and those get the events of orders of the partner's sales channels.",
-		refuses: []string{apikey.ErrPartnerInvalid.Code, apikey.ErrIDReused.Code, kindKeyInvalid, idempotency.ErrReused.Code, kindConflict},
+		refuses: []string{apikey.ErrPartnerInvalid.Code, apikey.ErrIDReused.Code, kindKeyInvalid, domain.ErrKeyReused.Code, kindConflict},
 		example: map[string]any{"id": "warehouse-eu", "name": "Warehouse EU", "channels": []string{"web"}},
 	}, s.registerPartner)
 	register(s, route{
@@ -71,10 +71,7 @@ func (s *server) partnerRoutes() {
 }
 
 func (s *server) registerPartner(ctx context.Context, in *registerPartnerRequest) (*partnerAnswer, error) {
-	meta, err := s.command(ctx, "partner", in.IdempotencyKey)
-	if err == nil && in.IdempotencyKey != "" {
-		meta.Fingerprint, err = fingerprint(s.api.CursorKey, callOf(ctx).body)
-	}
+	meta, err := s.request(ctx, "partner", in.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -113,7 +114,7 @@ func (s *server) replayRoutes() {
 		id: "createReplay", method: http.MethodPost, path: "/v1/endpoints/{id}/replays", tag: "webhooks", scopes: write, status: http.StatusAccepted,
 		summary: "Send history once more",
 		about:   "The same messages as the first time, with the same ids and numbers, beside what is live, which goes first. Each aggregate's messages come in order. The header webhook-run is the replay's id.",
-		refuses: []string{endpoint.ErrNotFound.Code, endpoint.ErrDisabled.Code, endpoint.ErrReplayInvalid.Code, endpoint.ErrReplays.Code, webhooks.ErrTooOften.Code, webhooks.ErrReused.Code, kindKeyInvalid},
+		refuses: []string{endpoint.ErrNotFound.Code, endpoint.ErrDisabled.Code, endpoint.ErrReplayInvalid.Code, endpoint.ErrReplays.Code, webhooks.ErrTooOften.Code, domain.ErrKeyReused.Code, kindKeyInvalid},
 		example: map[string]any{"from": "beginning", "types": []string{"order.placed"}, "rate": 100},
 	}, s.createReplay)
 	register(s, route{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -29,7 +30,7 @@ func (s *server) resendRoutes(write []apikey.Scope) {
 			id: id, method: http.MethodPost, path: "/v1/endpoints/{id}/deliveries/{message_id}/" + path, tag: "webhooks", scopes: write, status: http.StatusAccepted,
 			summary: summary, about: about,
 			refuses: append([]string{
-				endpoint.ErrNotFound.Code, webhooks.ErrNoDelivery.Code, webhooks.ErrReused.Code, webhooks.ErrRevision.Code, kindKeyInvalid, kindConflict,
+				endpoint.ErrNotFound.Code, webhooks.ErrNoDelivery.Code, domain.ErrKeyReused.Code, webhooks.ErrRevision.Code, kindKeyInvalid, kindConflict,
 			}, refuses...),
 		}
 	}

@@ -330,10 +330,6 @@ func ruleKinds() []kind {
 			about: "No webhook endpoint has this id, or it was deleted.",
 		},
 		{
-			slug: "endpoint-exists", status: http.StatusConflict, title: "Endpoint exists",
-			about: "An endpoint with this id exists and is another one.",
-		},
-		{
 			slug: "endpoint-deleted", status: http.StatusConflict, title: "Endpoint deleted",
 			about: "The endpoint that this request made was deleted. Another one needs another Idempotency-Key.",
 		},

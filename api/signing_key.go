@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/signingkey"
@@ -38,7 +39,7 @@ type signingKeyBody struct {
 }
 
 type rotateSigningKeyRequest struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key again makes no further key."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key and body again makes no further key."`
 	Body           rotateSigningKeyBody
 }
 
@@ -56,7 +57,7 @@ func (s *server) signingKeyRoutes() {
 	register(s, route{
 		id: "rotateSigningKey", method: http.MethodPost, path: "/v1/keys/rotate", tag: "webhooks", scopes: []apikey.Scope{apikey.Admin},
 		status: http.StatusOK, summary: "Rotate the key of webhook signatures", about: "Every partner gets another key. The one before signs beside it for a while, so that receivers can fetch the new one.",
-		refuses: []string{signingkey.ErrOverlap.Code, kindKeyInvalid}, example: map[string]any{"overlap_seconds": 604800},
+		refuses: []string{signingkey.ErrOverlap.Code, kindKeyInvalid, domain.ErrKeyReused.Code}, example: map[string]any{"overlap_seconds": 604800},
 	}, s.rotateSigningKey)
 }
 

@@ -29,6 +29,9 @@ func Rule(code, message string) *RuleError {
 	return &RuleError{Code: code, Message: message}
 }
 
+// ErrKeyReused refuses a request whose Idempotency-Key stands for another one.
+var ErrKeyReused = Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
+
 // Error implements error.
 func (e *RuleError) Error() string { return e.Message }
 

@@ -18,7 +18,7 @@ import (
 
 // Used reports whether this very request took the caller's key, which names the
 // command. A command without a fingerprint has no key. The error is
-// [idempotency.ErrReused] where another request took it, or a failure of the
+// [github.com/waybill-dev/waybill/domain.ErrKeyReused] where another request took it, or a failure of the
 // store.
 func Used(ctx context.Context, store eventstore.Store, meta eventstore.Metadata) (bool, error) {
 	state, err := read(ctx, store, meta)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/idempotency"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
@@ -64,7 +65,7 @@ func TestAKeyIsTakenByOneRequest(t *testing.T) {
 	_, unchanged, errUnchanged := requestkey.Unchanged(ctx, store, other)
 	_, errKept := requestkey.KeepUnchanged(ctx, store, other, 3)
 	for _, err := range []error{err, errUnchanged, errKept, requestkey.Use(ctx, store, other)} {
-		if used || unchanged || !errors.Is(err, idempotency.ErrReused) {
+		if used || unchanged || !errors.Is(err, domain.ErrKeyReused) {
 			t.Errorf("another request: used %v, unchanged %v, %v", used, unchanged, err)
 		}
 	}
@@ -126,7 +127,7 @@ func TestRequestsOfTheSameMoment(t *testing.T) {
 	all.Wait()
 	at, _, err := requestkey.Unchanged(t.Context(), store, request("c1", "a"))
 	winner := 0
-	if errors.Is(err, idempotency.ErrReused) {
+	if errors.Is(err, domain.ErrKeyReused) {
 		at, _, err = requestkey.Unchanged(t.Context(), store, request("c1", "b"))
 		winner = 1
 	}
@@ -137,7 +138,7 @@ func TestRequestsOfTheSameMoment(t *testing.T) {
 		switch won := i%2 == winner; {
 		case won && (answer.err != nil || answer.kept != at):
 			t.Errorf("caller %d, who is answered as the first: %d instead of %d, %v", i, answer.kept, at, answer.err)
-		case !won && !errors.Is(answer.err, idempotency.ErrReused):
+		case !won && !errors.Is(answer.err, domain.ErrKeyReused):
 			t.Errorf("caller %d, who is refused: %v", i, answer.err)
 		}
 	}

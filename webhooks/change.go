@@ -33,7 +33,6 @@ type Changed struct {
 
 // Rules a request may be refused by, whatever it wants.
 var (
-	ErrReused   = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
 	ErrRevision = domain.Rule("revision-mismatch", "it was changed since it was read")
 )
 
@@ -137,7 +136,7 @@ func (s *Endpoints) read(ctx context.Context, r Request) (changed, error) {
 	case r.Tenant != nil && (c.state.Status == "" || c.state.TenantID != *r.Tenant):
 		return c, endpoint.ErrNotFound
 	case c.done && c.fingerprint != r.Meta.Fingerprint:
-		return c, ErrReused
+		return c, domain.ErrKeyReused
 	case !c.done:
 		return c, reused
 	}

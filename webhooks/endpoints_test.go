@@ -43,7 +43,7 @@ func TestCreatingAgainAnswersTheSame(t *testing.T) {
 		return err == nil && len(list) == 1 && list[0].ID == "e-1" && list[0].URL == wish.URL && list[0].Status == endpoint.StatusActive
 	})
 	wish.URL = "https://other.example/"
-	if _, err := d.Endpoints.Create(t.Context(), wish, meta()); !errors.Is(err, endpoint.ErrExists) {
+	if _, err := d.Endpoints.Create(t.Context(), wish, meta()); !errors.Is(err, domain.ErrKeyReused) {
 		t.Errorf("another endpoint under the same id: %v", err)
 	}
 }

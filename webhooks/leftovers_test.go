@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
@@ -164,7 +165,7 @@ func TestARequestThatFailsLeavesNoAddress(t *testing.T) {
 	if again, err := o.create("a@partner.example", hook, command); err != nil || again != id {
 		t.Errorf("repeated: %s, %v", again, err)
 	}
-	if _, err := o.create("b@partner.example", hook, command); !errors.Is(err, endpoint.ErrExists) {
+	if _, err := o.create("b@partner.example", hook, command); !errors.Is(err, domain.ErrKeyReused) {
 		t.Errorf("with another address: %v", err)
 	}
 	o.kept(1, "after repeats")

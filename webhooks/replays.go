@@ -97,7 +97,7 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	}
 	if known, repeated := state.Replay(n.ID); repeated {
 		if !sameReplay(known.ReplaySpec, cmd.ReplaySpec) {
-			return Replay{}, ErrReused
+			return Replay{}, domain.ErrKeyReused
 		}
 	} else {
 		if err := s.Endpoints.limits.take(s.Endpoints.Bounds.Replays, "replays "+state.TenantID, cmd.At); err != nil {

@@ -18,7 +18,6 @@ var (
 	ErrStockLost  = domain.Rule("stock-lost", "the reservation expired before the payment was made, and the units are gone")
 	ErrUnresolved = domain.Rule("payment-unresolved", "the payment's outcome could not be found out; the payment was voided")
 	ErrAbandoned  = domain.Rule("checkout-abandoned", "the checkout was interrupted; begin another one")
-	ErrReused     = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
 	ErrTransition = domain.Rule("invalid-transition", "the checkout is not in a state that allows this")
 	// ErrTooManyPayments has the detail attempts.
 	ErrTooManyPayments = domain.Rule("too-many-payments", "no more payments may be tried for this checkout; begin another one")

@@ -85,7 +85,7 @@ func TestCheckout(t *testing.T) {
 	decidertest.Run(t, checkout.Decider, []row{
 		{Name: "a checkout begins with its priced lines", When: start, Then: events{started}},
 		{Name: "the same request again changes nothing", Given: after(authorised, completed), When: start},
-		{Name: "another request under the same key is refused", Given: events{started}, When: other, Refused: checkout.ErrReused},
+		{Name: "another request under the same key is refused", Given: events{started}, When: other, Refused: domain.ErrKeyReused},
 		{
 			Name: "a cart with mistakes fails at once and keeps what was asked", When: refused,
 			Then: events{refusedStart, checkout.CheckoutFailed{

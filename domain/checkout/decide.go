@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/waybill-dev/waybill/domain"
 )
 
 func decide(s State, c Command) ([]Event, error) {
@@ -57,7 +59,7 @@ func start(s State, c Start) ([]Event, error) {
 		if s.Fingerprint == c.Fingerprint {
 			return nil, nil
 		}
-		return nil, ErrReused
+		return nil, domain.ErrKeyReused
 	}
 	started := CheckoutStarted{
 		CheckoutID: c.CheckoutID, OrderID: c.OrderID, Number: c.Number, CustomerID: c.Request.CustomerID,

@@ -10,9 +10,6 @@ import (
 	"github.com/waybill-dev/waybill/domain"
 )
 
-// ErrReused says that the key stands for another request.
-var ErrReused = domain.Rule("idempotency-key-reused", "the idempotency key was used for another request; send a new key with a new or corrected request")
-
 // Command is a wish about a key.
 //
 //sumtype:decl
@@ -58,13 +55,13 @@ type State struct {
 }
 
 // Stands tells whether the key stands for a request that changed nothing, and
-// of which revision that was. Another request is refused with ErrReused.
+// of which revision that was. Another request is refused with [domain.ErrKeyReused].
 func (s State) Stands(fingerprint string) (revision int64, unchanged bool, err error) {
 	switch {
 	case s.Fingerprint == "":
 		return 0, false, nil
 	case s.Fingerprint != fingerprint:
-		return 0, false, ErrReused
+		return 0, false, domain.ErrKeyReused
 	case s.Revision == nil:
 		return 0, false, nil
 	}
@@ -83,7 +80,7 @@ func decide(s State, c Command) ([]Event, error) {
 		case c.Fingerprint:
 			return nil, nil
 		}
-		return nil, ErrReused
+		return nil, domain.ErrKeyReused
 	}
 	panic(fmt.Sprintf("idempotency: unknown command %T", c))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/decidertest"
 	"github.com/waybill-dev/waybill/domain/idempotency"
 )
@@ -16,10 +17,10 @@ func TestAKeyStandsForOneRequest(t *testing.T) {
 	decidertest.Run(t, idempotency.Decider, []decidertest.Case[idempotency.Command, idempotency.Event]{
 		{Name: "it is used", When: idempotency.Use{Fingerprint: "a"}, Then: []idempotency.Event{used}},
 		{Name: "the same request is the same", Given: []idempotency.Event{used}, When: idempotency.Use{Fingerprint: "a"}},
-		{Name: "another one is refused", Given: []idempotency.Event{used}, When: idempotency.Use{Fingerprint: "b"}, Refused: idempotency.ErrReused},
+		{Name: "another one is refused", Given: []idempotency.Event{used}, When: idempotency.Use{Fingerprint: "b"}, Refused: domain.ErrKeyReused},
 		{Name: "a request that changes nothing uses it too", When: idempotency.Use{Fingerprint: "a", Revision: &at}, Then: []idempotency.Event{unchanged}},
 		{Name: "it found what it found first", Given: []idempotency.Event{unchanged}, When: idempotency.Use{Fingerprint: "a", Revision: &later}},
-		{Name: "another one is refused after it too", Given: []idempotency.Event{unchanged}, When: idempotency.Use{Fingerprint: "b"}, Refused: idempotency.ErrReused},
+		{Name: "another one is refused after it too", Given: []idempotency.Event{unchanged}, When: idempotency.Use{Fingerprint: "b"}, Refused: domain.ErrKeyReused},
 	})
 }
 
@@ -39,7 +40,7 @@ func TestWhatAKeyStandsFor(t *testing.T) {
 		{name: "another request", state: idempotency.State{Fingerprint: "a", Revision: &at}, fingerprint: "b", refused: true},
 	} {
 		_, unchanged, err := row.state.Stands(row.fingerprint)
-		if unchanged != row.unchanged || errors.Is(err, idempotency.ErrReused) != row.refused {
+		if unchanged != row.unchanged || errors.Is(err, domain.ErrKeyReused) != row.refused {
 			t.Errorf("%s: unchanged %v, %v", row.name, unchanged, err)
 		}
 	}

@@ -3,6 +3,8 @@ package job
 import (
 	"fmt"
 	"maps"
+
+	"github.com/waybill-dev/waybill/domain"
 )
 
 func decide(s State, c Command) ([]Event, error) {
@@ -43,7 +45,7 @@ func start(s State, c Start) ([]Event, error) {
 	if s.Kind == c.Kind && s.Owner == c.Owner && maps.Equal(s.Params, c.Params) && url(s.Callback) == url(c.Callback) {
 		return nil, nil // asked twice: the first time did it
 	}
-	return nil, ErrIDReused.With("job_id", c.JobID)
+	return nil, domain.ErrKeyReused.With("job_id", c.JobID)
 }
 
 func url(c *Callback) string {

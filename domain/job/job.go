@@ -31,7 +31,6 @@ var (
 	ErrFinished       = domain.Rule("job-finished", "the job is over")
 	ErrCancelled      = domain.Rule("job-cancelled", "the job was cancelled")
 	ErrNotCancellable = domain.Rule("job-not-cancellable", "a job of this kind cannot be cancelled")
-	ErrIDReused       = domain.Rule("id-reused", "the id was used before, with other content")
 )
 
 // Callback is where the end of a job is told.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/decidertest"
 	"github.com/waybill-dev/waybill/domain/job"
 )
@@ -32,7 +33,7 @@ func TestDecide(t *testing.T) {
 	decidertest.Run(t, job.Decider, []decidertest.Case[job.Command, job.Event]{
 		{Name: "a job is started", When: start, Then: []job.Event{started}},
 		{Name: "the same job is not started twice", Given: []job.Event{started, succeeded}, When: start},
-		{Name: "an id is of one job", Given: []job.Event{started}, When: other, Refused: job.ErrIDReused},
+		{Name: "an id is of one job", Given: []job.Event{started}, When: other, Refused: domain.ErrKeyReused},
 		{Name: "what was never started does not go on", When: job.Progress{Done: 1, At: noon}, Refused: job.ErrNotFound},
 		{Name: "progress is noted", Given: []job.Event{started}, When: job.Progress{Done: 1, Total: 2, Mark: "m", At: noon}, Then: []job.Event{progressed}},
 		{Name: "a job that is over makes no progress", Given: []job.Event{started, succeeded}, When: job.Progress{Done: 2, At: noon}, Refused: job.ErrFinished},

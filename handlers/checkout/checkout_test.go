@@ -95,7 +95,7 @@ func TestAnOrderIsPlaced(t *testing.T) {
 	}
 	request.Fingerprint = "other"
 	o, err = p.Place(t.Context(), request)
-	refusedBy(t, must(t, o, err), domaincheckout.ErrReused)
+	refusedBy(t, must(t, o, err), domain.ErrKeyReused)
 }
 
 // contacts keeps personal data as the vault does: what is there stays, and
@@ -209,7 +209,7 @@ func TestADeclinedPaymentMayBeTriedAgain(t *testing.T) {
 	}
 	third.Method = "sandbox:declined"
 	o, err = p.Pay(t.Context(), third)
-	refusedBy(t, must(t, o, err), domaincheckout.ErrReused)
+	refusedBy(t, must(t, o, err), domain.ErrKeyReused)
 	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "3", Method: "sandbox:approved"})
 	refusedBy(t, must(t, o, err), domaincheckout.ErrTransition)
 	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: "no", RequestID: "3", Method: "sandbox:approved"})
@@ -572,7 +572,7 @@ func TestARepeatIsAnsweredAsSoonAsTheOrderIsThere(t *testing.T) {
 	first, err := p.Place(t.Context(), request)
 	first = must(t, first, err)
 	refusedBy(t, early, checkout.ErrInProgress)
-	refusedBy(t, other, domaincheckout.ErrReused)
+	refusedBy(t, other, domain.ErrKeyReused)
 	if again.Order.OrderID != first.Order.OrderID || again.Revision != first.Revision || !again.Replayed {
 		t.Errorf("the repeat is answered with %+v, the first with %+v", again, first)
 	}

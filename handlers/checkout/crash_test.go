@@ -400,7 +400,7 @@ func (x *interruption) check() {
 	}
 	other := x.request
 	other.Fingerprint = "another"
-	if again, err = x.process().Place(x.t.Context(), other); err != nil || !errors.Is(again.Refused, domaincheckout.ErrReused) {
+	if again, err = x.process().Place(x.t.Context(), other); err != nil || !errors.Is(again.Refused, domain.ErrKeyReused) {
 		x.t.Errorf("another request with the same key: %v, %v", again.Refused, err)
 	}
 }

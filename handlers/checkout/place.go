@@ -38,7 +38,7 @@ func ID(credential, key string) string { return eventstore.DeriveID("checkout", 
 // Place takes a checkout as far as it gets. A repeated request gets the answer
 // of the first one, goes on with one that was interrupted, or is refused with
 // ErrInProgress; another request under the same key is refused with
-// [checkout.ErrReused].
+// [domain.ErrKeyReused].
 //
 // What is refused is in the outcome. The error is a failure, mostly
 // [eventstore.ErrUnavailable]: the request may be repeated with its key. The
@@ -51,7 +51,7 @@ func (s *Service) Place(ctx context.Context, request Place) (Outcome, error) {
 	current, free := s.claim(id, request.Fingerprint)
 	if !free {
 		if current.fingerprint != "" && current.fingerprint != request.Fingerprint {
-			return Outcome{Refused: checkout.ErrReused}, nil
+			return Outcome{Refused: domain.ErrKeyReused}, nil
 		}
 		return s.meanwhile(ctx, id, func(known checkout.State) bool { return known.Fingerprint == request.Fingerprint })
 	}
@@ -121,7 +121,7 @@ func (s *Service) place(ctx context.Context, id string, request Place, interrupt
 	}
 	state := r.checkout.state
 	if state.Fingerprint != request.Fingerprint {
-		return Outcome{Refused: checkout.ErrReused}, nil
+		return Outcome{Refused: domain.ErrKeyReused}, nil
 	}
 	return s.again(ctx, r, interrupted)
 }
@@ -297,7 +297,7 @@ func (s *Service) pay(ctx context.Context, request Pay, interrupted bool) (Outco
 	case state.Step == "":
 		return Outcome{Refused: ErrNotFound.With("checkout_id", request.CheckoutID)}, nil
 	case before && !asked.Same(request.Fingerprint, request.Method):
-		return Outcome{Checkout: state, Refused: checkout.ErrReused}, nil
+		return Outcome{Checkout: state, Refused: domain.ErrKeyReused}, nil
 	case before:
 		return s.again(ctx, r, interrupted)
 	case state.Step == checkout.Declined && !s.Now().Before(state.RetryUntil):

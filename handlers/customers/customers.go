@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/customer"
 	"github.com/waybill-dev/waybill/domain/order"
@@ -65,7 +66,7 @@ type Result = handlers.Result[customer.State]
 
 // Register keeps how a customer can be reached, under a reference that follows
 // from the request. One that was made before changes nothing, whatever was said
-// since, and is refused with [checkout.ErrReused] where its key stands for
+// since, and is refused with [domain.ErrKeyReused] where its key stands for
 // something else.
 func (s *Service) Register(ctx context.Context, meta eventstore.Metadata, customerID string, contact any) (Result, error) {
 	if before, err := s.registered(ctx, meta, customerID); before || err != nil {
@@ -116,7 +117,7 @@ func (s *Service) registered(ctx context.Context, meta eventstore.Metadata, cust
 			return false, err
 		case of.CommandID != meta.CommandID:
 		case of.Fingerprint != "" && of.Fingerprint != meta.Fingerprint: // none was kept once
-			return false, checkout.ErrReused
+			return false, domain.ErrKeyReused
 		default:
 			return true, nil
 		}

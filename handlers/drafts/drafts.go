@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/draft"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -54,7 +55,7 @@ type Personal struct {
 }
 
 // Open begins a draft, whose id follows from the command. It reports whether the
-// request was made before, and refuses with [domaincheckout.ErrReused] where the
+// request was made before, and refuses with [domain.ErrKeyReused] where the
 // same key stood for something else.
 func (s *Service) Open(ctx context.Context, meta eventstore.Metadata, command draft.OpenDraft, data Personal) (Result, bool, error) {
 	id := eventstore.DeriveID("draft", meta.CommandID)
@@ -93,7 +94,7 @@ func (s *Service) opened(ctx context.Context, id, fingerprint string) (Result, e
 			return Result{}, err
 		}
 		if meta.Fingerprint != fingerprint {
-			return Result{}, domaincheckout.ErrReused
+			return Result{}, domain.ErrKeyReused
 		}
 		break
 	}

@@ -362,7 +362,7 @@ func TestOpenedByTwoAtOnce(t *testing.T) {
 		switch {
 		case same && (err != nil || !again || second.State.DraftID != first.State.DraftID || second.Revision != first.Revision):
 			t.Errorf("the same request: %+v, %v, %v", second, again, err)
-		case !same && !errors.Is(err, domaincheckout.ErrReused):
+		case !same && !errors.Is(err, domain.ErrKeyReused):
 			t.Errorf("another request under the same key: %v", err)
 		}
 		kept, want := contact{}, first.State.Details.CustomerID
@@ -388,7 +388,7 @@ func TestAnotherPaymentAfterADecline(t *testing.T) {
 	}
 	declined := place("first", "declined", domaincheckout.ErrDeclined)
 	place("first", "declined", domaincheckout.ErrDeclined)
-	place("first", "approved", domaincheckout.ErrReused)
+	place("first", "approved", domain.ErrKeyReused)
 	if _, err := p.Do(t.Context(), id, eventstore.Metadata{CommandID: "edit"}, nil, draft.RemoveLine{SKU: "MUG"}); !errors.Is(err, draft.ErrPlacing) {
 		t.Errorf("changed while the goods are kept: %v", err)
 	}
@@ -399,7 +399,7 @@ func TestAnotherPaymentAfterADecline(t *testing.T) {
 	if again := place("second", "approved", nil); !again.Replayed || again.Order.OrderID != paid.Order.OrderID {
 		t.Errorf("repeated: %+v", again)
 	}
-	place("second", "declined", domaincheckout.ErrReused)
+	place("second", "declined", domain.ErrKeyReused)
 	place("third", "approved", nil)
 	s.expectOrder(id, "paid after a decline")
 }
@@ -486,7 +486,7 @@ func TestRefusals(t *testing.T) {
 	_, nobody := p.Place(t.Context(), request(id, "first", "approved"))
 	_, stale := p.Place(t.Context(), drafts.Place{DraftID: id, Meta: meta, Expected: &other})
 	for name, got := range map[string][2]error{
-		"another body": {reused, domaincheckout.ErrReused}, "a card": {card, draft.ErrInvalid}, "missing": {missing, draft.ErrNotFound},
+		"another body": {reused, domain.ErrKeyReused}, "a card": {card, draft.ErrInvalid}, "missing": {missing, draft.ErrNotFound},
 		"revision": {revision, handlers.ErrRevision}, "nobody's": {nobody, draft.ErrInvalid}, "stale": {stale, handlers.ErrRevision},
 	} {
 		if !errors.Is(got[0], got[1]) {

@@ -82,7 +82,7 @@ func (s *Service) asked(ctx context.Context, d Result, r Place) (checkout.Outcom
 		under := d.State.Status == draft.Placing && i == len(d.State.Attempts)-1
 		if attempt.RequestID == r.Meta.CommandID {
 			if attempt.Fingerprint != r.Meta.Fingerprint {
-				return checkout.Outcome{Refused: domaincheckout.ErrReused}, true, nil
+				return checkout.Outcome{Refused: domain.ErrKeyReused}, true, nil
 			}
 			if under {
 				outcome, err := s.run(ctx, d, r.Meta.Actor)
@@ -100,7 +100,7 @@ func (s *Service) asked(ctx context.Context, d Result, r Place) (checkout.Outcom
 		case !paid:
 			continue
 		case !before.Same(r.Meta.Fingerprint, cmp.Or(r.Method, d.State.Details.PaymentMethod)):
-			return checkout.Outcome{Refused: domaincheckout.ErrReused}, true, nil
+			return checkout.Outcome{Refused: domain.ErrKeyReused}, true, nil
 		}
 		if under {
 			outcome, err := s.pay(ctx, d, r)
@@ -166,7 +166,7 @@ func (s *Service) run(ctx context.Context, d Result, actor eventstore.Actor) (ch
 	if err != nil {
 		return outcome, customers.Ruled(err)
 	}
-	if outcome.Refused != nil && errors.Is(outcome.Refused, domaincheckout.ErrReused) {
+	if outcome.Refused != nil && errors.Is(outcome.Refused, domain.ErrKeyReused) {
 		return outcome, eventstore.ErrConflict // somebody withdrew it meanwhile
 	}
 	return s.finish(ctx, state, outcome)

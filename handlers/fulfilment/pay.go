@@ -180,7 +180,7 @@ func asked(all []*paid, meta eventstore.Metadata) (*paid, error) {
 			return nil, err
 		case of.CommandID != meta.CommandID:
 		case of.Fingerprint != meta.Fingerprint:
-			return nil, domaincheckout.ErrReused
+			return nil, domain.ErrKeyReused
 		default:
 			return p, nil
 		}

@@ -212,7 +212,7 @@ func TestPaymentsThatAreRefused(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			change: func(r *orders.Request, _ *fulfilment.Payment) { r.Meta.Fingerprint = "other" }, want: domaincheckout.ErrReused,
+			change: func(r *orders.Request, _ *fulfilment.Payment) { r.Meta.Fingerprint = "other" }, want: domain.ErrKeyReused,
 		},
 		"so many were refused that no more are tried": {
 			before: func(t *testing.T, s *shop, id string) {

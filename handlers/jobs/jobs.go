@@ -10,9 +10,11 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
@@ -64,7 +66,8 @@ type Request struct {
 // Result is a job after a command.
 type Result = handlers.Result[job.State]
 
-// Start begins a job, or returns the one that was begun under the same id.
+// Start begins a job, or returns the one that was begun under the same id. Where
+// another request began that, it is refused with [domain.ErrKeyReused].
 func (s *Service) Start(ctx context.Context, meta eventstore.Metadata, request Request) (Result, error) {
 	kind, known := s.kinds[request.Kind]
 	if !known {
@@ -75,10 +78,30 @@ func (s *Service) Start(ctx context.Context, meta eventstore.Metadata, request R
 		JobID: request.JobID, Kind: kind.Name, Params: request.Params, Owner: request.Owner, Cancellable: kind.Cancellable,
 		Callback: request.Callback, At: s.Now().UTC(),
 	})
+	if err == nil && len(result.Events) == 0 {
+		err = s.sameRequest(ctx, meta, request.JobID)
+	}
 	if err == nil {
 		s.nudge(request.JobID)
 	}
 	return result, err
+}
+
+// sameRequest refuses another request than the one that began a job: the job
+// itself does not tell that it has another secret, which is sealed anew each
+// time.
+func (s *Service) sameRequest(ctx context.Context, meta eventstore.Metadata, id string) error {
+	for began, err := range s.Store.ReadStream(ctx, job.Decider.Stream(id), 0) {
+		if err != nil {
+			return fmt.Errorf("read job %s: %w", id, err)
+		}
+		of, err := began.Metadata()
+		if err == nil && of.Fingerprint != "" && of.Fingerprint != meta.Fingerprint { // none was kept once
+			err = domain.ErrKeyReused
+		}
+		return err
+	}
+	return nil
 }
 
 // nudge lets a runner in this process look at a job at once. Others find it on

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/waybill-dev/waybill/domain"
-	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -91,7 +90,7 @@ func (s *Service) captured(ctx context.Context, r Request, state order.State, ca
 		case err != nil:
 			return nil, err
 		case known.done && known.fingerprint != r.Meta.Fingerprint:
-			return nil, domaincheckout.ErrReused
+			return nil, domain.ErrKeyReused
 		case known.done: // what came of it since is of interest
 			latest, _, err := eventstore.Load(ctx, s.Store, payment.Decider, p.PaymentID)
 			return &Captured{Payment: latest, Position: known.position, Replayed: true}, err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/waybill-dev/waybill/domain"
-	domaincheckout "github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
@@ -116,7 +115,7 @@ type change struct {
 // request, and a repeat is answered with the order as it was then.
 //
 // The error is [ErrNotFound], [handlers.ErrRevision] with the present revision,
-// [domaincheckout.ErrReused] where the key stands for something else, what a rule
+// [domain.ErrKeyReused] where the key stands for something else, what a rule
 // refused, [eventstore.ErrConflict] when others kept winning, and otherwise a
 // failure: the same request may be sent again.
 func (s *Service) Do(ctx context.Context, r Request, command func(order.State) (order.Command, error)) (Result, error) {
@@ -200,7 +199,7 @@ func admit(r Request, known history[order.State], reused error) error {
 	case reused != nil && !known.done:
 		return reused
 	case known.done && known.fingerprint != r.Meta.Fingerprint:
-		return domaincheckout.ErrReused
+		return domain.ErrKeyReused
 	case !known.done && r.Expected != nil && *r.Expected != known.revision:
 		return handlers.ErrRevision.With("expected", int64(*r.Expected)).With("revision", int64(known.revision))
 	}

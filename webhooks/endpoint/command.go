@@ -3,6 +3,8 @@ package endpoint
 import (
 	"slices"
 	"time"
+
+	"github.com/waybill-dev/waybill/domain"
 )
 
 // Command is a wish about an endpoint: [Create], [Change], [SetChannels],
@@ -111,7 +113,7 @@ func decideCreate(s State, c Create) ([]Event, error) {
 func repeated(s State, c Create) error {
 	switch {
 	case s.TenantID != c.TenantID || !s.Created.Equal(c.Settings):
-		return ErrExists
+		return domain.ErrKeyReused
 	case !s.Exists():
 		return ErrDeleted
 	}

@@ -69,7 +69,6 @@ var Decider = domain.Decider[State, Command, Event]{Category: "endpoint", Decide
 // Rules an endpoint may refuse a command by.
 var (
 	ErrNotFound = domain.Rule("endpoint-not-found", "there is no such endpoint")
-	ErrExists   = domain.Rule("endpoint-exists", "an endpoint with this id exists and is another one")
 	ErrDeleted  = domain.Rule("endpoint-deleted", "the endpoint that this request made was deleted; another one needs another Idempotency-Key")
 	ErrInvalid  = domain.Rule("invalid-endpoint", "the endpoint cannot be created as described")
 	ErrDisabled = domain.Rule("endpoint-disabled", "the endpoint is disabled; enable it first")

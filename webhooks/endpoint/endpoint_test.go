@@ -114,13 +114,13 @@ func TestEndpoint(t *testing.T) {
 			When:    create(func(c *endpoint.Create) { c.EventTypes = nil }),
 			Refused: endpoint.ErrInvalid.Because(mistake("/event_types", endpoint.CodeNoTypes, `name at least one event type, or "*" for all`)),
 		},
-		{Name: "another endpoint under the same id is refused", Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.URL += "x" }), Refused: endpoint.ErrExists},
+		{Name: "another endpoint under the same id is refused", Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.URL += "x" }), Refused: domain.ErrKeyReused},
 		{Name: "an id is never used again", Given: []endpoint.Event{created, deleted}, When: create(nil), Refused: endpoint.ErrDeleted},
 		{
 			Name:  "creating again with another secret changes nothing",
 			Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.SealedSecret = []byte("other") }),
 		},
-		{Name: "another partner's endpoint under the same id is refused", Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.TenantID = "p1" }), Refused: endpoint.ErrExists},
+		{Name: "another partner's endpoint under the same id is refused", Given: []endpoint.Event{created}, When: create(func(c *endpoint.Create) { c.TenantID = "p1" }), Refused: domain.ErrKeyReused},
 		{
 			Name: "creating again after a change is the same creation", Given: []endpoint.Event{created, changed(func(s *endpoint.Settings) { s.URL += "x" })}, When: create(nil),
 		},

@@ -101,7 +101,8 @@ func (k *Keys) public(ctx context.Context, tenant string, shown func(signing.Liv
 }
 
 // Rotate adds a key for every tenant; those before sign beside it as long as
-// the overlap says. Asking twice with one command id is harmless.
+// the overlap says. Asking twice with one command id is harmless; with another
+// overlap it is refused.
 func (k *Keys) Rotate(ctx context.Context, overlap time.Duration, meta eventstore.Metadata) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -70,7 +70,8 @@ func EventTypes() []domain.EventType { return domain.EventTypes(Rotated{}, Resea
 type Command interface{ command() }
 
 // Rotate adds a seed of the version after the last one; of another version it
-// changes nothing, because somebody else was faster.
+// changes nothing, because somebody else was faster. A rotation has one overlap:
+// with another one it is refused with [domain.ErrKeyReused].
 type Rotate struct {
 	Version    int
 	RotationID string
@@ -112,8 +113,11 @@ func decide(s State, c Command) ([]Event, error) {
 	if !ok {
 		panic("signingkey: impossible command")
 	}
-	for _, seed := range s.Seeds {
-		if seed.RotationID == rotate.RotationID || seed.Version == rotate.Version {
+	for i, seed := range s.Seeds {
+		switch {
+		case seed.RotationID == rotate.RotationID && i > 0 && s.Seeds[i-1].NotAfter.Sub(seed.Since) != rotate.Overlap:
+			return nil, domain.ErrKeyReused
+		case seed.RotationID == rotate.RotationID || seed.Version == rotate.Version:
 			return nil, nil
 		}
 	}
