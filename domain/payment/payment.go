@@ -89,6 +89,12 @@ type State struct {
 	VoidFailure string
 }
 
+// Short reports whether the gateway holds less than it was asked for, or another
+// currency: no order may be placed for that.
+func (s State) Short() bool {
+	return s.Authorised.Currency != s.Amount.Currency || s.Authorised.Amount < s.Amount.Amount
+}
+
 // Movement is money that the gateway was asked to capture or to refund.
 type Movement struct {
 	ID         string

@@ -19,7 +19,8 @@ const (
 	CodeNotFound    = "not-found"
 	CodeVoided      = "voided"
 	CodeExpired     = "expired"
-	CodeInterrupted = "interrupted" // before the gateway was asked
+	CodeInterrupted = "interrupted"  // before the gateway was asked
+	CodeShort       = "amount-short" // less is held than was asked for
 )
 
 // Unsupported tells people what [CodeUnsupported] tells programs.
@@ -261,6 +262,9 @@ func (s *Service) resolve(ctx context.Context, r *run, answer gateway.Authorisat
 func (s *Service) settle(ctx context.Context, r *run) error {
 	switch p := r.payment.state; p.Status {
 	case payment.StatusAuthorised:
+		if p.Short() {
+			return s.compensate(ctx, r, checkout.ErrDeclined, s.declined(CodeShort, "the gateway holds less than it was asked for"))
+		}
 		return s.finish(ctx, r)
 	case payment.StatusDeclined:
 		return s.decline(ctx, r, s.declined(p.Code, p.Message))
