@@ -83,12 +83,14 @@ type Neighbours struct {
 	Replay *ReplayProgress `json:",omitempty"`
 }
 
+// rarely is how garbage is collected here.
+const rarely = 400
+
 // RunWebhooks measures a platform that only delivers, beside an event store of
 // its own, part by part. Each part has fresh data.
 func RunWebhooks(ctx context.Context, o WebhookOptions) (WebhookReport, error) {
 	// The load and the receivers share the processors with what is measured: what
 	// they spend on collecting their own garbage is missing there.
-	const rarely = 400
 	defer debug.SetGCPercent(debug.SetGCPercent(rarely))
 	var report WebhookReport
 	parts := map[string]func(context.Context, *webhookSite) error{
@@ -128,10 +130,8 @@ func RunWebhooks(ctx context.Context, o WebhookOptions) (WebhookReport, error) {
 		}
 		err = parts[part](ctx, site)
 		report.Lost += site.lost()
-		for _, r := range site.receivers {
-			report.OutOfOrder += r.outOfOrder()
-			report.Repeated += r.repeated()
-		}
+		outOfOrder, repeated := site.account()
+		report.OutOfOrder, report.Repeated = report.OutOfOrder+outOfOrder, report.Repeated+repeated
 		if err = errors.Join(err, site.close()); err != nil {
 			return report, fmt.Errorf("measure %s: %w\n%s", part, err, site.platform.Output())
 		}
@@ -170,7 +170,7 @@ func (r WebhookReport) Print(w io.Writer) error {
 	if r.Backfill != nil && r.Backfill.Replay != nil {
 		fmt.Fprintf(t, "the replay\t%s\n", r.Backfill.Replay)
 	}
-	fmt.Fprintf(t, "run on\t%d processors, shared by three processes: the event store, the platform, and all receivers with the load\n", runtime.NumCPU())
+	fmt.Fprintf(t, "run on\t%d processors, shared by the event store, the platform with its process for what was missed, and all receivers with the load\n", runtime.NumCPU())
 	fmt.Fprintf(t, "lost, out of order, repeated\t%d, %d, %d\n", r.Lost, r.OutOfOrder, r.Repeated)
 	return t.Flush()
 }

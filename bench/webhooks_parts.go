@@ -218,28 +218,27 @@ func (s *webhookSite) behind(ctx context.Context) (*Neighbours, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenth, err := s.subscribe(ctx, pastType)
+	tenth, _, err := s.subscribeElsewhere(ctx, pastType)
 	if err != nil {
 		return nil, err
 	}
-	tenth.live = liveType // what it gets is no live traffic
 	report := &Neighbours{Backlog: s.o.Behind}
 	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
 		return nil, err
 	}
-	tenth.down.Store(true)
+	tenth.goDown(true)
 	s.o.Say(fmt.Sprintf("recording %d events while the tenth endpoint is down", s.o.Behind))
 	if err := s.record(ctx, s.o.Behind); err != nil {
 		return nil, err
 	}
-	tenth.down.Store(false)
+	tenth.goDown(false)
 	return report, s.beside(ctx, nine, tenth, report)
 }
 
 // beside measures nine endpoints for as long as the tenth has something to
 // work off, and how fast it does that.
-func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *receiver, report *Neighbours) error {
-	if missing := await(ctx, func() (int, int) { _, n := tenth.counts(); return n, min(100, report.Backlog) }); missing > 0 {
+func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *elsewhere, report *Neighbours) error {
+	if missing := await(ctx, func() (int, int) { return tenth.received(), min(100, report.Backlog) }); missing > 0 {
 		return fmt.Errorf("the tenth endpoint does not catch up")
 	}
 	s.reset(nine)
@@ -256,14 +255,13 @@ func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *recei
 		}
 		return nil
 	})
-	s.missing += await(ctx, func() (int, int) { _, n := tenth.counts(); return n, report.Backlog })
+	s.missing += await(ctx, func() (int, int) { return tenth.received(), report.Backlog })
 	stop()
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	first, last := tenth.span()
-	_, n := tenth.counts()
-	report.PerSecond = float64(n) / last.Sub(first).Seconds()
+	report.PerSecond = float64(tenth.received()) / last.Sub(first).Seconds()
 	var err error
 	if report.Memory, err = s.platform.Memory(); err != nil {
 		return err
@@ -288,12 +286,11 @@ func (s *webhookSite) backfill(ctx context.Context) (*Neighbours, error) {
 	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
 		return nil, err
 	}
-	fresh, err := s.subscribe(ctx, pastType)
+	fresh, endpoint, err := s.subscribeElsewhere(ctx, pastType)
 	if err != nil {
 		return nil, err
 	}
-	fresh.live = liveType
-	replay, err := s.replay(ctx, s.endpoints[len(s.endpoints)-1].ID)
+	replay, err := s.replay(ctx, endpoint.ID)
 	if err != nil {
 		return nil, err
 	}

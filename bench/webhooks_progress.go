@@ -31,7 +31,7 @@ func (p ReplayProgress) String() string {
 
 // progressOf reads how far a replay is until it has ended, or nothing came of
 // it for a while.
-func (s *webhookSite) progressOf(ctx context.Context, replay client.Replay, to *receiver) (p *ReplayProgress, err error) {
+func (s *webhookSite) progressOf(ctx context.Context, replay client.Replay, to *elsewhere) (p *ReplayProgress, err error) {
 	const every, patience = 200 * time.Millisecond, time.Minute
 	p = &ReplayProgress{}
 	var last float64
@@ -40,7 +40,7 @@ func (s *webhookSite) progressOf(ctx context.Context, replay client.Replay, to *
 		if replay, err = s.api().Replay(ctx, replay.EndpointID, replay.ID); err != nil {
 			return p, err
 		}
-		_, received := to.counts()
+		received := to.received()
 		p.Readings++
 		p.Delivered, p.GivenUp = replay.Delivered, replay.GivenUp
 		switch {

@@ -59,7 +59,6 @@ func newReceiver(n int, answer time.Duration) (*receiver, error) {
 		seed: maphash.MakeSeed(), last: map[uint64]int32{}, latency: newHistogram(), after: newHistogram(),
 	}
 	r.answer.Store(int64(answer))
-	r.serving.Go(r.accept)
 	return r, nil
 }
 

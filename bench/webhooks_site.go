@@ -29,7 +29,7 @@ type webhookSite struct {
 	platform  *Platform
 	store     *eventstore.Client
 	receivers []*receiver
-	endpoints []client.Endpoint
+	elsewhere *elsewhere // one more, in some parts
 	missing   int
 	orders    atomic.Int64
 	appends   *appends // of live traffic
@@ -82,7 +82,23 @@ func (s *webhookSite) close() error {
 	for _, r := range s.receivers {
 		err = errors.Join(err, r.close())
 	}
+	if s.elsewhere != nil {
+		err = errors.Join(err, s.elsewhere.close())
+	}
 	return err
+}
+
+// account is what came otherwise than it should to any receiver.
+func (s *webhookSite) account() (outOfOrder, repeated int) {
+	if s.elsewhere != nil {
+		account := s.elsewhere.account()
+		outOfOrder, repeated = account.Swapped, account.Repeats
+	}
+	for _, r := range s.receivers {
+		outOfOrder += r.outOfOrder()
+		repeated += r.repeated()
+	}
+	return outOfOrder, repeated
 }
 
 func (s *webhookSite) lost() int { return s.missing }
@@ -94,12 +110,24 @@ func (s *webhookSite) subscribe(ctx context.Context, types ...string) (*receiver
 		return nil, err
 	}
 	r.appends = s.appends
-	e, err := s.platform.API.CreateEndpoint(ctx, client.CreateEndpoint{URL: r.url, EventTypes: types})
-	if err != nil {
-		return nil, err
+	r.serving.Go(r.accept)
+	s.receivers = append(s.receivers, r)
+	_, err = s.endpoint(ctx, r.url, types...)
+	return r, err
+}
+
+// subscribeElsewhere adds the endpoint of a receiver that is in nobody's way.
+func (s *webhookSite) subscribeElsewhere(ctx context.Context, types ...string) (*elsewhere, client.Endpoint, error) {
+	var err error
+	if s.elsewhere, err = startElsewhere(ctx, s.o.Binary, s.o.Answer); err != nil {
+		return nil, client.Endpoint{}, err
 	}
-	s.receivers, s.endpoints = append(s.receivers, r), append(s.endpoints, e)
-	return r, nil
+	e, err := s.endpoint(ctx, s.elsewhere.url, types...)
+	return s.elsewhere, e, err
+}
+
+func (s *webhookSite) endpoint(ctx context.Context, url string, types ...string) (client.Endpoint, error) {
+	return s.platform.API.CreateEndpoint(ctx, client.CreateEndpoint{URL: url, EventTypes: types})
 }
 
 // perOrder is how many events each order of the past has.

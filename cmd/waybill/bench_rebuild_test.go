@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/waybill-dev/waybill/bench"
@@ -15,20 +12,7 @@ import (
 // is is not judged.
 func TestRebuildsBesideLiveOrdersLoseAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), binary, "bench", "rebuild", "--live", "20", "--orders", "40", "--duration", "2s", "--json", "--dir", t.TempDir())
-	command.Stderr = t.Output()
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var report bench.Beside
-	if err := json.Unmarshal(out, &report); err != nil {
-		t.Fatal(err)
-	}
+	report := benched[bench.Beside](t, "rebuild", "--live", "20", "--orders", "40", "--duration", "2s", "--dir", t.TempDir())
 	for name, traffic := range map[string]bench.Traffic{"alone": report.Alone, "beside": report.Beside} {
 		if traffic.Orders == 0 || traffic.Failed != 0 || traffic.Wrong != 0 {
 			t.Errorf("%s: %+v", name, traffic)

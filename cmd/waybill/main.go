@@ -50,7 +50,8 @@ type program struct {
 	Settings configCommand      `cmd:"" name:"config" help:"Show every setting, its meaning and the value in force."`
 	Version  versionCommand     `cmd:"" help:"Show the version."`
 
-	Backlog backlogCommand `cmd:"" hidden:"" help:"Work off what webhooks have missed; \"waybill serve\" starts it."`
+	BenchReceiver benchReceiverCommand `cmd:"" hidden:"" help:"Receive webhooks for \"waybill bench webhooks\", which starts it."`
+	Backlog       backlogCommand       `cmd:"" hidden:"" help:"Work off what webhooks have missed; \"waybill serve\" starts it."`
 }
 
 // invocation is what every command needs besides its own flags.
