@@ -50,6 +50,8 @@ type Options struct {
 	// Backlog makes the command that runs [RunBacklog]. Nil is that there is no
 	// such program: then this process does that, too.
 	Backlog func() *exec.Cmd
+
+	backlogOf string // the owner that this process works off the past for
 }
 
 // App is the platform.

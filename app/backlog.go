@@ -13,19 +13,20 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/waybill-dev/waybill/configs"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // backlogProcess is the process that works off what endpoints have missed. It
 // runs while there are endpoints set aside for it, and is started again when it
 // ends otherwise.
 type backlogProcess struct {
-	command  func() *exec.Cmd
-	settings func() configs.Config // of the process
-	logger   *slog.Logger
+	command func() *exec.Cmd
+	task    func() backlogTask
+	logger  *slog.Logger
 
 	needed atomic.Bool
 	change chan struct{} // told when needed has changed
+	deaths prometheus.Counter
 
 	mu      sync.Mutex
 	running *backlogChild // nil while it does not
@@ -38,8 +39,8 @@ const (
 	backlogEnd     = 10 * time.Second // to end when it is told to
 )
 
-func newBacklogProcess(command func() *exec.Cmd, settings func() configs.Config, logger *slog.Logger) *backlogProcess {
-	return &backlogProcess{command: command, settings: settings, logger: logger, change: make(chan struct{}, 1)}
+func newBacklogProcess(command func() *exec.Cmd, task func() backlogTask, deaths prometheus.Counter, logger *slog.Logger) *backlogProcess {
+	return &backlogProcess{command: command, task: task, logger: logger, change: make(chan struct{}, 1), deaths: deaths}
 }
 
 // Need implements [webhooks.BacklogProcess].
@@ -53,34 +54,36 @@ func (b *backlogProcess) Need(needed bool) {
 	}
 }
 
-// run returns when the context ends, after the process.
+// run returns when the context ends, after the process. One that dies at once is
+// started again ever later, however often it is needed anew meanwhile.
 func (b *backlogProcess) run(ctx context.Context) error {
 	wait := backlogRestart
 	for ctx.Err() == nil {
 		if !b.needed.Load() {
-			b.await(ctx, nil)
+			await(ctx, b.change)
 			continue
 		}
 		began := time.Now()
-		if err := b.once(ctx); err == nil {
+		err := b.once(ctx)
+		if err == nil || ctx.Err() != nil {
 			wait = backlogRestart
 			continue
-		} else if ctx.Err() == nil {
-			b.logger.WarnContext(ctx, "the process that works off the webhooks' backlog has ended, it is started again", "in", wait, "error", err)
 		}
-		b.await(ctx, time.After(wait))
-		if wait = min(2*wait, backlogSlowest); time.Since(began) > backlogSlowest {
+		if time.Since(began) > backlogSlowest {
 			wait = backlogRestart
 		}
+		b.deaths.Inc()
+		b.logger.WarnContext(ctx, "the process that works off the webhooks' backlog has ended, it is started again", "in", wait, "error", err)
+		await(ctx, time.After(wait))
+		wait = min(2*wait, backlogSlowest)
 	}
 	return nil
 }
 
-// await returns when it has changed whether the process is needed, or at a time.
-func (b *backlogProcess) await(ctx context.Context, at <-chan time.Time) {
+// await returns when something comes, or the context ends.
+func await[T any](ctx context.Context, something <-chan T) {
 	select {
-	case <-b.change:
-	case <-at:
+	case <-something:
 	case <-ctx.Done():
 	}
 }
@@ -88,7 +91,7 @@ func (b *backlogProcess) await(ctx context.Context, at <-chan time.Time) {
 // once starts the process and returns when it has ended: without an error if it
 // was told to.
 func (b *backlogProcess) once(ctx context.Context) error {
-	child, err := startBacklogChild(b.command(), b.settings())
+	child, err := startBacklogChild(b.command(), b.task())
 	if err != nil {
 		return err
 	}
@@ -138,8 +141,8 @@ type backlogChild struct {
 	mute error // why it is not asked any more
 }
 
-func startBacklogChild(command *exec.Cmd, settings configs.Config) (*backlogChild, error) {
-	text, err := json.Marshal(settings)
+func startBacklogChild(command *exec.Cmd, task backlogTask) (*backlogChild, error) {
+	text, err := json.Marshal(task)
 	if err != nil {
 		return nil, fmt.Errorf("write down the settings: %w", err)
 	}

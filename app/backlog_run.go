@@ -24,21 +24,21 @@ func RunBacklog(ctx context.Context, in io.Reader, out io.Writer, opened func(co
 	if err != nil {
 		return fmt.Errorf("read the settings: %w; this command is for \"waybill serve\" to start", err)
 	}
-	var cfg configs.Config
-	if err := json.Unmarshal(text, &cfg); err != nil {
+	var task backlogTask
+	if err := json.Unmarshal(text, &task); err != nil {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	options, err := opened(cfg)
+	options, err := opened(task.Settings)
 	if err != nil {
 		return err
 	}
-	options.Roles = []string{roleBacklog}
-	a, err := New(cfg, options)
+	options.Roles, options.backlogOf = []string{roleBacklog}, task.Owner
+	a, err := New(task.Settings, options)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), task.Settings.ShutdownTimeout)
 		defer cancel()
 		err = errors.Join(err, a.Stop(ctx))
 	}()
@@ -94,12 +94,20 @@ func (a *App) answer(questions *bufio.Reader, out io.Writer) error {
 	}
 }
 
-// backlogSettings are those of the process that works off the past: what
-// listens or belongs to one process alone is not for it.
-func (a *App) backlogSettings() configs.Config {
+// backlogTask is what a process that works off the past has to know.
+type backlogTask struct {
+	// Owner is who has started it. It has a name of that, which its successor
+	// has, too: when it was killed that need not wait for its leases to run out.
+	Owner    string
+	Settings configs.Config
+}
+
+// backlogTask leaves out of the settings what listens or belongs to one process
+// alone.
+func (a *App) backlogTask() backlogTask {
 	cfg := a.cfg
 	cfg.EventStore, cfg.HTTPAddr, cfg.MetricsAddr, cfg.PprofAddr = a.eventStore, "", "", ""
 	const connections = 8 // to Postgres: it writes one thing at a time
 	cfg.DatabaseConnections = min(cfg.DatabaseConnections, connections)
-	return cfg
+	return backlogTask{Owner: a.owner, Settings: cfg}
 }

@@ -54,7 +54,7 @@ func (a *App) collectors() []prometheus.Collector {
 		newPaymentGauges(a),
 		newWebhookGauges(a.hooks.dispatcher, a.now),
 		newWebhookStatements(a),
-		a.effectMetrics, a.backlog(),
+		a.effectMetrics, a.backlog(), a.hooks.meter.died,
 	)
 }
 

@@ -21,6 +21,7 @@ type webhookMeter struct {
 	attempts, duplicates        *prometheus.CounterVec
 	verifications               *prometheus.CounterVec
 	blocked, fenced             prometheus.Counter
+	died                        prometheus.Counter // of the process of the backlog; it does not count itself
 	duration, endToEnd, settled prometheus.Histogram
 	now                         func() time.Time
 }
@@ -38,8 +39,11 @@ func newWebhookMeter(now func() time.Time) *webhookMeter {
 		verifications: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "webhook_verifications_total", Help: "Pings by which endpoints had to show that they want to be called, by what came of them: verified, expired, given_up.",
 		}, []string{"result"}),
-		blocked:  prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_blocked_dial_total", Help: "Attempts that led to an address, a port or a URL that is not allowed."}),
-		fenced:   prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_fenced_total", Help: "Cursors that were lost to another process while they were served."}),
+		blocked: prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_blocked_dial_total", Help: "Attempts that led to an address, a port or a URL that is not allowed."}),
+		fenced:  prometheus.NewCounter(prometheus.CounterOpts{Name: "webhook_fenced_total", Help: "Cursors that were lost to another process while they were served."}),
+		died: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "webhook_backlog_process_deaths_total", Help: "How often the process that works off what endpoints have missed could not be started, or ended without being told to.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "webhook_attempt_duration_seconds", Help: "How long an attempt took.", Buckets: seconds}),
 		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "webhook_end_to_end_seconds", Help: "From the append of an event to the 2xx of a receiver; without replays.", Buckets: waits}),
 		settled: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -92,7 +92,7 @@ func (a *App) startBacklog() {
 	if a.options.Backlog == nil || a.cfg.Webhooks.Backlog != configs.BacklogProcess {
 		return
 	}
-	a.hooks.backlog = newBacklogProcess(a.options.Backlog, a.backlogSettings, a.logger)
+	a.hooks.backlog = newBacklogProcess(a.options.Backlog, a.backlogTask, a.hooks.meter.died, a.logger)
 	a.hooks.dispatcher.BacklogProcess = a.hooks.backlog
 	a.life.run("process that works off the webhooks' backlog", a.hooks.backlog.run)
 }
@@ -101,7 +101,7 @@ func (a *App) webhooksConfig() webhooks.Config {
 	cfg := a.cfg.Webhooks
 	owner := a.owner
 	if a.has(roleBacklog) {
-		owner += "-backlog"
+		owner = a.options.backlogOf + "-backlog"
 	}
 	return webhooks.Config{
 		Owner: owner, BacklogOnly: a.has(roleBacklog), CursorKey: a.keys.Derive("webhook cursors"), Timeout: cfg.Timeout, Waits: cfg.Schedule,

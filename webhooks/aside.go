@@ -24,26 +24,23 @@ const (
 	asideAfter  = 250 * time.Millisecond // of sending the past; less is not worth the move
 	asideSent   = 64                     // messages of the past that came meanwhile: the receiver is up
 	asideEvery  = 250 * time.Millisecond // is how often it is looked who is set aside
-	asideGrace  = 5 * time.Second        // in which the other process has to begin
+	asideGrace  = 5 * time.Second        // in which the other process, or one of them, has to begin
 	asideAgain  = time.Minute            // after it did not
 	mostWaiting = 64                     // endpoints that are to be set aside
 )
 
 // aside is what a supervisor knows of the endpoints that are set aside.
 type aside struct {
-	ids     map[string]bool      // as the ledger says
-	seen    map[string]time.Time // when this process first saw them there
-	keep    map[string]time.Time // until then they are not set aside
-	leaving map[string]bool      // are given back once their couriers are home
+	ids      map[string]bool      // as the ledger says
+	any      time.Time            // when there were any last
+	unserved map[string]time.Time // since when nobody is known to serve them
+	keep     map[string]time.Time // until then they are not set aside
+	leaving  map[string]bool      // are given back once their couriers are home
 }
 
 func newAside() aside {
-	return aside{seen: map[string]time.Time{}, keep: map[string]time.Time{}, leaving: map[string]bool{}}
+	return aside{unserved: map[string]time.Time{}, keep: map[string]time.Time{}, leaving: map[string]bool{}}
 }
-
-// pasts says whether this process has to know who is set aside: because it
-// sets aside, or serves who is.
-func (d *Dispatcher) pasts() bool { return d.BacklogProcess != nil || d.cfg.BacklogOnly }
 
 // sendsPast notes that an attempt of the past begins.
 func (c *courier) sendsPast(now time.Time) {
@@ -70,21 +67,24 @@ func (s *supervisor) setAside(ctx context.Context, id string) {
 
 // lookAside reads who is set aside, and sees to those who need not be.
 func (s *supervisor) lookAside(ctx context.Context, active map[string]ledger.Endpoint, runs []ledger.Run) error {
-	if !s.d.pasts() {
-		return nil
-	}
 	ids, err := s.d.Ledger.Aside(ctx)
 	if err != nil {
 		return err
 	}
 	s.aside.ids = ids
 	now := s.d.Now()
-	maps.DeleteFunc(s.aside.seen, func(id string, _ time.Time) bool { return !ids[id] })
+	maps.DeleteFunc(s.aside.unserved, func(id string, _ time.Time) bool { return !ids[id] })
 	maps.DeleteFunc(s.aside.leaving, func(id string, _ bool) bool { return !ids[id] })
 	maps.DeleteFunc(s.aside.keep, func(_ string, until time.Time) bool { return !now.Before(until) })
+	served := map[string]bool{}
+	for _, run := range runs {
+		if run.RunID == ledger.Live {
+			served[run.EndpointID] = run.Served(now)
+		}
+	}
 	for id := range ids {
-		if s.aside.seen[id].IsZero() {
-			s.aside.seen[id] = now
+		if s.aside.any = now; s.aside.unserved[id].IsZero() || served[id] {
+			s.aside.unserved[id] = now
 		}
 		if _, ok := active[id]; !ok && !s.serves(id) {
 			s.takeBack(ctx, id) // nothing is sent to it
@@ -95,14 +95,22 @@ func (s *supervisor) lookAside(ctx context.Context, active map[string]ledger.End
 		return nil
 	}
 	s.takeOver(ctx, now)
-	s.d.BacklogProcess.Need(len(s.aside.ids) > 0)
+	if s.d.BacklogProcess != nil {
+		s.d.BacklogProcess.Need(len(s.aside.ids) > 0)
+	}
 	return nil
 }
 
-// mayHaveChanged says whether it is time to look who is set aside.
+// looks says whether to look often who is set aside. What others set aside a
+// process sees in time; but who is given back may for a moment still be served.
+func (s *supervisor) looks() bool {
+	return s.d.cfg.BacklogOnly || len(s.aside.ids) > 0 || s.d.Now().Sub(s.aside.any) < asideGrace
+}
+
+// mayHaveChanged says whether there is a reason to look.
 func (s *supervisor) mayHaveChanged(ctx context.Context) bool {
-	if !s.d.cfg.BacklogOnly { // it is this process that sets aside
-		return len(s.aside.ids) > 0
+	if !s.d.cfg.BacklogOnly {
+		return true
 	}
 	if len(s.aside.ids) > 0 || len(s.couriers) > 0 {
 		return true
@@ -137,20 +145,16 @@ func (s *supervisor) takeBack(ctx context.Context, id string) {
 		return
 	}
 	delete(s.aside.ids, id)
-	delete(s.aside.seen, id)
+	delete(s.aside.unserved, id)
 	delete(s.aside.leaving, id)
 }
 
-// takeOver takes back whom the other process does not serve, in the process
-// that had set them aside.
+// takeOver takes back whom nobody serves, in a process that may set aside. Where
+// there are several, each with such a process, one that ends leaves its endpoints
+// to the others' first.
 func (s *supervisor) takeOver(ctx context.Context, now time.Time) {
 	for id := range s.aside.ids {
-		if now.Sub(s.aside.seen[id]) < asideGrace {
-			continue
-		}
-		status, ok, err := s.d.Ledger.Status(ctx, ledger.Key{EndpointID: id, RunID: ledger.Live})
-		s.complain(ctx, "webhooks cannot read who serves an endpoint", err)
-		if err != nil || (ok && status.Owner != "" && now.Before(status.LeaseUntil)) {
+		if now.Sub(s.aside.unserved[id]) < asideGrace {
 			continue
 		}
 		s.d.Logger.WarnContext(ctx, "nobody works off what an endpoint has missed, it is done in this process", "endpoint", id)

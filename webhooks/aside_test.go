@@ -3,6 +3,7 @@ package webhooks_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ type missed struct {
 	r       *receiver
 	id      string
 	up      atomic.Bool
+	takes   atomic.Int64 // nanoseconds, the receiver
 	events  int
 }
 
@@ -41,9 +43,10 @@ func newMissed(t *testing.T, each int) *missed {
 		if !m.up.Load() {
 			return http.StatusServiceUnavailable
 		}
-		time.Sleep(4 * time.Millisecond)
+		time.Sleep(time.Duration(m.takes.Load()))
 		return http.StatusOK
 	})
+	m.takes.Store(int64(4 * time.Millisecond))
 	m.config.Ring = 16
 	m.backlog = &backlogProcess{}
 	m.platform.backlog = m.backlog
@@ -63,8 +66,13 @@ func newMissed(t *testing.T, each int) *missed {
 func (m *missed) past() *process {
 	m.tb.Helper()
 	eventually(m.tb, "the process of the past to be needed", m.backlog.needed.Load)
+	return m.pastAs(pastOwner)
+}
+
+func (m *missed) pastAs(owner string) *process {
+	m.tb.Helper()
 	cfg := m.config
-	cfg.BacklogOnly, cfg.Owner = true, pastOwner
+	cfg.BacklogOnly, cfg.Owner = true, owner
 	return m.startAs(cfg, nil)
 }
 
@@ -238,5 +246,71 @@ func TestWhoIsSetAsideListensToItsOwner(t *testing.T) {
 			}
 			m.servedBy("process-1")
 		})
+	}
+}
+
+// TestPlatformsEachWithAProcessOfThePast leave what was missed to such a process
+// as long as one of them has any: also when the one that served it has gone, in
+// order or without a word, and longer after it was set aside than such a process
+// may take to begin.
+func TestPlatformsEachWithAProcessOfThePast(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*process){
+		"it was stopped": func(p *process) { p.stop() },
+		"it was killed":  func(p *process) { p.crash() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMissed(t, 60)
+			m.takes.Store(int64(50 * time.Millisecond))
+			another := m.start()
+			m.up.Store(true)
+			pasts := map[string]*process{pastOwner: m.past(), "another": m.pastAs("another")}
+			eventually(t, "the endpoint to be served aside", func() bool { return pasts[m.owner()] != nil })
+			time.Sleep(5500 * time.Millisecond) // more than it may take to begin
+			first := m.owner()
+			leave(pasts[first])
+			delete(pasts, first)
+			eventually(t, "another owner", func() bool { owner := m.owner(); return owner != first && owner != "" })
+			if owner := m.owner(); pasts[owner] == nil {
+				t.Errorf("%s has taken it back", owner)
+			}
+			m.takes.Store(0)
+			if repeated := m.complete(); repeated > 256 {
+				t.Errorf("%d messages came twice, more than may be unsaved", repeated)
+			}
+			eventually(t, "a platform to serve the endpoint", func() bool { return strings.HasPrefix(m.owner(), "process-") })
+			another.stop()
+		})
+	}
+}
+
+// TestAPlatformWithoutSuchAProcess leaves what others have set aside to their
+// processes, and takes it back when there are none any more.
+func TestAPlatformWithoutSuchAProcess(t *testing.T) {
+	t.Parallel()
+	m := newMissed(t, 60)
+	m.takes.Store(int64(50 * time.Millisecond))
+	const without = "without"
+	cfg := m.config
+	cfg.Owner = without
+	another := m.startAs(cfg, nil)
+	m.up.Store(true)
+	past := m.past()
+	m.servedBy(pastOwner)
+	past.stop()
+	time.Sleep(2 * time.Second) // it looks every second who needs it
+	if owner := m.owner(); owner != "" {
+		t.Errorf("served by %s, and another process may come", owner)
+	}
+	past = m.past()
+	m.servedBy(pastOwner)
+	m.process.crash()
+	past.crash()
+	m.process = another
+	m.servedBy(without)
+	m.takes.Store(0)
+	if repeated := m.complete(); repeated > 256 {
+		t.Errorf("%d messages came twice, more than may be unsaved", repeated)
 	}
 }

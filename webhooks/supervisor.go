@@ -42,12 +42,8 @@ type supervisor struct {
 func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
 	renew := time.NewTicker(s.d.cfg.Lease / 3)
 	defer renew.Stop()
-	var look <-chan time.Time
-	if s.d.pasts() {
-		ticker := time.NewTicker(asideEvery)
-		defer ticker.Stop()
-		look = ticker.C
-	}
+	look := time.NewTimer(asideEvery)
+	defer look.Stop()
 	s.reconcile(ctx)
 	for ctx.Err() == nil {
 		select {
@@ -60,14 +56,18 @@ func (s *supervisor) run(ctx context.Context, changed <-chan struct{}) {
 			s.unwanted[one.id] = one.at
 		case id := <-s.d.tooFar:
 			s.setAside(ctx, id)
-		case <-look:
+		case <-look.C:
 			if !s.mayHaveChanged(ctx) {
+				look.Reset(asideEvery)
 				continue
 			}
 		case <-ctx.Done():
 			continue
 		}
 		s.reconcile(ctx)
+		if s.looks() {
+			look.Reset(asideEvery)
+		}
 	}
 	for len(s.couriers) > 0 {
 		s.home(ctx, <-s.gone)

@@ -92,6 +92,12 @@ func (b *backlogged) miss(ctx context.Context, store eventstore.Store, streams, 
 	}))
 	b.t.Cleanup(b.partner.server.Close)
 	b.partner.subscribe(ctx, b.platform.api())
+	b.record(ctx, store, streams, each)
+}
+
+// record appends events of many orders.
+func (b *backlogged) record(ctx context.Context, store eventstore.Store, streams, each int) {
+	b.t.Helper()
 	var group errgroup.Group
 	group.SetLimit(32)
 	for n := range streams {

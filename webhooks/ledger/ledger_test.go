@@ -97,6 +97,14 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if !ok || first.Epoch != 1 {
 			t.Fatalf("first: %+v", first)
 		}
+		served := func(at time.Time, want bool) {
+			t.Helper()
+			if runs, err := l.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Served(at) != want {
+				t.Errorf("%+v, %v: want that it is served: %t", runs, err, want)
+			}
+		}
+		served(noon.Add(lease-time.Millisecond), true)
+		served(noon.Add(lease), false)
 		if _, ok := acquire(t, l, "b", noon.Add(lease)); ok {
 			t.Fatal("a second owner got in while the lease lasts")
 		}
@@ -119,6 +127,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if err := l.Release(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
+		served(noon.Add(26*time.Second), false)
 		if third, ok := acquire(t, l, "a", noon.Add(27*time.Second)); !ok || third.Epoch != 3 {
 			t.Errorf("after a release: %+v", third)
 		}

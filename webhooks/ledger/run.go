@@ -25,9 +25,16 @@ type Run struct {
 	// started with those it is known to have delivered.
 	Through   eventstore.Position
 	Delivered int
+	// Owner serves the run, or did, until its lease ran out. It is empty when the
+	// run was given back.
+	Owner      string
+	LeaseUntil time.Time
 }
 
-const runColumns = `endpoint_id, run_id, from_pos, until_pos, spec, pos, delivered`
+// Served says whether a process has the run.
+func (r Run) Served(now time.Time) bool { return r.Owner != "" && now.Before(r.LeaseUntil) }
+
+const runColumns = `endpoint_id, run_id, from_pos, until_pos, spec, pos, delivered, coalesce(owner, ''), lease_until`
 
 // Runs returns all cursors there are, the live ones first.
 func (l *Ledger) Runs(ctx context.Context) (list []Run, err error) {
@@ -48,12 +55,13 @@ func (l *Ledger) runs(ctx context.Context, query string, args ...any) (list []Ru
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var run Run
-		var from, through int64
+		var from, through, lease int64
 		var until sql.NullInt64
-		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec, &through, &run.Delivered); err != nil {
+		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec, &through, &run.Delivered, &run.Owner, &lease); err != nil {
 			return nil, fmt.Errorf("read a cursor: %w", err)
 		}
 		run.From, run.Until, run.Through = toPosition(from), toPosition(until.Int64), toPosition(through)
+		run.LeaseUntil = fromMillis(lease)
 		list = append(list, run)
 	}
 	return list, rows.Err()
