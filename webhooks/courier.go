@@ -20,6 +20,10 @@ var errFenced = errors.New("the cursor went to another owner")
 // deliveries will be made again.
 var errAbandoned = errors.New("the last results could not be saved")
 
+// errWithdrawn says that a message that waited is none of the partner's business
+// any more.
+var errWithdrawn = errors.New("the partner has its sales channel no more")
+
 // errUnwanted says that the receiver wants nothing any more.
 var errUnwanted = errors.New("the receiver asked to be disabled")
 
@@ -283,6 +287,9 @@ func (c *courier) attempt(ctx context.Context, job delivery.Job) result {
 // its lane for a program that can, as long as the schedule is; a replay goes on
 // without it, for it can be asked for again.
 func (c *courier) unmade(ctx context.Context, job delivery.Job, err error) Result {
+	if errors.Is(err, errWithdrawn) {
+		return Result{Class: delivery.ClassWithdrawn, Directive: delivery.DirectiveAbort, Err: err}
+	}
 	result := Result{Class: delivery.ClassMessage, Err: err}
 	if !isUnreadable(err) {
 		return result

@@ -152,6 +152,23 @@ func (h *history) wanted(ctx context.Context, r eventstore.Recorded, to *audienc
 	return to.judge(message.AggregateID(r.Stream), e)
 }
 
+// allowed says whether a public event is of a sales channel of the audience's,
+// whatever that asked for, or why that cannot be told.
+func (h *history) allowed(ctx context.Context, r eventstore.Recorded, to *audience) (bool, error) {
+	kind := h.catalogue.Published(r.Type)
+	if to.tenantID == "" || kind.Shared || kind.Private || kind.Operational {
+		return true, nil
+	}
+	e, err := h.event(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	if e.doubt == ownerless {
+		return false, errOwnerless
+	}
+	return to.mayHave(message.AggregateID(r.Stream), e), nil
+}
+
 // event returns a public event with its attributes.
 func (h *history) event(ctx context.Context, r eventstore.Recorded) (publicEvent, error) {
 	p, err := h.upTo(ctx, r, true)

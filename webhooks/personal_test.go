@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,9 @@ import (
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
+	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
 	"github.com/waybill-dev/waybill/webhooks/signing"
 )
@@ -155,6 +158,61 @@ func TestAPartnerGetsNothingOfAChannelThatItHasNoMore(t *testing.T) {
 		if !strings.HasPrefix(m.Aggregate.ID, "shop") && m.Aggregate.ID != "last" {
 			t.Errorf("replayed of another channel: %s", m.Body)
 		}
+	}
+}
+
+// TestWhatWaitsIsWithdrawnWithItsChannel: a message that was tried while the
+// channel was the partner's is not tried again, nor when somebody asks for it.
+func TestWhatWaitsIsWithdrawnWithItsChannel(t *testing.T) {
+	t.Parallel()
+	p := newRealPlatform(t)
+	p.config.Waits = slices.Repeat([]time.Duration{100 * time.Millisecond}, 100)
+	var up atomic.Bool
+	r := newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, m received) int {
+		if m.Aggregate.ID == "held" && !up.Load() {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	})
+	id := p.put(endpoint.Settings{URL: r.URL, EventTypes: []string{"order.placed", "order.shipped"}}, "acme", "web")
+	d := p.start()
+	p.write("order-held", eventstore.NoStream, ordered("web", 10), order.OrderShipped{})
+	eventually(t, "an attempt", func() bool { return r.count() > 0 })
+	if err := d.Endpoints.SetChannels(t.Context(), webhooks.Request{ID: id, Meta: meta()}, []string{"shop"}); err != nil {
+		t.Fatal(err)
+	}
+	given := func() (rows []delivery.Parked) {
+		rows, err := d.Ledger.Undelivered(t.Context(), ledger.Key{EndpointID: id, RunID: ledger.Live}, ledger.Span{Until: math.MaxInt64}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	isGiven := func(row delivery.Parked) bool { return row.Dead && row.Class == delivery.ClassWithdrawn }
+	eventually(t, "both to be given up", func() bool {
+		rows := given()
+		return len(rows) == 2 && isGiven(rows[0]) && isGiven(rows[1])
+	})
+	up.Store(true)
+	before := r.count()
+	rows := given()
+	if _, err := d.Endpoints.Resend(t.Context(), webhooks.Request{ID: id, Meta: meta()}, endpoint.Chosen{
+		EventID: rows[0].ID, Stream: rows[0].Lane, Revision: uint64(rows[0].Revision), Position: uint64(rows[0].Position),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the resend to be given up", func() bool {
+		attempts, err := d.Attempts(t.Context(), id, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempts = slices.DeleteFunc(attempts, func(a ledger.Attempt) bool { return a.Class != delivery.ClassWithdrawn })
+		return len(attempts) == 3 && attempts[0].EventID == rows[0].ID
+	})
+	p.write("order-later", eventstore.NoStream, ordered("shop", 10))
+	eventually(t, "what is its own", func() bool { return r.told("later") != "" })
+	if n := r.count(); n != before+1 {
+		t.Errorf("%d messages came, want the one that is its own", n-before)
 	}
 }
 

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -90,6 +91,11 @@ func (d *Dispatcher) prepareOnce(ctx context.Context, to *target, job delivery.J
 	msg, err := it.message(d.Catalogue)
 	if err != nil {
 		return p, err
+	}
+	if job.Payload == nil { // it was chosen some time ago
+		if allowed, err := d.history.allowed(ctx, it.Recorded, to.audience); err != nil || !allowed {
+			return p, cmp.Or(err, errWithdrawn)
+		}
 	}
 	place, err := d.place(ctx, to, it)
 	if err != nil {

@@ -308,8 +308,7 @@ func (s *Share) learn(e *entry, verdict Verdict, class Class, now time.Time) {
 	}
 	ok := verdict == Delivered || verdict == Limited || verdict == Abort
 	switch {
-	case class == ClassMessage:
-		// Nothing was sent: it says nothing of the receiver, good or bad.
+	case class.unsent():
 		if probe {
 			b.breaker.unproved(now)
 		}

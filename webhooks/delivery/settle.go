@@ -51,7 +51,7 @@ func (p *Plan) laneOf(job Job) *lane {
 // adapt learns from an attempt how the endpoint is.
 func (p *Plan) adapt(verdict Verdict, class Class, now time.Time) {
 	switch {
-	case class == ClassMessage: // nothing was sent
+	case class.unsent():
 	case verdict == Delivered:
 		if since, recovered := p.health.succeeded(now); recovered {
 			p.news = append(p.news, News{Recovered: true, Since: since, At: now})

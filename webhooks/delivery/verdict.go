@@ -23,17 +23,18 @@ const (
 	ClassTLS         Class = "tls"
 	ClassTimeout     Class = "timeout"
 	ClassReset       Class = "reset"
-	ClassBlocked     Class = "blocked" // by the guard
-	ClassToken       Class = "token"   // the receiver's token server gave no OAuth 2.0 token
-	ClassForgery     Class = "forgery" // the receiver took a ping with a wrong signature
-	ClassMessage     Class = "message" // our side could not make the message
+	ClassBlocked     Class = "blocked"   // by the guard
+	ClassToken       Class = "token"     // the receiver's token server gave no OAuth 2.0 token
+	ClassForgery     Class = "forgery"   // the receiver took a ping with a wrong signature
+	ClassMessage     Class = "message"   // our side could not make the message
+	ClassWithdrawn   Class = "withdrawn" // it is not for the partner any more
 )
 
 // Classes are all of them.
 func Classes() []Class {
 	return []Class{
 		ClassOK, ClassRedirect, ClassClientError, ClassRateLimited, ClassGone, ClassServerError, ClassOtherStatus, ClassDNS,
-		ClassConnect, ClassTLS, ClassTimeout, ClassReset, ClassBlocked, ClassToken, ClassForgery, ClassMessage,
+		ClassConnect, ClassTLS, ClassTimeout, ClassReset, ClassBlocked, ClassToken, ClassForgery, ClassMessage, ClassWithdrawn,
 	}
 }
 
@@ -103,6 +104,9 @@ func classOf(status int) Class {
 	}
 	return ClassOtherStatus
 }
+
+// unsent says that nothing was sent: it says nothing of the receiver.
+func (c Class) unsent() bool { return c == ClassMessage || c == ClassWithdrawn }
 
 // unreachable says that the receiver's program was not reached at all, so the
 // event cannot be what is wrong.
