@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,8 +131,9 @@ func (s *Messages) One(ctx context.Context, about Aggregate, sequence int, id st
 		if numbers, err = audienceOf(row); err != nil {
 			return nil, err
 		}
-		if sent = id; !gave(state.Replays, id) {
-			return nil, ErrNoMessage
+		had, err := gave(ctx, s.Store, state, id)
+		if sent = id; err != nil || !had {
+			return nil, cmp.Or(err, error(ErrNoMessage))
 		}
 	}
 	stream, err := s.stream(ctx, about)

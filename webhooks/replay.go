@@ -1,12 +1,14 @@
 package webhooks
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
@@ -76,12 +78,30 @@ func EventOf(messageID string) string {
 }
 
 // gave says whether a message may have had an id: that of the first time, or
-// that of one of these replays.
-func gave(replays []endpoint.Replay, id string) bool {
+// that of one of an endpoint's replays.
+func gave(ctx context.Context, store eventstore.Store, to endpoint.State, id string) (bool, error) {
 	_, of, again := strings.Cut(id, renamed)
-	return !again || slices.ContainsFunc(replays, func(r endpoint.Replay) bool {
-		return r.Dedupe == endpoint.DedupeNew && r.ReplayID == replayPrefix+of
-	})
+	if !again {
+		return true, nil
+	}
+	r, known, err := replayIn(ctx, store, to, replayPrefix+of)
+	return known && r.Dedupe == endpoint.DedupeNew, err
+}
+
+// replayIn returns a replay of an endpoint, and whether there is one: from the
+// log where it ended so long ago that the endpoint's state has it no more.
+func replayIn(ctx context.Context, store eventstore.Store, of endpoint.State, id string) (endpoint.Replay, bool, error) {
+	if r, ok := of.Replay(id); ok || len(of.Replays) < endpoint.KnownReplays {
+		return r, ok, nil
+	}
+	var r endpoint.Replay
+	for own, err := range eventstore.Events(ctx, store, endpoint.Decider, of.ID, 0) {
+		if err != nil {
+			return endpoint.Replay{}, false, fmt.Errorf("look for replay %s: %w", id, err)
+		}
+		r = endpoint.FollowReplay(r, id, own.Event)
+	}
+	return r, r.ReplayID != "", nil
 }
 
 // replayPrefix begins the names of runs that are replays.

@@ -2,6 +2,7 @@ package webhooks_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -436,4 +437,52 @@ func mistakesOf(err error) []domain.Mistake {
 		return nil
 	}
 	return rule.Mistakes
+}
+
+// TestAReplayOfLongAgoIsStillKnown, when so many came after it that the
+// endpoint's state has it no more.
+func TestAReplayOfLongAgoIsStillKnown(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	id := p.endpoint("http://127.0.0.1:1", "*").ID
+	db := p.database()
+	t.Cleanup(func() { _ = db.Close() })
+	replays := p.replays(&ledger.Ledger{Write: db.Write, Read: db.Read})
+	var events []eventstore.NewEvent
+	for n := range 2*endpoint.KnownReplays + 1 {
+		run := webhooks.ReplayID(fmt.Sprint(n))
+		for i, e := range []domain.Event{
+			endpoint.ReplayRequested{EndpointID: id, ReplayID: run, RequestedAt: time.Now()},
+			endpoint.ReplayCompleted{EndpointID: id, ReplayID: run, Delivered: n, CompletedAt: time.Now()},
+		} {
+			events = append(events, eventstore.NewEvent{ID: eventstore.EventID(id, run, i), Event: e, Metadata: meta()})
+		}
+	}
+	stream := endpoint.Decider.Stream(id)
+	appended, err := p.log.Append(t.Context(), stream, 0, events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := webhooks.ReplayID("3")
+	if got, err := replays.Get(t.Context(), id, old); err != nil || got.State != webhooks.ReplayCompleted || got.Delivered != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := replays.Get(t.Context(), id, webhooks.ReplayID("none")); !errors.Is(err, endpoint.ErrReplayNotFound) {
+		t.Errorf("one that there never was: %v", err)
+	}
+	if err := replays.Cancel(t.Context(), id, old, meta()); err != nil {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := replays.Cancel(t.Context(), id, webhooks.ReplayID("none"), meta()); !errors.Is(err, endpoint.ErrReplayNotFound) {
+		t.Errorf("one that there never was, cancelled: %v", err)
+	}
+	if _, err := replays.Request(t.Context(), id, webhooks.NewReplay{ID: old, From: webhooks.Beginning, Dedupe: endpoint.DedupeNew}, meta()); !errors.Is(err, domain.ErrKeyReused) {
+		t.Errorf("another one of its id: %v", err)
+	}
+	if again, err := replays.Request(t.Context(), id, webhooks.NewReplay{ID: old, From: webhooks.Beginning}, meta()); err != nil || again.Delivered != 3 {
+		t.Errorf("asked for again: %+v, %v", again, err)
+	}
+	for r, err := range p.log.ReadStream(t.Context(), stream, appended.Revision+1) {
+		t.Errorf("recorded besides: %s, %v", r.Type, err)
+	}
 }

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -95,11 +96,15 @@ func (s *Replays) Request(ctx context.Context, endpointID string, n NewReplay, m
 	if err := s.places(ctx, &cmd.ReplaySpec, n, ScopeOf(state.TenantID)); err != nil {
 		return Replay{}, err
 	}
-	if known, repeated := state.Replay(n.ID); repeated {
-		if !sameReplay(known.ReplaySpec, cmd.ReplaySpec) {
-			return Replay{}, domain.ErrKeyReused
-		}
-	} else {
+	known, repeated, err := replayIn(ctx, s.Endpoints.Store, state, n.ID)
+	switch {
+	case err != nil:
+		return Replay{}, err
+	case repeated && !sameReplay(known.ReplaySpec, cmd.ReplaySpec):
+		return Replay{}, domain.ErrKeyReused
+	case repeated && known.Status != endpoint.StatusReplayRunning:
+		return s.view(ctx, state, known)
+	case !repeated:
 		if err := s.Endpoints.limits.take(s.Endpoints.Bounds.Replays, "replays "+state.TenantID, cmd.At); err != nil {
 			return Replay{}, err
 		}
@@ -193,6 +198,9 @@ func (s *Replays) Cancel(ctx context.Context, endpointID, replayID string, meta 
 		ReplayID: replayID, Through: uint64(status.Through), Until: uint64(status.Until),
 		Delivered: status.Delivered, GivenUp: status.Dead, At: s.Now(),
 	})
+	if errors.Is(err, endpoint.ErrReplayNotFound) {
+		_, err = s.Get(ctx, endpointID, replayID) // one that ended long ago is harmless, too
+	}
 	return err
 }
 
@@ -202,9 +210,9 @@ func (s *Replays) Get(ctx context.Context, endpointID, replayID string) (Replay,
 	if err != nil {
 		return Replay{}, err
 	}
-	replay, ok := state.Replay(replayID)
-	if !ok {
-		return Replay{}, endpoint.ErrReplayNotFound
+	replay, ok, err := replayIn(ctx, s.Endpoints.Store, state, replayID)
+	if err != nil || !ok {
+		return Replay{}, cmp.Or(err, error(endpoint.ErrReplayNotFound))
 	}
 	return s.view(ctx, state, replay)
 }

@@ -59,9 +59,13 @@ type Operation struct {
 	FailingAfter time.Duration
 	// Starts counts how often deliveries were started again.
 	Starts int
-	// Exhausted are the ids of events that were given up and not sent again.
+	// Exhausted are the ids of events that were given up and not sent again, the
+	// last ones: more than are reported again when the ledger is lost.
 	Exhausted []string
 }
+
+// mostExhausted is as many as may wait for another attempt.
+const mostExhausted = 10_000
 
 func decideOperation(s State, c Command) []Event {
 	switch c := c.(type) { //nolint:gochecksumtype // decide sends these alone
@@ -118,6 +122,7 @@ func evolveOperation(o Operation, e Event) Operation {
 		o.Starts++
 	case DeliveryExhausted:
 		o.Exhausted = append(o.Exhausted, e.EventID)
+		o.Exhausted = o.Exhausted[max(len(o.Exhausted)-mostExhausted, 0):]
 	case DeliveryResent:
 		o.Exhausted = slices.DeleteFunc(slices.Clone(o.Exhausted), func(id string) bool { return id == e.EventID })
 	}

@@ -63,6 +63,10 @@ const (
 // MostReplays is how many replays of an endpoint may run at once.
 const MostReplays = 4
 
+// KnownReplays is how many replays that have ended a state knows: the last ones.
+// What [FollowReplay] makes of an endpoint's events is any of them.
+const KnownReplays = 500
+
 // Rules a replay may be refused by.
 var (
 	ErrReplayNotFound = domain.Rule("replay-not-found", "the endpoint has no such replay")
@@ -218,7 +222,7 @@ func (s ReplaySpec) empty() bool {
 func evolveReplays(replays []Replay, e Event) []Replay {
 	switch e := e.(type) {
 	case ReplayRequested:
-		return append(slices.Clip(replays), Replay{ReplayRequested: e, Status: StatusReplayRunning, Through: e.From})
+		return append(withoutOldest(replays), Replay{ReplayRequested: e, Status: StatusReplayRunning, Through: e.From})
 	case ReplayProgressed:
 		return changeReplay(replays, e.ReplayID, func(r *Replay) {
 			r.Through, r.Delivered, r.GivenUp = max(r.Through, e.Through), e.Delivered, e.GivenUp
@@ -245,6 +249,32 @@ func evolveReplays(replays []Replay, e Event) []Replay {
 	default:
 		return replays
 	}
+}
+
+// withoutOldest makes room for another replay.
+func withoutOldest(replays []Replay) []Replay {
+	ended := func(r Replay) bool { return r.Status != StatusReplayRunning }
+	oldest := slices.IndexFunc(replays, ended)
+	if len(replays) < KnownReplays || oldest < 0 {
+		return slices.Clip(replays)
+	}
+	return slices.Clip(slices.Delete(slices.Clone(replays), oldest, oldest+1))
+}
+
+// FollowReplay is the replay of an id after one more event of its endpoint; it
+// is nothing before it was asked for.
+func FollowReplay(r Replay, id string, e Event) Replay {
+	var replays []Replay
+	if asked, ok := e.(ReplayRequested); ok && asked.ReplayID != id {
+		return r
+	}
+	if r.ReplayID != "" {
+		replays = append(replays, r)
+	}
+	for _, after := range evolveReplays(replays, e) {
+		r = after
+	}
+	return r
 }
 
 func changeReplay(replays []Replay, id string, change func(*Replay)) []Replay {

@@ -131,3 +131,43 @@ func TestReplaysFollowTheEvents(t *testing.T) {
 		t.Error("a replay of nothing")
 	}
 }
+
+// TestAStateKnowsTheLastReplays, those that run, and the log any.
+func TestAStateKnowsTheLastReplays(t *testing.T) {
+	t.Parallel()
+	events := []endpoint.Event{created, replayRequested("running")}
+	id := func(n int) string { return fmt.Sprint("r", n) }
+	for n := range 2 * endpoint.KnownReplays {
+		events = append(events, replayRequested(id(n)), endpoint.ReplayCompleted{EndpointID: "e1", ReplayID: id(n), Delivered: n, CompletedAt: later})
+	}
+	state := endpoint.Decider.Fold(endpoint.State{}, events...)
+	if len(state.Replays) != endpoint.KnownReplays {
+		t.Errorf("it knows %d replays", len(state.Replays))
+	}
+	for id, want := range map[string]bool{"running": true, id(0): false, id(endpoint.KnownReplays): false, id(endpoint.KnownReplays + 1): true, id(2*endpoint.KnownReplays - 1): true} {
+		if _, known := state.Replay(id); known != want {
+			t.Errorf("it knows %s: %t", id, known)
+		}
+	}
+	var old, none endpoint.Replay
+	for _, e := range events {
+		old, none = endpoint.FollowReplay(old, id(7), e), endpoint.FollowReplay(none, "none", e)
+	}
+	want := endpoint.Replay{ReplayRequested: replayRequested(id(7)), Status: endpoint.StatusReplayCompleted, Through: 12, Delivered: 7, EndedAt: later}
+	if diff := cmp.Diff(want, old); diff != "" || none.ReplayID != "" {
+		t.Errorf("%+v; (-want +got):\n%s", none, diff)
+	}
+}
+
+func TestAStateKnowsWhatWasGivenUpLast(t *testing.T) {
+	t.Parallel()
+	state := endpoint.Decider.Fold(endpoint.State{}, created)
+	const most = 10_000
+	for n := range most + 5 {
+		state = endpoint.Decider.Evolve(state, endpoint.DeliveryExhausted{EndpointID: "e1", Exhausted: endpoint.Exhausted{EventID: fmt.Sprint(n)}})
+	}
+	known := state.Operation.Exhausted
+	if len(known) != most || known[0] != "5" || known[most-1] != fmt.Sprint(most+4) {
+		t.Errorf("it knows %d, from %s to %s", len(known), known[0], known[len(known)-1])
+	}
+}
