@@ -28,6 +28,12 @@ type statementBody struct {
 	From        string                `json:"from,omitempty" doc:"The cursor after which the statement begins: where the endpoint was created, or was last told to go on. Missing for the beginning."`
 	Through     string                `json:"through" doc:"The cursor up to which everything the endpoint asked for was delivered, but for what is listed."`
 	Undelivered []statementExceptBody `json:"undelivered" nullable:"false"`
+	PassedOver  []statementSpanBody   `json:"passed_over,omitempty" nullable:"false" doc:"Places of which nothing is stated: what is there cannot be read yet, and nobody can tell whose it is. A replay of what was not delivered clears them."`
+}
+
+type statementSpanBody struct {
+	After   string `json:"after" doc:"A cursor."`
+	Through string `json:"through" doc:"A cursor, which belongs to it."`
 }
 
 type statementExceptBody struct {
@@ -42,7 +48,7 @@ func (s *server) statementRoutes(read []apikey.Scope) {
 	r := route{
 		id: "getStatement", method: http.MethodGet, path: "/v1/endpoints/{id}/statement", tag: "webhooks", scopes: read, status: http.StatusOK,
 		summary: "State, signed, what was delivered",
-		about:   "Everything the endpoint asked for between two cursors was delivered, except for what is listed. The body is signed by ed25519 as a message of scheme v1a is, over webhook-id, webhook-timestamp and the bytes of the body; GET /v1/keys has the public keys, with retired=true also those of older statements.",
+		about:   "Everything the endpoint asked for between two cursors was delivered, except for what is listed, and for places that it says were passed over. The body is signed by ed25519 as a message of scheme v1a is, over webhook-id, webhook-timestamp and the bytes of the body; GET /v1/keys has the public keys, with retired=true also those of older statements.",
 		refuses: []string{endpoint.ErrNotFound.Code}, bodies: map[int]any{http.StatusOK: statementBody{}},
 	}
 	register(s, r, s.statement)

@@ -34,6 +34,15 @@ type statementBody struct {
 	From        string            `json:"from,omitempty"`
 	Through     string            `json:"through"`
 	Undelivered []statementExcept `json:"undelivered"`
+	// PassedOver is where it cannot be told what was for the endpoint: of that
+	// nothing is stated.
+	PassedOver []statementSpan `json:"passed_over,omitempty"`
+}
+
+// statementSpan is what comes after a cursor, up to and with another.
+type statementSpan struct {
+	After   string `json:"after"`
+	Through string `json:"through"`
 }
 
 type statementExcept struct {
@@ -61,7 +70,11 @@ func (d *Dispatcher) Statement(ctx context.Context, e Endpoint, id string) (Stat
 		return Statement{}, err
 	}
 	s := Statement{ID: id, At: d.Now().UTC().Truncate(time.Second)}
-	if s.Body, err = d.statementBody(e, s, status, rows); err != nil {
+	passed, err := d.Ledger.Skipped(ctx, e.ID, ledger.Span{From: status.From, Until: status.Through})
+	if err != nil {
+		return Statement{}, err
+	}
+	if s.Body, err = d.statementBody(e, s, status, rows, passed); err != nil {
 		return s, err
 	}
 	keys, err := d.Keys.Live(ctx, e.TenantID)
@@ -72,7 +85,7 @@ func (d *Dispatcher) Statement(ctx context.Context, e Endpoint, id string) (Stat
 	return s, nil
 }
 
-func (d *Dispatcher) statementBody(e Endpoint, s Statement, status ledger.Status, rows []delivery.Parked) ([]byte, error) {
+func (d *Dispatcher) statementBody(e Endpoint, s Statement, status ledger.Status, rows []delivery.Parked, passed []ledger.Span) ([]byte, error) {
 	body := statementBody{
 		Type: statementType, ID: s.ID, EndpointID: e.ID, TenantID: e.TenantID, IssuedAt: s.At, Undelivered: []statementExcept{},
 	}
@@ -85,6 +98,9 @@ func (d *Dispatcher) statementBody(e Endpoint, s Statement, status ledger.Status
 			return nil, err
 		}
 	}
+	if body.PassedOver, err = d.spans(e.TenantID, passed); err != nil {
+		return nil, err
+	}
 	for _, row := range rows {
 		if row.Resent && row.Position <= status.From {
 			continue // it was before what this is about
@@ -95,4 +111,19 @@ func (d *Dispatcher) statementBody(e Endpoint, s Statement, status ledger.Status
 		})
 	}
 	return json.Marshal(body)
+}
+
+// spans are pieces of the log between cursors of a tenant.
+func (d *Dispatcher) spans(tenantID string, list []ledger.Span) (spans []statementSpan, err error) {
+	for _, of := range list {
+		var span statementSpan
+		if span.After, err = d.Cursor(tenantID, of.From); err == nil {
+			span.Through, err = d.Cursor(tenantID, of.Until)
+		}
+		if err != nil {
+			return nil, err
+		}
+		spans = append(spans, span)
+	}
+	return spans, nil
 }

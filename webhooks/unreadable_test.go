@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -276,12 +277,15 @@ func TestNobodyGetsWhatMayBeSomebodyElses(t *testing.T) {
 		if err != nil || len(list) != 0 {
 			t.Errorf("undelivered to %s: %v %v", name, err, list)
 		}
+		s.states(d, ids[name], len(broken))
 	}
+	s.states(d, ids["filter for it"], 0) // there they are listed
 	d.stop()
 	s.mend()
 	d = s.start()
 	for _, id := range ids {
 		s.completes(d, s.replay(d, id, webhooks.NewReplay{From: webhooks.Beginning, Only: endpoint.OnlyUndelivered}))
+		s.states(d, id, 0)
 	}
 	after := maps.Clone(before)
 	after["shop"] = map[string][]string{"web": web, "broken": broken}
@@ -310,5 +314,36 @@ func TestMessagesOfAnAggregateWithAnUnreadableOne(t *testing.T) {
 	}
 	if _, err := messages.One(t.Context(), about, 2, ids[1], webhooks.Viewer{}, ""); err != webhooks.ErrUnreadable { //nolint:errorlint // as it is
 		t.Errorf("the message: %v", err)
+	}
+}
+
+// states expects a statement of delivery that speaks of everything but so many
+// pieces of the log, which lie between its cursors.
+func (s strange) states(d *process, id string, passed int) {
+	s.tb.Helper()
+	about, err := d.Endpoints.Own(s.tb.Context(), id, nil)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	statement, err := d.Statement(s.tb.Context(), about, "s1")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	var body struct {
+		Through    string
+		PassedOver []struct{ After, Through string } `json:"passed_over"`
+	}
+	if err := json.Unmarshal(statement.Body, &body); err != nil || len(body.PassedOver) != passed {
+		s.tb.Errorf("%v, %d pieces were to be passed over: %s", err, passed, statement.Body)
+	}
+	for _, span := range body.PassedOver {
+		after, err := s.cursors().Decode(webhooks.ScopeOf(about.TenantID), span.After)
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		through, err := s.cursors().Decode(webhooks.ScopeOf(about.TenantID), span.Through)
+		if err != nil || after >= through {
+			s.tb.Errorf("from %d to %d, %v", after, through, err)
+		}
 	}
 }
