@@ -178,7 +178,7 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, puller *webh
 			s.tooSlow(ctx, err)
 			return
 		}
-		waiting, stop := context.WithTimeout(ctx, heartbeat)
+		waiting, stop := context.WithTimeout(ctx, s.api.Streams.heartbeat())
 		pulled, err := puller.Next(waiting, streamBatch)
 		stop()
 		if errors.Is(err, webhooks.ErrChosenOtherwise) {

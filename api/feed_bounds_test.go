@@ -227,6 +227,34 @@ func TestAStreamOfTheFeedIsNotForEver(t *testing.T) {
 	})
 }
 
+// TestAStreamThatWaitsSaysHowFarItIs, so that who goes on after it need not pass
+// over the same once more.
+func TestAStreamThatWaitsSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, func(a *api.API) { a.Streams.Heartbeat = 50 * time.Millisecond })
+	eventually(t, "the feed", func() bool { return p.get("/v1/feed").status == http.StatusOK })
+	s := p.openFeed("types=order.cancelled&after=beginning", "")
+	p.record("o1", "web", 10, 0)
+	through := ""
+	eventually(t, "the feed to be as far", func() bool {
+		read := p.get("/v1/feed?after=beginning").expect(200)
+		through = read.text("next")
+		return len(read.json()["items"].([]any)) > 0
+	})
+	for s.last != through && s.lines.Scan() {
+		name, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch name {
+		case "id":
+			s.last = value
+		case "data":
+			t.Fatalf("it asked for nothing of this: %s", value)
+		}
+	}
+	if s.last != through {
+		t.Errorf("it ended at %q, want %q", s.last, through)
+	}
+}
+
 // TestAnEndpointOfThisMomentIsNotServedYet: it is there, and what is asked of
 // its deliveries is to be asked again.
 func TestAnEndpointOfThisMomentIsNotServedYet(t *testing.T) {

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
@@ -158,6 +160,55 @@ func TestADeletedDatabaseGoesOnFromTheLastCheckpoint(t *testing.T) {
 	if len(ids) != 23 || !ids[waiting[0]] {
 		t.Errorf("%d ids", len(ids))
 	}
+}
+
+// TestASeekAfterTheLastCheckpointHolds when the database is lost: what the
+// checkpoint says is of before.
+func TestASeekAfterTheLastCheckpointHolds(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	r := newReceiver(t, func(http.ResponseWriter, *http.Request, received) int {
+		if down.Load() {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	p := newPlatform(t)
+	p.config.CheckpointEvery = 20 * time.Millisecond
+	p.config.Waits = []time.Duration{time.Hour}
+	created := p.endpoint(r.URL, "*")
+	first := p.start()
+	for i := range 10 {
+		p.append(fmt.Sprint("o", i), eventstore.NoStream, placed{})
+	}
+	eventually(t, "a checkpoint after everything", func() bool {
+		status, err := first.Status(t.Context(), created.ID)
+		through := uint64(0)
+		for r, err := range p.log.ReadStream(t.Context(), endpoint.CheckpointStream(created.ID), 0) {
+			event, decodeErr := r.Decode()
+			if err != nil || decodeErr != nil {
+				t.Fatal(err, decodeErr)
+			}
+			if last, ok := event.(endpoint.Checkpointed); ok {
+				through = last.Through
+			}
+		}
+		return err == nil && status.Delivered == 10 && status.CaughtUp() && through > 0 && r.count() == 10
+	})
+	first.stop()
+	down.Store(true)
+	request := func() webhooks.Request { return webhooks.Request{ID: created.ID, Meta: meta()} }
+	if _, err := p.endpoints(nil).Pause(t.Context(), request()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.endpoints(nil).Resume(t.Context(), request(), new(eventstore.Position)); err != nil {
+		t.Fatal(err)
+	}
+	p.loseDatabase()
+	down.Store(false)
+	before := r.count()
+	p.start()
+	eventually(t, "everything once more", func() bool { return r.count() >= before+10 })
 }
 
 func TestOneProcessAtATimeServesAnEndpoint(t *testing.T) {
