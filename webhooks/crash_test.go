@@ -144,7 +144,7 @@ func TestADeletedDatabaseGoesOnFromTheLastCheckpoint(t *testing.T) {
 	p.loseDatabase()
 	p.append("q", eventstore.NoStream, placed{}, noted{1})
 	p.start()
-	eventually(t, "what had waited and what is new", func() bool { return r.count() == 23 })
+	eventually(t, "what had waited, what came after that and what is new", func() bool { return r.count() == 23 && len(r.all()) >= before+5 })
 	again := map[string]bool{}
 	for _, m := range r.all()[before:] {
 		again[m.Aggregate.ID] = true
@@ -206,9 +206,9 @@ func TestASeekAfterTheLastCheckpointHolds(t *testing.T) {
 	}
 	p.loseDatabase()
 	down.Store(false)
-	before := r.count()
+	before := len(r.all())
 	p.start()
-	eventually(t, "everything once more", func() bool { return r.count() >= before+10 })
+	eventually(t, "everything once more", func() bool { return len(r.all()) >= before+10 })
 }
 
 func TestOneProcessAtATimeServesAnEndpoint(t *testing.T) {

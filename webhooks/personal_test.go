@@ -177,7 +177,7 @@ func TestWhatWaitsIsWithdrawnWithItsChannel(t *testing.T) {
 	id := p.put(endpoint.Settings{URL: r.URL, EventTypes: []string{"order.placed", "order.shipped"}}, "acme", "web")
 	d := p.start()
 	p.write("order-held", eventstore.NoStream, ordered("web", 10), order.OrderShipped{})
-	eventually(t, "an attempt", func() bool { return r.count() > 0 })
+	eventually(t, "an attempt", func() bool { return len(r.all()) > 0 })
 	if err := d.Endpoints.SetChannels(t.Context(), webhooks.Request{ID: id, Meta: meta()}, []string{"shop"}); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestWhatWaitsIsWithdrawnWithItsChannel(t *testing.T) {
 		return len(rows) == 2 && isGiven(rows[0]) && isGiven(rows[1])
 	})
 	up.Store(true)
-	before := r.count()
+	before := len(r.all())
 	rows := given()
 	if _, err := d.Endpoints.Resend(t.Context(), webhooks.Request{ID: id, Meta: meta()}, endpoint.Chosen{
 		EventID: rows[0].ID, Stream: rows[0].Lane, Revision: uint64(rows[0].Revision), Position: uint64(rows[0].Position),
@@ -211,7 +211,7 @@ func TestWhatWaitsIsWithdrawnWithItsChannel(t *testing.T) {
 	})
 	p.write("order-later", eventstore.NoStream, ordered("shop", 10))
 	eventually(t, "what is its own", func() bool { return r.told("later") != "" })
-	if n := r.count(); n != before+1 {
+	if n := len(r.all()); n != before+1 {
 		t.Errorf("%d messages came, want the one that is its own", n-before)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 	"github.com/waybill-dev/waybill/webhooks/message"
+	"github.com/waybill-dev/waybill/webhooks/signingkey"
 )
 
 // strange is a log with an event in it that cannot be read: what it holds is of
@@ -65,7 +66,7 @@ func (mendedNoted) EventName() string  { return "OrderNoted" }
 // mend gives those who start from then on a program that reads it.
 func (s strange) mend() {
 	s.tb.Helper()
-	c, err := eventstore.NewCodec(append(domain.EventTypes(mendedPlaced{}, mendedNoted{}, hidden{}, shared{}), endpoint.EventTypes()...)...)
+	c, err := eventstore.NewCodec(append(domain.EventTypes(mendedPlaced{}, mendedNoted{}, hidden{}, shared{}), slices.Concat(endpoint.EventTypes(), signingkey.EventTypes())...)...)
 	if err != nil {
 		s.tb.Fatal(err)
 	}

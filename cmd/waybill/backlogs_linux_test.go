@@ -35,7 +35,7 @@ func TestPlatformsEachHaveABacklogProcess(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	f := startBackloggedFleet(ctx, t)
-	f.miss(1500, 10)
+	f.miss(1000, 10)
 	f.follow(ctx)
 	for _, p := range f.behind {
 		p.up.Store(true)
@@ -140,7 +140,7 @@ func (f *backloggedFleet) endpoint(ctx context.Context, name string) *lateEndpoi
 		}
 		defer e.alone(r)()
 		if e != f.live && f.slow.Load() {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(150 * time.Millisecond)
 		}
 		receive.ServeHTTP(w, r)
 	}))
@@ -163,7 +163,7 @@ func (f *backloggedFleet) endpoint(ctx context.Context, name string) *lateEndpoi
 func (e *lateEndpoint) goesOn(ctx context.Context, t *testing.T) {
 	t.Helper()
 	began := e.received()
-	eventually(ctx, t, 30*time.Second, func() error {
+	eventually(ctx, t, time.Minute, func() error {
 		if n := e.received(); n < began+300 {
 			return fmt.Errorf("%d messages came after the first %d", n-began, began)
 		}
@@ -255,7 +255,7 @@ func ofBacklog(owner string) bool { return strings.HasSuffix(owner, "-backlog") 
 // which is not that of a platform that was killed.
 func (f *backloggedFleet) servedBy(ctx context.Context, e *lateEndpoint, not string) {
 	f.t.Helper()
-	eventually(ctx, f.t, 40*time.Second, func() error {
+	eventually(ctx, f.t, 2*time.Minute, func() error {
 		owner := f.owner(ctx, e.id)
 		if !ofBacklog(owner) || (not != "" && strings.Contains(owner, "-"+not+"-")) {
 			return fmt.Errorf("it is served by %q, after %d messages", owner, e.received())
