@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,13 +32,15 @@ func TestAProcessThatDiesAtOnceIsStartedEverLater(t *testing.T) {
 					return exec.CommandContext(context.WithoutCancel(ctx), "false")
 				}, func() backlogTask { return backlogTask{} }, deaths, slog.New(slog.DiscardHandler))
 				b.Need(true)
-				go func() {
+				var beside sync.WaitGroup
+				defer beside.Wait()
+				beside.Go(func() {
 					for anew && ctx.Err() == nil {
 						time.Sleep(100 * time.Millisecond)
 						b.Need(false)
 						b.Need(true)
 					}
-				}()
+				})
 				if err := b.run(ctx); err != nil {
 					t.Fatal(err)
 				}
