@@ -134,3 +134,36 @@ func TestExpiredEventsAreNotLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEventIsShownAsLongAsItsAgeAllows: to the tick.
+func TestAnEventIsShownAsLongAsItsAgeAllows(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	cfg := config(vfs.NewMem())
+	cfg.Now = func() time.Time { return noon.Add(time.Duration(passed.Load())) }
+	n := opened(t, cfg)
+	mustAppend(t, n, node.Append{Stream: "$$s", Expected: node.ExpectAny, Events: []node.Event{
+		{ID: uuid.New(), Type: node.TypeMetadata, JSON: true, Data: []byte(`{"$maxAge":10}`)},
+	}})
+	mustAppend(t, n, appendTo("s", node.ExpectAny, "a", "b"))
+	for after, want := range map[time.Duration]int{10 * time.Second: 2, 10*time.Second + 100*time.Nanosecond: 0} {
+		passed.Store(int64(after))
+		for _, r := range []node.StreamRead{{Stream: "s", Limit: 9}, {Stream: "s", Limit: 9, Backwards: true, From: node.FromEnd}} {
+			p, err := n.ReadStream(r)
+			if err != nil || len(p.Records) != want {
+				t.Errorf("after %s, backwards %v, there are %d events, %v, want %d", after, r.Backwards, len(p.Records), err, want)
+			}
+		}
+	}
+}
+
+// TestALinkNamesItsStreamBehindTheFirstAt: names may have more of them.
+func TestALinkNamesItsStreamBehindTheFirstAt(t *testing.T) {
+	t.Parallel()
+	n := opened(t, config(vfs.NewMem()))
+	mustAppend(t, n, appendTo("a@b@", node.ExpectAny, "x"))
+	r, err := n.Resolve(&node.Record{Type: node.TypeLink, Data: []byte("0@a@b@")})
+	if err != nil || r == nil || r.Stream != "a@b@" {
+		t.Errorf("the link points at %v, %v", r, err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -47,4 +48,12 @@ func FuzzBatchAnswerIsWrittenAsGenerated(f *testing.F) {
 			t.Errorf("the answer reads (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestABatchWithARecordThatIsTooLargeIsAnInvalidTransaction(t *testing.T) {
+	t.Parallel()
+	s := explainBatch(&node.RecordTooLargeError{Limit: 1})
+	if codes.Code(s.GetCode()) != codes.FailedPrecondition || len(s.GetDetails()) != 1 || !s.GetDetails()[0].MessageIs(&shared.InvalidTransaction{}) {
+		t.Errorf("the answer is %v", s)
+	}
 }
