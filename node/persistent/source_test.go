@@ -157,7 +157,7 @@ func TestWhatHasLeftTheMemoryIsDelivered(t *testing.T) {
 		for range 100 {
 			flood.Events = append(flood.Events, node.Event{ID: w.id(), Type: "x", Data: make([]byte, 4096)})
 		}
-		for _, letter := range strings.Split("bcdefghijklmnopqrstu", "") {
+		for letter := range strings.SplitSeq("bcdefghijklmnopqrstu", "") {
 			first, err := w.node.Begin(context.Background(), node.Append{
 				Stream: "s", Expected: node.ExpectAny, Events: []node.Event{{ID: w.id(), Type: letter}},
 			})
