@@ -50,6 +50,7 @@ func (c benchNodeCommand) Run(inv *invocation) error {
 		Start: func(ctx context.Context, dir string) (nodebench.Node, error) {
 			return startNodeProcess(ctx, binary, dir, fmt.Sprintf("--node-keep-awake=%t", c.Awake))
 		},
+		Platform: connectAsPlatform,
 	})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func TestBenchNodeMeasuresEverything(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Appends) != 2 || len(r.Stores) != 2 || len(r.Subscribers) != 2 {
+	if len(r.Appends) != 3 || len(r.Stores) != 2 || len(r.Subscribers) != 2 {
 		t.Fatalf("got %+v", r)
 	}
 	for _, a := range r.Appends {

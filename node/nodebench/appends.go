@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
@@ -18,6 +17,7 @@ import (
 // engine alone writes groups of the same size to the same disk: how long a disk
 // takes to sync changes from one second to the next.
 type Appends struct {
+	Client               string // by which they append
 	Callers, Connections int
 	Events               int64
 	PerSecond            float64
@@ -59,27 +59,29 @@ func source(seed int) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // filler, no secret
 }
 
-func (o *Options) appends(ctx context.Context, a *Appends) error {
+func (o *Options) appends(ctx context.Context, connects Connect, a *Appends) error {
 	name := fmt.Sprintf("appends-%d", a.Callers)
-	o.Say(fmt.Sprintf("appends by %d callers, in turns with the storage engine alone, %s each", a.Callers, o.Duration))
+	o.Say(fmt.Sprintf("appends by %d callers with the %s, in turns with the storage engine alone, %s each", a.Callers, a.Client, o.Duration))
 	err := o.on(ctx, name, func(n Node) (err error) {
 		raw, err := openRaw(filepath.Join(o.Dir, name+"-raw"), o.Now)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, raw.close()) }()
-		clients, err := connect(n.ConnectionString(), a.Connections)
-		if err != nil {
-			return err
+		clients := make([]Appender, a.Connections)
+		for i := range clients {
+			if clients[i], err = connects(n.ConnectionString()); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, clients[i].Close()) }()
 		}
-		defer closeAll(clients)
 		return o.inTurns(ctx, n, clients, raw, a)
 	})
 	return errors.Join(err, o.remove(name), o.remove(name+"-raw"))
 }
 
 // inTurns goes on until both had their time.
-func (o *Options) inTurns(ctx context.Context, n Node, clients []*esdb.Client, raw *raw, a *Appends) error {
+func (o *Options) inTurns(ctx context.Context, n Node, clients []Appender, raw *raw, a *Appends) error {
 	all := newCallers(clients, a.Callers, o.Now)
 	for all.took < o.Duration {
 		p, err := processor(n, func() error { return all.call(ctx, min(turn, o.Duration)) })

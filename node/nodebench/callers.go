@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
@@ -23,14 +22,14 @@ type callers struct {
 
 // A caller appends one event after the other.
 type caller struct {
-	client    *esdb.Client
+	client    Appender
 	name      string
 	appended  int
 	random    *rand.Rand
 	latencies *hdrhistogram.Histogram // of this turn
 }
 
-func newCallers(clients []*esdb.Client, count int, now func() time.Time) *callers {
+func newCallers(clients []Appender, count int, now func() time.Time) *callers {
 	c := &callers{all: make([]*caller, count), now: now, latencies: newLatencies()}
 	for i := range c.all {
 		c.all[i] = &caller{
@@ -71,14 +70,8 @@ func (c *caller) call(ctx context.Context, now func() time.Time, end time.Time) 
 
 func (c *caller) append(ctx context.Context) error {
 	const perStream = 5
-	var expected esdb.ExpectedRevision = esdb.NoStream{}
-	if at := c.appended % perStream; at > 0 {
-		expected = esdb.Revision(uint64(at - 1))
-	}
-	_, err := c.client.AppendToStream(ctx, c.name+strconv.Itoa(c.appended/perStream),
-		esdb.AppendToStreamOptions{ExpectedRevision: expected},
-		esdb.EventData{EventType: "OrderPlaced", ContentType: esdb.ContentTypeJson, Data: payload(c.random)})
-	if err != nil {
+	stream, last := c.name+strconv.Itoa(c.appended/perStream), c.appended%perStream-1
+	if err := c.client.Append(ctx, stream, int64(last), payload(c.random)); err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
 	c.appended++

@@ -41,7 +41,9 @@ type Options struct {
 	Events   int           // in the store that is read
 	Large    int           // in a larger one, which is read too; 0 is none
 	// Start runs a node over dir and returns when it can be used.
-	Start    func(ctx context.Context, dir string) (Node, error)
+	Start func(ctx context.Context, dir string) (Node, error)
+	// Platform makes the client by which the platform appends.
+	Platform Connect
 	Say      func(what string)                // is told what begins
 	Progress func(stage string, done, of int) // and how far the long work is
 	Now      func() time.Time
@@ -61,15 +63,21 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 	// its own garbage is missing there.
 	const rarely = 400
 	defer debug.SetGCPercent(debug.SetGCPercent(rarely))
+	const theOfficial, ours = "official client", "platform's client"
 	loads := []struct {
-		part string
+		part     string
+		connects Connect
 		Appends
-	}{{PartOne, Appends{Callers: 1, Connections: 1}}, {PartMany, Appends{Callers: 64, Connections: 4}}}
+	}{
+		{PartOne, connectOfficial, Appends{Client: theOfficial, Callers: 1, Connections: 1}},
+		{PartOne, o.Platform, Appends{Client: ours, Callers: 1, Connections: 1}},
+		{PartMany, connectOfficial, Appends{Client: theOfficial, Callers: 64, Connections: 4}},
+	}
 	for _, load := range loads {
 		if !o.measures(load.part) {
 			continue
 		}
-		if err := o.appends(ctx, &load.Appends); err != nil {
+		if err := o.appends(ctx, load.connects, &load.Appends); err != nil {
 			return r, err
 		}
 		r.Appends = append(r.Appends, load.Appends)

@@ -11,8 +11,8 @@ import (
 func (r Report) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, a := range r.Appends {
-		fmt.Fprintf(t, "appends of %d B, %d callers on %d connections\t%.0f/s, p50 %s, p99 %s; %.1f in a group, %s to sync it\n",
-			eventBytes, a.Callers, a.Connections, a.PerSecond, ms(a.P50), ms(a.P99), a.Group, ms(a.Sync))
+		fmt.Fprintf(t, "appends of %d B, %d callers on %d connections, %s\t%.0f/s, p50 %s, p99 %s; %.1f in a group, %s to sync it\n",
+			eventBytes, a.Callers, a.Connections, a.Client, a.PerSecond, ms(a.P50), ms(a.P99), a.Group, ms(a.Sync))
 		fmt.Fprintf(t, "  processor time of an append\t%s\n", a.Processor)
 		fmt.Fprintf(t, "  storage engine alone, in turns, the same groups\t%.0f/s, %s to sync one; through the node %.0f %% of it\n",
 			a.Raw, ms(a.RawSync), 100*a.PerSecond/a.Raw)
