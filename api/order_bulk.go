@@ -105,18 +105,21 @@ func (s *server) readBulkLine(ctx context.Context, line []byte) (placeOrderBody,
 		return body, s.problem(ctx, kindMalformed, "the line is not JSON")
 	}
 	registry := s.huma.OpenAPI().Components.Schemas
+	schema := s.operationAt(http.MethodPost, bulkPath).RequestBody.Content[mediaLines].Schema
 	path, result := huma.NewPathBuffer([]byte("body"), len("body")), &huma.ValidateResult{}
-	huma.Validate(registry, s.operationAt(http.MethodPost, bulkPath).RequestBody.Content[mediaLines].Schema, path, huma.ModeWriteToServer, value, result)
+	huma.Validate(registry, schema, path, huma.ModeWriteToServer, value, result)
 	errs := result.Errors
 	if len(errs) == 0 {
 		if err := json.Unmarshal(line, &body); err != nil { // a number that fits no integer, say
 			errs = []error{&huma.ErrorDetail{Message: err.Error(), Location: "body"}}
 		}
 	}
-	if len(errs) == 0 {
+	times := s.timesIn(line, schema)
+	if len(errs)+len(times) == 0 {
 		return body, nil
 	}
 	problem := s.problem(ctx, kindInvalid, "the line has mistakes")
+	problem.Errors = times
 	for _, err := range errs[:min(len(errs), mostMistakes)] {
 		if detail := (*huma.ErrorDetail)(nil); errors.As(err, &detail) {
 			problem.Errors = append(problem.Errors, mistakeOf(detail))

@@ -54,7 +54,7 @@ func newServer(a *API) *server {
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{s.reshape}
 	s.huma = humago.New(s.mux, config)
-	s.huma.UseMiddleware(s.authenticate, s.readBody)
+	s.huma.UseMiddleware(s.authenticate, s.readBody, s.checkTimes)
 	s.describe(s.huma.OpenAPI())
 	s.routes()
 	s.describeMessages(s.huma.OpenAPI())

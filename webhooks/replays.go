@@ -181,7 +181,7 @@ func (s *Replays) place(scope, text string) (place, error) {
 	if text == "" || text == Beginning {
 		return place{}, nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil && domain.Recordable(at) {
 		return place{time: at.UTC()}, nil
 	}
 	position, err := s.Cursors.Decode(scope, text)
