@@ -29,6 +29,7 @@ func TestAProcessThatDiesAtOnceIsStartedEverLater(t *testing.T) {
 				deaths := prometheus.NewCounter(prometheus.CounterOpts{Name: "deaths"})
 				b := newBacklogProcess(func() *exec.Cmd {
 					starts = append(starts, int(time.Since(began).Seconds()))
+					time.Sleep(10 * time.Millisecond) // so long it lives
 					return exec.CommandContext(context.WithoutCancel(ctx), "false")
 				}, func() backlogTask { return backlogTask{} }, deaths, slog.New(slog.DiscardHandler))
 				b.Need(true)
