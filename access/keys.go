@@ -202,10 +202,7 @@ func (k *Keys) try(ctx context.Context, meta eventstore.Metadata, c apikey.Comma
 	if err != nil || len(events) == 0 {
 		return now.keys, err
 	}
-	batch := make([]eventstore.NewEvent, len(events))
-	for i, event := range events {
-		batch[i] = eventstore.NewEvent{ID: eventstore.EventID(k.Stream(), meta.CommandID, i), Event: event, Metadata: meta}
-	}
+	batch := eventstore.NewEvents(k.Stream(), meta, events...)
 	// Of an empty stream the revision before the first is NoStream.
 	if _, err := k.Store.Append(ctx, k.Stream(), now.next-1, batch...); err != nil {
 		return now.keys, fmt.Errorf("append to %s: %w", k.Stream(), err)

@@ -11,7 +11,6 @@ import (
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 )
 
 // placeAda places an order of ada's and returns it.
@@ -27,7 +26,7 @@ func (p *platform) placeAda(key string) answer {
 func (p *platform) cancelled(orderID string) {
 	p.t.Helper()
 	stream := order.Decider.Stream(orderID)
-	news := handlers.NewEvents(stream, eventstore.Metadata{CommandID: "cancel"}, []domain.Event{order.OrderCancelRequested{}, order.OrderCancelled{}}...)
+	news := eventstore.NewEvents(stream, eventstore.Metadata{CommandID: "cancel"}, []domain.Event{order.OrderCancelRequested{}, order.OrderCancelled{}}...)
 	if _, err := p.store.Append(p.t.Context(), stream, eventstore.StreamExists, news...); err != nil {
 		p.t.Fatal(err)
 	}

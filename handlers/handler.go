@@ -7,9 +7,6 @@ package handlers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -90,7 +87,7 @@ func (h CommandHandler[S, C, E]) handle(
 	if err != nil || len(events) == 0 {
 		return result, err
 	}
-	done, err := h.Store.Append(ctx, stream, revision, NewEvents(stream, meta, events...)...)
+	done, err := h.Store.Append(ctx, stream, revision, eventstore.NewEvents(stream, meta, events...)...)
 	if err != nil {
 		return result, err
 	}
@@ -100,32 +97,4 @@ func (h CommandHandler[S, C, E]) handle(
 		result.Events = append(result.Events, e)
 	}
 	return result, nil
-}
-
-// NewEvents gives the events of one command their ids: they follow from the
-// stream, the command, what it decided, and the index. A repeat that decides
-// the same has the same ids, and the store recognises it. One that decides
-// otherwise, because another process was told otherwise under the same
-// command's id, must not pass for it: it is a conflict, and decided anew.
-func NewEvents[E domain.Event](stream string, meta eventstore.Metadata, events ...E) []eventstore.NewEvent {
-	all := make([]eventstore.NewEvent, len(events))
-	for i, e := range events {
-		all[i] = eventstore.NewEvent{Event: e, Metadata: meta}
-		all[i].Content, _ = json.Marshal(e) // the append meets the same error, and refuses
-	}
-	command := meta.CommandID + "#" + digest(all)
-	for i := range all {
-		all[i].ID = eventstore.EventID(stream, command, i)
-	}
-	return all
-}
-
-// digest is short and differs where the events do.
-func digest(events []eventstore.NewEvent) string {
-	hash := sha256.New()
-	for _, e := range events {
-		hash.Write([]byte(e.Event.EventName()))
-		hash.Write(e.Content)
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

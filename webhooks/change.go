@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/requestkey"
@@ -41,6 +43,7 @@ type changed struct {
 	state    endpoint.State
 	Revision eventstore.Revision
 	position eventstore.Position
+	first    uuid.UUID // event of the command; none where it caused none
 	// done reports that the command was in the log: then the state is that
 	// right after it.
 	done        bool
@@ -86,15 +89,28 @@ func (s *Endpoints) try(
 		return now, s.nothing(ctx, r, now.Revision)
 	}
 	stream := endpoint.Decider.Stream(r.ID)
-	appends := []eventstore.NewEvent{}
-	for i, event := range events {
-		appends = append(appends, eventstore.NewEvent{ID: eventstore.EventID(stream, r.Meta.CommandID, i), Event: event, Metadata: r.Meta})
-	}
+	appends := newEvents(stream, r.Meta, events)
 	appended, err := s.Store.Append(ctx, stream, now.Revision, appends...)
 	if err != nil {
 		return now, fmt.Errorf("append to %s after %d: %w", stream, now.Revision, err)
 	}
-	return changed{state: endpoint.Decider.Fold(now.state, events...), Revision: appended.Revision, position: appended.Position}, nil
+	return changed{
+		state: endpoint.Decider.Fold(now.state, events...), Revision: appended.Revision, position: appended.Position, first: appends[0].ID,
+	}, nil
+}
+
+// newEvents gives the events of a command their ids. Under a key of the
+// caller's two processes may decide at once, and each another secret: the ids
+// follow from that as well, so that the second is no repetition of the first,
+// meets a conflict, and answers what is in the log.
+func newEvents(stream string, meta eventstore.Metadata, events []endpoint.Event) []eventstore.NewEvent {
+	all := eventstore.NewEvents(stream, meta, events...)
+	if meta.Fingerprint == "" {
+		for i := range all {
+			all[i].ID = eventstore.EventID(stream, meta.CommandID, i)
+		}
+	}
+	return all
 }
 
 // nothing keeps under the caller's key that a request had nothing to change.
@@ -152,6 +168,9 @@ func (c *changed) take(r eventstore.Recorded, meta eventstore.Metadata) (ended b
 			return false, err
 		}
 		if ours := of.CommandID == meta.CommandID; ours {
+			if !c.done {
+				c.first = r.ID
+			}
 			c.done, c.fingerprint, c.position = true, of.Fingerprint, r.Position
 		} else if c.done {
 			return true, nil

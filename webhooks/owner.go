@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/credentials"
@@ -85,14 +87,17 @@ func (s *Endpoints) DeleteOwn(ctx context.Context, r Request) error {
 // TestOwn sends a message of type endpoint.test to an endpoint and returns the
 // message's id. The command's id names the test.
 func (s *Endpoints) TestOwn(ctx context.Context, r Request) (string, error) {
-	_, err := s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
+	done, err := s.change(ctx, r, func(state endpoint.State) (endpoint.Command, error) {
 		test := endpoint.Test{TestID: r.Meta.CommandID, Verified: s.Verify.Of(state.TenantID), At: s.Now()}
 		if state.LastTest == test.TestID || !state.Exists() {
 			return test, nil // a repeat uses up nothing
 		}
 		return test, s.limits.take(s.Bounds.Tests, "tests "+state.TenantID, test.At)
 	})
-	return eventstore.EventID(endpoint.Decider.Stream(r.ID), r.Meta.CommandID, 0).String(), err
+	if done.first == (uuid.UUID{}) { // a repeat without a key
+		done.first = eventstore.EventID(endpoint.Decider.Stream(r.ID), r.Meta.CommandID, 0)
+	}
+	return done.first.String(), err
 }
 
 // ErrSecretEnded says that a secret cannot be shown again.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 )
 
 // aggregate is one stream as this process last saw it.
@@ -90,5 +89,5 @@ func (a *aggregate[S, C, E]) decide(meta eventstore.Metadata, commands []C) (S, 
 		state = a.decider.Fold(state, events...)
 		all = append(all, events...)
 	}
-	return state, handlers.NewEvents(a.decider.Stream(a.id), meta, all...), nil
+	return state, eventstore.NewEvents(a.decider.Stream(a.id), meta, all...), nil
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/waybill-dev/waybill/domain/job"
 	"github.com/waybill-dev/waybill/domain/order"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/customers"
 	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/handlers/jobs"
@@ -108,7 +107,7 @@ func (b *bench) record(stream string, events ...domain.Event) {
 	b.t.Helper()
 	b.n++
 	meta := eventstore.Metadata{CommandID: fmt.Sprint("record ", b.n)}
-	if _, err := b.store.Append(b.t.Context(), stream, eventstore.Any, handlers.NewEvents(stream, meta, events...)...); err != nil {
+	if _, err := b.store.Append(b.t.Context(), stream, eventstore.Any, eventstore.NewEvents(stream, meta, events...)...); err != nil {
 		b.t.Fatal(err)
 	}
 }

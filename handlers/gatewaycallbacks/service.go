@@ -18,7 +18,6 @@ import (
 	callback "github.com/waybill-dev/waybill/domain/gatewaycallback"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/gateways/payment"
-	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 )
 
@@ -118,7 +117,7 @@ func (s *Service) store(ctx context.Context, received callback.GatewayCallbackRe
 		events = append(events, callback.GatewayCallbackApplied{ID: received.ID, Effect: callback.Ignored, At: received.ReceivedAt})
 	}
 	stream := callback.Decider.Stream(received.ID)
-	news := handlers.NewEvents(stream, meta(received, "receive"), events...)
+	news := eventstore.NewEvents(stream, meta(received, "receive"), events...)
 	_, err := s.Store.Append(ctx, stream, eventstore.NoStream, news...)
 	if errors.Is(err, eventstore.ErrConflict) {
 		return nil // it is there

@@ -13,7 +13,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/numbers"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 )
 
 // timeout bounds taking a block, which goes on when the caller who found the
@@ -114,7 +113,7 @@ func (a *Allocator) block(ctx context.Context) (numbers.OrderNumbersReserved, er
 		if err != nil {
 			return numbers.OrderNumbersReserved{}, err
 		}
-		done, err := a.Store.Append(ctx, stream, a.snapshot.Revision, handlers.NewEvents(stream, meta, events...)...)
+		done, err := a.Store.Append(ctx, stream, a.snapshot.Revision, eventstore.NewEvents(stream, meta, events...)...)
 		if errors.Is(err, eventstore.ErrConflict) {
 			continue
 		}

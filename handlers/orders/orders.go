@@ -165,7 +165,7 @@ func (s *Service) try(ctx context.Context, r Request, c change) (Result, error) 
 		}
 	}
 	stream := order.Decider.Stream(r.OrderID)
-	done, err := s.Store.Append(ctx, stream, known.revision, handlers.NewEvents(stream, r.Meta, events...)...)
+	done, err := s.Store.Append(ctx, stream, known.revision, eventstore.NewEvents(stream, r.Meta, events...)...)
 	if err != nil {
 		return Result{}, err
 	}

@@ -168,7 +168,7 @@ func (l *log) record(ctx context.Context, t Task, step string, command process.C
 			return err
 		}
 		var done eventstore.Appended
-		if done, err = l.store.Append(ctx, stream, l.revision, handlers.NewEvents(stream, meta, events...)...); err == nil {
+		if done, err = l.store.Append(ctx, stream, l.revision, eventstore.NewEvents(stream, meta, events...)...); err == nil {
 			l.state, l.revision = process.Decider.Fold(l.state, events...), done.Revision
 			return nil
 		}

@@ -40,7 +40,7 @@ func (l *lane) decide(batch []*request) trial {
 		}
 		t.bytes += bytes
 		t.state = stock.Decider.Fold(t.state, events...)
-		t.events = append(t.events, handlers.NewEvents(stream, r.meta, events...)...)
+		t.events = append(t.events, eventstore.NewEvents(stream, r.meta, events...)...)
 		if crowded && len(events) > 0 {
 			break
 		}

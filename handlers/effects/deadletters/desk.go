@@ -16,7 +16,6 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/eventstore"
-	"github.com/waybill-dev/waybill/handlers"
 )
 
 // Sealer keeps errors and payloads secret, bound to where they stand.
@@ -103,7 +102,7 @@ func (d *Desk) decide(ctx context.Context, handler string, meta eventstore.Metad
 			return 0, refused
 		}
 		stream := Stream(handler)
-		_, err = d.client.Append(ctx, stream, now.Revision, handlers.NewEvents(stream, meta, events...)...)
+		_, err = d.client.Append(ctx, stream, now.Revision, eventstore.NewEvents(stream, meta, events...)...)
 		if !errors.Is(err, eventstore.ErrConflict) {
 			return len(events), err
 		}
