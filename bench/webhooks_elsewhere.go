@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,17 +70,19 @@ func ServeReceiver(in io.ReadCloser, out io.Writer, answer time.Duration) error 
 	if _, err := fmt.Fprintln(out, r.url); err != nil {
 		return errors.Join(err, end())
 	}
-	server.ServeConn(stdio{in, out})
+	server.ServeConn(duplex{in, out, in})
 	return end()
 }
 
-type stdio struct {
-	io.ReadCloser
+// duplex is two pipes to and from another process.
+type duplex struct {
+	io.Reader
 	io.Writer
+	io.Closer
 }
 
 // startElsewhere starts a receiver by the command that makes one.
-func startElsewhere(ctx context.Context, binary string, answer time.Duration) (*elsewhere, error) {
+func startElsewhere(binary string, answer time.Duration) (*elsewhere, error) {
 	process := exec.Command(binary, "bench-receiver", "--answer", answer.String()) //nolint:gosec,noctx // our own program, which ends with its standard input
 	in, err := process.StdinPipe()
 	if err != nil {
@@ -99,11 +100,7 @@ func startElsewhere(ctx context.Context, binary string, answer time.Duration) (*
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a receiver: %w", err), in.Close(), process.Wait())
 	}
-	both := struct {
-		io.Reader
-		io.WriteCloser
-	}{lines, in}
-	return &elsewhere{url: strings.TrimSpace(url), control: rpc.NewClient(both), process: process}, ctx.Err()
+	return &elsewhere{url: strings.TrimSpace(url), control: rpc.NewClient(duplex{lines, in, in}), process: process}, nil
 }
 
 func (e *elsewhere) ask(method string, in bool, out any) {

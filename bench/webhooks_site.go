@@ -119,7 +119,7 @@ func (s *webhookSite) subscribe(ctx context.Context, types ...string) (*receiver
 // subscribeElsewhere adds the endpoint of a receiver that is in nobody's way.
 func (s *webhookSite) subscribeElsewhere(ctx context.Context, types ...string) (*elsewhere, client.Endpoint, error) {
 	var err error
-	if s.elsewhere, err = startElsewhere(ctx, s.o.Binary, s.o.Answer); err != nil {
+	if s.elsewhere, err = startElsewhere(s.o.Binary, s.o.Answer); err != nil {
 		return nil, client.Endpoint{}, err
 	}
 	e, err := s.endpoint(ctx, s.elsewhere.url, types...)

@@ -1,7 +1,6 @@
 package webhooks_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,34 +11,17 @@ import (
 
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/eventstore/eventstoretest"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
 )
 
-// meeting is a store whose first append of each of its users waits for that of
-// the other: both have read then, and neither has written.
-type meeting struct {
-	eventstore.Store
-
-	met  *sync.WaitGroup
-	once sync.Once
-}
-
-func (m *meeting) Append(ctx context.Context, stream string, expected eventstore.Revision, events ...eventstore.NewEvent) (eventstore.Appended, error) {
-	m.once.Do(func() {
-		m.met.Done()
-		m.met.Wait()
-	})
-	return m.Store.Append(ctx, stream, expected, events...)
-}
-
 // atOnce lets two processes work on the same at the same moment.
 func atOnce[T any](p *platform, work func(process int, of *webhooks.Endpoints) (T, error)) (results [2]T, errs [2]error) {
-	var met, done sync.WaitGroup
-	met.Add(2)
-	for i := range 2 {
+	var done sync.WaitGroup
+	for i, store := range eventstoretest.AtOnce(p.log) {
 		of := p.endpoints(nil)
-		of.Store = &meeting{Store: p.log, met: &met}
+		of.Store = store
 		done.Go(func() { results[i], errs[i] = work(i, of) })
 	}
 	done.Wait()

@@ -12,14 +12,21 @@ import (
 	"github.com/waybill-dev/waybill/node/nodetest"
 )
 
+// withRoom serves a store on a disk that has so much room.
+func withRoom(t *testing.T, bytes uint64) (disk *vfs.MemFS, address string) {
+	t.Helper()
+	disk = vfs.NewMem()
+	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: bytes})
+	target := nodetest.New(t, nodetest.Config{Node: node.Config{Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 1 << 20}})
+	return disk, target.ConnectionString()
+}
+
 // TestATargetWhoseDiskIsFullIsNamed: the import gives up with the reason, and
 // goes on when there is room.
 func TestATargetWhoseDiskIsFullIsNamed(t *testing.T) {
 	t.Parallel()
-	disk := vfs.NewMem()
-	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 30})
-	target := nodetest.New(t, nodetest.Config{Node: node.Config{Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 1 << 20}})
-	from, to, file := serve(t).ConnectionString(), target.ConnectionString(), fileIn(t)
+	disk, to := withRoom(t, 1<<30)
+	from, file := serve(t).ConnectionString(), fileIn(t)
 	history(t, from, 11, 200)
 	exportTo(t, from, file)
 	i := transfer.Import{To: transfer.Database{ConnectionString: to, Patience: 300 * time.Millisecond}, File: file, Workers: 4}
@@ -43,10 +50,8 @@ func TestATargetWhoseDiskIsFullIsNamed(t *testing.T) {
 // TestAnImportSaysWhatItWaitsFor: once the cause is gone it goes on.
 func TestAnImportSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
-	disk := vfs.NewMem()
-	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10 << 20})
-	target := nodetest.New(t, nodetest.Config{Node: node.Config{Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 1 << 20}})
-	from, to, file := serve(t).ConnectionString(), target.ConnectionString(), fileIn(t)
+	disk, to := withRoom(t, 10<<20)
+	from, file := serve(t).ConnectionString(), fileIn(t)
 	history(t, from, 12, 100)
 	exportTo(t, from, file)
 	var told []string
