@@ -28,7 +28,7 @@ const deepest = 6
 // value makes one for a member or parameter of this name.
 func (m *maker) value(schema map[string]any, name, parent string, depth int) any {
 	schema = m.document.resolve(schema)
-	if word, ok := m.known(name); ok {
+	if word, ok := m.known(name, parent); ok {
 		return word
 	}
 	types := typesOf(schema)
@@ -60,9 +60,13 @@ func (m *maker) value(schema map[string]any, name, parent string, depth int) any
 	return m.string(schema)
 }
 
-// known is a word of the dictionary, most of the time.
-func (m *maker) known(name string) (any, bool) {
-	words := m.words[name]
+// known is a word of the dictionary, most of the time. One for this part of this
+// kind of thing, such as "customers email", comes before one for the name.
+func (m *maker) known(name, parent string) (any, bool) {
+	words := m.words[parent+" "+name]
+	if len(words) == 0 {
+		words = m.words[name]
+	}
 	if len(words) == 0 || !m.chance(88) {
 		return nil, false
 	}
@@ -164,7 +168,7 @@ func (m *maker) word() string {
 // made anew.
 func (m *maker) like(example any, schema map[string]any, name, parent string) any {
 	schema = m.document.resolve(schema)
-	if word, ok := m.known(name); ok {
+	if word, ok := m.known(name, parent); ok {
 		return word
 	}
 	switch example := example.(type) {
