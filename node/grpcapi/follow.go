@@ -64,7 +64,7 @@ func (f *streamFollower) skip() error {
 func (f *streamFollower) catchUp() error {
 	for {
 		f.position = f.node.StreamEnd(f.name)
-		page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: f.next, Limit: math.MaxInt32})
+		page, err := f.node.ReadStream(node.StreamRead{Stream: f.name, From: f.next, Limit: pageOfPast})
 		if missing := (*node.NotFoundError)(nil); errors.As(err, &missing) {
 			return nil
 		}

@@ -3,7 +3,6 @@ package grpcapi
 import (
 	"context"
 	"errors"
-	"math"
 	"sync/atomic"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -16,6 +15,11 @@ import (
 // behind is how many events a live subscription may be behind the log without
 // losing that name: when there were more, it is told again that it caught up.
 const behind = 32
+
+// pageOfPast is how many events a subscription reads at once. Whoever is far
+// behind keeps a processor busy for as long as that takes, and an append that
+// comes meanwhile waits for it: 512 are more than a millisecond.
+const pageOfPast = 64
 
 func (s *service) subscribe(o *streams.ReadReq_Options, out streams.Streams_ReadServer) error {
 	to, err := s.sender(o, out)
@@ -113,7 +117,7 @@ func (s *subscription) all(o *streams.ReadReq_Options, from *streams.ReadReq_Opt
 }
 
 func (s *subscription) parseAll(o *streams.ReadReq_Options, from *streams.ReadReq_Options_AllOptions) (node.AllRead, error) {
-	r := node.AllRead{Limit: math.MaxInt32}
+	r := node.AllRead{Limit: pageOfPast}
 	var err error
 	if r.Filter, err = parseFilter(o.GetFilter()); err != nil {
 		return r, err
