@@ -118,6 +118,44 @@ func TestTheFirstSecureStartShowsItsPasswordsOnce(t *testing.T) {
 	}
 }
 
+// TestEventsOfANodeWithTLSMove: the data folder alone does not say how to reach
+// it, and nobody waits for what cannot come.
+func TestEventsOfANodeWithTLSMove(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	someEvents(t, dir)
+	printed, stop := runNode(t, "node", "--data", dir, "--addr", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--node-admin-password", "admin-password")
+	defer stop()
+	address := regexp.MustCompile(`esdb://(\S+)\?tls=true`).FindStringSubmatch(printed)
+	if len(address) != 2 {
+		t.Fatalf("printed %q", printed)
+	}
+	for _, args := range [][]string{{"export", file}, {"import", cert}} {
+		text := ends(t, exitFailed, "node", args[0], "--data", dir, args[1])
+		if !strings.Contains(text, "another process serves the data directory") || !strings.Contains(text, "which was not reached") || !strings.Contains(text, "--eventstore 'esdb://LOGIN:PASSWORD@"+address[1]+"?tlsCaFile=FILE'") {
+			t.Errorf("%s: %s", args[0], text)
+		}
+	}
+	for login, row := range map[string]struct {
+		code int
+		want string
+	}{
+		"":                      {exitFailed, "ccess"},
+		"admin:wrong-password@": {exitFailed, "nauthenticated"},
+		"admin:admin-password@": {exitDone, "exported"},
+	} {
+		text := ends(t, row.code, "node", "export", "--eventstore", "esdb://"+login+address[1]+"?tlsCaFile="+cert, file+login)
+		if !strings.Contains(text, row.want) {
+			t.Errorf("as %q: %s", login, text)
+		}
+	}
+	text := ends(t, exitDone, "node", "import", "--eventstore", "esdb://admin:admin-password@"+address[1]+"?tlsCaFile="+cert, file+"admin:admin-password@")
+	if !strings.Contains(text, "imported  20 events") {
+		t.Errorf("import: %s", text)
+	}
+}
+
 func TestWithoutTLSOthersAreNotServed(t *testing.T) {
 	t.Parallel()
 	cert, key := certificate(t)

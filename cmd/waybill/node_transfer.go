@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/eventstore/transfer"
 	"github.com/waybill-dev/waybill/node"
+	"github.com/waybill-dev/waybill/node/grpcapi"
 )
 
 type nodeExportCommand struct {
@@ -120,6 +121,19 @@ func transferProgress(p *progress) transfer.Progress {
 	}
 }
 
+// withServed asks first whether it is reached: a transfer would wait for it.
+func withServed(ctx context.Context, locked *node.LockedError, work func(connection string) error) error {
+	connection := "esdb://" + locked.Address + "?tls=false"
+	const moment = 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	if err := operate(connection, func(o *grpcapi.Operator) error { return o.Reach(ctx) }); err != nil {
+		return fmt.Errorf("%w, which was not reached: %w; if it has TLS, say how to reach it with --eventstore 'esdb://LOGIN:PASSWORD@%s?tlsCaFile=FILE'",
+			locked, err, locked.Address)
+	}
+	return work(connection)
+}
+
 // mustHaveEvents keeps a command that reads from making an empty event store in
 // a folder whose name was mistyped.
 func mustHaveEvents(inv *invocation, dir string) error {
@@ -143,7 +157,7 @@ func withEvents(inv *invocation, data string, work func(connection string) error
 	cfg.Node.ScavengeEvery = 0 // an export is of what is there
 	n, err := app.StartNode(cfg, inv.logger)
 	if locked, ok := errors.AsType[*node.LockedError](err); ok && locked.Address != "" {
-		return work("esdb://" + locked.Address + "?tls=false")
+		return withServed(inv.ctx, locked, work)
 	}
 	if err != nil {
 		return err

@@ -134,17 +134,17 @@ func (i *Import) plan(ctx context.Context) (*plan, error) {
 // importing is an import under way.
 type importing struct {
 	*Import
-	plan  *plan
-	next  map[string]uint64 // revision in the target, of streams that are renumbered
-	order *order
-	there *there
+	plan       *plan
+	renumbered map[string]*renumbering
+	order      *order
+	there      *there
 
 	mu   sync.Mutex
 	done uint64
 }
 
 func newImporting(i *Import, p *plan) *importing {
-	return &importing{Import: i, plan: p, next: map[string]uint64{}, order: newOrder(i.Workers), there: &there{plan: p, last: map[string]int64{}}}
+	return &importing{Import: i, plan: p, renumbered: map[string]*renumbering{}, order: newOrder(i.Workers), there: &there{plan: p, last: map[string]int64{}}}
 }
 
 // events appends the events of the file.
@@ -184,16 +184,6 @@ func (x *importing) events(ctx context.Context) error {
 		return cause
 	}
 	return err
-}
-
-// target is the event's revision in the target.
-func (x *importing) target(e *Event) uint64 {
-	if x.plan.irregular[e.Stream] == "" {
-		return e.Revision
-	}
-	revision := x.next[e.Stream]
-	x.next[e.Stream]++
-	return revision
 }
 
 func (x *importing) append(ctx context.Context, c *chunk) error {

@@ -10,7 +10,6 @@ import (
 
 const (
 	metadataPrefix    = "$$"
-	typeMetadata      = "$metadata"
 	tombstoneRevision = 1<<63 - 1
 )
 
@@ -34,6 +33,7 @@ type plan struct {
 // metadata is the newest of a stream, at a position of the log.
 type metadata struct {
 	ID          uuid.UUID
+	Type        string
 	ContentType string
 	Data, Extra []byte
 }
@@ -49,11 +49,12 @@ func newPlan(prefix string) *plan {
 type kind int
 
 const (
-	carried   kind = iota // it is appended
-	described             // it is metadata, of which the newest is written
-	tombstone             // its stream is deleted for ever
-	system                // it is the server's own and stays behind
-	other                 // it is of a stream that is not wanted
+	carried     kind = iota // it is appended
+	described               // it is metadata, of which the newest is written, whatever its type
+	undescribed             // metadata is deleted for ever and says nothing any more
+	tombstone               // its stream is deleted for ever
+	system                  // it is the server's own and stays behind
+	other                   // it is of a stream that is not wanted
 )
 
 // kindOf says which, and of which stream.
@@ -64,10 +65,10 @@ func (p *plan) kindOf(e *Event) (kind, string) {
 		return system, stream
 	case !strings.HasPrefix(stream, p.prefix):
 		return other, stream
-	case metadata && e.Type == typeMetadata:
-		return described, stream
+	case metadata && e.Revision == tombstoneRevision:
+		return undescribed, stream
 	case metadata:
-		return system, stream
+		return described, stream
 	case e.Revision == tombstoneRevision:
 		return tombstone, stream
 	}
@@ -82,7 +83,10 @@ func (p *plan) see(e *Event) {
 		p.carried++
 		p.follow(e)
 	case described:
-		p.metadata[stream] = &metadata{ID: e.ID, ContentType: e.ContentType, Data: e.Data, Extra: e.Metadata}
+		p.metadata[stream] = &metadata{ID: e.ID, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Extra: e.Metadata}
+	case undescribed:
+		delete(p.metadata, stream)
+		p.left["other"]++
 	case tombstone:
 		p.tombstones[stream] = true
 	case system:

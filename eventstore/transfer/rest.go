@@ -56,7 +56,14 @@ func (x *importing) tombstone(ctx context.Context, stream string) error {
 // describe writes the newest metadata, unless it is there already. That of a
 // target that has changed it since the import is kept.
 func (x *importing) describe(ctx context.Context, stream string, m *metadata) error {
-	event := esdb.EventData{EventID: m.ID, EventType: typeMetadata, ContentType: contentType(m.ContentType), Data: m.Data, Metadata: m.Extra}
+	data := m.Data
+	if r := x.renumbered[stream]; r != nil {
+		var err error
+		if data, err = r.renumber(data); err != nil {
+			return wrap(stream, err)
+		}
+	}
+	event := esdb.EventData{EventID: m.ID, EventType: m.Type, ContentType: contentType(m.ContentType), Data: data, Metadata: m.Extra}
 	var expected esdb.ExpectedRevision = esdb.NoStream{}
 	for {
 		_, err := ask(ctx, &x.To, func(ctx context.Context, c *esdb.Client) (*esdb.WriteResult, error) {

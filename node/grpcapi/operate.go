@@ -10,6 +10,8 @@ import (
 	"io"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -59,6 +61,16 @@ func (b basic) GetRequestMetadata(context.Context, ...string) (map[string]string
 
 // RequireTransportSecurity implements [credentials.PerRPCCredentials].
 func (basic) RequireTransportSecurity() bool { return true }
+
+// Reach returns when the node has answered. The error is an [UnreachedError]
+// when none does.
+func (o *Operator) Reach(ctx context.Context) error {
+	_, err := serverfeatures.NewServerFeaturesClient(o.conn).GetSupportedMethods(ctx, &shared.Empty{})
+	if err != nil {
+		return &UnreachedError{message(err)}
+	}
+	return nil
+}
 
 // Snapshot has the node hold on to its files until release is called. They are
 // on the node's machine.

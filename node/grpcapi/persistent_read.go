@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -62,7 +63,7 @@ func (s *subscriptions) read(o *persistent.ReadReq_Options, stream persistent.Pe
 func consumer(ctx context.Context, buffer int) groups.Consumer {
 	c := groups.Consumer{Buffer: buffer, Name: "<unknown>", User: userOf(ctx)}
 	if names := metadata.ValueFromIncomingContext(ctx, "connection-name"); len(names) > 0 {
-		c.Name = names[0]
+		c.Name = strings.ToValidUTF8(brief(names[0]), "\uFFFD") // a header may be any bytes, and what tells of the group must be text
 	}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		c.From = p.Addr.String()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strconv"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,7 +28,25 @@ type refusalError struct {
 func (r *refusalError) Error() string { return r.message }
 
 func refuse(code codes.Code, message string, trailers ...string) *refusalError {
-	return &refusalError{code: code, message: message, trailers: metadata.Pairs(trailers...)}
+	for i := range trailers {
+		trailers[i] = brief(trailers[i])
+	}
+	return &refusalError{code: code, message: brief(message), trailers: metadata.Pairs(trailers...)}
+}
+
+// brief cuts the names of streams, which may take megabytes, before they are
+// sent as headers: a client that gets more of those than it takes, some 8 KiB,
+// sees neither them nor the status.
+func brief(text string) string {
+	const most, cut = 1 << 10, "..."
+	if len(text) <= most {
+		return text
+	}
+	end := most - len(cut)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + cut
 }
 
 func invalid(format string, args ...any) *refusalError {
