@@ -168,10 +168,9 @@ func (k *Keys) tryAdd(ctx context.Context, overlap time.Duration, meta eventstor
 		return err
 	}
 	stream := Decider.Stream(installation)
-	_, err = k.Store.Append(ctx, stream, at, eventstore.NewEvent{
-		ID: eventstore.EventID(stream, meta.CommandID, 0), Event: events[0], Metadata: meta,
-	})
-	if err != nil {
+	// The ids follow from the seed as well: who is told otherwise under the same
+	// command meets a conflict, and is answered by what is in the log.
+	if _, err = k.Store.Append(ctx, stream, at, eventstore.NewEvents(stream, meta, events...)...); err != nil {
 		return fmt.Errorf("append to %s after %d: %w", stream, at, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/vault"
@@ -112,6 +113,67 @@ func TestARotatedKeyIsShownAndSignsUntilItsOverlapIsOver(t *testing.T) {
 	}
 	if err := a.Rotate(t.Context(), signingkey.LongestOverlap+1, eventstore.Metadata{CommandID: "r2"}); !errors.Is(err, signingkey.ErrOverlap) {
 		t.Errorf("a long overlap: %v", err)
+	}
+}
+
+// meeting has another process append before its own first append.
+type meeting struct {
+	eventstore.Store
+	other func()
+}
+
+func (m *meeting) Append(ctx context.Context, stream string, at eventstore.Revision, events ...eventstore.NewEvent) (eventstore.Appended, error) {
+	if other := m.other; other != nil {
+		m.other = nil
+		other()
+	}
+	return m.Store.Append(ctx, stream, at, events...)
+}
+
+// Two processes are sent requests under one key at the same moment: a repeat
+// makes no further key, and another overlap is refused.
+func TestRotationsOfTheSameMomentMeet(t *testing.T) {
+	t.Parallel()
+	for overlap, want := range map[time.Duration]error{time.Hour: nil, time.Minute: domain.ErrKeyReused} {
+		i := newInstallation(t)
+		first, second := i.process(), i.process()
+		public(t, first, "acme")
+		second.Store = &meeting{i.store, func() { rotate(t, first, "r1", time.Hour) }}
+		if err := second.Rotate(t.Context(), overlap, eventstore.Metadata{CommandID: "r1"}); !errors.Is(err, want) {
+			t.Errorf("with an overlap of %s: %v", overlap, err)
+		}
+		if _, keys := public(t, i.process(), "acme"); len(keys) != 2 {
+			t.Errorf("with an overlap of %s: %v", overlap, keys)
+		}
+	}
+}
+
+// Two processes seal the seeds anew at the same moment, under one command: both
+// can be opened, and each process counts what it did.
+func TestSeedsAreResealedByTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	first, second := i.process(), i.process()
+	_, before := public(t, first, "acme")
+	sealed := map[string]bool{} // by whoever was first
+	old := func(seal []byte) bool { return !sealed[string(seal)] }
+	meta := eventstore.Metadata{CommandID: "reseal"}
+	second.Store = &meeting{i.store, func() {
+		if n, err := first.Reseal(t.Context(), old, meta); n != 1 || err != nil {
+			t.Errorf("resealed %d, %v", n, err)
+		}
+		for r, err := range eventstore.Events(t.Context(), eventstore.Store(i.store), signingkey.Decider, "default", 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealed[string(r.Event.(signingkey.Resealed).SealedSeed)] = true
+		}
+	}}
+	if n, err := second.Reseal(t.Context(), old, meta); n != 0 || err != nil {
+		t.Errorf("the second resealed %d, %v", n, err)
+	}
+	if _, after := public(t, i.process(), "acme"); cmp.Diff(before, after) != "" {
+		t.Errorf("the keys are %v, were %v", after, before)
 	}
 }
 

@@ -26,7 +26,7 @@ func (k *Keys) tryReseal(ctx context.Context, old func(sealed []byte) bool, meta
 		return 0, fmt.Errorf("read the signing keys: %w", err)
 	}
 	stream := Decider.Stream(installation)
-	var appends []eventstore.NewEvent
+	var changes []Event
 	for _, seed := range state.Seeds {
 		if !old(seed.Sealed) {
 			continue
@@ -43,15 +43,13 @@ func (k *Keys) tryReseal(ctx context.Context, old func(sealed []byte) bool, meta
 		if err != nil {
 			return 0, err
 		}
-		for _, event := range events {
-			appends = append(appends, eventstore.NewEvent{ID: eventstore.EventID(stream, meta.CommandID, len(appends)), Event: event, Metadata: meta})
-		}
+		changes = append(changes, events...)
 	}
-	if len(appends) == 0 {
+	if len(changes) == 0 {
 		return 0, nil
 	}
-	if _, err := k.Store.Append(ctx, stream, at, appends...); err != nil {
+	if _, err := k.Store.Append(ctx, stream, at, eventstore.NewEvents(stream, meta, changes...)...); err != nil {
 		return 0, fmt.Errorf("append to %s after %d: %w", stream, at, err)
 	}
-	return len(appends), nil
+	return len(changes), nil
 }
