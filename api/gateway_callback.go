@@ -37,7 +37,7 @@ type gatewayCallbackBody struct {
 	ID         string    `json:"id"`
 	Gateway    string    `json:"gateway" example:"stripe"`
 	CallbackID string    `json:"callback_id" doc:"The gateway's name for it." example:"evt_1"`
-	Kind       string    `json:"kind" enum:"authorisation,movement,chargeback,other"`
+	Kind       string    `json:"kind" enum:"authorisation,movement,chargeback,other,unseen" doc:"unseen: a payment that came to nothing, and is looked at until the gateway is known to hold nothing."`
 	PaymentID  string    `json:"payment_id"`
 	Status     string    `json:"status" enum:"waiting,unclaimed"`
 	Reason     string    `json:"reason,omitempty" doc:"Why nobody claims it." example:"payment-unknown"`

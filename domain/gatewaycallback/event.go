@@ -15,7 +15,10 @@ type Event interface {
 }
 
 // GatewayCallbackReceived is recorded once for each callback whose signature
-// was good, before it is answered, also when nobody knows the payment.
+// was good, before it is answered, also when nobody knows the payment. So is
+// what a gateway answered, and not told, when it holds money for a payment that
+// ended without ("answer:{payment}"), and a payment that ends without while the
+// gateway may come to hold money for it ("unseen:{payment}").
 type GatewayCallbackReceived struct {
 	ID         string `json:"id"`
 	Gateway    string `json:"gateway"`

@@ -2,12 +2,12 @@ package checkout
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/domain/payment"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // CodeActionExpired is the code of a payment that the shopper did not confirm
@@ -42,20 +42,29 @@ func (s *Service) requireAction(ctx context.Context, r *run) error {
 	return s.fault("action required")
 }
 
-// waitForAction looks whether the shopper's time is up. Then the gateway is
-// kept from taking a confirmation before the payment is declined.
+// waitForAction looks whether the shopper's time is up. Then the payment is
+// declined before the gateway is kept from taking a confirmation: one that comes
+// in between is let go of, and no order is placed with it. Where the gateway
+// cannot be reached the payment stands on the list of callbacks.
 func (s *Service) waitForAction(ctx context.Context, r *run) error {
 	if s.Now().Before(r.payment.state.ActionExpiresAt) {
 		return s.settle(ctx, r)
 	}
-	if err := s.voidAt(ctx, r); err != nil && !errors.Is(err, gateway.ErrNotFound) {
-		return errors.Join(errVoid, err)
+	if err := unwanted.Watch(ctx, s.Store, r.payment.state, s.Now()); err != nil {
+		return err
 	}
-	if err := s.fault("gateway voided"); err != nil {
+	if err := s.fault("payment watched"); err != nil {
 		return err
 	}
 	expired := payment.Decline{Code: CodeActionExpired, Message: "the shopper did not confirm the payment in time", Retryable: true}
 	if err := s.recordPayment(ctx, r, "action expired", expired); err != nil {
+		return err
+	}
+	if err := s.fault("action expired"); err != nil {
+		return err
+	}
+	_ = s.voidAt(ctx, r) // or later, see above
+	if err := s.fault("gateway voided"); err != nil {
 		return err
 	}
 	return s.settle(ctx, r)

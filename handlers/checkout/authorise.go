@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/gateways/registry"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // Codes of declined payments that are not the gateway's.
@@ -22,6 +23,10 @@ const (
 	CodeInterrupted = "interrupted"  // before the gateway was asked
 	CodeShort       = "amount-short" // less is held than was asked for
 )
+
+// answers is how often an answer of a gateway is recorded while others record
+// what they heard of the same payment.
+const answers = 5
 
 // Unsupported tells people what [CodeUnsupported] tells programs.
 const Unsupported = "the payment method is not supported"
@@ -133,21 +138,30 @@ func (s *Service) ask(ctx context.Context, r *run) error {
 	case err != nil:
 		step, command = "payment lost", payment.LoseSight{Cause: Cause(err), After: s.Now().Sub(begun)}
 	}
-	err = s.recordPayment(ctx, r, step, command)
-	if errors.Is(err, eventstore.ErrConflict) {
-		// Somebody told the outcome meanwhile: a callback, or recovery.
+	if err := s.answered(ctx, r, step, command); err != nil {
+		return err
+	}
+	if unwanted.Is(r.payment.state, answer) {
+		return s.contradicted(ctx, r, answer)
+	}
+	return s.fault("payment answered")
+}
+
+// answered records an answer, unless somebody told the outcome meanwhile: a
+// callback, or recovery. What then cannot be true beside it is not recorded.
+func (s *Service) answered(ctx context.Context, r *run, step string, command payment.Command) (err error) {
+	for range answers {
+		if err = s.recordPayment(ctx, r, step, command); !errors.Is(err, eventstore.ErrConflict) {
+			break
+		}
 		if err := r.payment.load(ctx, s.Store); err != nil {
 			return err
 		}
-		err = s.recordPayment(ctx, r, step, command)
 	}
 	if errors.Is(err, payment.ErrTransition) {
-		return s.contradicted(ctx, r, answer)
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return s.fault("payment answered")
+	return err
 }
 
 // charge asks the gateway for the money. It does not wait any longer when the
@@ -168,14 +182,18 @@ func (s *Service) charge(ctx context.Context, r *run) (gateway.Authorisation, er
 }
 
 // contradicted handles an answer that came after the payment was settled
-// otherwise: money that is held, or may come to be, although the payment was
-// voided is let go.
+// otherwise: money that is held, or may come to be, is let go. The shopper may
+// pay by another method by then, and the checkout does not look back: what
+// cannot be voided at once stands on the list of callbacks.
 func (s *Service) contradicted(ctx context.Context, r *run, answer gateway.Authorisation) error {
-	held := answer.Status == gateway.Authorised || answer.Status == gateway.ActionRequired
-	if !held || r.payment.state.Status == payment.StatusAuthorised {
-		return nil
+	kept := unwanted.Keep(ctx, s.Store, r.payment.state, answer, s.Now())
+	if err := s.fault("unwanted money kept"); err != nil {
+		return err
 	}
-	return s.voidAt(ctx, r)
+	if err := s.voidAt(ctx, r); err != nil && kept != nil {
+		return errors.Join(errVoid, err, kept)
+	}
+	return s.fault("gateway voided")
 }
 
 // result is a gateway's answer as a command.

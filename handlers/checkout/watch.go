@@ -8,6 +8,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/checkout"
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // watch looks for a payment that the gateway knew nothing of when the checkout
@@ -25,6 +26,13 @@ func (s *Service) watch(ctx context.Context, r *run) error {
 		return fmt.Errorf("look for a late payment: %w", err)
 	case answer.Status != gateway.Authorised && answer.Status != gateway.ActionRequired:
 		return nil
+	}
+	// The looking ends some day, and the voiding must not.
+	if err := unwanted.Keep(ctx, s.Store, r.payment.state, answer, s.Now()); err != nil {
+		return err
+	}
+	if err := s.fault("unwanted money kept"); err != nil {
+		return err
 	}
 	if err := s.voidAt(ctx, r); err != nil {
 		return errors.Join(errVoid, err)

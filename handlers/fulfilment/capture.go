@@ -245,7 +245,11 @@ func (r *run) recordVoid(ctx context.Context, p *paid, err error) error {
 	switch {
 	case errors.As(err, &refused):
 		return errors.Join(fmt.Errorf("payment %s: void: %w", p.id, refused), r.pay(ctx, p, "void failed", payment.FailVoid{Code: code(refused.Code)}))
-	case err != nil && !errors.Is(err, gateway.ErrNotFound):
+	case errors.Is(err, gateway.ErrNotFound):
+		if err := r.watch(ctx, p); err != nil {
+			return err
+		}
+	case err != nil:
 		return fmt.Errorf("payment %s: void: %w", p.id, err)
 	}
 	return r.pay(ctx, p, "voided", payment.Void{})

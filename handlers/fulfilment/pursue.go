@@ -72,20 +72,24 @@ func (r *run) outcome(ctx context.Context, p *paid, here, look bool) error {
 	case unknown && since < patience:
 		return r.wait(patience-since, "whoever asks for the payment")
 	case unknown:
-		return r.forget(ctx, p)
+		if err := r.forget(ctx, p, "payment not found"); err != nil {
+			return err
+		}
+		return r.letGoAt(ctx, p, "payment voided") // keeps it from being made later, where that is possible
 	case since >= r.config.PollFor:
 		return r.void(ctx, p, "unresolved")
 	}
 	return fmt.Errorf("payment %s: look it up: %w", p.id, err)
 }
 
-// forget ends a payment that the gateway knows nothing of, and keeps it from
-// being made later, where that is possible.
-func (r *run) forget(ctx context.Context, p *paid) error {
-	if err := r.letGoAt(ctx, p, "payment voided"); err != nil {
+// forget ends a payment that the gateway knows nothing of: whoever hears of it
+// after that lets go of it. Somebody may have asked and died, so that it is
+// looked for as well.
+func (r *run) forget(ctx context.Context, p *paid, step string) error {
+	if err := r.watch(ctx, p); err != nil {
 		return err
 	}
-	return r.pay(ctx, p, "payment not found", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
+	return r.pay(ctx, p, step, payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll})
 }
 
 // authorise asks the gateway once, unless the order has changed since the
@@ -140,7 +144,7 @@ func (r *run) recordOutcome(ctx context.Context, p *paid, answer gateway.Authori
 	}
 	err := r.pay(ctx, p, "payment "+string(resolve.As), command)
 	if errors.Is(err, payment.ErrTransition) && answer.Status == gateway.Authorised {
-		return r.contradicted(ctx, p, err)
+		return r.contradicted(ctx, p, answer, err)
 	}
 	return err
 }
@@ -154,9 +158,9 @@ func declined(answer gateway.Authorisation) payment.Decline {
 	return d
 }
 
-// requireAction waits for the shopper, for a while. Then the gateway is kept
-// from taking a confirmation before the payment is declined. So it is where
-// somebody has given the payment up.
+// requireAction waits for the shopper, for a while. Then the payment is declined,
+// and the gateway kept from taking a confirmation. So it is where somebody has
+// given the payment up.
 func (r *run) requireAction(ctx context.Context, p *paid, answer gateway.Authorisation) error {
 	waits := p.state.Status == payment.StatusActionRequired
 	if waits && r.Now().Before(p.state.ActionExpiresAt) {
@@ -168,16 +172,27 @@ func (r *run) requireAction(ctx context.Context, p *paid, answer gateway.Authori
 			deadline = e
 		}
 		err := r.pay(ctx, p, "action required", payment.RequireAction{URL: answer.ActionURL, ExpiresAt: deadline})
-		if err != nil || !p.state.Settled() || p.state.Status == payment.StatusAuthorised {
+		if err != nil || !p.state.Settled() {
 			return err
 		}
+		return r.contradicted(ctx, p, answer, nil)
 	}
-	if err := r.letGoAt(ctx, p, "payment voided"); err != nil || !waits {
-		return err
-	}
-	return r.pay(ctx, p, "action expired", payment.Decline{
+	return r.declineAndLetGo(ctx, p, "action expired", payment.Decline{
 		Code: checkout.CodeActionExpired, Message: "the shopper did not confirm the payment in time", Retryable: true,
 	})
+}
+
+// declineAndLetGo declines a payment that may come to hold money, and then has
+// the gateway let go of it. The other way round the order would go on with a
+// payment that is confirmed in between, and voided.
+func (r *run) declineAndLetGo(ctx context.Context, p *paid, step string, d payment.Decline) error {
+	if err := r.watch(ctx, p); err != nil {
+		return err
+	}
+	if err := r.pay(ctx, p, step, d); err != nil {
+		return err
+	}
+	return r.letGoAt(ctx, p, "payment voided")
 }
 
 // paidFor lets an order go on that somebody has paid: it hears of the money,

@@ -11,6 +11,7 @@ import (
 	"github.com/waybill-dev/waybill/domain/payment"
 	"github.com/waybill-dev/waybill/eventstore"
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // errRenewal says why a new authorisation did not come about.
@@ -189,10 +190,10 @@ func (r *run) price() int64 {
 	return r.order.Totals.Grand.Amount
 }
 
-// giveUp ends a payment that the gateway was never asked for. Unless the order
-// is cancelled, the task begins again: it may need another one, of less.
+// giveUp ends a payment that the gateway knows nothing of. Unless the order is
+// cancelled, the task begins again: it may need another one, of less.
 func (r *run) giveUp(ctx context.Context, p *paid) error {
-	if err := r.pay(ctx, p, "renewal given up", payment.Resolve{As: payment.AsNotFound, By: payment.ByPoll}); err != nil {
+	if err := r.forget(ctx, p, "renewal given up"); err != nil {
 		return err
 	}
 	if s := r.order.Status; s == order.StatusCancelling || s == order.StatusCancelled {
@@ -206,14 +207,11 @@ func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authori
 	case gateway.Authorised:
 		err := r.pay(ctx, p, "renewal authorised", payment.Authorise{GatewayRef: answer.Ref, Amount: answer.Amount, ExpiresAt: answer.ExpiresAt})
 		if errors.Is(err, payment.ErrTransition) {
-			return r.contradicted(ctx, p, err)
+			return r.contradicted(ctx, p, answer, err)
 		}
 		return err
 	case gateway.ActionRequired: // nobody is there to act, and nobody shall later
-		if err := r.letGoAt(ctx, p, "renewal voided"); err != nil {
-			return err
-		}
-		return r.pay(ctx, p, "renewal declined", payment.Decline{Code: codeAuthentication, Message: answer.Message})
+		return r.declineAndLetGo(ctx, p, "renewal declined", payment.Decline{Code: codeAuthentication, Message: answer.Message})
 	case gateway.Declined, gateway.Voided, gateway.Expired:
 	}
 	declined := payment.Decline{Code: answer.Code, Message: answer.Message}
@@ -224,15 +222,22 @@ func (r *run) recordRenewal(ctx context.Context, p *paid, answer gateway.Authori
 }
 
 // contradicted gives up money that is held under a payment which was given up
-// meanwhile.
-func (r *run) contradicted(ctx context.Context, p *paid, err error) error {
+// meanwhile. Whoever comes after this looks at the payment no more: what cannot
+// be voided at once stands on the list of callbacks.
+func (r *run) contradicted(ctx context.Context, p *paid, answer gateway.Authorisation, cause error) error {
 	if err := r.read(ctx, p); err != nil {
 		return err
 	}
-	if p.state.Status == payment.StatusAuthorised {
+	if !unwanted.Is(p.state, answer) {
 		return nil
 	}
-	return errors.Join(err, r.letGoAt(ctx, p, "renewal voided"))
+	if err := unwanted.Keep(ctx, r.Store, p.state, answer, r.Now()); err != nil {
+		return errors.Join(cause, err)
+	}
+	if err := r.step("unwanted money kept"); err != nil {
+		return err
+	}
+	return errors.Join(cause, r.letGoAt(ctx, p, "renewal voided"))
 }
 
 // letGoAt has the gateway hold nothing under a payment that has come to
@@ -246,6 +251,15 @@ func (r *run) letGoAt(ctx context.Context, p *paid, step string) error {
 		return fmt.Errorf("payment %s: void: %w", p.id, err)
 	}
 	return nil
+}
+
+// watch has a payment looked for that the gateway knows nothing of: a request
+// for it may be under way.
+func (r *run) watch(ctx context.Context, p *paid) error {
+	if err := unwanted.Watch(ctx, r.Store, p.state, r.Now()); err != nil {
+		return err
+	}
+	return r.step("payment watched")
 }
 
 // holdID names the hold of an order that is not paid, because of a payment.

@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/process"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // Reasons a callback stays unclaimed for.
@@ -22,6 +23,7 @@ const (
 	reasonMovement    = "movement-unknown"
 	reasonContradicts = "contradicts-the-record"
 	reasonBusy        = "checkout-busy"
+	reasonUnseen      = "unseen"
 )
 
 // contradiction is news that can never be true beside what is recorded.
@@ -81,6 +83,9 @@ func (s *Service) apply(ctx context.Context, received callback.GatewayCallbackRe
 	// A gateway has no say in what another one holds.
 	if n.payment.Status == "" || n.payment.Gateway != received.Gateway {
 		return "", &process.NotYetError{For: reasonPayment}
+	}
+	if received.Kind == unwanted.Unseen {
+		return s.unseen(ctx, n)
 	}
 	switch gateway.CallbackKind(received.Kind) {
 	case gateway.TellsAuthorisation:

@@ -12,14 +12,16 @@ import (
 	gateway "github.com/waybill-dev/waybill/gateways/payment"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/process"
+	"github.com/waybill-dev/waybill/handlers/unwanted"
 )
 
 // authorisation tells what the gateway holds. It is recorded where it is news;
 // then what waits for it goes on.
 func (s *Service) authorisation(ctx context.Context, n news) (callback.Effect, error) {
 	status := gateway.Status(n.Authorisation.Status)
-	if (status == gateway.Authorised || status == gateway.ActionRequired) && unwanted(n.payment.Status) {
-		return s.letGo(ctx, n)
+	if unwanted.Is(n.payment, gateway.Authorisation{Status: status}) {
+		effect, _, err := s.letGo(ctx, n)
+		return effect, err
 	}
 	changed, err := s.record(ctx, n, "authorisation", commands(n)...)
 	if errors.Is(err, payment.ErrTransition) || errors.Is(err, eventstore.ErrConflict) {
@@ -39,16 +41,6 @@ func (s *Service) authorisation(ctx context.Context, n news) (callback.Effect, e
 		}
 	}
 	return effect(changed, nil)
-}
-
-// unwanted reports whether a payment ended without money.
-func unwanted(status payment.Status) bool {
-	switch status {
-	case payment.StatusDeclined, payment.StatusNotFound, payment.StatusVoidRequested, payment.StatusVoided, payment.StatusExpired:
-		return true
-	case "", payment.StatusRequested, payment.StatusActionRequired, payment.StatusAuthorised, payment.StatusUnknown:
-	}
-	return false
 }
 
 // undecided reports whether the outcome of a payment is open.
@@ -126,32 +118,52 @@ func (s *Service) waits(ctx context.Context, n news) (bool, error) {
 	return c.Step == domaincheckout.Unknown || c.Step == domaincheckout.ActionRequired || c.Step == domaincheckout.Paying, nil
 }
 
+// unseen looks at a payment that came to nothing, or is about to, and for a day
+// at one that the gateway knows nothing of.
+func (s *Service) unseen(ctx context.Context, n news) (callback.Effect, error) {
+	if n.payment.Status == payment.StatusAuthorised {
+		return callback.Known, nil
+	}
+	effect, there := callback.Known, false
+	if n.payment.Settled() {
+		var err error
+		if effect, there, err = s.letGo(ctx, n); err != nil {
+			return "", err
+		}
+	}
+	if !there && s.Now().Sub(n.ReceivedAt) < GiveUpAfter {
+		return "", &process.NotYetError{For: reasonUnseen}
+	}
+	return effect, nil
+}
+
 // letGo looks whether the gateway holds money for a payment that ended without,
-// and voids that: the callback may be old.
-func (s *Service) letGo(ctx context.Context, n news) (callback.Effect, error) {
+// and voids that: the callback may be old. It says whether the gateway knows
+// the payment.
+func (s *Service) letGo(ctx context.Context, n news) (effect callback.Effect, there bool, err error) {
 	if n.payment.Status == payment.StatusVoidRequested {
-		return "", &process.NotYetError{For: reasonBusy} // it is being let go
+		return "", true, &process.NotYetError{For: reasonBusy} // it is being let go
 	}
 	provider, err := s.Gateways.Provider(n.Gateway)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	calling, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	held, err := provider.Find(ctx, n.PaymentID)
+	held, err := provider.Find(calling, n.PaymentID)
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
-		return callback.Known, nil
+		return callback.Known, false, nil
 	case err != nil:
-		return "", fmt.Errorf("look what the gateway holds: %w", err)
-	case held.Status != gateway.Authorised && held.Status != gateway.ActionRequired:
-		return callback.Known, nil
+		return "", false, fmt.Errorf("look what the gateway holds: %w", err)
+	case !unwanted.Is(n.payment, held):
+		return callback.Known, true, nil
 	}
-	if _, err := provider.Void(ctx, n.PaymentID); err != nil && !errors.Is(err, gateway.ErrNotFound) {
-		return "", fmt.Errorf("void a late payment: %w", err)
+	if _, err := provider.Void(calling, n.PaymentID); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+		return "", true, fmt.Errorf("void a late payment: %w", err)
 	}
 	if err := s.fault("gateway voided"); err != nil {
-		return "", err
+		return "", true, err
 	}
-	return callback.LetGo, s.Checkouts.FoundLate(ctx, n.checkoutID, held)
+	return callback.LetGo, true, s.Checkouts.FoundLate(ctx, n.checkoutID, held)
 }
