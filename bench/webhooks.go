@@ -58,19 +58,6 @@ type Sustained struct {
 	Memory     Memory
 }
 
-// WebhookLatency is the time from the append of an event to its receiver.
-type WebhookLatency struct {
-	Rate          int
-	Received      int
-	P50, P95, P99 time.Duration
-	// AppendP99 is that of the append itself, of which the larger part belongs
-	// to those times: it waits for the disk, whatever the dispatcher does.
-	// AfterP99 is that of what came after: from when whoever appended heard that
-	// it is done to the receiver; nothing where the receiver was faster.
-	AppendP99, AfterP99 time.Duration `json:",omitempty"`
-	Statements          float64
-}
-
 // Neighbours compares nine endpoints by themselves and beside one in trouble.
 type Neighbours struct {
 	Alone, Beside WebhookLatency

@@ -37,10 +37,11 @@ func (a *appends) since(id []byte, arrived time.Time) time.Duration {
 	return max(arrived.Sub(done), 0)
 }
 
-func (a *appends) p99() time.Duration {
+// merge adds how long appends took.
+func (a *appends) merge(into *hdrhistogram.Histogram) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return quantile(a.took, 99)
+	into.Merge(a.took)
 }
 
 // reset forgets how long appends took.

@@ -103,61 +103,6 @@ func (s *webhookSite) latencies(ctx context.Context) (list []WebhookLatency, err
 	return list, nil
 }
 
-// measure puts live traffic on the platform and measures what some receivers
-// get of it.
-func (s *webhookSite) measure(ctx context.Context, receivers []*receiver, rate int, duration time.Duration) (WebhookLatency, error) {
-	if _, err := s.traffic(ctx, rate, time.Second); err != nil { // warms up
-		return WebhookLatency{}, err
-	}
-	time.Sleep(300 * time.Millisecond)
-	s.reset(receivers)
-	before, err := s.statements(ctx)
-	if err != nil {
-		return WebhookLatency{}, err
-	}
-	count, err := s.traffic(ctx, rate, duration)
-	if err != nil {
-		return WebhookLatency{}, err
-	}
-	report, err := s.gather(ctx, receivers, count)
-	report.Rate = rate
-	if err != nil {
-		return report, err
-	}
-	time.Sleep(500 * time.Millisecond) // the last results are saved
-	after, err := s.statements(ctx)
-	report.Statements = (after - before) / float64(max(report.Received, 1))
-	return report, err
-}
-
-// gather waits for so many events at each receiver.
-func (s *webhookSite) gather(ctx context.Context, receivers []*receiver, each int) (WebhookLatency, error) {
-	received := func() (n int) {
-		for _, r := range receivers {
-			count, _ := r.counts()
-			n += count
-		}
-		return n
-	}
-	s.missing += await(ctx, func() (int, int) { return received(), each * len(receivers) })
-	all, after := newHistogram(), newHistogram()
-	for _, r := range receivers {
-		r.merge(all, after)
-	}
-	return WebhookLatency{
-		Received: received(), P50: quantile(all, 50), P95: quantile(all, 95), P99: quantile(all, 99),
-		AppendP99: s.appends.p99(), AfterP99: quantile(after, 99),
-	}, ctx.Err()
-}
-
-// reset forgets what was measured at some receivers, and of appends.
-func (s *webhookSite) reset(receivers []*receiver) {
-	for _, r := range receivers {
-		r.reset()
-	}
-	s.appends.reset()
-}
-
 const (
 	neighbours    = 9
 	neighbourRate = 50 // events per second
@@ -201,7 +146,8 @@ func (s *webhookSite) hanging(ctx context.Context) (*Neighbours, error) {
 		if err := s.record(ctx, s.o.Burst); err != nil {
 			return nil, err
 		}
-		if *run.into, err = s.gather(ctx, nine, s.o.Burst); err != nil {
+		took, err := s.gather(ctx, nine, s.o.Burst)
+		if *run.into = took.latency(0); err != nil {
 			return nil, err
 		}
 		if run.answer == s.o.Answer {
@@ -222,8 +168,8 @@ func (s *webhookSite) behind(ctx context.Context) (*Neighbours, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := &Neighbours{Backlog: s.o.Behind}
-	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
+	alone, err := s.alone(ctx, nine)
+	if err != nil {
 		return nil, err
 	}
 	tenth.goDown(true)
@@ -232,7 +178,19 @@ func (s *webhookSite) behind(ctx context.Context) (*Neighbours, error) {
 		return nil, err
 	}
 	tenth.goDown(false)
-	return report, s.beside(ctx, nine, tenth, report)
+	report := &Neighbours{Backlog: s.o.Behind}
+	if err := s.beside(ctx, nine, tenth, report); err != nil {
+		return report, err
+	}
+	return report, s.aloneAgain(ctx, nine, alone, report)
+}
+
+// aloneAgain adds to what was measured alone before.
+func (s *webhookSite) aloneAgain(ctx context.Context, nine []*receiver, before tally, report *Neighbours) error {
+	again, err := s.alone(ctx, nine)
+	before.add(again)
+	report.Alone = before.latency(neighbourRate)
+	return err
 }
 
 // beside measures nine endpoints for as long as the tenth has something to
@@ -266,8 +224,8 @@ func (s *webhookSite) beside(ctx context.Context, nine []*receiver, tenth *elsew
 	if report.Memory, err = s.platform.Memory(); err != nil {
 		return err
 	}
-	report.Beside, err = s.gather(context.WithoutCancel(ctx), nine, sent)
-	report.Beside.Rate = neighbourRate
+	took, err := s.gather(context.WithoutCancel(ctx), nine, sent)
+	report.Beside = took.latency(neighbourRate)
 	return err
 }
 
@@ -282,10 +240,11 @@ func (s *webhookSite) backfill(ctx context.Context) (*Neighbours, error) {
 	if err := s.record(ctx, s.o.Backfill); err != nil {
 		return nil, err
 	}
-	report := &Neighbours{Backlog: s.o.Backfill}
-	if report.Alone, err = s.measure(ctx, nine, neighbourRate, s.o.Duration); err != nil {
+	alone, err := s.alone(ctx, nine)
+	if err != nil {
 		return nil, err
 	}
+	report := &Neighbours{Backlog: s.o.Backfill}
 	fresh, endpoint, err := s.subscribeElsewhere(ctx, pastType)
 	if err != nil {
 		return nil, err
@@ -294,11 +253,14 @@ func (s *webhookSite) backfill(ctx context.Context) (*Neighbours, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, both := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		report.Replay, err = s.progressOf(ctx, replay, fresh)
+		report.Replay, err = s.progressOf(both, replay, fresh)
 		return err
 	})
-	group.Go(func() error { return s.beside(ctx, nine, fresh, report) })
-	return report, group.Wait()
+	group.Go(func() error { return s.beside(both, nine, fresh, report) })
+	if err := group.Wait(); err != nil {
+		return report, err
+	}
+	return report, s.aloneAgain(ctx, nine, alone, report)
 }
