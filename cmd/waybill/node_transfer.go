@@ -28,14 +28,14 @@ func (c nodeExportCommand) Run(inv *invocation) error {
 	if err := mustHaveEvents(inv, nodeStore{Data: c.Data}.dir(inv)); err != nil {
 		return err
 	}
-	return withEvents(inv, c.Data, func(connection string) error {
+	return withEvents(inv, c.Data, func(ctx context.Context, connection string) error {
 		bar := newProgress(inv.errOut, c.JSON)
 		e := transfer.Export{
 			From: transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger, Waits: waits(inv, bar)},
 			File: c.File, After: c.After, Prefix: c.Prefix, Now: time.Now, Progress: transferProgress(bar),
 		}
 		began := time.Now()
-		done, err := e.Run(inv.ctx)
+		done, err := e.Run(ctx)
 		bar.finish()
 		if err != nil {
 			return again(err)
@@ -65,14 +65,14 @@ func (c nodeImportCommand) Run(inv *invocation) error {
 	if c.Workers < 1 {
 		return usageError{errors.New("--workers needs at least 1")}
 	}
-	return withEvents(inv, c.Data, func(connection string) error {
+	return withEvents(inv, c.Data, func(ctx context.Context, connection string) error {
 		bar := newProgress(inv.errOut, c.JSON)
 		i := transfer.Import{
 			To:   transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger, Waits: waits(inv, bar)},
 			File: c.File, Prefix: c.Prefix, Workers: c.Workers, Renumber: c.Renumber, Progress: transferProgress(bar),
 		}
 		began := time.Now()
-		done, err := i.Run(inv.ctx)
+		done, err := i.Run(ctx)
 		bar.finish()
 		if err != nil {
 			return again(err)
@@ -122,16 +122,16 @@ func transferProgress(p *progress) transfer.Progress {
 }
 
 // withServed asks first whether it is reached: a transfer would wait for it.
-func withServed(ctx context.Context, locked *node.LockedError, work func(connection string) error) error {
+func withServed(ctx context.Context, locked *node.LockedError, work func(ctx context.Context, connection string) error) error {
 	connection := "esdb://" + locked.Address + "?tls=false"
 	const moment = 10 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, moment)
+	reach, cancel := context.WithTimeout(ctx, moment)
 	defer cancel()
-	if err := operate(connection, func(o *grpcapi.Operator) error { return o.Reach(ctx) }); err != nil {
+	if err := operate(connection, func(o *grpcapi.Operator) error { return o.Reach(reach) }); err != nil {
 		return fmt.Errorf("%w, which was not reached: %w; if it has TLS, say how to reach it with --eventstore 'esdb://LOGIN:PASSWORD@%s?tlsCaFile=FILE'",
 			locked, err, locked.Address)
 	}
-	return work(connection)
+	return work(ctx, connection)
 }
 
 // mustHaveEvents keeps a command that reads from making an empty event store in
@@ -145,9 +145,9 @@ func mustHaveEvents(inv *invocation, dir string) error {
 
 // withEvents finds the events: those that --eventstore names, or else the
 // embedded ones, which it serves meanwhile when nobody else does.
-func withEvents(inv *invocation, data string, work func(connection string) error) (err error) {
+func withEvents(inv *invocation, data string, work func(ctx context.Context, connection string) error) (err error) {
 	if inv.config.EventStore != "" {
-		return work(inv.config.EventStore)
+		return work(inv.ctx, inv.config.EventStore)
 	}
 	cfg := inv.config
 	if data != "" {
@@ -167,5 +167,32 @@ func withEvents(inv *invocation, data string, work func(connection string) error
 		defer cancel()
 		err = errors.Join(err, n.Stop(ctx))
 	}()
-	return work(n.ConnectionString())
+	return unlessFailed(inv.ctx, n.Failed(), func(ctx context.Context) error { return work(ctx, n.ConnectionString()) })
 }
+
+// unlessFailed ends the work with the store that runs for it: such a store takes
+// nothing until it is started again, and waiting for it is in vain.
+func unlessFailed(ctx context.Context, failed <-chan error, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case cause := <-failed:
+			if cause != nil { // it is told to one
+				cancel(&storeFailedError{cause})
+			}
+		case <-ended:
+		}
+	}()
+	err := work(ctx)
+	if failed, ok := errors.AsType[*storeFailedError](context.Cause(ctx)); ok && err != nil {
+		return again(failed.cause)
+	}
+	return err
+}
+
+type storeFailedError struct{ cause error }
+
+func (e *storeFailedError) Error() string { return e.cause.Error() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (c rebuildCommand) asOf(inv *invocation) error {
 	if err := mustHaveEvents(inv, app.EventsDir(inv.config)); err != nil {
 		return err
 	}
-	return withEvents(inv, "", func(connection string) (err error) {
+	return withEvents(inv, "", func(_ context.Context, connection string) (err error) {
 		codec, err := app.Codec()
 		if err != nil {
 			return err
