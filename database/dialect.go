@@ -29,12 +29,32 @@ const orFail = "INSERT OR FAIL INTO"
 // them.
 const byHand = " +o."
 
+// clock is the time in a statement, in milliseconds since 1970, by the clock of
+// whoever keeps the database: on Postgres that of its machine, whatever those of
+// the processes say.
+const (
+	clock         = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+	postgresClock = "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+)
+
+// Clock is the time in a statement, in milliseconds since 1970, with the
+// arguments that it takes: that of now or, where now is nil, of the database,
+// which is one clock for all processes that use it.
+func Clock(now func() time.Time) (expression string, args []any) {
+	if now == nil {
+		return clock, nil
+	}
+	return "CAST(? AS BIGINT)", []any{now().UnixMilli()}
+}
+
 // numbered writes $1, $2 for each ? that stands outside of quotes and comments,
-// and Postgres's words for MATCH, OR FAIL and columns with a + before them.
+// and Postgres's words for MATCH, OR FAIL, columns with a + before them, and the
+// time.
 func numbered(query string) string {
 	query = strings.ReplaceAll(query, " MATCH ?", " @@ CAST(? AS tsquery)")
 	query = strings.Replace(query, orFail, "INSERT INTO", 1)
 	query = strings.ReplaceAll(query, byHand, " o.")
+	query = strings.ReplaceAll(query, clock, postgresClock)
 	var b strings.Builder
 	b.Grow(len(query) + 16)
 	for n := 0; query != ""; {

@@ -79,7 +79,7 @@ func (s *supervisor) lookAside(ctx context.Context, active map[string]ledger.End
 	served := map[string]bool{}
 	for _, run := range runs {
 		if run.RunID == ledger.Live {
-			served[run.EndpointID] = run.Served(now)
+			served[run.EndpointID] = run.Served && !s.abandoned(run)
 		}
 	}
 	for id := range ids {

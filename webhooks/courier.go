@@ -36,8 +36,9 @@ type courier struct {
 	plan  *delivery.Plan
 	share *delivery.Share
 
-	// ownedUntil is moved on by whoever renews the lease.
-	ownedUntil atomic.Int64
+	// ownedUntil is moved on by whoever renews the lease. It is compared as it
+	// is: a clock on the wall that jumps changes nothing of how long a lease lasts.
+	ownedUntil atomic.Pointer[time.Time]
 	lost       chan struct{} // closed when renewing found another owner
 	loseOnce   sync.Once
 
@@ -103,7 +104,7 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 	return c
 }
 
-func (c *courier) own(until time.Time) { c.ownedUntil.Store(until.UnixNano()) }
+func (c *courier) own(until time.Time) { c.ownedUntil.Store(&until) }
 
 func (c *courier) lose() { c.loseOnce.Do(func() { close(c.lost) }) }
 
@@ -136,7 +137,7 @@ func (c *courier) serve(ctx, attempts context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		now := c.d.Now()
-		if now.UnixNano() >= c.ownedUntil.Load() {
+		if !now.Before(*c.ownedUntil.Load()) {
 			return errFenced
 		}
 		c.plan.Examine(now)
@@ -397,7 +398,7 @@ func (c *courier) noteSaved(ours bool) error {
 
 // sleep returns how long nothing needs to be done unless something happens.
 func (c *courier) sleep(now time.Time) time.Duration {
-	until := time.Unix(0, c.ownedUntil.Load())
+	until := *c.ownedUntil.Load()
 	if at := c.settleAt(); !at.IsZero() && at.Before(until) {
 		until = at
 	}

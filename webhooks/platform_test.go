@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"path/filepath"
@@ -88,6 +89,8 @@ type platform struct {
 	verify    webhooks.Verify
 	ahead     atomic.Int64     // of the clock on the wall, in nanoseconds
 	clock     func() time.Time // of dispatchers started from then on, instead of now
+	postgres  *database.Server // nil is SQLite, where leases go by those clocks
+	warnings  io.Writer        // nil is nowhere
 	fenced    func()           // told by those
 	client    *resty.Client    // nil is one of package guard
 	starts    atomic.Int64
@@ -137,6 +140,9 @@ func (p *platform) useKeys(dir string) {
 }
 
 func (p *platform) logger() *slog.Logger {
+	if p.warnings != nil {
+		return slog.New(slog.NewTextHandler(p.warnings, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
 	if testing.Verbose() {
 		return slog.New(slog.NewTextHandler(p.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
@@ -145,7 +151,7 @@ func (p *platform) logger() *slog.Logger {
 
 func (p *platform) database() *database.DB {
 	p.tb.Helper()
-	db, err := database.Open(p.tb.Context(), database.Config{Path: filepath.Join(p.dir, "webhooks.db"), Migrations: ledger.Migrations()})
+	db, err := database.Open(p.tb.Context(), database.Config{Path: filepath.Join(p.dir, "webhooks.db"), Server: p.postgres, Migrations: ledger.Migrations()})
 	if err != nil {
 		p.tb.Fatal(err)
 	}
@@ -170,7 +176,14 @@ func (p *platform) start() *process {
 func (p *platform) startAs(cfg webhooks.Config, backlog webhooks.BacklogProcess) *process {
 	p.tb.Helper()
 	db := p.database()
+	now := p.now
+	if p.clock != nil {
+		now = p.clock
+	}
 	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
+	if p.postgres == nil {
+		books.Now = now
+	}
 	client := p.client
 	if client == nil {
 		client = guard.NewClient(p.guard)
@@ -180,11 +193,8 @@ func (p *platform) startAs(cfg webhooks.Config, backlog webhooks.BacklogProcess)
 	}
 	d := &webhooks.Dispatcher{
 		Store: p.log, Feed: p.log.open, End: p.end, Before: p.log.Before, Ledger: books, Sealer: p.keys, Catalogue: p.catalogue, People: p.people, Policy: p.policy,
-		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: p.now, Random: p.random,
+		Client: client, Clients: p.clients, Keys: p.signingKeys(), Endpoints: p.endpoints(books), Config: cfg, Logger: p.logger(), Now: now, Random: p.random,
 		BacklogProcess: backlog, Around: p.around, Meter: webhooks.Meter{Fenced: p.fenced},
-	}
-	if p.clock != nil {
-		d.Now = p.clock
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
 	done := make(chan error, 1)

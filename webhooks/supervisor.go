@@ -35,6 +35,7 @@ type supervisor struct {
 	recorded chan stopped
 	replays  replays
 	aside    aside
+	leases   leases
 	beside   sync.WaitGroup
 }
 
@@ -87,6 +88,7 @@ func (s *supervisor) reconcile(ctx context.Context) {
 		s.complain(ctx, "webhooks cannot read the cursors", err)
 		return
 	}
+	s.leases.look(runs, s.d.Now())
 	active := s.active(rows)
 	if err := s.lookAside(ctx, active, runs); err != nil {
 		s.complain(ctx, "webhooks cannot read what is set aside", err)
@@ -180,9 +182,8 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 		s.complain(ctx, "webhooks cannot run a replay", err)
 		return
 	}
-	now := s.d.Now()
-	until := now.Add(s.d.cfg.Lease)
-	lease, ours, err := s.d.Ledger.Acquire(ctx, run.Key, s.d.cfg.Owner, now, until)
+	until := s.d.Now().Add(s.d.cfg.Lease)
+	lease, ours, err := s.d.Ledger.Acquire(ctx, run.Key, s.claim(run))
 	if err != nil || !ours {
 		s.complain(ctx, "webhooks cannot get a cursor", err)
 		return
@@ -282,14 +283,15 @@ type stopped struct {
 func (s *supervisor) renew(ctx context.Context) {
 	now := s.d.Now()
 	until := now.Add(s.d.cfg.Lease)
-	epochs, err := s.d.Ledger.Renew(ctx, s.d.cfg.Owner, now, until)
+	renewal, err := s.d.Ledger.Renew(ctx, s.d.cfg.Owner, s.d.cfg.Lease)
 	if err != nil {
 		s.complain(ctx, "webhooks cannot renew leases", err)
 		return // the couriers stop by themselves when their leases run out
 	}
+	s.compareClocks(ctx, now, renewal.At)
 	s.noteProgress(ctx, now)
 	for _, r := range s.couriers {
-		if epoch, ok := epochs[r.lease.Key]; ok && epoch == r.lease.Epoch {
+		if epoch, ok := renewal.Epochs[r.lease.Key]; ok && epoch == r.lease.Epoch {
 			r.own(until)
 		} else {
 			r.lose()

@@ -208,7 +208,7 @@ func (f *backloggedFleet) endpoints(ctx context.Context) map[string]ledger.Run {
 }
 
 func (f *backloggedFleet) owner(ctx context.Context, id string) string {
-	if run := f.endpoints(ctx)[id]; run.Served(time.Now()) {
+	if run := f.endpoints(ctx)[id]; run.Served {
 		return run.Owner
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/database"
@@ -25,17 +26,27 @@ type Lease struct {
 	Failing time.Time // since when nothing succeeded
 }
 
+// Claim is what a process wants of a cursor.
+type Claim struct {
+	Owner string
+	For   time.Duration
+	// Abandoned is the end of a lease that nobody renews any more, which may be
+	// taken before it: see [Run.LeaseUntil]. Zero is none.
+	Abandoned time.Time
+}
+
 // Acquire takes a cursor that is free, ours, or whose lease has run out. It
 // returns false when another owner has it, or when there is none.
-func (l *Ledger) Acquire(ctx context.Context, key Key, owner string, now, until time.Time) (Lease, bool, error) {
+func (l *Ledger) Acquire(ctx context.Context, key Key, claim Claim) (Lease, bool, error) {
 	lease := Lease{Key: key}
 	var position, gate, failing int64
+	clock, now := database.Clock(l.Now)
+	args := slices.Concat([]any{claim.Owner}, now, []any{claim.For.Milliseconds(), key.EndpointID, key.RunID, claim.Owner}, now, []any{millis(claim.Abandoned)})
 	l.statements.Add(1)
 	err := l.Write.QueryRowContext(ctx, `
-		UPDATE wh_cursor SET owner = ?, epoch = epoch + 1, lease_until = ?
-		WHERE endpoint_id = ? AND run_id = ? AND (owner IS NULL OR owner = ? OR lease_until < ?)
-		RETURNING epoch, pos, gate_until, failing_since`,
-		owner, millis(until), key.EndpointID, key.RunID, owner, millis(now)).Scan(&lease.Epoch, &position, &gate, &failing)
+		UPDATE wh_cursor SET owner = ?, epoch = epoch + 1, lease_until = `+clock+` + ?
+		WHERE endpoint_id = ? AND run_id = ? AND (owner IS NULL OR owner = ? OR lease_until < `+clock+` OR lease_until = ?)
+		RETURNING epoch, pos, gate_until, failing_since`, args...).Scan(&lease.Epoch, &position, &gate, &failing)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Lease{}, false, nil
 	}
@@ -46,38 +57,45 @@ func (l *Ledger) Acquire(ctx context.Context, key Key, owner string, now, until 
 	return lease, true, nil
 }
 
-// Renew prolongs every lease of an owner that has not run out and returns the
-// epochs of those it still has.
-func (l *Ledger) Renew(ctx context.Context, owner string, now, until time.Time) (epochs map[Key]int64, err error) {
+// Renewal is what became of the leases of an owner.
+type Renewal struct {
+	Epochs map[Key]int64 // of those it still has
+	At     time.Time     // by the clock that leases go by; zero where it has none
+}
+
+// Renew prolongs every lease of an owner that has not run out, for a time from
+// now on.
+func (l *Ledger) Renew(ctx context.Context, owner string, length time.Duration) (renewal Renewal, err error) {
 	err = database.Retry(func() (err error) {
-		epochs, err = l.renew(ctx, owner, now, until)
+		renewal, err = l.renew(ctx, owner, length)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("renew leases: %w", err)
+		return Renewal{}, fmt.Errorf("renew leases: %w", err)
 	}
-	return epochs, nil
+	return renewal, nil
 }
 
-func (l *Ledger) renew(ctx context.Context, owner string, now, until time.Time) (_ map[Key]int64, err error) {
+func (l *Ledger) renew(ctx context.Context, owner string, length time.Duration) (_ Renewal, err error) {
+	clock, now := database.Clock(l.Now)
 	l.statements.Add(1)
 	rows, err := l.Write.QueryContext(ctx, `
-		UPDATE wh_cursor SET lease_until = ? WHERE owner = ? AND lease_until >= ?
-		RETURNING endpoint_id, run_id, epoch`, millis(until), owner, millis(now))
+		UPDATE wh_cursor SET lease_until = `+clock+` + ? WHERE owner = ? AND lease_until >= `+clock+`
+		RETURNING endpoint_id, run_id, epoch, lease_until`, slices.Concat(now, []any{length.Milliseconds(), owner}, now)...)
 	if err != nil {
-		return nil, err
+		return Renewal{}, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	epochs := map[Key]int64{}
+	renewal := Renewal{Epochs: map[Key]int64{}}
 	for rows.Next() {
 		var key Key
-		var epoch int64
-		if err := rows.Scan(&key.EndpointID, &key.RunID, &epoch); err != nil {
-			return nil, err
+		var epoch, until int64
+		if err := rows.Scan(&key.EndpointID, &key.RunID, &epoch, &until); err != nil {
+			return Renewal{}, err
 		}
-		epochs[key] = epoch
+		renewal.Epochs[key], renewal.At = epoch, fromMillis(until).Add(-length)
 	}
-	return epochs, rows.Err()
+	return renewal, rows.Err()
 }
 
 // Release gives a cursor back, if it is still ours.

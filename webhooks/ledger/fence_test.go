@@ -28,7 +28,7 @@ func TestProcessesThatTakeACursorFromEachOtherNeverBothMoveIt(t *testing.T) {
 			l, owner := openLedger(t, e), string(rune('a'+i))
 			group.Go(func() {
 				for range rounds {
-					got, ok, err := l.Acquire(t.Context(), key, owner, noon, noon.Add(-time.Hour))
+					got, ok, err := l.Acquire(t.Context(), key, ledger.Claim{Owner: owner, For: -time.Hour})
 					if err != nil || !ok {
 						t.Errorf("acquire: %t, %v", ok, err)
 						return

@@ -31,6 +31,9 @@ func Migrations() fs.FS { return database.Embedded(migrations, "migrations") }
 // several processes share.
 type Ledger struct {
 	Write, Read *sql.DB
+	// Now is what leases go by; nil is the clock of the database, which all
+	// processes share.
+	Now func() time.Time
 
 	statements atomic.Int64
 	days       days

@@ -43,9 +43,13 @@ func withEndpoint(t *testing.T, e databasetest.Engine) *ledger.Ledger {
 	return l
 }
 
+// at is what time it is for leases.
+func at(l *ledger.Ledger, now time.Time) { l.Now = func() time.Time { return now } }
+
 func acquire(t *testing.T, l *ledger.Ledger, owner string, now time.Time) (ledger.Lease, bool) {
 	t.Helper()
-	got, ok, err := l.Acquire(t.Context(), key, owner, now, now.Add(lease))
+	at(l, now)
+	got, ok, err := l.Acquire(t.Context(), key, ledger.Claim{Owner: owner, For: lease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +101,10 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if !ok || first.Epoch != 1 {
 			t.Fatalf("first: %+v", first)
 		}
-		served := func(at time.Time, want bool) {
+		served := func(now time.Time, want bool) {
 			t.Helper()
-			if runs, err := l.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Served(at) != want {
+			at(l, now)
+			if runs, err := l.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Served != want {
 				t.Errorf("%+v, %v: want that it is served: %t", runs, err, want)
 			}
 		}
@@ -108,15 +113,24 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if _, ok := acquire(t, l, "b", noon.Add(lease)); ok {
 			t.Fatal("a second owner got in while the lease lasts")
 		}
-		if epochs, err := l.Renew(t.Context(), "a", noon.Add(10*time.Second), noon.Add(25*time.Second)); err != nil || epochs[key] != 1 {
-			t.Fatalf("renewed %v, %v", epochs, err)
+		renew := func(owner string, now time.Time) map[ledger.Key]int64 {
+			t.Helper()
+			at(l, now)
+			renewal, err := l.Renew(t.Context(), owner, lease)
+			if err != nil || (len(renewal.Epochs) > 0 && !renewal.At.Equal(now)) {
+				t.Errorf("renewed at %v: %v", renewal.At, err)
+			}
+			return renewal.Epochs
+		}
+		if epochs := renew("a", noon.Add(10*time.Second)); epochs[key] != 1 {
+			t.Fatalf("renewed %v", epochs)
 		}
 		second, ok := acquire(t, l, "b", noon.Add(26*time.Second))
 		if !ok || second.Epoch != 2 {
 			t.Fatalf("second: %+v", second)
 		}
-		if epochs, err := l.Renew(t.Context(), "a", noon.Add(26*time.Second), noon.Add(time.Hour)); err != nil || len(epochs) > 0 {
-			t.Errorf("the first owner renewed %v, %v", epochs, err)
+		if epochs := renew("a", noon.Add(26*time.Second)); len(epochs) > 0 {
+			t.Errorf("the first owner renewed %v", epochs)
 		}
 		if err := l.Release(t.Context(), first); err != nil {
 			t.Fatal(err)
@@ -131,8 +145,63 @@ func TestOneOwnerAtATime(t *testing.T) {
 		if third, ok := acquire(t, l, "a", noon.Add(27*time.Second)); !ok || third.Epoch != 3 {
 			t.Errorf("after a release: %+v", third)
 		}
-		if epochs, err := l.Renew(t.Context(), "a", noon.Add(time.Minute), noon.Add(time.Hour)); err != nil || len(epochs) > 0 {
-			t.Errorf("a lease that had run out was renewed: %v, %v", epochs, err)
+		if epochs := renew("a", noon.Add(time.Minute)); len(epochs) > 0 {
+			t.Errorf("a lease that had run out was renewed: %v", epochs)
+		}
+	})
+}
+
+// Without a time that is passed in, leases go by the clock of the database.
+func TestLeasesGoByTheClockOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := withEndpoint(t, e)
+		take := func(owner string, length time.Duration, want bool) {
+			t.Helper()
+			if _, ok, err := l.Acquire(t.Context(), key, ledger.Claim{Owner: owner, For: length}); ok != want || err != nil {
+				t.Fatalf("%s got the cursor: %t, %v", owner, ok, err)
+			}
+		}
+		lasts := func(length time.Duration) {
+			t.Helper()
+			runs, err := l.Runs(t.Context())
+			if err != nil || len(runs) != 1 || runs[0].Served != (length > 0) || time.Until(runs[0].LeaseUntil.Add(-length)).Abs() > time.Minute {
+				t.Errorf("%+v, %v: want a lease of %v", runs, err, length)
+			}
+		}
+		take("a", time.Hour, true)
+		lasts(time.Hour)
+		take("b", time.Hour, false)
+		renewal, err := l.Renew(t.Context(), "a", 2*time.Hour)
+		if err != nil || renewal.Epochs[key] != 1 || time.Until(renewal.At).Abs() > time.Minute {
+			t.Errorf("renewed %+v, %v", renewal, err)
+		}
+		lasts(2 * time.Hour)
+		take("a", -time.Second, true)
+		lasts(-time.Second)
+		take("b", time.Hour, true)
+	})
+}
+
+// TestAnAbandonedLeaseIsTaken, but not one that was renewed since it was seen.
+func TestAnAbandonedLeaseIsTaken(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		l := withEndpoint(t, e)
+		acquire(t, l, "a", noon)
+		claim := ledger.Claim{Owner: "b", For: lease, Abandoned: noon.Add(lease)}
+		at(l, noon.Add(time.Second))
+		if renewal, err := l.Renew(t.Context(), "a", lease); err != nil || len(renewal.Epochs) != 1 {
+			t.Fatal(renewal, err)
+		}
+		if _, ok, err := l.Acquire(t.Context(), key, claim); ok || err != nil {
+			t.Errorf("a lease that was renewed was taken: %t, %v", ok, err)
+		}
+		claim.Abandoned = claim.Abandoned.Add(time.Second)
+		if got, ok, err := l.Acquire(t.Context(), key, claim); !ok || got.Epoch != 2 || err != nil {
+			t.Errorf("an abandoned lease was not taken: %t, %v", ok, err)
 		}
 	})
 }
@@ -228,7 +297,7 @@ func TestAZombieSavesNothingAndDisturbsNobody(t *testing.T) {
 		}
 		zombie, _ := acquire(t, l, "a", noon)
 		acquire(t, l, "b", noon.Add(time.Minute))
-		healthy, _, err := l.Acquire(t.Context(), ledger.Key{EndpointID: "e2", RunID: ledger.Live}, "a", noon, noon.Add(lease))
+		healthy, _, err := l.Acquire(t.Context(), ledger.Key{EndpointID: "e2", RunID: ledger.Live}, ledger.Claim{Owner: "a", For: lease})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,6 +364,10 @@ func TestASeekIsMadeOnceAndGivesUpWhatWaited(t *testing.T) {
 		status, _, err := l.Status(t.Context(), key)
 		if err != nil || status.Parked != 0 || status.Dead != 2 || status.Breaker != delivery.Closed {
 			t.Errorf("%v, %+v", err, status)
+		}
+		// Who went on elsewhere knows what waited; only of others it is to be told.
+		if rows, err := l.Untold(t.Context(), key); err != nil || len(rows) != 1 || rows[0].Attempts != 12 {
+			t.Errorf("to be told: %+v, %v", rows, err)
 		}
 		if saved, err := l.Settle(t.Context(), []ledger.Settlement{{Lease: after, Changes: delivery.Changes{Through: 170}}}); err != nil || !saved[0] {
 			t.Fatalf("%v, %v", saved, err)

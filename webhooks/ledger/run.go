@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waybill-dev/waybill/database"
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 )
@@ -27,28 +28,35 @@ type Run struct {
 	Delivered int
 	// Owner serves the run, or did, until its lease ran out. It is empty when the
 	// run was given back.
-	Owner      string
+	Owner string
+	// LeaseUntil moves with every renewal. Where it stands still for longer than a
+	// lease lasts, nobody renews it, whatever clocks say.
 	LeaseUntil time.Time
+	Served     bool // it has an owner whose lease has not run out
 }
 
-// Served says whether a process has the run.
-func (r Run) Served(now time.Time) bool { return r.Owner != "" && now.Before(r.LeaseUntil) }
-
-const runColumns = `endpoint_id, run_id, from_pos, until_pos, spec, pos, delivered, coalesce(owner, ''), lease_until`
+// readRuns is the beginning of a statement that reads cursors.
+func (l *Ledger) readRuns() (query string, args []any) {
+	clock, now := database.Clock(l.Now)
+	return `
+		SELECT endpoint_id, run_id, from_pos, until_pos, spec, pos, delivered, coalesce(owner, ''), lease_until,
+			CASE WHEN owner IS NOT NULL AND lease_until > ` + clock + ` THEN 1 ELSE 0 END
+		FROM wh_cursor `, now
+}
 
 // Runs returns all cursors there are, the live ones first.
 func (l *Ledger) Runs(ctx context.Context) (list []Run, err error) {
-	return l.runs(ctx, `
-		SELECT `+runColumns+` FROM wh_cursor ORDER BY CASE run_id WHEN ? THEN 0 ELSE 1 END, endpoint_id, run_id`, Live)
+	return l.runs(ctx, `ORDER BY CASE run_id WHEN ? THEN 0 ELSE 1 END, endpoint_id, run_id`, Live)
 }
 
 // RunsOf returns the cursors of an endpoint.
 func (l *Ledger) RunsOf(ctx context.Context, endpointID string) (list []Run, err error) {
-	return l.runs(ctx, `SELECT `+runColumns+` FROM wh_cursor WHERE endpoint_id = ? ORDER BY run_id`, endpointID)
+	return l.runs(ctx, `WHERE endpoint_id = ? ORDER BY run_id`, endpointID)
 }
 
-func (l *Ledger) runs(ctx context.Context, query string, args ...any) (list []Run, err error) {
-	rows, err := l.Read.QueryContext(ctx, query, args...)
+func (l *Ledger) runs(ctx context.Context, which string, args ...any) (list []Run, err error) {
+	query, now := l.readRuns()
+	rows, err := l.Read.QueryContext(ctx, query+which, append(now, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("read cursors: %w", err)
 	}
@@ -57,7 +65,7 @@ func (l *Ledger) runs(ctx context.Context, query string, args ...any) (list []Ru
 		var run Run
 		var from, through, lease int64
 		var until sql.NullInt64
-		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec, &through, &run.Delivered, &run.Owner, &lease); err != nil {
+		if err := rows.Scan(&run.EndpointID, &run.RunID, &from, &until, &run.Spec, &through, &run.Delivered, &run.Owner, &lease, &run.Served); err != nil {
 			return nil, fmt.Errorf("read a cursor: %w", err)
 		}
 		run.From, run.Until, run.Through = toPosition(from), toPosition(until.Int64), toPosition(through)
