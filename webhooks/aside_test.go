@@ -268,7 +268,8 @@ func TestPlatformsEachWithAProcessOfThePast(t *testing.T) {
 			pasts := map[string]*process{pastOwner: m.past(), "another": m.pastAs("another")}
 			eventually(t, "the endpoint to be served aside", func() bool { return pasts[m.owner()] != nil })
 			time.Sleep(5500 * time.Millisecond) // more than it may take to begin
-			first := m.owner()
+			var first string
+			eventually(t, "the endpoint to be served aside still", func() bool { first = m.owner(); return pasts[first] != nil })
 			leave(pasts[first])
 			delete(pasts, first)
 			eventually(t, "another owner", func() bool { owner := m.owner(); return owner != first && owner != "" })

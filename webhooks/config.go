@@ -61,7 +61,7 @@ type Config struct {
 	// with BacklogOnly, 128.
 	SettleAfter time.Duration
 	SettleAt    int
-	// Drain is how long attempts under way may take when deliveries stop, and
+	// Drain is how long attempts under way may take when the process stops, and
 	// again how long saving their results may take. Default 1 s.
 	Drain time.Duration
 	// KeepAttempts is how long attempts are kept. Default 30 days.

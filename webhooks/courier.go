@@ -110,8 +110,8 @@ func (c *courier) lose() { c.loseOnce.Do(func() { close(c.lost) }) }
 
 // run serves the endpoint until the context ends (nil), the cursor is lost
 // (errFenced), the receiver wants nothing any more (errUnwanted), or a replay
-// has sent everything (errCompleted).
-func (c *courier) run(ctx context.Context) error {
+// has sent everything (errCompleted). The process is that of whoever serves.
+func (c *courier) run(ctx, process context.Context) error {
 	attempts, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	reading, stop := context.WithCancel(ctx)
@@ -129,7 +129,7 @@ func (c *courier) run(ctx context.Context) error {
 		c.forget()
 		return err
 	}
-	return errors.Join(err, c.drain(cutOff))
+	return errors.Join(err, c.drain(process, cutOff))
 }
 
 func (c *courier) serve(ctx, attempts context.Context) error {
@@ -415,11 +415,14 @@ func (c *courier) sleep(now time.Time) time.Duration {
 	return max(until.Sub(now), 0)
 }
 
-// drain waits for attempts under way, cuts off those that take too long, and
-// saves what is known.
-func (c *courier) drain(cutOff context.CancelFunc) error {
-	timer := time.AfterFunc(c.d.cfg.Drain, cutOff)
+// drain waits for attempts under way, and saves what is known. What is cut off
+// will be sent again: that is done when the process is to end and they take too
+// long, and not for an endpoint that is to go on elsewhere, or by other settings.
+func (c *courier) drain(process context.Context, cutOff context.CancelFunc) error {
+	timer := time.AfterFunc(c.d.cfg.Timeout+c.d.cfg.Drain, cutOff) // by then all that were sent have ended
 	defer timer.Stop()
+	stop := context.AfterFunc(process, func() { time.AfterFunc(c.d.cfg.Drain, cutOff) })
+	defer stop()
 	for waiting := c.plan.InFlight(); waiting > 0; waiting-- {
 		c.done(<-c.results)
 	}

@@ -204,12 +204,12 @@ func (s *supervisor) start(ctx context.Context, row ledger.Endpoint, run ledger.
 	s.launch(ctx, c)
 }
 
-func (s *supervisor) launch(ctx context.Context, c *courier) {
-	ctx, stop := context.WithCancel(ctx)
+func (s *supervisor) launch(process context.Context, c *courier) {
+	ctx, stop := context.WithCancel(process)
 	r := &running{courier: c, stop: stop}
 	s.couriers[c.lease.Key] = r
 	s.beside.Go(func() {
-		r.err = r.run(ctx)
+		r.err = r.run(ctx, process)
 		stop()
 		s.gone <- r
 	})
