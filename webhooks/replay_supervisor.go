@@ -63,7 +63,7 @@ func (s *supervisor) complete(ctx context.Context, r *running) {
 				ReplayID: key.RunID, Through: uint64(status.Through), Delivered: status.Delivered, GivenUp: status.Dead, At: s.d.Now(),
 			})
 		}
-		if err == nil || errors.Is(err, endpoint.ErrNotFound) {
+		if err == nil || unknown(err) {
 			s.d.Logger.InfoContext(ctx, "replay completed", "endpoint", key.EndpointID, "run", key.RunID, "delivered", status.Delivered, "given_up", status.Dead)
 			return
 		}
@@ -77,7 +77,7 @@ func (s *supervisor) complete(ctx context.Context, r *running) {
 // makes anybody read it.
 func (s *supervisor) noteProgress(ctx context.Context, now time.Time) {
 	for key, r := range s.couriers {
-		if r.to.replay == nil {
+		if r.to.replay == nil || r.to.replay.ping != nil {
 			continue
 		}
 		n, known := s.replays.notes[key]
@@ -101,9 +101,15 @@ func (s *supervisor) progress(ctx context.Context, key ledger.Key, now time.Time
 			ReplayID: key.RunID, Through: uint64(status.Through), Delivered: status.Delivered, GivenUp: status.Dead, At: now,
 		})
 	}
-	if err != nil && !errors.Is(err, endpoint.ErrNotFound) {
+	if !unknown(err) {
 		s.complain(ctx, "webhooks cannot record a replay's progress", err)
 	}
+}
+
+// unknown says that the log has no such endpoint any more, or knows nothing of
+// such a replay, as after it was restored from a backup: there is nothing to say.
+func unknown(err error) bool {
+	return errors.Is(err, endpoint.ErrNotFound) || errors.Is(err, endpoint.ErrReplayNotFound)
 }
 
 // replay lets something happen to a replay, once.

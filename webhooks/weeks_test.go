@@ -2,6 +2,7 @@ package webhooks_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
+	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
 // reply is how a receiver in virtual time answers: with a status and headers,
@@ -443,6 +445,53 @@ func TestAnEndpointThatIsUpAgainIsToldOf(t *testing.T) {
 		}
 		if ok != 20 {
 			t.Errorf("%d of 20 delivered", ok)
+		}
+	})
+}
+
+// A ping that nobody answers is sent for days, and a replay may be in the ledger
+// alone, as after the log was restored from a backup: neither is a replay whose
+// progress, or end, the log could be told.
+func TestWhatTheLogKnowsNoReplayOfIsNoTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		attempts := map[string]int{}
+		answer := func(run string, age time.Duration) reply {
+			mu.Lock()
+			defer mu.Unlock()
+			if attempts[run]++; age < hours(2) {
+				return reply{status: 500}
+			}
+			return reply{status: 200}
+		}
+		p, receiver, id, d := longer(t, nil)
+		d.stop()
+		receiver.answer, receiver.byRun = func(time.Duration, string) reply { return reply{} }, answer
+		var log journal
+		p.verify, p.warnings, p.config.Lease = webhooks.VerifyPartners, &log, time.Minute
+		p.partnersEndpoint("https://stranger.example/")
+		p.append("o1", eventstore.NoStream, placed{})
+		end, err := p.end(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := p.database()
+		books := &ledger.Ledger{Write: db.Write, Read: db.Read}
+		lost := ledger.Run{Key: ledger.Key{EndpointID: id, RunID: "replay_lost"}, Until: end, Spec: "{}"}
+		if err := errors.Join(books.Apply(t.Context(), []ledger.Change{{Started: &lost}}, 0), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		d = p.start()
+		defer d.stop()
+		time.Sleep(hours(6))
+		for _, run := range []string{"verify_1", "replay_lost"} {
+			if attempts[run] < 5 {
+				t.Errorf("%d attempts of %s: %v", attempts[run], run, attempts)
+			}
+		}
+		if lines := log.lines("replay"); len(lines) > 0 {
+			t.Errorf("%d complaints, the first: %s", len(lines), lines[0])
 		}
 	})
 }
