@@ -29,6 +29,10 @@ type Config struct {
 	Connect time.Duration // 0: 5 s
 	TLS     time.Duration // 0: 5 s
 	Headers time.Duration // 0: 15 s
+	// Silence is how long nothing may come on a connection of HTTP/2 before it is
+	// asked whether it still leads anywhere, and how long that may take: many
+	// attempts share one, and one that is dead would hold up all that follow.
+	Silence time.Duration // 0: 10 s
 	// TLSConfig adds certificate authorities; its least version is raised to
 	// 1.2 and verification cannot be switched off. May be nil.
 	TLSConfig *tls.Config
@@ -54,6 +58,7 @@ func NewTransport(cfg Config) *http.Transport {
 		ControlContext: Control(cfg.Policy),
 		Resolver:       cfg.Resolver,
 	}
+	silence := cmp.Or(cfg.Silence, 10*time.Second)
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would dial for us, beyond the guard
 		DialContext:            dialer.DialContext,
@@ -63,6 +68,7 @@ func NewTransport(cfg Config) *http.Transport {
 		MaxResponseHeaderBytes: 32 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence},
 		MaxIdleConns:           2048,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
