@@ -91,7 +91,7 @@ func newCourier(d *Dispatcher, to *target, lease ledger.Lease, parked []delivery
 		settling: nothingSettling,
 		position: lease.Through,
 	}
-	c.claim = d.slots.claim(to.URL, c.turn)
+	c.claim = d.slots.claim(to.URL, to.TenantID, c.turn)
 	c.share = c.shareOf(to.budget)
 	cfg := d.cfg.plan(to, d.Random)
 	cfg.Share = c.share

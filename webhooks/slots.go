@@ -17,11 +17,11 @@ type slots struct {
 
 func newSlots(perHost, inAll int) *slots { return &slots{shared: delivery.NewSlots(perHost, inAll)} }
 
-// claim enters a courier. Its turn is told on a channel that holds one.
-func (s *slots) claim(target string, turn chan<- struct{}) *delivery.Claim {
+// claim enters a courier of a tenant. Its turn is told on a channel that holds one.
+func (s *slots) claim(target, tenant string, turn chan<- struct{}) *delivery.Claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.shared.Claim(hostOf(target), func() {
+	return s.shared.Claim(hostOf(target), tenant, func() {
 		select {
 		case turn <- struct{}{}:
 		default: // it has yet to look, and will find this slot too

@@ -3,15 +3,18 @@ package delivery
 // Slots shares out attempts under way among claimants, which are endpoints:
 // at most so many per target host and in all. It promises that nobody waits
 // while there is room, that those who wait for the same come in turn whatever
-// they have to send, and that nobody can take so much of a host that others
-// get nothing: a claimant holds at most [share] times what it leaves free.
+// they have to send, and that nobody can take so much that others get nothing: a
+// claimant holds at most [share] times what it leaves free of its host, and so do
+// all of a tenant, wherever they lead, of what there is in all.
 // It is not safe for concurrent use.
 type Slots struct {
 	perHost, inAll int
 
 	used    int
 	hosts   map[string]*hostSlots
+	tenants map[string]*tenantSlots
 	waiting []*Claim // for a slot of any host
+	crowded []*Claim // until their tenant may have more
 	tickets uint64
 }
 
@@ -20,13 +23,17 @@ type hostSlots struct {
 	waiting []*Claim
 }
 
-// share is how many times what is free of a host one claimant may hold: alone
-// it gets eight ninths, and whoever comes second is never too late.
+type tenantSlots struct{ used int }
+
+// share is how many times what is free of a host one claimant may hold, and of all
+// slots one tenant: alone it gets eight ninths, and whoever comes second is never
+// too late.
 const share = 8
 
 // Claim is one endpoint's part in the slots.
 type Claim struct {
 	host    string
+	tenant  *tenantSlots
 	held    int
 	granted int // of held, set aside for when it comes back
 	queued  bool
@@ -36,13 +43,18 @@ type Claim struct {
 
 // NewSlots makes slots for a number of attempts per host and in all.
 func NewSlots(perHost, inAll int) *Slots {
-	return &Slots{perHost: perHost, inAll: inAll, hosts: map[string]*hostSlots{}}
+	return &Slots{perHost: perHost, inAll: inAll, hosts: map[string]*hostSlots{}, tenants: map[string]*tenantSlots{}}
 }
 
-// Claim enters a claimant. Wake is called while a slot is handed out: it must
-// not call back.
-func (s *Slots) Claim(host string, wake func()) *Claim {
-	return &Claim{host: host, wake: wake}
+// Claim enters a claimant of a tenant. Wake is called while a slot is handed out:
+// it must not call back.
+func (s *Slots) Claim(host, tenant string, wake func()) *Claim {
+	of := s.tenants[tenant]
+	if of == nil {
+		of = &tenantSlots{}
+		s.tenants[tenant] = of
+	}
+	return &Claim{host: host, tenant: of, wake: wake}
 }
 
 // Take takes a slot if there is one. If not, the claimant stands in line and
@@ -68,6 +80,7 @@ func (s *Slots) Take(c *Claim) bool {
 // Give gives a slot back and hands it to whoever has waited longest for it.
 func (s *Slots) Give(c *Claim) {
 	c.held--
+	c.tenant.used--
 	s.used--
 	s.host(c).used--
 	s.serve(c.host)
@@ -78,7 +91,7 @@ func (s *Slots) Give(c *Claim) {
 func (s *Slots) Leave(c *Claim) {
 	if c.queued {
 		c.queued = false
-		s.waiting = without(s.waiting, c)
+		s.waiting, s.crowded = without(s.waiting, c), without(s.crowded, c)
 		h := s.host(c)
 		h.waiting = without(h.waiting, c)
 	}
@@ -99,7 +112,11 @@ func (s *Slots) host(c *Claim) *hostSlots {
 	return h
 }
 
-func (s *Slots) room(c *Claim) bool { return s.used < s.inAll && s.roomAtHost(c) }
+func (s *Slots) room(c *Claim) bool {
+	return s.used < s.inAll && s.roomOfTenant(c) && s.roomAtHost(c)
+}
+
+func (s *Slots) roomOfTenant(c *Claim) bool { return c.tenant.used < share*max(s.inAll-s.used, 1) }
 
 func (s *Slots) roomAtHost(c *Claim) bool {
 	free := s.perHost - s.host(c).used
@@ -108,17 +125,21 @@ func (s *Slots) roomAtHost(c *Claim) bool {
 
 func (s *Slots) grant(c *Claim) {
 	c.held++
+	c.tenant.used++
 	s.used++
 	s.host(c).used++
 }
 
-// queue puts a claimant behind those with earlier tickets: at its host, or
-// with those that wait for any slot if its host has room.
-func (s *Slots) queue(c *Claim) {
+// queue puts a claimant behind those with earlier tickets: at its host, with those
+// whose tenant has enough, or with those that wait for any slot, which it reports.
+func (s *Slots) queue(c *Claim) (next bool) {
 	c.queued = true
 	line := &s.waiting
-	if !s.roomAtHost(c) {
+	switch {
+	case !s.roomAtHost(c):
 		line = &s.host(c).waiting
+	case !s.roomOfTenant(c):
+		line = &s.crowded
 	}
 	at := len(*line)
 	for at > 0 && (*line)[at-1].ticket > c.ticket {
@@ -127,16 +148,18 @@ func (s *Slots) queue(c *Claim) {
 	*line = append(*line, nil)
 	copy((*line)[at+1:], (*line)[at:])
 	(*line)[at] = c
+	return line == &s.waiting
 }
 
 // serve hands out what is free after a slot of a host came back.
 func (s *Slots) serve(host string) {
 	s.advance(s.hosts[host])
-	for s.used < s.inAll && len(s.waiting) > 0 {
+	for s.disperse(); s.used < s.inAll && len(s.waiting) > 0; s.disperse() {
 		c := s.waiting[0]
 		s.waiting = s.waiting[1:]
-		if !s.roomAtHost(c) {
-			s.queue(c) // at its host, where it is first again
+		if !s.roomAtHost(c) || !s.roomOfTenant(c) {
+			s.queue(c)           // with its host's or its tenant's, where it is first again
+			s.advance(s.host(c)) // it may have stood there before one of another tenant
 			continue
 		}
 		c.queued = false
@@ -160,8 +183,26 @@ func (s *Slots) advance(h *hostSlots) {
 			continue
 		}
 		h.waiting = append(h.waiting[:i], h.waiting[i+1:]...)
-		s.queue(c)
-		free--
+		if s.queue(c) {
+			free--
+		}
+	}
+}
+
+// disperse moves those whose tenant may have more to those who wait for any slot,
+// as many as there are slots.
+func (s *Slots) disperse() {
+	free := s.inAll - s.used
+	for i := 0; i < len(s.crowded) && free > 0; {
+		c := s.crowded[i]
+		if !s.roomOfTenant(c) {
+			i++
+			continue
+		}
+		s.crowded = append(s.crowded[:i], s.crowded[i+1:]...)
+		if s.queue(c) {
+			free--
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/waybill-dev/waybill/webhooks/delivery"
@@ -12,6 +13,7 @@ import (
 type claimant struct {
 	*delivery.Claim
 	host  string
+	of    string // tenant
 	held  int
 	waits bool
 	woken int
@@ -30,8 +32,9 @@ func newCourt(t *testing.T, perHost, inAll int, hosts ...string) *court {
 	t.Helper()
 	c := &court{t: t, slots: delivery.NewSlots(perHost, inAll), perHost: perHost, inAll: inAll}
 	for _, host := range hosts {
-		one := &claimant{host: host}
-		one.Claim = c.slots.Claim(host, func() { one.woken++ })
+		host, of, _ := strings.Cut(host, " of ")
+		one := &claimant{host: host, of: of}
+		one.Claim = c.slots.Claim(host, of, func() { one.woken++ })
 		c.all = append(c.all, one)
 	}
 	return c
@@ -58,10 +61,11 @@ func (c *court) give(one *claimant) {
 
 func (c *court) check(when string) {
 	c.t.Helper()
-	used, hosts := 0, map[string]int{}
+	used, hosts, tenants := 0, map[string]int{}, map[string]int{}
 	for _, one := range c.all {
 		used += one.held + one.woken
 		hosts[one.host] += one.held + one.woken
+		tenants[one.of] += one.held + one.woken
 	}
 	if used > c.inAll {
 		c.t.Fatalf("%s: %d slots of %d are used", when, used, c.inAll)
@@ -73,7 +77,7 @@ func (c *court) check(when string) {
 	}
 	for i, one := range c.all {
 		free := c.perHost - hosts[one.host]
-		if one.waits && one.woken == 0 && used < c.inAll && free > 0 && one.held < 8*free {
+		if one.waits && one.woken == 0 && used < c.inAll && tenants[one.of] < 8*(c.inAll-used) && free > 0 && one.held < 8*free {
 			c.t.Fatalf("%s: claimant %d waits while %d slots are free", when, i, free)
 		}
 	}
@@ -85,9 +89,9 @@ func TestSlotsAreSharedOutWithinTheirBoundsAndNobodyWaitsInVain(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		var hosts []string
 		for range 1 + random.IntN(12) {
-			hosts = append(hosts, fmt.Sprint("host", random.IntN(4)))
+			hosts = append(hosts, fmt.Sprint("host", random.IntN(4), " of ", random.IntN(3)))
 		}
-		c := newCourt(t, 1+random.IntN(8), 1+random.IntN(20), hosts...)
+		c := newCourt(t, 1+random.IntN(8), 1+random.IntN(40), hosts...)
 		for step := range 2000 {
 			one := c.all[random.IntN(len(c.all))]
 			switch n := random.IntN(10); {
@@ -151,4 +155,36 @@ func TestWhoHangsLeavesRoomForOthersOnTheSameHost(t *testing.T) {
 			t.Error("another finds no slot at all")
 		}
 	}
+}
+
+// TestATenantThatHangsEverywhereLeavesRoomForOthers: that its endpoints are many,
+// and at hosts of their own, does not give it all that there is.
+func TestATenantThatHangsEverywhereLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	var hosts []string
+	for n := range 1000 {
+		hosts = append(hosts, fmt.Sprint("host", n, " of a"))
+	}
+	c := newCourt(t, 64, 2048, append(hosts, "another of b", "third of c")...)
+	held := 0
+	for range 8 {
+		for _, one := range c.all[:len(hosts)] {
+			if c.take(one) {
+				held++
+			}
+		}
+	}
+	if held < 1800 || held > 1850 {
+		t.Errorf("it holds %d of 2048 slots", held)
+	}
+	for _, one := range c.all[len(hosts):] {
+		for range 8 {
+			if !c.take(one) {
+				t.Fatalf("one of tenant %s gets %d slots", one.of, one.held)
+			}
+		}
+	}
+	c.check("beside others")
+	c.give(c.all[0])
+	c.check("after one came back")
 }
