@@ -7,8 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-dev/waybill/client"
@@ -57,16 +58,21 @@ func StartPlatform(ctx context.Context, at Place) (*Platform, error) {
 	return p, nil
 }
 
+// addrs counts the addresses that were given away.
+var addrs atomic.Int64
+
 // FreeAddr returns a loopback address nobody listens on at this moment. Its port
 // is none of those that systems give to connections and to whoever asks for any
-// port (Linux from 32768 on, IANA from 49152): somebody else would have it before
-// the platform listens.
+// port (Linux from 32768 on, IANA from 49152), and none that this process, or one
+// started at about the same time, was given before: somebody else would have it
+// before the platform listens, or while it starts again.
 func FreeAddr() (string, error) {
-	const first, ports, attempts = 20_000, 12_000, 100
+	const first, each, processes = 20_000, 200, 60
 	var last error
-	for range attempts {
-		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(ports)) //nolint:gosec // no secret
-		listener, err := net.Listen("tcp", addr)                    //nolint:noctx // returns at once
+	for range each {
+		port := first + os.Getpid()%processes*each + int(addrs.Add(1))%each
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		listener, err := net.Listen("tcp", addr) //nolint:noctx // returns at once
 		if err == nil {
 			return addr, listener.Close()
 		}
