@@ -37,6 +37,10 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("development, %s: %v", text, err)
 		}
 	}
+	zoned := netip.MustParseAddr("::ffff:8.8.8.8").WithZone("eth0") // which goes when it becomes one of IPv4
+	if err := (address.Policy{}).CheckAddr(zoned); !errors.Is(err, address.ErrBlocked) {
+		t.Errorf("%s: %v", zoned, err)
+	}
 	if err := (address.Policy{}).CheckAddr(netip.Addr{}); !errors.Is(err, address.ErrBlocked) {
 		t.Errorf("no address: %v", err)
 	}
