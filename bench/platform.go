@@ -59,7 +59,7 @@ func StartPlatform(ctx context.Context, at Place) (*Platform, error) {
 }
 
 // addrs counts the addresses that were given away.
-var addrs atomic.Int64
+var addrs atomic.Int64 //nolint:gochecknoglobals // so are a machine's ports
 
 // FreeAddr returns a loopback address nobody listens on at this moment. Its port
 // is none of those that systems give to connections and to whoever asks for any

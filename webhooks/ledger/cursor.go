@@ -79,6 +79,7 @@ func (l *Ledger) Renew(ctx context.Context, owner string, length time.Duration) 
 func (l *Ledger) renew(ctx context.Context, owner string, length time.Duration) (_ Renewal, err error) {
 	clock, now := database.Clock(l.Now)
 	l.statements.Add(1)
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
 	rows, err := l.Write.QueryContext(ctx, `
 		UPDATE wh_cursor SET lease_until = `+clock+` + ? WHERE owner = ? AND lease_until >= `+clock+`
 		RETURNING endpoint_id, run_id, epoch, lease_until`, slices.Concat(now, []any{length.Milliseconds(), owner}, now)...)
