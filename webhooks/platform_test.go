@@ -283,10 +283,12 @@ func (p *platform) append(order string, after eventstore.Revision, events ...dom
 	return ids
 }
 
-// eventually waits for something that is about to happen.
+// eventually waits for something that is about to happen, also on a machine that
+// has other things to do.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(2 * time.Millisecond) {
+	const patience = 3 * time.Minute
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited in vain: %s", what)
 		}
