@@ -222,14 +222,23 @@ func (x *importing) send(ctx context.Context, c *chunk) error {
 
 // sendRest is for a stream that ends within the chunk, as after an import of an
 // older file, or of another part of this one: a server recognises a repeated
-// append, and the beginning of one, but not one that goes on.
+// append, and the beginning of one, but not one that goes on, nor one of which it
+// has scavenged events since.
 func (x *importing) sendRest(ctx context.Context, c *chunk, conflict error) error {
 	last, err := lastEvent(ctx, &x.To, c.stream)
-	if err != nil || last == nil || !c.goesBeyond(last.Revision) {
+	if err != nil || last == nil {
 		return errors.Join(conflict, err)
 	}
+	if !c.goesBeyond(last.Revision) {
+		return x.holds(ctx, c, last, conflict)
+	}
 	there, rest := c.split(last.Revision)
-	if err := x.send(ctx, &there); err != nil {
+	if err := x.send(ctx, &there); errors.Is(err, eventstore.ErrConflict) {
+		err = x.holds(ctx, &there, last, err)
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
 	return x.send(ctx, &rest)

@@ -139,3 +139,47 @@ func TestMetadataOfAnyTypeMoves(t *testing.T) {
 		t.Errorf("the metadata is %+v, %v", e, err)
 	}
 }
+
+// TestAnImportIsRepeatedIntoAStoreThatWasScavenged: what the target has removed
+// because of the file's own metadata is no other event, and does not come back.
+func TestAnImportIsRepeatedIntoAStoreThatWasScavenged(t *testing.T) {
+	t.Parallel()
+	from, to, file := serve(t).ConnectionString(), serve(t).ConnectionString(), fileIn(t)
+	c, ctx := connect(t, from), deadline(t)
+	for stream, metadata := range map[string]string{"free": `{}`, "limited": `{"$maxCount":3}`, "empty": `{"$tb":9}`, "gone": ""} {
+		appendSome(t, c, stream, 9)
+		if metadata != "" {
+			writeMetadata(t, c, stream, "$metadata", metadata)
+		}
+	}
+	if _, err := c.DeleteStream(ctx, "gone", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+		t.Fatal(err)
+	}
+	exportTo(t, from, file)
+	i := transfer.Import{To: transfer.Database{ConnectionString: to}, File: file}
+	if _, err := i.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	scavenge(t, to)
+	before := events(t, to)
+	if _, err := i.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := events(t, to); after != before {
+		t.Errorf("there are %d events, and were %d", after, before)
+	}
+	target := connect(t, to)
+	for stream := range map[string]bool{"free": true, "limited": true, "empty": true, "gone": true} {
+		if want, got := shown(t, c, stream), shown(t, target, stream); got != want {
+			t.Errorf("%s shows %q, want %q", stream, got, want)
+		}
+	}
+	// What is another event still is.
+	appendSome(t, target, "limited", 1)
+	other := serve(t).ConnectionString()
+	appendSome(t, connect(t, other), "limited", 9)
+	i.To.ConnectionString = other
+	if _, err := i.Run(ctx); err == nil {
+		t.Error("a stream with other events is taken for that of the file")
+	}
+}

@@ -53,6 +53,11 @@ func (t *there) skips(ctx context.Context, to *Database, c *chunk) (bool, error)
 			return false, fmt.Errorf("ask how far %s goes: %w", c.stream, err)
 		}
 		last = t.note(c.stream, event)
+		if event == nil {
+			if last, err = t.whole(ctx, to, c.stream); err != nil {
+				return false, err
+			}
+		}
 	}
 	if end := int64(c.revision) + int64(len(c.events)) - 1; end >= last { //nolint:gosec // there are no such streams
 		return false, nil
@@ -82,21 +87,32 @@ func (t *there) note(stream string, event *Event) (last int64) {
 
 // lastEvent is nil where there is none.
 func lastEvent(ctx context.Context, to *Database, stream string) (*Event, error) {
-	return ask(ctx, to, func(ctx context.Context, c *esdb.Client) (*Event, error) {
-		events, err := c.ReadStream(ctx, stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
-		if err != nil {
-			return nil, unlessMissing(err)
-		}
-		defer events.Close()
+	list, err := ask(ctx, to, func(ctx context.Context, c *esdb.Client) ([]*Event, error) {
+		return readStream(ctx, c, stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
+	})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// readStream is empty where there is no stream.
+func readStream(ctx context.Context, c *esdb.Client, stream string, options esdb.ReadStreamOptions, count uint64) (list []*Event, err error) {
+	events, err := c.ReadStream(ctx, stream, options, count)
+	if err != nil {
+		return nil, unlessMissing(err)
+	}
+	defer events.Close()
+	for {
 		e, err := events.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil, nil
+			return list, nil
 		case err != nil:
 			return nil, unlessMissing(err)
 		}
-		return eventOf(e.OriginalEvent()), nil
-	})
+		list = append(list, eventOf(e.OriginalEvent()))
+	}
 }
 
 func unlessMissing(err error) error {
