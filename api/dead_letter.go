@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/eventstore"
@@ -129,7 +131,7 @@ type retriedAnswer struct {
 func (s *server) deadLetterRoutes() {
 	admin := []apikey.Scope{apikey.Admin}
 	refuses := func(more ...string) []string {
-		return append([]string{kindNotFound, kindConflict, kindKeyInvalid, deadletter.ErrNotFound.Code, deadletter.ErrClosed.Code}, more...)
+		return append([]string{kindNotFound, kindConflict, kindKeyInvalid, domain.ErrKeyReused.Code, deadletter.ErrNotFound.Code, deadletter.ErrClosed.Code}, more...)
 	}
 	register(s, route{
 		id: "listDeadLetters", method: http.MethodGet, path: "/admin/dead-letters", tag: "dead letters", scopes: admin, status: http.StatusOK,
@@ -264,7 +266,7 @@ func (s *server) decideDeadLetter(ctx context.Context, name DeadLetterName, what
 	if err := s.effect(name.Handler); err != nil {
 		return nil, err
 	}
-	meta, err := s.command(ctx, what, key)
+	meta, err := s.request(ctx, fmt.Sprintf("%s %s %d", what, name.Handler, name.Number), key)
 	if err != nil {
 		return nil, err
 	}

@@ -111,6 +111,16 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	const exact = "9007199254740993" // which no floating point number is
 	edited := json.RawMessage(`{"order_id": "o3", "refund_id": "edited", "amount": {"amount": ` + exact + `, "currency": "EUR"}}`)
 	must(c.EditDeadLetter(t.Context(), "email", last, "edit-1", edited, "wrong_refund"))(t)
+	keyIsForOneEdit := func() {
+		t.Helper()
+		must(c.EditDeadLetter(t.Context(), "email", last, "edit-1", edited, "wrong_refund"))(t)
+		for reason, data := range map[string]string{"wrong_refund": `{"order_id": "o3", "refund_id": "other"}`, "other_reason": string(edited), "unreadable": `{"order_id": 7}`} {
+			if _, err := c.EditDeadLetter(t.Context(), "email", last, "edit-1", json.RawMessage(data), reason); !problemIs(err, 422, "idempotency-key-reused") {
+				t.Errorf("another edit under the key: %v", err)
+			}
+		}
+	}
+	keyIsForOneEdit()
 	eventually(t, "the copy is handled", func() bool {
 		return must(c.DeadLetter(t.Context(), "email", last))(t).Status == "handled"
 	})
@@ -121,6 +131,14 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	if got, _ := handled.Load().(string); !strings.Contains(got, exact) {
 		t.Errorf("handled: %s, want the amount %s", got, exact)
 	}
+	keyIsForOneEdit() // now that it is closed, too
+	if d := must(c.DeadLetter(t.Context(), "email", last))(t); len(d.Changes) != 3 {
+		t.Errorf("repeats changed it: %+v", d.Changes)
+	}
+	must(c.DiscardDeadLetter(t.Context(), "email", l.Number, "discard-1", "test_order"))(t) // which it is
+	if _, err := c.DiscardDeadLetter(t.Context(), "email", l.Number, "discard-1", "another_reason"); !problemIs(err, 422, "idempotency-key-reused") {
+		t.Errorf("another reason under the key: %v", err)
+	}
 	mended.Store(true)
 	must(c.RetryDeadLetter(t.Context(), "email", first.Items[1].Number, ""))(t)
 	must(c.RetryDeadLetters(t.Context(), client.RetryDeadLetters{Handler: "email"}))(t)
@@ -130,4 +148,9 @@ func TestAnOperatorLooksAfterDeadLetters(t *testing.T) {
 	if d := must(c.DeadLetter(t.Context(), "email", first.Items[1].Number))(t); len(d.Data) == 0 || len(d.Errors) != 1 || len(d.Changes) != 2 {
 		t.Errorf("shown: %+v", d)
 	}
+}
+
+func problemIs(err error, status int, slug string) bool {
+	problem, refused := errors.AsType[*client.Problem](err)
+	return refused && problem.Status == status && strings.HasSuffix(problem.Type, "/"+slug)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/domain/apikey"
 	"github.com/waybill-dev/waybill/projections"
 )
@@ -123,7 +124,7 @@ func (s *server) ofProjection(err error) error {
 
 type rebuildRequest struct {
 	Name           string `path:"name" doc:"Name of the read model." example:"orders"`
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key again begins no second one."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: the same key and body again begins no second one."`
 	Body           *startRebuildBody
 }
 
@@ -179,7 +180,7 @@ func (s *server) rebuildRoutes() {
 	register(s, route{
 		id: "rebuildProjection", method: http.MethodPost, path: "/admin/projections/{name}/rebuild", tag: "projections", scopes: admin, status: http.StatusAccepted,
 		summary: "Build a read model anew", about: "Beside the live version, from the first event: it is filled, compared with the live one at the same position, and swapped in when every row is equal. The old one is kept for a day. Webhooks and side effects are not touched.",
-		refuses: []string{kindNotFound, kindKeyInvalid, projections.ErrRebuilding.Code}, example: map[string]any{"verify": false},
+		refuses: []string{kindNotFound, kindKeyInvalid, domain.ErrKeyReused.Code, projections.ErrRebuilding.Code}, example: map[string]any{"verify": false},
 	}, s.rebuildProjection)
 	register(s, route{
 		id: "getRebuild", method: http.MethodGet, path: "/admin/projections/{name}/rebuild", tag: "projections", scopes: admin, status: http.StatusOK,
@@ -204,7 +205,7 @@ func (s *server) rebuildRoutes() {
 	register(s, route{
 		id: "revertProjection", method: http.MethodPost, path: "/admin/projections/{name}/back", tag: "projections", scopes: admin, status: http.StatusAccepted,
 		summary: "Go back to the version before", about: "To the last one that was live, if it is still kept: it is brought up to date and swapped in.",
-		refuses: []string{kindNotFound, kindKeyInvalid, projections.ErrRebuilding.Code, projections.ErrNoneKept.Code},
+		refuses: []string{kindNotFound, kindKeyInvalid, domain.ErrKeyReused.Code, projections.ErrRebuilding.Code, projections.ErrNoneKept.Code},
 	}, s.revertProjection)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/handlers"
 	inventory "github.com/waybill-dev/waybill/handlers/stock"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // receiptWorkers is how many items of one receipt are received at once.
@@ -21,7 +22,7 @@ const receiptWorkers = 16
 type receiveRequest struct {
 	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
 	SKU            string `path:"sku" example:"MUG-1"`
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none. Another body under the key is refused."`
 	IfMatch        string `header:"If-Match" doc:"Optional: the entity tag the item is to have. A delivery that was received before is harmless whatever it says."`
 	Body           receiveBody
 }
@@ -46,7 +47,7 @@ type policyBody struct {
 type adjustRequest struct {
 	Location       string `path:"location" example:"main"`
 	SKU            string `path:"sku" example:"MUG-1"`
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none. One of the two is required."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none; one of the two is required. Another body under the key is refused."`
 	IfMatch        string `header:"If-Match" doc:"Optional: the entity tag of what was counted."`
 	Body           adjustBody
 }
@@ -106,7 +107,7 @@ type stockReadAnswer struct {
 
 type receiptRequest struct {
 	Location       string `path:"location" doc:"Where the goods are; main is the usual one." example:"main"`
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Stands for ref where there is none. Another body under the key is refused."`
 	Body           receiptBody
 }
 
@@ -140,7 +141,7 @@ func readers() []apikey.Scope {
 
 func (s *server) stockRoutes() {
 	write := []apikey.Scope{apikey.StockWrite, apikey.OrdersImport}
-	refuses := []string{stock.ErrInvalid.Code, stock.ErrIDReused.Code, kindKeyInvalid}
+	refuses := []string{stock.ErrInvalid.Code, stock.ErrIDReused.Code, kindKeyInvalid, domain.ErrKeyReused.Code, kindConflict}
 	register(s, route{
 		id: "receiveStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/receive", tag: "stock", scopes: write, status: http.StatusOK,
 		summary: "Receive units of one SKU", about: "Its product may be registered later: until then it cannot be ordered.", refuses: append(refuses, handlers.ErrRevision.Code), example: map[string]any{"quantity": 10},
@@ -161,7 +162,7 @@ func (s *server) stockRoutes() {
 		id: "adjustStock", method: http.MethodPost, path: "/v1/stock/{location}/{sku}/adjust", tag: "stock", scopes: write, status: http.StatusOK,
 		summary: "Correct how many units are on hand",
 		about:   "After a count, a loss or a find. Where fewer are left than are promised, shortfall says how many, and the newest orders are held.",
-		refuses: append(changes, stock.ErrIDReused.Code, kindKeyMissing, kindKeyInvalid), example: map[string]any{"delta": -2, "reason": "damaged", "ref": "count-7"},
+		refuses: append(changes, stock.ErrIDReused.Code, kindKeyMissing, kindKeyInvalid, domain.ErrKeyReused.Code), example: map[string]any{"delta": -2, "reason": "damaged", "ref": "count-7"},
 	}, s.adjustStock)
 	register(s, route{
 		id: "getStock", method: http.MethodGet, path: "/v1/stock/{location}/{sku}", tag: "stock", scopes: readers(), status: http.StatusOK,
@@ -174,7 +175,14 @@ func (s *server) receiveStock(ctx context.Context, in *receiveRequest) (*stockAn
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := s.receive(ctx, inventory.Item{Location: in.Location, SKU: in.SKU}, in.Body.Quantity, ref, in.IfMatch)
+	_, err = stock.Decider.Decide(stock.State{}, stock.Receive{Location: in.Location, SKU: in.SKU, Quantity: in.Body.Quantity, Ref: ref})
+	if err == nil {
+		err = s.useKey(ctx, "POST /v1/stock/"+in.Location+"/"+in.SKU+"/receive", in.IdempotencyKey)
+	}
+	var receipt inventory.Receipt
+	if err == nil {
+		receipt, err = s.receive(ctx, inventory.Item{Location: in.Location, SKU: in.SKU}, in.Body.Quantity, ref, in.IfMatch)
+	}
 	if err != nil {
 		return nil, s.inPath(err, "location", "sku")
 	}
@@ -190,6 +198,20 @@ func (s *server) ref(ref, key string) (string, error) {
 		return s.api.NewID(), nil
 	}
 	return key, s.checkKey(key)
+}
+
+// useKey takes a caller's key for what is named after something else, once it is
+// clear that nothing is wrong with the request: another body under the key is
+// refused.
+func (s *server) useKey(ctx context.Context, what, key string) error {
+	if key == "" {
+		return nil
+	}
+	meta, err := s.keyed(ctx, what, key)
+	if err != nil {
+		return err
+	}
+	return requestkey.Use(ctx, s.api.Store, meta)
 }
 
 // receive derives the command from the delivery, so that it is the same one
@@ -217,6 +239,9 @@ func (s *server) receiveDelivery(ctx context.Context, in *receiptRequest) (*stoc
 		return nil, err
 	}
 	if err := s.checkDelivery(in); err != nil {
+		return nil, err
+	}
+	if err := s.useKey(ctx, "POST /v1/stock/"+in.Location+"/receipts", in.IdempotencyKey); err != nil {
 		return nil, err
 	}
 	levels := make([]stockBody, len(in.Body.Lines))
@@ -281,10 +306,26 @@ func (s *server) adjustStock(ctx context.Context, in *adjustRequest) (*stockItem
 			return nil, err
 		}
 	}
+	item := inventory.Item{Location: in.Location, SKU: in.SKU}
+	adjust := stock.Adjust{Delta: in.Body.Delta, Reason: in.Body.Reason, Ref: ref}
+	if err := wellFormed(item, adjust); err != nil {
+		return nil, s.inPath(err, "location", "sku")
+	}
+	if err := s.useKey(ctx, "POST /v1/stock/"+in.Location+"/"+in.SKU+"/adjust", in.IdempotencyKey); err != nil {
+		return nil, err
+	}
 	meta := callOf(ctx).metadata()
 	meta.CommandID = eventstore.DeriveID("adjust", tenant, in.Location, in.SKU, ref)
-	item := inventory.Item{Location: in.Location, SKU: in.SKU}
-	return s.changeStock(ctx, meta, item, in.IfMatch, stock.Adjust{Delta: in.Body.Delta, Reason: in.Body.Reason, Ref: ref})
+	return s.changeStock(ctx, meta, item, in.IfMatch, adjust)
+}
+
+// wellFormed refuses a correction that no item would take.
+func wellFormed(item inventory.Item, adjust stock.Adjust) error {
+	received, err := stock.Decider.Decide(stock.State{}, stock.Receive{Location: item.Location, SKU: item.SKU, Quantity: stock.MaxReceived, Ref: "any"})
+	if err == nil {
+		_, err = stock.Decider.Decide(stock.Decider.Fold(stock.State{}, received...), adjust)
+	}
+	return err
 }
 
 func (s *server) changeStock(

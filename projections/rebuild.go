@@ -149,7 +149,7 @@ func (s *Set) StartRebuild(ctx context.Context, name string, o RebuildOptions) (
 	err = s.catalogue.db.Tx(ctx, func(tx *sql.Tx) error {
 		last, err := s.catalogue.rebuild(ctx, tx, name, code)
 		if err == nil && last.ID == o.ID {
-			return nil // asked for twice
+			return last.asked(o)
 		}
 		if err == nil && !last.Ended() {
 			return ErrRebuilding
@@ -174,6 +174,15 @@ func (s *Set) StartRebuild(ctx context.Context, name string, o RebuildOptions) (
 	}
 	s.wake()
 	return s.Rebuild(ctx, name)
+}
+
+// asked refuses another request than the one that began a rebuild. That its
+// differences were accepted may have come later.
+func (r Rebuild) asked(o RebuildOptions) error {
+	if r.Kind != o.Kind || r.Rate != o.Rate || o.Accept && !r.Accept {
+		return domain.ErrKeyReused
+	}
+	return nil
 }
 
 // buildFor returns which version a rebuild works on.

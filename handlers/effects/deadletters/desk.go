@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-dev/waybill/domain/deadletter"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/requestkey"
 )
 
 // Sealer keeps errors and payloads secret, bound to where they stand.
@@ -85,10 +86,13 @@ func (f *folded) read(ctx context.Context, client *eventstore.Client, handler st
 	return f.snap, nil
 }
 
-// decide records a decision. It reads what is new only: a stream of decisions
-// is as long as what was ever put aside.
+// decide records a decision, once for each key of a caller's. It reads what is
+// new only: a stream of decisions is as long as what was ever put aside.
 func (d *Desk) decide(ctx context.Context, handler string, meta eventstore.Metadata, c deadletter.Command) (made int, err error) {
 	const attempts = 20 // others decide about the same handler
+	if done, err := d.done(ctx, handler, meta); err != nil || done {
+		return 0, err
+	}
 	f := d.of(handler)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,8 +102,16 @@ func (d *Desk) decide(ctx context.Context, handler string, meta eventstore.Metad
 			return 0, err
 		}
 		events, refused := deadletter.Decider.Decide(now.State, c)
-		if refused != nil || len(events) == 0 {
+		if refused != nil {
 			return 0, refused
+		}
+		if len(events) == 0 {
+			_, err = requestkey.KeepUnchanged(ctx, d.client, meta, now.Revision)
+			return 0, err
+		}
+		// The decision is recorded in a stream that is not named after the key.
+		if err = requestkey.Use(ctx, d.client, meta); err != nil {
+			return 0, err
 		}
 		stream := Stream(handler)
 		_, err = d.client.Append(ctx, stream, now.Revision, eventstore.NewEvents(stream, meta, events...)...)
@@ -108,6 +120,27 @@ func (d *Desk) decide(ctx context.Context, handler string, meta eventstore.Metad
 		}
 	}
 	return 0, err
+}
+
+// done reports whether a request under a caller's key was carried out before,
+// and refuses another one under the key. One that took its key and died has
+// decided nothing.
+func (d *Desk) done(ctx context.Context, handler string, meta eventstore.Metadata) (bool, error) {
+	if used, err := requestkey.Used(ctx, d.client, meta); err != nil || !used {
+		return false, err
+	}
+	if _, unchanged, err := requestkey.Unchanged(ctx, d.client, meta); err != nil || unchanged {
+		return unchanged, err
+	}
+	for recorded, err := range d.client.ReadStream(ctx, Stream(handler), 0) {
+		if err != nil {
+			return false, fmt.Errorf("read what was decided about %s: %w", handler, err)
+		}
+		if of, err := recorded.Metadata(); err != nil || of.CommandID == meta.CommandID {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Retry has an event handled once more, by whoever runs the handler.
@@ -147,6 +180,9 @@ func (d *Desk) RetryAll(ctx context.Context, meta eventstore.Metadata, handler s
 func (d *Desk) Edit(ctx context.Context, meta eventstore.Metadata, handler string, number int64, data []byte, reason string) error {
 	l, err := d.Get(ctx, handler, number)
 	if err != nil {
+		return err
+	}
+	if _, err := requestkey.Used(ctx, d.client, meta); err != nil {
 		return err
 	}
 	if err := readable(l.Event, data); err != nil {
