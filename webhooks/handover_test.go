@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -72,5 +74,29 @@ func TestWhatIsUnderWayIsWaitedFor(t *testing.T) {
 				t.Errorf("it came %d times and was cut off %d times", requests.Load(), cut.Load())
 			}
 		})
+	}
+}
+
+// TestAPieceThatDoesNotFitIsTakenInParts: the log gives more at once than may be
+// unsettled, and what has to wait for room is not passed over.
+func TestAPieceThatDoesNotFitIsTakenInParts(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.config.Window, p.config.SettleAfter = 4, 20*time.Millisecond
+	var up atomic.Bool
+	r := newReceiver(t, func(http.ResponseWriter, *http.Request, received) int {
+		if !up.Load() {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	p.endpoint(r.URL, "*")
+	want := p.history("o", 20)
+	p.start()
+	eventually(t, "an attempt", func() bool { return len(r.all()) > 0 })
+	up.Store(true)
+	eventually(t, "everything", func() bool { return r.count() == 60 })
+	if diff := cmp.Diff(want, r.accepted()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -202,6 +202,9 @@ func TestAnotherURLIsVerifiedAnew(t *testing.T) {
 	p.append("o1", 0, shared{})
 	second.verifyWith(created.Secret.Text())
 	before := len(second.has())
+	if before == 0 {
+		t.Error("nobody was asked at the new URL without being told to")
+	}
 	if _, err := d.Endpoints.AskVerification(t.Context(), webhooks.Request{ID: created.ID, Meta: meta()}); err != nil {
 		t.Fatal(err)
 	}
