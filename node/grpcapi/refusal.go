@@ -123,7 +123,9 @@ func refuseStream(stream grpc.ServerStream, err error) error {
 		return err // of the stream itself
 	}
 	r := explain(err)
-	stream.SetTrailer(r.trailers)
+	// The stream's own method complains, on the standard error output, of names
+	// that are not ASCII, which arrive nevertheless.
+	_ = grpc.SetTrailer(stream.Context(), r.trailers)
 	return status.Error(r.code, r.message)
 }
 
