@@ -26,7 +26,8 @@ import (
 // the newest is written, after its events; a stream that was deleted is deleted.
 //
 // It may be interrupted anywhere and run again: what is there already is
-// recognised, and hardly anything of it is sent again.
+// recognised, and hardly anything of it is sent again. While it runs it
+// remembers each stream, and the metadata of those that have some.
 type Import struct {
 	To      Database
 	File    string
