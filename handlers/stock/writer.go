@@ -43,8 +43,8 @@ type Config struct {
 	Cached int
 	// Remembered is how many reservations and references are kept in memory, of
 	// all items together: where it is more, the items that nobody asked for the
-	// longest are read again when somebody does. 0 means 250,000, which take
-	// some 100 MB.
+	// longest are read again when somebody does. 0 means 750,000, which take
+	// some 500 MB.
 	Remembered int
 	// Idle is for how long an item is kept that nobody asks for. 0 means 10 min.
 	Idle time.Duration
@@ -109,7 +109,7 @@ func NewWriter(config Config) (*Writer, error) {
 	config.Batch = cmp.Or(config.Batch, 256)
 	config.BatchBytes = cmp.Or(config.BatchBytes, 512<<10)
 	config.Cached = cmp.Or(config.Cached, 10_000)
-	config.Remembered = cmp.Or(config.Remembered, 250_000)
+	config.Remembered = cmp.Or(config.Remembered, 750_000)
 	config.Idle = cmp.Or(config.Idle, 10*time.Minute)
 	config.Fresh = cmp.Or(config.Fresh, 50*time.Millisecond)
 	config.Timeout = cmp.Or(config.Timeout, 5*time.Second)
