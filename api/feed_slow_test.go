@@ -30,9 +30,7 @@ func TestASlowReaderIsCutOffAndGoesOn(t *testing.T) {
 	})
 	slow := p.listen("", 256<<10)
 	eventually(t, "the server to cut it off", func() bool {
-		p.log.mu.Lock()
-		defer p.log.mu.Unlock()
-		return strings.Contains(p.log.text.String(), "too slow and was cut off")
+		return strings.Contains(p.log.String(), "too slow and was cut off")
 	})
 	var got []string
 	for order := slow.next(); order != ""; order = slow.next() {

@@ -60,6 +60,7 @@ import (
 	stocks "github.com/waybill-dev/waybill/handlers/stock"
 	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/projections"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 	"github.com/waybill-dev/waybill/vault"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/address"
@@ -81,29 +82,11 @@ type platform struct {
 	store  *eventstore.Client
 	keys   *access.Keys
 	vault  *vault.Vault
-	log    *journal
+	log    *logtest.Journal
 	logger *slog.Logger
 	url    string
 
 	gateway *sandbox.Server
-}
-
-// journal is a log that tests can read.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 func events() []domain.EventType {
@@ -122,7 +105,7 @@ func start(t *testing.T) *platform {
 
 func startWith(t *testing.T, change func(*api.API)) *platform {
 	t.Helper()
-	p := &platform{t: t, node: nodetest.New(t, nodetest.Config{}), log: &journal{}}
+	p := &platform{t: t, node: nodetest.New(t, nodetest.Config{}), log: &logtest.Journal{}}
 	p.logger = slog.New(slog.NewTextHandler(p.log, nil))
 	p.store = p.connect()
 	p.keys = &access.Keys{Store: p.store, Tenant: "default", AdminKey: adminKey, Random: rand.Reader, Now: time.Now}

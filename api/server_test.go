@@ -16,6 +16,7 @@ import (
 	"github.com/waybill-dev/waybill/access"
 	"github.com/waybill-dev/waybill/api"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 func TestBodiesHaveADeadline(t *testing.T) {
@@ -82,7 +83,7 @@ type exploding struct{ eventstore.Store }
 
 func TestUnknownFailuresAreInternalAndLogged(t *testing.T) {
 	t.Parallel()
-	var log journal
+	var log logtest.Journal
 	a := &api.API{
 		Store: exploding{}, Keys: &access.Keys{AdminKey: adminKey, Now: time.Now}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}

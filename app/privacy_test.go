@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 
 	"github.com/waybill-dev/waybill/app"
 	"github.com/waybill-dev/waybill/configs"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 // Personal data that occurs nowhere else.
@@ -30,30 +30,12 @@ func secrets() []string {
 	return []string{"zebediah.quux@privacy.example", "Zebediah", "Quuxington", "Xylophone Alley 99", "Oldenfjord", "+49-555-0199-777", "left it with the zebra", "odd-looking zebra"}
 }
 
-// whole is everything that was written to it.
-type whole struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *whole) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *whole) Bytes() []byte {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return bytes.Clone(w.text.Bytes())
-}
-
 // private is a platform that personal data is put into.
 type private struct {
 	t              *testing.T
 	app            *app.App
 	dir, url       string
-	log, delivered whole
+	log, delivered logtest.Journal
 }
 
 func startPrivate(t *testing.T, settings ...string) *private {
@@ -225,7 +207,7 @@ func TestPersonalDataIsNowhereButInTheVault(t *testing.T) {
 		return p.must(http.MethodGet, "/v1/jobs/"+export["id"].(string), "")["status"] == "succeeded"
 	}
 	p.eventually("exported", exported)
-	p.eventually("told", func() bool { return bytes.Contains(p.delivered.Bytes(), []byte(id)) })
+	p.eventually("told", func() bool { return strings.Contains(p.delivered.String(), id) })
 	p.everywhere("before the erasure")
 	if _, _, raw := p.ask(http.MethodGet, "/v1/customers/"+customerID, ""); !strings.Contains(raw, "Xylophone Alley 99") {
 		t.Errorf("the data is not where it should be: %s", raw)

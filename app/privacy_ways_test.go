@@ -17,11 +17,12 @@ import (
 	"github.com/stripe/stripe-go/v85/webhook"
 
 	"github.com/waybill-dev/waybill/tracing"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 // listener is a server that keeps what it is sent, and answers each time the
 // same status, with what it was sent where it is an echo.
-func listener(t *testing.T, into *whole, status int, echo bool) string {
+func listener(t *testing.T, into *logtest.Journal, status int, echo bool) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -69,7 +70,7 @@ func (p *private) send(path, body string, header map[string]string) (status int,
 // alone.
 func TestPersonalDataDoesNotLeaveByTheWay(t *testing.T) {
 	t.Cleanup(func() { _, _ = tracing.Setup(context.Background(), tracing.Config{}) })
-	var spans, picked whole
+	var spans, picked logtest.Journal
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listener(t, &spans, http.StatusOK, false))
 	t.Setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
 	flush, err := tracing.Setup(t.Context(), tracing.Config{Service: "waybill", Version: "test"})

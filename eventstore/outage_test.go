@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,12 +14,13 @@ import (
 
 	"github.com/waybill-dev/waybill/eventstore"
 	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 func TestCallsFailFastWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	node := nodetest.New(t, nodetest.Config{Dir: t.TempDir()})
-	log := &journal{}
+	log := &logtest.Journal{}
 	client := connectWith(t, eventstore.Config{
 		ConnectionString: node.ConnectionString(),
 		Logger:           slog.New(slog.NewTextHandler(log, nil)),
@@ -59,9 +61,9 @@ func TestCallsFailFastWhileTheStoreIsAway(t *testing.T) {
 	if diff := cmp.Diff([]string{"0", "1"}, names(t, client, "order-1")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	eventually(t, func() bool { return log.count("back") == log.count("away") })
-	if log.count("\n") > 4 {
-		t.Errorf("%d lines of log for one outage", log.count("\n"))
+	eventually(t, func() bool { return strings.Count(log.String(), "back") == strings.Count(log.String(), "away") })
+	if strings.Count(log.String(), "\n") > 4 {
+		t.Errorf("%d lines of log for one outage", strings.Count(log.String(), "\n"))
 	}
 }
 

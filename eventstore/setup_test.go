@@ -1,11 +1,9 @@
 package eventstore_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,24 +18,6 @@ func TestMain(m *testing.M) {
 	// subscribers they multiplied are closed.
 	multiplied := "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplied+"func2"), goleak.IgnoreAnyFunction(multiplied+"func3"))
-}
-
-// journal is a log that tests can read.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) count(text string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return bytes.Count(j.text.Bytes(), []byte(text))
 }
 
 // connect returns a client of the store at that address.

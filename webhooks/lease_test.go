@@ -1,10 +1,8 @@
 package webhooks_test
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 	"github.com/waybill-dev/waybill/webhooks/ledger"
 )
 
@@ -93,11 +92,11 @@ func TestAClockThatIsWrongIsTold(t *testing.T) {
 			t.Parallel()
 			c := newClocks(t, row.ahead, 0)
 			c.deliver(3)
-			told := c.warnings[0].lines("clocks")
+			told := linesWith(&c.warnings[0], "clocks")
 			if row.want == "" && len(told) > 0 || row.want != "" && (len(told) != 1 || !strings.Contains(told[0], row.want)) {
 				t.Errorf("told %q, want %q once", told, row.want)
 			}
-			if told := c.warnings[1].lines("clocks"); len(told) > 0 {
+			if told := linesWith(&c.warnings[1], "clocks"); len(told) > 0 {
 				t.Errorf("of the right one it was told %q", told)
 			}
 		})
@@ -113,7 +112,7 @@ type clocks struct {
 	id       string // of the endpoint
 	books    *ledger.Ledger
 	walls    [2]wall
-	warnings [2]journal
+	warnings [2]logtest.Journal
 	first    *process
 	second   *process
 	fenced   atomic.Int64
@@ -167,24 +166,9 @@ func (c *clocks) deliver(times int) {
 	}
 }
 
-// journal is what a process logs.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-// lines returns those with a word.
-func (j *journal) lines(word string) (lines []string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for line := range strings.Lines(j.text.String()) {
+// linesWith returns those of a log with a word.
+func linesWith(log *logtest.Journal, word string) (lines []string) {
+	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, word) {
 			lines = append(lines, line)
 		}

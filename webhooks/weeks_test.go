@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 	"github.com/waybill-dev/waybill/webhooks"
 	"github.com/waybill-dev/waybill/webhooks/delivery"
 	"github.com/waybill-dev/waybill/webhooks/endpoint"
@@ -468,7 +469,7 @@ func TestWhatTheLogKnowsNoReplayOfIsNoTrouble(t *testing.T) {
 		p, receiver, id, d := longer(t, nil)
 		d.stop()
 		receiver.answer, receiver.byRun = func(time.Duration, string) reply { return reply{} }, answer
-		var log journal
+		var log logtest.Journal
 		p.verify, p.warnings, p.config.Lease = webhooks.VerifyPartners, &log, time.Minute
 		p.partnersEndpoint("https://stranger.example/")
 		p.append("o1", eventstore.NoStream, placed{})
@@ -490,7 +491,7 @@ func TestWhatTheLogKnowsNoReplayOfIsNoTrouble(t *testing.T) {
 				t.Errorf("%d attempts of %s: %v", attempts[run], run, attempts)
 			}
 		}
-		if lines := log.lines("replay"); len(lines) > 0 {
+		if lines := linesWith(&log, "replay"); len(lines) > 0 {
 			t.Errorf("%d complaints, the first: %s", len(lines), lines[0])
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
 )
 
 // clingingGateway voids nothing.
@@ -137,21 +138,6 @@ func TestALateChargeIsVoidedHoweverLongThatFails(t *testing.T) {
 	}
 }
 
-// lateShopper confirms a payment before the gateway is asked to void it, and the
-// gateway tells another process of that.
-type lateShopper struct {
-	payment.Provider
-	confirm func()
-}
-
-func (g *lateShopper) Void(ctx context.Context, key string) (payment.Authorisation, error) {
-	if confirm := g.confirm; confirm != nil {
-		g.confirm = nil
-		confirm()
-	}
-	return g.Provider.Void(ctx, key)
-}
-
 // The shopper confirms in the moment when the time for it is up: there is no
 // order with a payment that is voided.
 func TestAConfirmationThatMeetsItsEndIsNoPayment(t *testing.T) {
@@ -168,7 +154,7 @@ func TestAConfirmationThatMeetsItsEndIsNoPayment(t *testing.T) {
 		Store: other.Store, Gateways: other.Gateways, Checkouts: other.Service, Timeout: time.Minute, Now: c.now, Logger: slog.New(slog.DiscardHandler),
 	})
 	p.wrap(t, func(g payment.Provider) payment.Provider {
-		return &lateShopper{g, func() {
+		return &handlertest.LateShopper{Provider: g, Confirm: func() {
 			if _, err := w.sandbox.Act(t.Context(), key, true); err != nil {
 				t.Error(err)
 			}

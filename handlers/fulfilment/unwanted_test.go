@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers"
 	"github.com/waybill-dev/waybill/handlers/checkout"
 	"github.com/waybill-dev/waybill/handlers/gatewaycallbacks"
+	"github.com/waybill-dev/waybill/handlers/handlertest"
 	"github.com/waybill-dev/waybill/handlers/process"
 )
 
@@ -115,31 +116,27 @@ func TestAPaymentThatComesLateIsFoundAndVoided(t *testing.T) {
 	}
 }
 
+// givenUp asks for a payment that is given up before the gateway answers.
+func givenUp(method string) func(t *testing.T, s, other *shop, gateway *clinging) (paymentID string) {
+	return func(t *testing.T, s, other *shop, gateway *clinging) string {
+		t.Helper()
+		unrenewed(t, other, basic("o"))
+		gateway.meanwhile = func() {
+			s.world.advance(13 * time.Second)
+			other.must(t, "o", process.Pay, third("o"))
+		}
+		_, _ = s.Pay(t.Context(), asking("o", "k"), by(method))
+		return third("o")
+	}
+}
+
 // A gateway answers that it holds the money, or may come to, when the payment
 // was given up, and cannot be reached to let go of it.
 func TestAnAnswerThatNobodyWantsIsVoidedHoweverLongThatFails(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(t *testing.T, s, other *shop, gateway *clinging) (paymentID string){
-		"of a payment by hand": func(t *testing.T, s, other *shop, gateway *clinging) string {
-			t.Helper()
-			unrenewed(t, other, basic("o"))
-			gateway.meanwhile = func() {
-				s.world.advance(13 * time.Second)
-				other.must(t, "o", process.Pay, third("o"))
-			}
-			_, _ = s.Pay(t.Context(), asking("o", "k"), by("approved"))
-			return third("o")
-		},
-		"of a payment by hand that is to be confirmed": func(t *testing.T, s, other *shop, gateway *clinging) string {
-			t.Helper()
-			unrenewed(t, other, basic("o"))
-			gateway.meanwhile = func() {
-				s.world.advance(13 * time.Second)
-				other.must(t, "o", process.Pay, third("o"))
-			}
-			_, _ = s.Pay(t.Context(), asking("o", "k"), by("action"))
-			return third("o")
-		},
+		"of a payment by hand":                         givenUp("approved"),
+		"of a payment by hand that is to be confirmed": givenUp("action"),
 		"of a renewal": func(t *testing.T, s, other *shop, gateway *clinging) string {
 			t.Helper()
 			other.place(t, basic("o"))
@@ -179,21 +176,6 @@ func TestAnAnswerThatNobodyWantsIsVoidedHoweverLongThatFails(t *testing.T) {
 	}
 }
 
-// confirming has the shopper confirm a payment before the gateway is asked to
-// void it, and the gateway tell another process of that.
-type confirming struct {
-	payment.Provider
-	confirm func()
-}
-
-func (c *confirming) Void(ctx context.Context, key string) (payment.Authorisation, error) {
-	if confirm := c.confirm; confirm != nil {
-		c.confirm = nil
-		confirm()
-	}
-	return c.Provider.Void(ctx, key)
-}
-
 // The shopper confirms in the moment when the time for it is up: the order does
 // not go on with a payment that is voided.
 func TestAConfirmationThatMeetsItsEndPaysNoOrder(t *testing.T) {
@@ -206,7 +188,7 @@ func TestAConfirmationThatMeetsItsEndPaysNoOrder(t *testing.T) {
 		t.Fatalf("%+v, %v", paid.Payment, err)
 	}
 	sandboxed, _ := s.Gateways.Provider("sandbox")
-	s.Gateways = gateways{"sandbox": &confirming{sandboxed, func() {
+	s.Gateways = gateways{"sandbox": &handlertest.LateShopper{Provider: sandboxed, Confirm: func() {
 		if _, err := w.sandbox.Act(t.Context(), third("o"), true); err != nil {
 			t.Error(err)
 		}

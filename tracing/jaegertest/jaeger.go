@@ -4,7 +4,6 @@
 package jaegertest
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -16,10 +15,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 //go:embed jaeger.yaml
@@ -105,7 +105,7 @@ func start(tb testing.TB, binary string) (*Jaeger, error) {
 
 	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
 	defer cancel()
-	var output lockedBuffer
+	var output logtest.Journal
 	// Not bound to the context, which ends before the clean-up that stops it.
 	cmd := exec.Command(binary, "--config", "file:"+file)
 	cmd.Env = append(os.Environ(), "OTEL_TRACES_SAMPLER=always_off") // it would trace itself
@@ -183,22 +183,4 @@ func freePorts(n int) ([]string, error) {
 		addrs[i] = listener.Addr().String()
 	}
 	return addrs, nil
-}
-
-// lockedBuffer keeps what a process writes while somebody may read it.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

@@ -1,7 +1,6 @@
 package router_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +26,7 @@ import (
 	"github.com/waybill-dev/waybill/handlers/effects/inbox"
 	"github.com/waybill-dev/waybill/handlers/effects/router"
 	"github.com/waybill-dev/waybill/node/nodetest"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,30 +42,13 @@ func (Noted) EventName() string { return "Noted" }
 // bench is a store with a router over it.
 type bench struct {
 	client *eventstore.Client
-	log    *lockedBuffer
+	log    *logtest.Journal
 	desk   *deadletters.Desk // nil lets nobody decide
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{log: &lockedBuffer{}}
+	b := &bench{log: &logtest.Journal{}}
 	codec, err := eventstore.NewCodec(append(domain.EventTypes(Noted{}), deadletter.EventTypes()...)...)
 	if err != nil {
 		t.Fatal(err)
