@@ -53,6 +53,7 @@ func (c nodeExportCommand) Run(inv *invocation) error {
 type nodeImportCommand struct {
 	Data     string        `name:"data" type:"path" placeholder:"DIR" help:"Short for --data-dir."`
 	File     string        `arg:"" type:"existingfile" help:"File that an export has made. Streams whose names begin with $ stay behind."`
+	After    []string      `name:"after" type:"existingfile" sep:"none" placeholder:"FILE" help:"An earlier export that FILE continues (export --after), and that is imported already; all of them, the oldest first. Needed when events of them were renumbered."`
 	Prefix   string        `name:"prefix" help:"Import only streams whose names begin with this."`
 	Workers  int           `name:"workers" default:"32" help:"Appends under way at once. Events of one stream, and of one $$correlationId, keep their order; with 1 all do."`
 	Renumber bool          `name:"renumber" help:"Let streams whose first events were scavenged begin at revision 0. Without it a file with such streams is refused."`
@@ -69,7 +70,7 @@ func (c nodeImportCommand) Run(inv *invocation) error {
 		bar := newProgress(inv.errOut, c.JSON)
 		i := transfer.Import{
 			To:   transfer.Database{ConnectionString: connection, Patience: c.Patience, Logger: inv.logger, Waits: waits(inv, bar)},
-			File: c.File, Prefix: c.Prefix, Workers: c.Workers, Renumber: c.Renumber, Progress: transferProgress(bar),
+			File: c.File, After: c.After, Prefix: c.Prefix, Workers: c.Workers, Renumber: c.Renumber, Progress: transferProgress(bar),
 		}
 		began := time.Now()
 		done, err := i.Run(ctx)
@@ -101,6 +102,9 @@ func waits(inv *invocation, p *progress) func(error, time.Duration) {
 func again(err error) error {
 	if gap := (*transfer.RenumberError)(nil); errors.As(err, &gap) {
 		return fmt.Errorf("%w (--renumber)", err)
+	}
+	if earlier := (*transfer.EarlierError)(nil); errors.As(err, &earlier) {
+		return fmt.Errorf("%w (--after)", err)
 	}
 	if conflict := (*transfer.ConflictError)(nil); errors.As(err, &conflict) || errors.Is(err, transfer.ErrDamaged) {
 		return err

@@ -29,8 +29,12 @@ import (
 // recognised, and hardly anything of it is sent again. While it runs it
 // remembers each stream, and the metadata of those that have some.
 type Import struct {
-	To      Database
-	File    string
+	To   Database
+	File string
+	// After are the files of which File is the continuation, the oldest first:
+	// all of them, or none. They are not imported. What was renumbered of them
+	// can only be continued with their help.
+	After   []string
 	Prefix  string // of the streams to import; empty is all
 	Workers int    // appends under way at once; default 32
 	// Renumber imports streams whose first events the source has scavenged:
@@ -58,6 +62,14 @@ type RenumberError struct {
 
 func (e *RenumberError) Error() string {
 	return fmt.Sprintf("%d streams lack events that were scavenged, and cannot keep their revisions, such as %s: import with renumbering", e.Streams, e.Example)
+}
+
+// An EarlierError says that a file cannot be imported without those of which it
+// is the continuation: revisions in it are of events that are in those.
+type EarlierError struct{ File, Reason string }
+
+func (e *EarlierError) Error() string {
+	return fmt.Sprintf("%s is the continuation of another export, and %s: name the files before it, the oldest first", e.File, e.Reason)
 }
 
 // A ConflictError says that a stream of the target holds something else than
@@ -92,6 +104,9 @@ func (i *Import) run(ctx context.Context) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := i.needsEarlier(p); err != nil {
+		return nil, err
+	}
 	if len(p.irregular) > 0 && !i.Renumber {
 		first := slices.Min(slices.Collect(maps.Keys(p.irregular)))
 		return nil, &RenumberError{Streams: len(p.irregular), Example: first + ", where " + p.irregular[first]}
@@ -101,6 +116,9 @@ func (i *Import) run(ctx context.Context) (*Imported, error) {
 	}
 	defer i.To.close()
 	x := newImporting(i, p)
+	if err := x.earlier(ctx); err != nil {
+		return nil, err
+	}
 	if err := x.events(ctx); err != nil {
 		return nil, err
 	}
@@ -111,25 +129,6 @@ func (i *Import) run(ctx context.Context) (*Imported, error) {
 		Events: p.carried, Skipped: x.there.skipped, Metadata: len(p.metadata), Tombstones: len(p.tombstones),
 		Renumbered: len(p.irregular), Left: p.left,
 	}, nil
-}
-
-func (i *Import) plan(ctx context.Context) (*plan, error) {
-	p := newPlan(i.Prefix)
-	_, err := walkFile(i.File, walk{
-		header: func(h *Header) error {
-			p.header = h
-			return nil
-		},
-		frame: func(done, total int64) error {
-			i.Progress.advance(StageCheck, uint64(done), uint64(total))
-			return ctx.Err()
-		},
-		event: func(e *Event) error {
-			p.see(e)
-			return nil
-		},
-	})
-	return p, err
 }
 
 // importing is an import under way.
@@ -202,12 +201,20 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 	case hasCode(err, esdb.ErrorCodeStreamDeleted) && x.plan.tombstones[c.stream]:
 		// An interrupted import has come as far as that.
 	case errors.Is(err, eventstore.ErrConflict), hasCode(err, esdb.ErrorCodeStreamDeleted):
-		return &ConflictError{Stream: c.stream, Revision: c.revision, Cause: err}
+		return x.conflict(c, err)
 	case err != nil:
 		return fmt.Errorf("append to %s at %d: %w", c.stream, c.revision, err)
 	}
 	x.note(c)
 	return nil
+}
+
+func (x *importing) conflict(c *chunk, cause error) error {
+	conflict := &ConflictError{Stream: c.stream, Revision: c.revision, Cause: cause}
+	if !x.plan.cut {
+		return conflict
+	}
+	return errors.Join(conflict, &EarlierError{File: x.File, Reason: "the target may have renumbered events of the files before"})
 }
 
 func (x *importing) send(ctx context.Context, c *chunk) error {

@@ -25,6 +25,7 @@ type plan struct {
 	// looks. Their events get other revisions.
 	irregular map[string]string
 
+	cut    bool // what is before the file is not known
 	prefix string
 	seed   maphash.Seed
 	next   map[uint64]uint64 // revision, by a sum of the stream's name
@@ -99,12 +100,18 @@ func (p *plan) see(e *Event) {
 // end is the revision after the last that the file has of a stream.
 func (p *plan) end(stream string) uint64 { return p.next[maphash.String(p.seed, stream)] }
 
+// has says whether the file has events of a stream.
+func (p *plan) has(stream string) bool {
+	_, has := p.next[maphash.String(p.seed, stream)]
+	return has
+}
+
 // follow looks for gaps: what the source has scavenged.
 func (p *plan) follow(e *Event) {
 	sum := maphash.String(p.seed, e.Stream)
 	want, seen := p.next[sum]
 	p.next[sum] = e.Revision + 1
-	if !seen && p.header.After != nil {
+	if !seen && p.cut {
 		return // where it goes on is for the target to say
 	}
 	if e.Revision != want && p.irregular[e.Stream] == "" {

@@ -10,6 +10,7 @@ import (
 // in the target.
 type renumbering struct {
 	next   uint64 // revision in the target
+	due    uint64 // the revision that would be next in the file
 	begins uint64 // revision of the file before which its metadata hides events
 	hidden uint64 // events before that
 }
@@ -28,7 +29,7 @@ func (x *importing) target(e *Event) uint64 {
 		x.renumbered[e.Stream] = r
 	}
 	revision := r.next
-	r.next++
+	r.next, r.due = r.next+1, e.Revision+1
 	if e.Revision < r.begins {
 		r.hidden = r.next
 	}
@@ -59,6 +60,10 @@ func (r *renumbering) renumber(metadata []byte) ([]byte, error) {
 	if begins == 0 || begins == deleted {
 		return metadata, nil
 	}
-	fields[truncateBefore] = strconv.AppendUint(nil, r.hidden, 10)
+	hidden := r.hidden
+	if begins > r.due { // events that are yet to come
+		hidden += begins - r.due
+	}
+	fields[truncateBefore] = strconv.AppendUint(nil, hidden, 10)
 	return json.Marshal(fields)
 }
