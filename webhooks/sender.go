@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -170,7 +171,8 @@ func (d *Dispatcher) post(ctx context.Context, to *target, p prepared) Result {
 // postOnce makes one request. The headers are those it was made with.
 func (d *Dispatcher) postOnce(ctx context.Context, to *target, p prepared) (Result, http.Header) {
 	at := d.Now()
-	request := to.session.Client().R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(p.body)
+	// resty copies bytes twice, and a reader, which is enough to send them again, not at all.
+	request := to.session.Client().R().SetContext(ctx).SetDoNotParseResponse(true).SetBody(bytes.NewReader(p.body))
 	header := request.Header
 	if err := to.session.Authorize(ctx, header); err != nil {
 		return Result{Class: Classify(err), Err: err}, header

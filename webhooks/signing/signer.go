@@ -64,16 +64,16 @@ type Signer struct {
 // Sign returns the value of the signature header for one attempt: one
 // signature for each secret and key, of which a receiver needs one.
 func (s Signer) Sign(id string, at time.Time, body []byte) string {
-	content := signedContent(id, at, body)
+	head := signedHead(id, at)
 	var header strings.Builder
 	for _, secret := range s.Secrets {
 		if alive(secret.Until, at) {
-			write(&header, SchemeSecret, secret.mac(content))
+			write(&header, SchemeSecret, secret.mac(head, body))
 		}
 	}
 	for _, key := range s.Keys {
 		if alive(key.Until, at) {
-			write(&header, SchemeKey, ed25519.Sign(key.private, content))
+			write(&header, SchemeKey, ed25519.Sign(key.private, slices.Concat(head, body)))
 		}
 	}
 	return header.String()
@@ -90,15 +90,16 @@ func write(header *strings.Builder, scheme string, signature []byte) {
 	header.WriteString(base64.StdEncoding.EncodeToString(signature))
 }
 
-func signedContent(id string, at time.Time, body []byte) []byte {
-	content := make([]byte, 0, len(id)+len(body)+22)
-	content = append(append(content, id...), '.')
-	content = append(strconv.AppendInt(content, at.Unix(), 10), '.')
-	return append(content, body...)
+// signedHead is what stands before the body in what is signed.
+func signedHead(id string, at time.Time) []byte {
+	head := make([]byte, 0, len(id)+22)
+	head = append(append(head, id...), '.')
+	return append(strconv.AppendInt(head, at.Unix(), 10), '.')
 }
 
-func (s Secret) mac(content []byte) []byte {
+func (s Secret) mac(head, body []byte) []byte {
 	h := hmac.New(sha256.New, s.key)
-	h.Write(content)
+	h.Write(head)
+	h.Write(body)
 	return h.Sum(nil)
 }

@@ -78,5 +78,5 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Sign returns the value of the signature header for one attempt.
 func (s Secret) Sign(id string, at time.Time, body []byte) string {
-	return SchemeSecret + "," + base64.StdEncoding.EncodeToString(s.mac(signedContent(id, at, body)))
+	return SchemeSecret + "," + base64.StdEncoding.EncodeToString(s.mac(signedHead(id, at), body))
 }
