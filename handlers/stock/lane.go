@@ -33,6 +33,7 @@ type lane struct {
 	known  known
 	loaded bool      // known is not to be read from the start
 	seen   time.Time // when known was the present state for certain
+	turn   turn
 
 	snapping atomic.Bool         // a snapshot is being written
 	retained bool                // of whoever is writing it: only the last one is kept
@@ -118,6 +119,7 @@ func (l *lane) waiting() int {
 func (l *lane) work() {
 	for batch := l.next(); batch != nil; batch = l.next() {
 		l.handle(batch)
+		time.Sleep(l.turn.over(l.config.Now()))
 	}
 }
 
@@ -169,8 +171,9 @@ func (l *lane) present(batch []*request) []*request {
 	})
 }
 
-// maxConflicts bounds how often a batch is decided anew because others won.
-const maxConflicts = 100
+// maxConflicts bounds how often a batch is decided anew because others won:
+// some seconds long, which is more than the turns of several others. See turn.
+const maxConflicts = 2000
 
 // handle decides and appends until everything is answered. What is known of
 // the item stays known whatever happens: the next append proves it, or does
@@ -185,6 +188,7 @@ func (l *lane) handle(batch []*request) {
 		rest, err := l.step(ctx, batch, conflicts)
 		if errors.Is(err, eventstore.ErrConflict) {
 			l.writer.counts.conflicts.Add(1)
+			l.turn.lost(l.config.Now())
 			if conflicts++; conflicts > maxConflicts {
 				err = errors.Join(eventstore.ErrUnavailable, err)
 			} else {
@@ -254,6 +258,7 @@ func (l *lane) append(ctx context.Context, t trial) (eventstore.Appended, error)
 	if err != nil {
 		return appended, err
 	}
+	l.turn.won(now, l.config.Now())
 	l.learn(known{t.state, appended.Revision, t.events[len(t.events)-1].ID}, now)
 	return appended, nil
 }
