@@ -4,26 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 )
 
-// plan reads the file, after those of which it is the continuation.
-func (i *Import) plan(ctx context.Context) (*plan, error) {
-	p := newPlan(i.Prefix)
+// read reads the file, after those of which it is the continuation.
+func (i *Import) read(ctx context.Context, p *plan) error {
 	var before *End
 	for _, file := range i.After {
 		end, err := walkFile(file, i.checking(ctx, walk{
 			header: func(h *Header) error { return follows(h, before) },
 			event: func(e *Event) error {
-				if k, _ := p.kindOf(e); k == carried {
-					p.follow(e)
+				if k, _ := p.kindOf(e); k != carried {
+					return nil
 				}
-				return nil
+				return p.follow(ctx, e)
 			},
 		}))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		before = end
 	}
@@ -35,12 +32,9 @@ func (i *Import) plan(ctx context.Context) (*plan, error) {
 			}
 			return follows(h, before)
 		},
-		event: func(e *Event) error {
-			p.see(e)
-			return nil
-		},
+		event: func(e *Event) error { return p.see(ctx, e) },
 	}))
-	return p, err
+	return err
 }
 
 func (i *Import) checking(ctx context.Context, w walk) walk {
@@ -65,36 +59,44 @@ func follows(h *Header, before *End) error {
 
 // needsEarlier refuses a file that says something of events that are in earlier
 // files, by revisions that the target may not have given them.
-func (i *Import) needsEarlier(p *plan) error {
+func (i *Import) needsEarlier(ctx context.Context, p *plan) error {
 	if !p.cut {
 		return nil
 	}
 	if i.Renumber {
 		return &EarlierError{File: i.File, Reason: "its events are renumbered after those of the files before"}
 	}
-	for _, stream := range slices.Sorted(maps.Keys(p.metadata)) {
-		begins, _ := truncatedBefore(p.metadata[stream].Data)
-		if begins != 0 && begins != deleted && !p.has(stream) {
-			return &EarlierError{File: i.File, Reason: fmt.Sprintf("lets %s begin at revision %d ($tb), which is in the files before", stream, begins)}
+	return p.each(ctx, withMetadata, func(stream string) error {
+		m, err := p.metadata(ctx, stream)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		begins, _ := truncatedBefore(m.Data)
+		if begins == 0 || begins == deleted {
+			return nil
+		}
+		if c, err := p.of(ctx, stream); err != nil || c.Met {
+			return err
+		}
+		return &EarlierError{File: i.File, Reason: fmt.Sprintf("lets %s begin at revision %d ($tb), which is in the files before", stream, begins)}
+	})
 }
 
 // earlier counts the events of renumbered streams that the target has of the
 // files before.
 func (x *importing) earlier(ctx context.Context) error {
-	if len(x.plan.irregular) == 0 {
+	if x.plan.irregular == 0 {
 		return nil
 	}
 	for _, file := range x.After {
 		_, err := walkFile(file, walk{
 			frame: func(int64, int64) error { return ctx.Err() },
 			event: func(e *Event) error {
-				if k, _ := x.plan.kindOf(e); k == carried {
-					x.target(e)
+				if k, _ := x.plan.kindOf(e); k != carried {
+					return nil
 				}
-				return nil
+				_, err := x.target(ctx, e)
+				return err
 			},
 		})
 		if err != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -27,7 +25,8 @@ import (
 //
 // It may be interrupted anywhere and run again: what is there already is
 // recognised, and hardly anything of it is sent again. While it runs it
-// remembers each stream, and the metadata of those that have some.
+// remembers each stream, and the metadata of those that have some, in a
+// temporary file.
 type Import struct {
 	To   Database
 	File string
@@ -100,51 +99,46 @@ func (i *Import) run(ctx context.Context) (*Imported, error) {
 	if i.Workers == 0 {
 		i.Workers = workers
 	}
-	p, err := i.plan(ctx)
+	p, err := newPlan(ctx, i.Prefix)
 	if err != nil {
 		return nil, err
 	}
-	if err := i.needsEarlier(p); err != nil {
+	defer p.close()
+	if err := i.read(ctx, p); err != nil {
 		return nil, err
 	}
-	if len(p.irregular) > 0 && !i.Renumber {
-		first := slices.Min(slices.Collect(maps.Keys(p.irregular)))
-		return nil, &RenumberError{Streams: len(p.irregular), Example: first + ", where " + p.irregular[first]}
+	if err := i.needsEarlier(ctx, p); err != nil {
+		return nil, err
+	}
+	if p.irregular > 0 && !i.Renumber {
+		return nil, &RenumberError{Streams: p.irregular, Example: p.example}
 	}
 	if err := i.To.open(); err != nil {
 		return nil, err
 	}
 	defer i.To.close()
-	x := newImporting(i, p)
-	if err := x.earlier(ctx); err != nil {
-		return nil, err
-	}
-	if err := x.events(ctx); err != nil {
-		return nil, err
-	}
-	if err := x.rest(ctx); err != nil {
-		return nil, err
+	x := &importing{Import: i, plan: p, order: newOrder(i.Workers), there: &there{plan: p}}
+	for _, part := range []func(context.Context) error{x.earlier, x.events, x.rest} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return &Imported{
-		Events: p.carried, Skipped: x.there.skipped, Metadata: len(p.metadata), Tombstones: len(p.tombstones),
-		Renumbered: len(p.irregular), Left: p.left,
+		Events: p.carried, Skipped: x.there.skipped, Metadata: x.described, Tombstones: x.entombed,
+		Renumbered: p.irregular, Left: p.left,
 	}, nil
 }
 
 // importing is an import under way.
 type importing struct {
 	*Import
-	plan       *plan
-	renumbered map[string]*renumbering
-	order      *order
-	there      *there
+	plan  *plan
+	order *order
+	there *there
 
-	mu   sync.Mutex
-	done uint64
-}
-
-func newImporting(i *Import, p *plan) *importing {
-	return &importing{Import: i, plan: p, renumbered: map[string]*renumbering{}, order: newOrder(i.Workers), there: &there{plan: p, last: map[string]int64{}}}
+	mu                  sync.Mutex
+	done                uint64
+	described, entombed int // streams
 }
 
 // events appends the events of the file.
@@ -173,8 +167,11 @@ func (x *importing) events(ctx context.Context) error {
 				return err
 			}
 		}
-		c.add(e, x.target(e))
-		return nil
+		revision, err := x.target(ctx, e)
+		if err == nil {
+			c.add(e, revision)
+		}
+		return err
 	}})
 	if err == nil {
 		err = give()
@@ -197,9 +194,17 @@ func (x *importing) append(ctx context.Context, c *chunk) error {
 	if errors.Is(err, eventstore.ErrConflict) {
 		err = x.sendRest(ctx, c, err)
 	}
+	if hasCode(err, esdb.ErrorCodeStreamDeleted) {
+		entombed, err := x.plan.entombed(ctx, c.stream)
+		if err != nil {
+			return err
+		}
+		if entombed { // an interrupted import has come as far as that
+			x.note(c)
+			return nil
+		}
+	}
 	switch {
-	case hasCode(err, esdb.ErrorCodeStreamDeleted) && x.plan.tombstones[c.stream]:
-		// An interrupted import has come as far as that.
 	case errors.Is(err, eventstore.ErrConflict), hasCode(err, esdb.ErrorCodeStreamDeleted):
 		return x.conflict(c, err)
 	case err != nil:

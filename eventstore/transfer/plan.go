@@ -1,11 +1,9 @@
 package transfer
 
 import (
+	"context"
 	"fmt"
-	"hash/maphash"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 const (
@@ -15,35 +13,27 @@ const (
 
 // A plan is what must be known of a file before anything of it is imported.
 type plan struct {
-	header     *Header
-	events     uint64
-	carried    uint64               // events that will be imported
-	left       map[string]uint64    // events that stay behind, by what they are
-	metadata   map[string]*metadata // the newest of each stream
-	tombstones map[string]bool
-	// irregular are the streams whose revisions have gaps, and how the gap
-	// looks. Their events get other revisions.
-	irregular map[string]string
+	*ledger
+	header  *Header
+	events  uint64
+	carried uint64            // events that will be imported
+	left    map[string]uint64 // events that stay behind, by what they are
+
+	// irregular counts the streams whose revisions have gaps. Their events get
+	// other revisions.
+	irregular      int
+	example, first string // how the first gap looks of the stream that is the first by name
 
 	cut    bool // what is before the file is not known
 	prefix string
-	seed   maphash.Seed
-	next   map[uint64]uint64 // revision, by a sum of the stream's name
 }
 
-// metadata is the newest of a stream, at a position of the log.
-type metadata struct {
-	ID          uuid.UUID
-	Type        string
-	ContentType string
-	Data, Extra []byte
-}
-
-func newPlan(prefix string) *plan {
-	return &plan{
-		left: map[string]uint64{}, metadata: map[string]*metadata{}, tombstones: map[string]bool{}, irregular: map[string]string{},
-		prefix: prefix, seed: maphash.MakeSeed(), next: map[uint64]uint64{},
+func newPlan(ctx context.Context, prefix string) (*plan, error) {
+	l, err := newLedger(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return &plan{ledger: l, left: map[string]uint64{}, prefix: prefix}, nil
 }
 
 // A kind is what becomes of an event at an import.
@@ -76,45 +66,43 @@ func (p *plan) kindOf(e *Event) (kind, string) {
 	return carried, stream
 }
 
-func (p *plan) see(e *Event) {
+func (p *plan) see(ctx context.Context, e *Event) error {
 	p.events++
 	k, stream := p.kindOf(e)
 	switch k {
 	case carried:
 		p.carried++
-		p.follow(e)
+		return p.follow(ctx, e)
 	case described:
-		p.metadata[stream] = &metadata{ID: e.ID, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Extra: e.Metadata}
+		return p.describe(ctx, stream, &metadata{ID: e.ID, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Extra: e.Metadata})
 	case undescribed:
-		delete(p.metadata, stream)
 		p.left["other"]++
+		return p.forgetMetadata(ctx, stream)
 	case tombstone:
-		p.tombstones[stream] = true
+		return p.entomb(ctx, stream)
 	case system:
 		p.left["system"]++
 	case other:
 		p.left["other"]++
 	}
-}
-
-// end is the revision after the last that the file has of a stream.
-func (p *plan) end(stream string) uint64 { return p.next[maphash.String(p.seed, stream)] }
-
-// has says whether the file has events of a stream.
-func (p *plan) has(stream string) bool {
-	_, has := p.next[maphash.String(p.seed, stream)]
-	return has
+	return nil
 }
 
 // follow looks for gaps: what the source has scavenged.
-func (p *plan) follow(e *Event) {
-	sum := maphash.String(p.seed, e.Stream)
-	want, seen := p.next[sum]
-	p.next[sum] = e.Revision + 1
-	if !seen && p.cut {
-		return // where it goes on is for the target to say
-	}
-	if e.Revision != want && p.irregular[e.Stream] == "" {
-		p.irregular[e.Stream] = fmt.Sprintf("revision %d comes where %d is due", e.Revision, want)
+func (p *plan) follow(ctx context.Context, e *Event) error {
+	return p.change(ctx, e.Stream, func(c *course) bool {
+		want, open := c.Next, !c.Met && p.cut // where it goes on then is for the target to say
+		c.Met, c.Next = true, e.Revision+1
+		if !open && e.Revision != want && !c.Irregular {
+			c.Irregular = true
+			p.note(e, want)
+		}
+		return true
+	})
+}
+
+func (p *plan) note(e *Event, want uint64) {
+	if p.irregular++; p.irregular == 1 || e.Stream < p.first {
+		p.first, p.example = e.Stream, fmt.Sprintf("%s, where revision %d comes where %d is due", e.Stream, e.Revision, want)
 	}
 }

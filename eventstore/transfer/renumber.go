@@ -1,39 +1,56 @@
 package transfer
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"strconv"
 )
 
-// A renumbering is how far a stream has got whose events have other revisions
-// in the target.
-type renumbering struct {
-	next   uint64 // revision in the target
-	due    uint64 // the revision that would be next in the file
-	begins uint64 // revision of the file before which its metadata hides events
-	hidden uint64 // events before that
+// target is the event's revision in the target.
+func (x *importing) target(ctx context.Context, e *Event) (revision uint64, err error) {
+	if x.plan.irregular == 0 {
+		return e.Revision, nil
+	}
+	c, err := x.plan.of(ctx, e.Stream)
+	if err != nil || !c.Irregular {
+		return e.Revision, err
+	}
+	var begins uint64
+	if !c.Begun {
+		if begins, err = x.begins(ctx, e.Stream); err != nil {
+			return 0, err
+		}
+	}
+	err = x.plan.change(ctx, e.Stream, func(c *course) bool {
+		revision = c.renumber(e.Revision, begins)
+		return true
+	})
+	return revision, err
 }
 
-// target is the event's revision in the target.
-func (x *importing) target(e *Event) uint64 {
-	if x.plan.irregular[e.Stream] == "" {
-		return e.Revision
+// begins is where the metadata that the file has of a stream lets it begin.
+func (x *importing) begins(ctx context.Context, stream string) (uint64, error) {
+	m, err := x.plan.metadata(ctx, stream)
+	if err != nil || m == nil {
+		return 0, err
 	}
-	r := x.renumbered[e.Stream]
-	if r == nil {
-		r = &renumbering{}
-		if m := x.plan.metadata[e.Stream]; m != nil {
-			r.begins, _ = truncatedBefore(m.Data)
-		}
-		x.renumbered[e.Stream] = r
+	begins, _ := truncatedBefore(m.Data)
+	return begins, nil
+}
+
+// renumber answers the revision in the target of the next event of the file. It
+// is told at the first one where the stream begins.
+func (c *course) renumber(revision, begins uint64) uint64 {
+	if !c.Begun {
+		c.Begun, c.Begins = true, begins
 	}
-	revision := r.next
-	r.next, r.due = r.next+1, e.Revision+1
-	if e.Revision < r.begins {
-		r.hidden = r.next
+	next := c.Sent
+	c.Sent, c.Due = next+1, revision+1
+	if revision < c.Begins {
+		c.Hidden = c.Sent
 	}
-	return revision
+	return next
 }
 
 // truncatedBefore is where metadata lets a stream begin.
@@ -53,16 +70,16 @@ const (
 	deleted        = math.MaxInt64 // as truncateBefore
 )
 
-// renumber lets metadata hide the events in the target that it hides in the
+// hide lets metadata hide the events in the target that it hides in the
 // file: under their other revisions it would hide those that can be read.
-func (r *renumbering) renumber(metadata []byte) ([]byte, error) {
+func (c *course) hide(metadata []byte) ([]byte, error) {
 	begins, fields := truncatedBefore(metadata)
 	if begins == 0 || begins == deleted {
 		return metadata, nil
 	}
-	hidden := r.hidden
-	if begins > r.due { // events that are yet to come
-		hidden += begins - r.due
+	hidden := c.Hidden
+	if begins > c.Due { // events that are yet to come
+		hidden += begins - c.Due
 	}
 	fields[truncateBefore] = strconv.AppendUint(nil, hidden, 10)
 	return json.Marshal(fields)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"golang.org/x/sync/errgroup"
@@ -15,32 +13,39 @@ import (
 
 // rest writes what comes after the events: deleting, and metadata, which may
 // say that a stream is deleted.
-func (x *importing) rest(ctx context.Context) error {
+func (x *importing) rest(ctx context.Context) (err error) {
+	if x.described, err = x.plan.count(ctx, withMetadata); err != nil {
+		return err
+	}
+	if x.entombed, err = x.plan.count(ctx, withTombstone); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(x.Workers)
-	total := uint64(len(x.plan.tombstones) + len(x.plan.metadata))
+	total := uint64(x.described + x.entombed)
 	var done uint64
-	write := func(f func() error) {
-		g.Go(func() error {
-			if err := f(); err != nil {
-				return err
-			}
-			x.mu.Lock()
-			defer x.mu.Unlock()
-			done++
-			x.Progress.advance(StageMetadata, done, total)
-			return nil
+	write := func(of string, f func(context.Context, string) error) error {
+		return x.plan.each(ctx, of, func(stream string) error {
+			g.Go(func() error {
+				if err := f(ctx, stream); err != nil {
+					return err
+				}
+				x.mu.Lock()
+				defer x.mu.Unlock()
+				done++
+				x.Progress.advance(StageMetadata, done, total)
+				return nil
+			})
+			return ctx.Err()
 		})
 	}
-	for _, stream := range slices.Sorted(maps.Keys(x.plan.metadata)) {
-		if !x.plan.tombstones[stream] {
-			write(func() error { return x.describe(ctx, stream, x.plan.metadata[stream]) })
-		}
+	if err = write(stillThere, x.describe); err == nil {
+		err = write(withTombstone, x.tombstone)
 	}
-	for _, stream := range slices.Sorted(maps.Keys(x.plan.tombstones)) {
-		write(func() error { return x.tombstone(ctx, stream) })
+	if cause := g.Wait(); cause != nil {
+		return cause
 	}
-	return g.Wait()
+	return err
 }
 
 func (x *importing) tombstone(ctx context.Context, stream string) error {
@@ -55,11 +60,18 @@ func (x *importing) tombstone(ctx context.Context, stream string) error {
 
 // describe writes the newest metadata, unless it is there already. That of a
 // target that has changed it since the import is kept.
-func (x *importing) describe(ctx context.Context, stream string, m *metadata) error {
+func (x *importing) describe(ctx context.Context, stream string) error {
+	m, err := x.plan.metadata(ctx, stream)
+	if err != nil {
+		return wrap(stream, err)
+	}
+	c, err := x.plan.of(ctx, stream)
+	if err != nil {
+		return err
+	}
 	data := m.Data
-	if r := x.renumbered[stream]; r != nil {
-		var err error
-		if data, err = r.renumber(data); err != nil {
+	if c.Begun {
+		if data, err = c.hide(data); err != nil {
 			return wrap(stream, err)
 		}
 	}

@@ -33,18 +33,13 @@ func (x *importing) holds(ctx context.Context, c *chunk, last *Event, conflict e
 // the file says so, and of one that is not there otherwise. Metadata is written
 // after all events of its stream, which may be scavenged since.
 func (t *there) whole(ctx context.Context, to *Database, stream string) (last int64, err error) {
-	m := t.plan.metadata[stream]
-	if m == nil {
-		return nothingThere, nil
+	m, err := t.plan.metadata(ctx, stream)
+	if err != nil || m == nil {
+		return nothingThere, err
 	}
 	written, err := lastEvent(ctx, to, metadataPrefix+stream)
 	if err != nil || written == nil || written.ID != m.ID {
 		return nothingThere, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.ended {
-		t.last[stream], t.found = math.MaxInt64, true
 	}
 	return math.MaxInt64, nil
 }

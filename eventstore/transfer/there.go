@@ -21,45 +21,24 @@ type there struct {
 	plan *plan
 
 	mu      sync.Mutex
-	last    map[string]int64 // revision by stream; none is what was not asked for
-	found   bool             // a stream in the target
-	ended   bool             // nothing is asked any more
-	skipped uint64           // events
+	asked   int    // streams
+	found   bool   // a stream in the target
+	ended   bool   // nothing is asked any more
+	skipped uint64 // events
 }
 
 const mostInVain = 64
-
-// mostThere bounds what is remembered. A stream that is not is appended again.
-const mostThere = 1 << 20
 
 // nothingThere is the last revision of a stream that is missing or deleted.
 const nothingThere = -1
 
 // skips says whether all of a chunk is in the target.
 func (t *there) skips(ctx context.Context, to *Database, c *chunk) (bool, error) {
-	if t.plan.irregular[c.stream] != "" {
-		return false, nil
+	known, err := t.known(ctx, to, c.stream)
+	if err != nil || !known.Asked {
+		return false, err
 	}
-	t.mu.Lock()
-	last, asked := t.last[c.stream]
-	full := t.ended || len(t.last) >= mostThere
-	t.mu.Unlock()
-	if !asked && full {
-		return false, nil
-	}
-	if !asked {
-		event, err := lastEvent(ctx, to, c.stream)
-		if err != nil {
-			return false, fmt.Errorf("ask how far %s goes: %w", c.stream, err)
-		}
-		last = t.note(c.stream, event)
-		if event == nil {
-			if last, err = t.whole(ctx, to, c.stream); err != nil {
-				return false, err
-			}
-		}
-	}
-	if end := int64(c.revision) + int64(len(c.events)) - 1; end >= last { //nolint:gosec // there are no such streams
+	if end := int64(c.revision) + int64(len(c.events)) - 1; end >= known.Last { //nolint:gosec // there are no such streams
 		return false, nil
 	}
 	t.mu.Lock()
@@ -68,21 +47,51 @@ func (t *there) skips(ctx context.Context, to *Database, c *chunk) (bool, error)
 	return true, nil
 }
 
-// note remembers where a stream of the target ends; nil is one that is not there.
-func (t *there) note(stream string, event *Event) (last int64) {
+// known is the course of a stream, and where the target's ends, unless nothing
+// is asked any more.
+func (t *there) known(ctx context.Context, to *Database, stream string) (course, error) {
+	t.mu.Lock()
+	ended := t.ended
+	t.mu.Unlock()
+	if ended {
+		return course{}, nil
+	}
+	c, err := t.plan.of(ctx, stream)
+	if err != nil || c.Asked || c.Irregular {
+		return c, err
+	}
+	if c.Last, err = t.ask(ctx, to, stream, c.Next); err != nil {
+		return c, fmt.Errorf("ask how far %s goes: %w", stream, err)
+	}
+	t.note(c.Last != nothingThere)
+	c.Asked = true
+	return c, t.plan.change(ctx, stream, func(known *course) bool {
+		known.Asked, known.Last = true, c.Last
+		return true
+	})
+}
+
+// ask asks where a stream of the target ends, of which the file has events up
+// to a revision.
+func (t *there) ask(ctx context.Context, to *Database, stream string, next uint64) (last int64, err error) {
+	event, err := lastEvent(ctx, to, stream)
+	switch {
+	case err != nil:
+		return nothingThere, err
+	case event == nil:
+		return t.whole(ctx, to, stream)
+	case event.Revision >= next:
+		return nothingThere, nil
+	}
+	return int64(event.Revision), nil //nolint:gosec // there are no such streams
+}
+
+// note counts the streams that were asked for.
+func (t *there) note(found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last = nothingThere
-	if event != nil && !t.ended && event.Revision < t.plan.end(stream) {
-		last, t.found = int64(event.Revision), true //nolint:gosec // there are no such streams
-	}
-	if !t.ended {
-		t.last[stream] = last
-	}
-	if !t.found && len(t.last) >= mostInVain {
-		t.ended, t.last, t.plan.next = true, nil, nil // of a large file it is large
-	}
-	return last
+	t.asked, t.found = t.asked+1, t.found || found
+	t.ended = !t.found && t.asked >= mostInVain
 }
 
 // lastEvent is nil where there is none.
