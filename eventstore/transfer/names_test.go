@@ -85,3 +85,40 @@ func TestStrangeNamesMove(t *testing.T) {
 		return rest
 	})
 }
+
+// TestSystemStreamsStayBehind: they belong to their server, and so does what is
+// said of them. Names that only look so move.
+func TestSystemStreamsStayBehind(t *testing.T) {
+	t.Parallel()
+	from, to, file := serve(t).ConnectionString(), serve(t).ConnectionString(), fileIn(t)
+	source, target := connect(t, from), connect(t, to)
+	behind := []string{
+		"$settings", "$users", "$user-anna", "$projections-$all", "$ce-order", "$et-OrderPlaced", "$all", "$persistentSubscriptionConfig",
+		"$persistentsubscription-order::g-checkpoint", "$", "$>",
+		"$$$", "$$$settings", "$$$all", "$$$$order", "$$$ce-order",
+	}
+	along := []string{"order@1", "0@order", "::", "ce-$order", "all$"}
+	for _, stream := range append(behind, along...) {
+		appendSome(t, source, stream, 2)
+	}
+	appendSome(t, source, "$persistentsubscription-$all::g-parked", 2) // the log does not show it
+	writeMetadata(t, source, "order", "$metadata", `{"$maxCount":1}`)
+	exported := exportTo(t, from, file)
+	if want := uint64(2*len(behind) + 2*len(along) + 1); exported.Events != want {
+		t.Errorf("%d events are exported, want %d", exported.Events, want)
+	}
+	for range 2 {
+		imported := importInto(t, to, file)
+		if imported.Left["system"] != uint64(2*len(behind)) || imported.Metadata != 1 || imported.Events != uint64(2*len(along)) {
+			t.Errorf("the import answers %+v", imported)
+		}
+	}
+	for _, stream := range along {
+		if want, got := shown(t, source, stream), shown(t, target, stream); got != want || len(strings.Fields(got)) != 2 {
+			t.Errorf("%s shows %q, want %q", stream, got, want)
+		}
+	}
+	if got := events(t, to); got != 2*len(along)+1 {
+		t.Errorf("the target has %d events", got)
+	}
+}
