@@ -221,9 +221,8 @@ func TestADeclinedCheckoutIsReleasedAfterAWhile(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	p := w.process(t, &c)
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:declined", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	o := p.buy(t, "sandbox:declined")
+	id := o.Checkout.CheckoutID
 	recovery := p.recovery(id)
 	c.advance(5*time.Minute - 1)
 	if err := recovery.Round(t.Context()); err != nil {
@@ -233,7 +232,7 @@ func TestADeclinedCheckoutIsReleasedAfterAWhile(t *testing.T) {
 		t.Errorf("%d reserved, want 2", s.Reserved)
 	}
 	c.advance(1)
-	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
+	o, err := p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
 	refusedBy(t, must(t, o, err), domainstock.ErrExpired)
 	if err := recovery.Round(t.Context()); err != nil {
 		t.Fatal(err)
@@ -253,11 +252,10 @@ func TestStockIsKeptWhileTheGatewayIsAsked(t *testing.T) {
 	w := newWorld(t, "")
 	p := w.process(t, &c)
 	p.Config.DeclinedHold = 30 * time.Minute
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:declined", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	o := p.buy(t, "sandbox:declined")
+	id := o.Checkout.CheckoutID
 	c.advance(30*time.Minute - 5*time.Second)
-	o, err = p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
+	o, err := p.Pay(t.Context(), checkout.Pay{CheckoutID: id, RequestID: "1", Method: "sandbox:approved"})
 	if must(t, o, err); o.Order.OrderID == "" {
 		t.Fatalf("refused with %v", o.Refused)
 	}
@@ -445,9 +443,8 @@ func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 	w := newWorld(t, "")
 	w.patient = impatient
 	p := w.process(t, &c)
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	o := p.buy(t, "sandbox:timeout")
+	id := o.Checkout.CheckoutID
 	deaf := w.process(t, &c)
 	deaf.wrap(t, func(g payment.Provider) payment.Provider { return deafGateway{g} })
 	recovery := deaf.recovery(id)
@@ -457,7 +454,7 @@ func TestAnOutcomeThatCannotBeFoundIsVoided(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o, err = p.Get(t.Context(), id)
+	o, err := p.Get(t.Context(), id)
 	refusedBy(t, must(t, o, err), domaincheckout.ErrUnresolved)
 	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" {
 		t.Errorf("the gateway has %q, want voided", status)

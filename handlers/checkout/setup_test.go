@@ -201,6 +201,14 @@ func (p *process) offer(tb testing.TB, sku string, units int) {
 	}
 }
 
+// buy places an order for two of five.
+func (p *process) buy(tb testing.TB, method string) checkout.Outcome {
+	tb.Helper()
+	p.offer(tb, "A", 5)
+	o, err := p.Place(tb.Context(), place("k", method, line("A", 2)))
+	return must(tb, o, err)
+}
+
 func (p *process) item(tb testing.TB, sku string) domainstock.State {
 	tb.Helper()
 	state, _, err := eventstore.Load(tb.Context(), p.Store, domainstock.Decider, stockID(sku))

@@ -107,11 +107,9 @@ func TestALateChargeIsVoidedHoweverLongThatFails(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	p := w.process(t, &c)
-	lost := &lostGateway{}
-	p.wrap(t, func(g payment.Provider) payment.Provider { lost.Provider = g; return lost })
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:approved", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	lost := p.lose(t)
+	o := p.buy(t, "sandbox:approved")
+	id := o.Checkout.CheckoutID
 	clinging, other := w.process(t, &c), w.process(t, &c)
 	clinging.wrap(t, func(g payment.Provider) payment.Provider { return clingingGateway{g} })
 	c.advance(13 * time.Second)
@@ -133,7 +131,7 @@ func TestALateChargeIsVoidedHoweverLongThatFails(t *testing.T) {
 	if status, asked := w.ledger(t, o.Checkout.PaymentID); status != "voided" || asked != 1 {
 		t.Errorf("the gateway has %q, asked %d times", status, asked)
 	}
-	if o, err = p.Get(t.Context(), id); !must(t, o, err).Checkout.LateVoided {
+	if o, err := p.Get(t.Context(), id); !must(t, o, err).Checkout.LateVoided {
 		t.Error("the checkout does not tell that a late charge was voided")
 	}
 }

@@ -20,6 +20,14 @@ func (g *lostGateway) Authorise(_ context.Context, request payment.Authorise) (p
 	return payment.Authorisation{}, payment.ErrUnknownOutcome
 }
 
+// lose has this process reach the gateway through one that loses requests.
+func (p *process) lose(tb testing.TB) *lostGateway {
+	tb.Helper()
+	lost := &lostGateway{}
+	p.wrap(tb, func(g payment.Provider) payment.Provider { lost.Provider = g; return lost })
+	return lost
+}
+
 // arrive is the request arriving at last.
 func (g *lostGateway) arrive(t *testing.T) {
 	t.Helper()
@@ -76,11 +84,8 @@ func TestALateChargeIsNotLookedForForEver(t *testing.T) {
 	var c clock
 	w := newWorld(t, "")
 	p := w.process(t, &c)
-	lost := &lostGateway{}
-	p.wrap(t, func(g payment.Provider) payment.Provider { lost.Provider = g; return lost })
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:approved", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	lost := p.lose(t)
+	id := p.buy(t, "sandbox:approved").Checkout.CheckoutID
 	asks := &countingFinds{Provider: lost.Provider}
 	other := w.process(t, &c)
 	other.wrap(t, func(payment.Provider) payment.Provider { return asks })
@@ -126,9 +131,8 @@ func TestAVoidThatFailsIsTriedForEverAndAlarms(t *testing.T) {
 	w := newWorld(t, "")
 	w.patient = impatient
 	p := w.process(t, &c)
-	p.offer(t, "A", 5)
-	o, err := p.Place(t.Context(), place("k", "sandbox:timeout", line("A", 2)))
-	id := must(t, o, err).Checkout.CheckoutID
+	o := p.buy(t, "sandbox:timeout")
+	id := o.Checkout.CheckoutID
 	stuck := &stuckGateway{}
 	other := w.process(t, &c)
 	other.wrap(t, func(g payment.Provider) payment.Provider { stuck.Provider = g; return stuck })
@@ -151,7 +155,7 @@ func TestAVoidThatFailsIsTriedForEverAndAlarms(t *testing.T) {
 	if err := next.recovery(id).Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	o, err = p.Get(t.Context(), id)
+	o, err := p.Get(t.Context(), id)
 	refusedBy(t, must(t, o, err), domaincheckout.ErrUnresolved)
 	if status, _ := w.ledger(t, o.Checkout.PaymentID); status != "voided" || p.item(t, "A").Available() != 5 {
 		t.Errorf("the gateway has %q, %d available", status, p.item(t, "A").Available())
