@@ -138,7 +138,7 @@ func (a *App) runAlone(name string, work func(context.Context) error) {
 	}
 	a.life.run(name, func(ctx context.Context) error {
 		lease, err := database.NewLease(ctx, database.LeaseConfig{
-			DB: a.postgres.db, Name: name, Owner: a.owner, Now: a.now, Logger: a.logger,
+			DB: a.postgres.db, Name: name, Owner: a.owner, Logger: a.logger,
 		})
 		if err != nil {
 			return err

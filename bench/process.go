@@ -58,6 +58,9 @@ func (o *output) String() string {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Pid is the number of the process.
+func (p *Process) Pid() int { return p.command.Process.Pid }
+
 // Stop ends the process as Ctrl-C does and waits for it.
 func (p *Process) Stop() error { return p.end(os.Interrupt) }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -16,7 +17,9 @@ type LeaseConfig struct {
 	Owner string // of this process, and of no other
 	// For is how long the right lasts without being renewed: so long after the
 	// end of a process another one waits. 0 means [DefaultLease].
-	For    time.Duration
+	For time.Duration
+	// Now is what the right goes by; nil is the clock of the database, which all
+	// processes share.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -55,14 +58,8 @@ func NewLease(ctx context.Context, cfg LeaseConfig) (*Lease, error) {
 // Take gets the right if it is free, ours, or has run out. It waits for a
 // transaction of whoever had it.
 func (l *Lease) Take(ctx context.Context) (epoch int64, ok bool, err error) {
-	now := l.cfg.Now()
-	err = l.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `
-			INSERT INTO leases AS l (name, owner, epoch, until) VALUES (?, ?, 1, ?)
-			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = l.epoch + 1, until = excluded.until
-				WHERE l.owner = excluded.owner OR l.owner = '' OR l.until < ?
-			RETURNING epoch`, l.cfg.Name, l.cfg.Owner, now.Add(l.cfg.For).UnixMilli(), now.UnixMilli()).Scan(&epoch)
-	})
+	lasting, args := l.Lasting("l")
+	epoch, err = l.write(ctx, l.cfg.Owner, `WHERE l.owner = excluded.owner OR NOT (`+lasting+`)`, args...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
@@ -75,22 +72,31 @@ func (l *Lease) Take(ctx context.Context) (epoch int64, ok bool, err error) {
 // Seize takes the right whoever has it: who had it writes nothing any more. It
 // waits for a transaction that is being written with it.
 func (l *Lease) Seize(ctx context.Context) (epoch int64, err error) {
-	err = l.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `
-			INSERT INTO leases AS l (name, owner, epoch, until) VALUES (?, ?, 1, ?)
-			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = l.epoch + 1, until = excluded.until
-			RETURNING epoch`, l.cfg.Name, "seized by "+l.cfg.Owner, l.cfg.Now().Add(l.cfg.For).UnixMilli()).Scan(&epoch)
-	})
+	epoch, err = l.write(ctx, "seized by "+l.cfg.Owner, "")
 	if err != nil {
 		return 0, fmt.Errorf("seize the lease of %s: %w", l.cfg.Name, err)
 	}
 	return epoch, nil
 }
 
+// write gives the right to an owner where a condition lets it.
+func (l *Lease) write(ctx context.Context, owner, where string, args ...any) (epoch int64, err error) {
+	until, end := l.Until()
+	all := slices.Concat([]any{l.cfg.Name, owner}, end, args)
+	err = l.cfg.DB.Tx(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `
+			INSERT INTO leases AS l (name, owner, epoch, until) VALUES (?, ?, 1, `+until+`)
+			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = l.epoch + 1, until = excluded.until `+where+`
+			RETURNING epoch`, all...).Scan(&epoch)
+	})
+	return epoch, err
+}
+
 // Renew prolongs the right, and tells whether it is still ours.
 func (l *Lease) Renew(ctx context.Context, epoch int64) (bool, error) {
-	result, err := l.cfg.DB.Write.ExecContext(ctx, `UPDATE leases SET until = ? WHERE name = ? AND epoch = ?`,
-		l.cfg.Now().Add(l.cfg.For).UnixMilli(), l.cfg.Name, epoch)
+	until, args := l.Until()
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
+	result, err := l.cfg.DB.Write.ExecContext(ctx, `UPDATE leases SET until = `+until+` WHERE name = ? AND epoch = ?`, append(args, l.cfg.Name, epoch)...)
 	if err != nil {
 		return false, fmt.Errorf("renew the lease of %s: %w", l.cfg.Name, err)
 	}
@@ -98,8 +104,26 @@ func (l *Lease) Renew(ctx context.Context, epoch int64) (bool, error) {
 	return n > 0, err
 }
 
-// Lasts is how long the right lasts without being renewed.
-func (l *Lease) Lasts() time.Duration { return l.cfg.For }
+// Until is when a right that is taken or renewed in a statement runs out, in
+// milliseconds since 1970, with the arguments that it takes.
+func (l *Lease) Until() (expression string, args []any) {
+	clock, now := Clock(l.cfg.Now)
+	return clock + ` + ?`, append(now, l.cfg.For.Milliseconds())
+}
+
+// Lasting is a condition of SQL, with its arguments, that is true of a row which
+// has an owner, as long as the time until which it has one has not come. One that
+// lies further ahead than [Lease.Until] ever is was written before the clock went
+// back: it has run out, or is about to be renewed.
+func (l *Lease) Lasting(row string) (condition string, args []any) {
+	clock, now := Clock(l.cfg.Now)
+	condition = row + `.owner <> '' AND ` + row + `.until BETWEEN ` + clock + ` AND ` + clock + ` + ?`
+	return condition, slices.Concat(now, now, []any{tooFar * l.cfg.For.Milliseconds()})
+}
+
+// tooFar is for how many times its length no right is taken: processes may have
+// been told of lengths that differ a little.
+const tooFar = 2
 
 // Interval is how often whoever has the right renews it, and whoever has not
 // looks for it.

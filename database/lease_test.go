@@ -74,6 +74,85 @@ func TestOneProcessAtATimeHasALease(t *testing.T) {
 	})
 }
 
+// Without a time that is passed in, a lease goes by the clock of the database.
+func TestALeaseGoesByTheClockOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		db := e.Open(t, "things", schema(things))
+		take := func(owner string, length time.Duration, want bool) *database.Lease {
+			t.Helper()
+			l, err := database.NewLease(t.Context(), database.LeaseConfig{DB: db, Name: "work", Owner: owner, For: length})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok, err := l.Take(t.Context()); ok != want || err != nil {
+				t.Fatalf("%s got the lease: %t, %v", owner, ok, err)
+			}
+			return l
+		}
+		ends := func(length time.Duration, epoch int64) {
+			t.Helper()
+			var until, at int64
+			if err := db.Read.QueryRowContext(t.Context(), `SELECT until, epoch FROM leases`).Scan(&until, &at); err != nil {
+				t.Fatal(err)
+			}
+			if left := time.Until(time.UnixMilli(until)); (left-length).Abs() > time.Minute || at != epoch {
+				t.Errorf("it lasts for %v, epoch %d; want %v, %d", left, at, length, epoch)
+			}
+		}
+		a := take("a", time.Hour, true)
+		take("b", time.Hour, false)
+		ends(time.Hour, 1)
+		if _, err := db.Write.ExecContext(t.Context(), `UPDATE leases SET until = 0`); err != nil {
+			t.Fatal(err)
+		}
+		if ours, err := a.Renew(t.Context(), 1); !ours || err != nil {
+			t.Error(ours, err)
+		}
+		ends(time.Hour, 1)
+		take("a", -time.Second, true)
+		take("b", time.Hour, true)
+		ends(time.Hour, 3)
+	})
+}
+
+// The clock of the database goes back. A lease of a process that died does not
+// last as much longer; whoever lives renews its own.
+func TestALeaseOfBeforeTheClockWentBack(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		now := time.Unix(10_000, 0)
+		lease := func(owner string) *database.Lease {
+			l, err := database.NewLease(t.Context(), database.LeaseConfig{
+				DB: e.Open(t, "things", schema(things)), Name: "work", Owner: owner, For: time.Minute, Now: func() time.Time { return now },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		take := func(l *database.Lease, wanted int64) {
+			t.Helper()
+			if epoch, ok, err := l.Take(t.Context()); epoch != wanted || ok != (wanted > 0) || err != nil {
+				t.Fatalf("epoch %d, %t, %v; want %d", epoch, ok, err, wanted)
+			}
+		}
+		a, b := lease("a"), lease("b")
+		take(a, 1)
+		now = now.Add(-time.Hour)
+		if ours, err := a.Renew(t.Context(), 1); !ours || err != nil {
+			t.Fatal(ours, err)
+		}
+		take(b, 0)
+		now = now.Add(-time.Hour)
+		take(b, 2)
+		now = now.Add(-50 * time.Second) // of which no lease is the worse
+		take(a, 0)
+	})
+}
+
 // Work ends with the lease, and begins where the lease went.
 func TestWorkGoesWhereTheLeaseIs(t *testing.T) {
 	t.Parallel()
@@ -81,7 +160,7 @@ func TestWorkGoesWhereTheLeaseIs(t *testing.T) {
 	at := make(chan string)
 	process := func(owner string) (stop func()) {
 		l, err := database.NewLease(t.Context(), database.LeaseConfig{
-			DB: e.Open(t, "things", schema(things)), Name: "work", Owner: owner, For: time.Second, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			DB: e.Open(t, "things", schema(things)), Name: "work", Owner: owner, For: time.Second, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -26,9 +26,6 @@ INSERT INTO barrier VALUES (1, 0) ON CONFLICT DO NOTHING`
 
 const (
 	barrierLease = "barrier"
-	// inTheWay is true of a barrier that is not to be passed.
-	inTheWay = `SELECT b.position FROM barrier b WHERE b.position < ? AND EXISTS (
-		SELECT 1 FROM leases l WHERE l.name = '` + barrierLease + `' AND l.owner <> '' AND l.until >= ?)`
 	// beyondAll is beyond every barrier.
 	beyondAll = eventstore.Position(math.MaxInt64)
 )
@@ -36,10 +33,19 @@ const (
 // errBarrier says that a part is not to go on for now.
 var errBarrier = errors.New("the read model is held at a position")
 
+// inTheWay is a query, with its arguments, for a barrier that is not to be passed
+// on the way to a position.
+func (r *Runner) inTheWay(through eventstore.Position) (query string, args []any) {
+	lasting, args := r.owner.lease.Lasting("l")
+	return `SELECT b.position FROM barrier b WHERE b.position < ? AND EXISTS (
+		SELECT 1 FROM leases l WHERE l.name = '` + barrierLease + `' AND ` + lasting + `)`, append([]any{positionValue(through)}, args...)
+}
+
 // barrier returns the position that is not to be passed on the way to another
 // one, if there is such.
 func (r *Runner) barrier(ctx context.Context, tx rowReader, through eventstore.Position) (at eventstore.Position, there bool, err error) {
-	err = tx.QueryRowContext(ctx, inTheWay, positionValue(through), millis(r.cfg.Now())).Scan(&at)
+	query, args := r.inTheWay(through)
+	err = tx.QueryRowContext(ctx, query, args...).Scan(&at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
@@ -79,7 +85,7 @@ func cut(page eventstore.Page, at eventstore.Position) (first, rest eventstore.P
 // there until it is thawed. Who has them does that: it waits for them.
 func (r *Runner) standstill(ctx context.Context) (frozen, error) {
 	lease, err := database.NewLease(ctx, database.LeaseConfig{
-		DB: r.db, Name: barrierLease, Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.Now, Logger: r.cfg.Logger.With("projection", r.Name()),
+		DB: r.db, Name: barrierLease, Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.LeaseNow, Logger: r.cfg.Logger.With("projection", r.Name()),
 	})
 	if err != nil {
 		return frozen{}, err

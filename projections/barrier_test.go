@@ -28,8 +28,8 @@ func TestAPartGoesOnWheneverABarrierVanishes(t *testing.T) {
 	var looks atomic.Int64 // at the clock, until the barrier's time is over
 	looks.Store(1 << 40)
 	whole, err := projections.Open(t.Context(), p, projections.Config{
-		Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Owner: "test", Lease: lease,
-		Now: func() time.Time {
+		Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Owner: "test", Lease: lease, Now: time.Now,
+		LeaseNow: func() time.Time {
 			if looks.Add(-1) < 0 {
 				return noon.Add(2 * lease)
 			}

@@ -135,7 +135,7 @@ const leavePatience = 5 * time.Second
 const workers = `
 CREATE TABLE IF NOT EXISTS workers (
   owner TEXT PRIMARY KEY,
-  until INTEGER NOT NULL -- milliseconds since 1970; later it is taken to be dead
+  until INTEGER NOT NULL -- milliseconds since 1970, as in leases; later it is taken to be dead
 )`
 
 // roster is who brings the parts of a version forward.
@@ -146,9 +146,10 @@ type roster struct {
 
 // roster says that we are there, and reads who else is.
 func (r *Runner) roster(ctx context.Context) (list roster, err error) {
-	now := r.cfg.Now()
-	_, err = r.db.Write.ExecContext(ctx, `INSERT INTO workers (owner, until) VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET until = excluded.until`,
-		r.cfg.Owner, millis(now.Add(r.owner.lease.Lasts())))
+	until, args := r.owner.lease.Until()
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
+	_, err = r.db.Write.ExecContext(ctx, `INSERT INTO workers (owner, until) VALUES (?, `+until+`) ON CONFLICT (owner) DO UPDATE SET until = excluded.until`,
+		append([]any{r.cfg.Owner}, args...)...)
 	if err != nil {
 		return list, err
 	}
@@ -163,14 +164,18 @@ func (r *Runner) roster(ctx context.Context) (list roster, err error) {
 	for _, p := range parts {
 		list.owners = append(list.owners, owner[p.lease()])
 	}
-	rows, err := r.db.Write.QueryContext(ctx, `SELECT owner FROM workers WHERE until >= ? ORDER BY owner`, millis(now))
+	lasting, args := r.owner.lease.Lasting("w")
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
+	rows, err := r.db.Write.QueryContext(ctx, `SELECT owner FROM workers w WHERE `+lasting+` ORDER BY owner`, args...)
 	list.workers, err = rowsOf(rows, err, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) })
 	return list, err
 }
 
 // owners are who has which lease on the version.
 func (r *Runner) owners(ctx context.Context) (map[string]string, error) {
-	rows, err := r.db.Write.QueryContext(ctx, `SELECT name, owner FROM leases WHERE owner <> '' AND until >= ?`, millis(r.cfg.Now()))
+	lasting, args := r.owner.lease.Lasting("l")
+	//nolint:gosec // the parts are constants, what comes from outside are arguments
+	rows, err := r.db.Write.QueryContext(ctx, `SELECT name, owner FROM leases l WHERE `+lasting, args...)
 	type lease struct{ name, owner string }
 	leases, err := rowsOf(rows, err, func(rows *sql.Rows) (l lease, err error) { return l, rows.Scan(&l.name, &l.owner) })
 	owners := map[string]string{}

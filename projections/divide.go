@@ -118,7 +118,8 @@ func (r *Runner) tryDivide(ctx context.Context, into int) (busy string, err erro
 		if err != nil || max(len(parts), 1) == into {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, `SELECT owner FROM leases WHERE owner <> '' AND until >= ? LIMIT 1`, millis(r.cfg.Now())).Scan(&busy)
+		lasting, args := r.owner.lease.Lasting("l")
+		err = tx.QueryRowContext(ctx, `SELECT owner FROM leases l WHERE `+lasting+` LIMIT 1`, args...).Scan(&busy)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/waybill-dev/waybill/database"
@@ -36,7 +37,7 @@ func (r *Runner) openOwnership(ctx context.Context) (err error) {
 		}
 	}
 	r.owner.lease, err = database.NewLease(ctx, database.LeaseConfig{
-		DB: r.db, Name: r.part.lease(), Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.Now, Logger: r.cfg.Logger.With("projection", r.Name()),
+		DB: r.db, Name: r.part.lease(), Owner: r.cfg.Owner, For: r.cfg.Lease, Now: r.cfg.LeaseNow, Logger: r.cfg.Logger.With("projection", r.Name()),
 	})
 	return err
 }
@@ -89,8 +90,9 @@ func (r *Runner) fenced(ctx context.Context, tx *Tx, through eventstore.Position
 	fence, more := r.owner.lease.Fence(r.owner.epoch)
 	query := `UPDATE checkpoint SET ` + set + ` WHERE NOT EXISTS (SELECT 1 FROM partitions) AND ` + fence
 	if r.whole != nil {
+		inTheWay, barred := r.inTheWay(through)
 		query = `UPDATE partitions SET ` + set + ` WHERE part = ? AND parts = ? AND NOT EXISTS (` + inTheWay + `) AND ` + fence
-		args = append(args, r.part.number, r.part.of, positionValue(through), millis(r.cfg.Now()))
+		args = slices.Concat(args, []any{r.part.number, r.part.of}, barred)
 	}
 	if err := tx.Exec(ctx, query, append(args, more...)...); err != nil {
 		return err

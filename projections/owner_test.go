@@ -26,8 +26,8 @@ func TestAProcessThatLostAReadModelWritesNothing(t *testing.T) {
 	half := len(h.events) / 2
 	process := func(owner string, now time.Time) *projections.Runner {
 		r, err := projections.Open(t.Context(), projections.Orders{}, projections.Config{
-			Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
-			Owner: owner, Lease: time.Hour,
+			Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			Owner: owner, Lease: time.Hour, LeaseNow: func() time.Time { return now },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -129,8 +129,8 @@ func TestAVersionStandsStillForLongerThanALease(t *testing.T) {
 			e := e.Another(t)
 			open := func(owner string) *projections.Runner {
 				r, err := projections.Open(t.Context(), projections.Orders{}, projections.Config{
-					Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Owner: owner, Lease: lease,
-					Now: func() time.Time { return time.UnixMilli(now.Load()) },
+					Dir: e.Dir, Server: e.Server, Store: h, Logger: slog.New(slog.DiscardHandler), Owner: owner, Lease: lease, Now: time.Now,
+					LeaseNow: func() time.Time { return time.UnixMilli(now.Load()) },
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -31,6 +31,9 @@ type Config struct {
 	// Lease is how long after the end of a process another one takes over; 0
 	// means [database.DefaultLease].
 	Lease time.Duration
+	// LeaseNow is what leases go by; nil is the clock of the Server, which all
+	// processes share.
+	LeaseNow func() time.Time
 
 	// Partitions is how many parts a projection that is [PerStream] is brought
 	// forward in, which the processes on one Server share; 0 means 1. They all

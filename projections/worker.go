@@ -173,7 +173,7 @@ func (s *Set) alone(ctx context.Context, r Rebuild, do func(context.Context, fen
 		return
 	}
 	lease, err := database.NewLease(ctx, database.LeaseConfig{
-		DB: s.catalogue.db, Name: "rebuild of " + versionName(r.Projection, r.Version.Code), Owner: s.cfg.Owner, For: s.cfg.Lease, Now: s.cfg.Now, Logger: s.cfg.Logger,
+		DB: s.catalogue.db, Name: "rebuild of " + versionName(r.Projection, r.Version.Code), Owner: s.cfg.Owner, For: s.cfg.Lease, Now: s.cfg.LeaseNow, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "cannot take a rebuild, will try again", "projection", r.Projection, "error", err)

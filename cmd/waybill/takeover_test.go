@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +36,8 @@ const (
 // TestAReadModelIsTakenOverFromAProcessThatIsKilled kills the process that
 // brings the list of orders forward, or some parts of it, while orders are
 // placed, in the middle of a rebuild and after an event that cannot be applied.
-// Whoever reads through the other one notices nothing.
+// Whoever reads through the other one notices nothing. Then a process is stopped
+// for longer than its lease lasts, and wakes.
 func TestAReadModelIsTakenOverFromAProcessThatIsKilled(t *testing.T) {
 	t.Parallel()
 	for name, parts := range map[string]int{"whole": 1, "in parts": 4} {
@@ -44,6 +47,7 @@ func TestAReadModelIsTakenOverFromAProcessThatIsKilled(t *testing.T) {
 			defer cancel()
 			w := startTakeover(ctx, t, parts)
 			w.killTheOwner(ctx)
+			w.wakeTheOwner(ctx)
 			if parts > 1 {
 				w.otherParts(ctx)
 			}
@@ -186,6 +190,50 @@ func (w *takeover) killTheOwner(ctx context.Context) {
 	w.start(ctx, w.a)
 	w.shop.platforms = []*restarting{w.a, w.b}
 	w.place(ctx, "again", 4)
+	w.check(ctx)
+}
+
+// wakeTheOwner stops a process that brings the list of orders forward, or parts of
+// it, until the other one does that, and lets it go on: what it had in hand is
+// written by nobody.
+func (w *takeover) wakeTheOwner(ctx context.Context) {
+	t, stopped, other := w.t, w.b, w.a
+	send := func(signal syscall.Signal) {
+		if err := syscall.Kill(stopped.now.Pid(), signal); err != nil {
+			t.Error(err)
+		}
+	}
+	var asleep string
+	for owner := range w.owners(ctx, other, map[int]bool{min(w.parts, 2): true}) {
+		if strings.Contains(owner, fmt.Sprintf("-%d-", stopped.now.Pid())) {
+			asleep = owner
+		}
+	}
+	if asleep == "" {
+		t.Fatal("it has nothing of the list of orders")
+	}
+	stop := w.traffic(ctx, other)
+	reading := startReader(ctx, t, other.addr)
+	w.shop.platforms = []*restarting{other}
+	send(syscall.SIGSTOP)
+	defer send(syscall.SIGCONT)
+	began := time.Now()
+	took := w.owners(ctx, other, map[int]bool{1: true}, asleep)
+	slept := time.Since(began)
+	w.place(ctx, "asleep", 2*w.rate)
+	send(syscall.SIGCONT)
+	w.shop.platforms = []*restarting{w.a, w.b}
+	w.place(ctx, "awake", 2*w.rate)
+	for owner := range took {
+		if has := w.owners(ctx, stopped, map[int]bool{min(w.parts, 2): true}); has[owner] == 0 {
+			t.Errorf("the one that woke has everything again: %v", has)
+		}
+	}
+	for _, key := range stop() {
+		w.shop.asked[key] = true
+		w.shop.place(ctx, key, 1)
+	}
+	t.Logf("a process slept, the other one had everything after %s; %d reads beside it, none failed or went back", slept.Round(10*time.Millisecond), reading())
 	w.check(ctx)
 }
 
