@@ -3,13 +3,16 @@ package webhooks_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/waybill-dev/waybill/database/databasetest"
 	"github.com/waybill-dev/waybill/domain"
 	"github.com/waybill-dev/waybill/eventstore"
+	"github.com/waybill-dev/waybill/node/nodetest"
 	"github.com/waybill-dev/waybill/webhooks"
 )
 
@@ -38,7 +41,12 @@ const missedOrders = 50
 
 func newMissed(t *testing.T, each int) *missed {
 	t.Helper()
-	m := &missed{platform: newPlatform(t), events: missedOrders * each}
+	return newMissedOn(t, newPlatform(t), each)
+}
+
+func newMissedOn(t *testing.T, p *platform, each int) *missed {
+	t.Helper()
+	m := &missed{platform: p, events: missedOrders * each}
 	m.r = newReceiver(t, func(_ http.ResponseWriter, _ *http.Request, _ received) int {
 		if !m.up.Load() {
 			return http.StatusServiceUnavailable
@@ -177,6 +185,71 @@ func TestNobodyWaitsForAProcessThatDoesNotCome(t *testing.T) {
 				t.Error("the other process is still waited for")
 			}
 		})
+	}
+}
+
+// TestAProcessOfThePastIsKilledWithAnEndpoint and does not come again: its lease is
+// waited for, and that another such process may begin; also where the clock of the
+// database goes back, by which the lease would last for ten minutes more.
+func TestAProcessOfThePastIsKilledWithAnEndpoint(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, e databasetest.Engine) {
+		t.Helper()
+		for name, back := range map[string]time.Duration{"its lease runs out": 0, "the clock goes back": 10 * time.Minute} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				node, keys := nodetest.Start(t), t.TempDir()
+				p := platformOf(t, connect(t, node))
+				p.useKeys(keys)
+				p.config.Lease = time.Second
+				url := ""
+				if e.Server != nil {
+					url = databasetest.URL(t)
+					p.postgres = databasetest.Connect(t, url)
+				}
+				m := newMissedOn(t, p, 60)
+				m.takes.Store(int64(30 * time.Millisecond))
+				m.up.Store(true)
+				eventually(t, "the process of the past to be needed", m.backlog.needed.Load)
+				past := &child{t: t, cfg: childConfig{
+					Node: node, Keys: keys, URL: url, Path: filepath.Join(p.dir, "webhooks.db"), Owner: pastOwner, Lease: p.config.Lease, Backlog: true,
+				}}
+				past.start()
+				t.Cleanup(func() {
+					if past.cmd.ProcessState == nil {
+						past.kill()
+					}
+					if t.Failed() {
+						t.Log(past.output.String())
+					}
+				})
+				m.servedBy(pastOwner)
+				began := m.r.count()
+				eventually(t, "deliveries by that process", func() bool { return m.r.count() > began+200 })
+				past.kill()
+				killed, before := time.Now(), m.r.count()
+				m.outlast(back)
+				if before >= m.events {
+					t.Fatal("it had sent everything before it was killed")
+				}
+				m.servedBy("process-1")
+				eventually(t, "a delivery by the other", func() bool { return m.r.count() > before })
+				took := time.Since(killed)
+				repeated := m.complete()
+				if repeated > window {
+					t.Errorf("%d messages came twice, more than may be unsaved", repeated)
+				}
+				t.Logf("%d of %d messages came before; the other process delivered %s after that; %d messages came twice", before, m.events, took.Round(10*time.Millisecond), repeated)
+			})
+		}
+	})
+}
+
+// outlast lets a lease last for longer, as where the clock that it goes by goes back.
+func (m *missed) outlast(back time.Duration) {
+	m.tb.Helper()
+	if _, err := m.process.Ledger.Write.ExecContext(m.tb.Context(), `UPDATE wh_cursor SET lease_until = lease_until + ?`, back.Milliseconds()); err != nil {
+		m.tb.Fatal(err)
 	}
 }
 

@@ -51,6 +51,8 @@ type childConfig struct {
 	Owner string
 	Lease time.Duration
 	Waits []time.Duration
+	// Backlog says that it serves who is set aside, and nobody else.
+	Backlog bool
 }
 
 // dispatch delivers until its standard input ends.
@@ -94,13 +96,14 @@ func dispatch(text string) error {
 	books := &ledger.Ledger{Write: db.Write, Read: db.Read}
 	return (&webhooks.Dispatcher{
 		Store: client, Feed: func(cfg eventstore.FeedConfig) webhooks.Feed { return client.Feed(cfg) },
+		End: client.End, Before: client.Before,
 		Ledger: books, Sealer: keys, Catalogue: catalogue(), Policy: development, Client: guard.NewClient(guard.Config{Policy: development}),
 		Endpoints: &webhooks.Endpoints{
 			Store: client, Ledger: books, Sealer: keys, Catalogue: catalogue(), Policy: development, Now: time.Now,
 		},
 		Config: webhooks.Config{
 			Owner: cfg.Owner, CursorKey: bytes.Repeat([]byte{7}, 32), Lease: cfg.Lease, Waits: cfg.Waits,
-			BreakerWaits: []time.Duration{50 * time.Millisecond}, Timeout: 5 * time.Second,
+			BreakerWaits: []time.Duration{50 * time.Millisecond}, Timeout: 5 * time.Second, BacklogOnly: cfg.Backlog,
 		},
 		Logger: logger, Now: time.Now, Random: mathrand.Float64,
 	}).Run(ctx)
