@@ -19,6 +19,8 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 	stage string
 	began time.Time
+	first int // what was done when it began: earlier, before an interruption
+	done  int
 	last  time.Time
 	ended bool // the line that says that all is done was written
 }
@@ -50,9 +52,10 @@ func isTerminal(file *os.File) bool {
 func (p *progress) advance(stage string, done, of int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if stage != p.stage {
-		p.begin(stage, of)
+	if stage != p.stage || done < p.done { // the same once more
+		p.begin(stage, done, of)
 	}
+	p.done = done
 	switch p.mode {
 	case progressBar:
 		if p.bar.GetMax() != of {
@@ -65,8 +68,8 @@ func (p *progress) advance(stage string, done, of int) {
 	}
 }
 
-func (p *progress) begin(stage string, of int) {
-	p.stage, p.began, p.last, p.ended = stage, time.Now(), time.Now(), false
+func (p *progress) begin(stage string, done, of int) {
+	p.stage, p.began, p.first, p.last, p.ended = stage, time.Now(), done, time.Now(), false
 	if p.mode == progressBar {
 		p.bar = progressbar.NewOptions(of,
 			progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(stage),
@@ -82,11 +85,11 @@ func (p *progress) line(done, of int) {
 		return
 	}
 	p.last, p.ended = now, done >= of
-	if done == 0 {
-		fmt.Fprintf(p.w, "%s 0/%d\n", p.stage, of) // nobody knows how long it takes
+	if done == p.first {
+		fmt.Fprintf(p.w, "%s %d/%d\n", p.stage, done, of) // nobody knows how long it takes
 		return
 	}
-	rate := float64(done) / max(now.Sub(p.began).Seconds(), 0.001)
+	rate := float64(done-p.first) / max(now.Sub(p.began).Seconds(), 0.001)
 	left := time.Duration(float64(of-done) / rate * float64(time.Second)).Round(time.Second)
 	fmt.Fprintf(p.w, "%s %d/%d, %.0f/s, %s left\n", p.stage, done, of, rate, left)
 }

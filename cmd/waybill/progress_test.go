@@ -19,8 +19,13 @@ func TestProgressWithoutATerminal(t *testing.T) {
 			p.advance("fill", done, 40)
 			time.Sleep(3 * time.Second)
 		}
+		for _, done := range []int{20, 20, 26, 40} { // the same stage again, half of which was done before
+			p.advance("fill", done, 40)
+			time.Sleep(3 * time.Second)
+		}
 		p.finish()
-		const want = "fill 0/40\nfill 10/40, 2/s, 18s left\nfill 11/40, 1/s, 24s left\nfill 40/40, 3/s, 0s left\n"
+		const want = "fill 0/40\nfill 10/40, 2/s, 18s left\nfill 11/40, 1/s, 24s left\nfill 40/40, 3/s, 0s left\n" +
+			"fill 20/40\nfill 26/40, 1/s, 14s left\nfill 40/40, 2/s, 0s left\n"
 		if out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)
 		}
@@ -50,7 +55,7 @@ func TestProgressOfRebuilds(t *testing.T) {
 			p.advance(step.at)
 		}
 		p.finish()
-		const want = "events 200/1200, 67/s, 15s left\nevents 1100/1200, 183/s, 1s left\nevents 1200/1201, 133/s, 0s left\nevents 1200/1200, 133/s, 0s left\n"
+		const want = "events 200/1200, 33/s, 30s left\nevents 1100/1200, 167/s, 1s left\nevents 1200/1201, 122/s, 0s left\nevents 1200/1200, 122/s, 0s left\n"
 		if out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)
 		}
