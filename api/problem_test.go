@@ -71,6 +71,7 @@ func TestProblems(t *testing.T) {
 		{"a large body", issue(`{"name": "` + strings.Repeat("n", 300) + `"}`), 413, "body-too-large"},
 		{"wrong types, missing and unknown members", issue(`{"name": 1, "colour": "red"}`), 422, "invalid-request"},
 		{"an unknown parameter", request{method: http.MethodGet, path: "/v1/api-keys?colour=red"}, 422, "invalid-request"},
+		{"an unknown parameter beside known ones", request{method: http.MethodGet, path: "/v1/orders?colour=red&limit=1"}, 422, "invalid-request"},
 		{"a rule refuses, with every mistake", issue(`{"name": "", "scopes": ["orders:fly", "admin", "admin"]}`), 422, "api-key-invalid"},
 		{"a rule refuses, with particulars", request{method: http.MethodDelete, path: "/v1/api-keys/nobody"}, 404, "api-key-not-found"},
 	} {
