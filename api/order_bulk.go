@@ -125,6 +125,7 @@ func (s *server) readBulkLine(ctx context.Context, line []byte) (placeOrderBody,
 			problem.Errors = append(problem.Errors, mistakeOf(detail))
 		}
 	}
+	s.tellKnown(problem.Errors, nil, schema)
 	return body, problem
 }
 

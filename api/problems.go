@@ -144,31 +144,9 @@ func (s *server) reshape(ctx huma.Context, _ string, v any) (any, error) {
 	}
 	if model.Status == http.StatusUnprocessableEntity {
 		problem.Errors = each(model.Errors[:min(len(model.Errors), mostMistakes)], mistakeOf)
-		tellParameters(problem.Errors, ctx.Operation())
+		s.tellKnown(problem.Errors, ctx.Operation().Parameters, bodyOf(ctx.Operation()))
 	}
 	return problem, nil
-}
-
-const unknownParameter = "unknown query parameter"
-
-// tellParameters says which query parameters there are where one is unknown.
-func tellParameters(mistakes []mistake, operation *huma.Operation) {
-	known := "there are none here"
-	var names []string
-	for _, p := range operation.Parameters {
-		if p.In == "query" {
-			names = append(names, p.Name)
-		}
-	}
-	if len(names) > 0 {
-		slices.Sort(names)
-		known = "known are " + strings.Join(names, ", ")
-	}
-	for i := range mistakes {
-		if mistakes[i].Detail == unknownParameter {
-			mistakes[i].Detail += "; " + known
-		}
-	}
 }
 
 // detailOf says in one sentence what huma found.
@@ -220,7 +198,7 @@ func mistakeOf(detail *huma.ErrorDetail) mistake {
 		}
 	}
 	switch {
-	case m.Detail == "unexpected property", m.Detail == unknownParameter:
+	case m.Detail == unknownMember, m.Detail == unknownParameter:
 		m.Code = "unknown"
 	case strings.HasPrefix(m.Detail, "required "):
 		m.Code = "required"

@@ -24,8 +24,8 @@ func (s *server) checkTimes(ctx huma.Context, next func(huma.Context)) {
 			mistakes = append(mistakes, mistake{Parameter: "query." + p.Name, Code: "invalid", Detail: notRecordable})
 		}
 	}
-	if op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil {
-		mistakes = append(mistakes, s.timesIn(callOf(ctx.Context()).body, op.RequestBody.Content["application/json"].Schema)...)
+	if body := bodyOf(op); body != nil {
+		mistakes = append(mistakes, s.timesIn(callOf(ctx.Context()).body, body)...)
 	}
 	if len(mistakes) == 0 {
 		next(ctx)
@@ -49,34 +49,11 @@ func (s *server) timesIn(body []byte, schema *huma.Schema) (mistakes []mistake) 
 		if token.Kind() != '"' || !unrecordable(token.String()) {
 			continue
 		}
-		if at := decoder.StackPointer(); s.isTime(schema, at) {
+		at := decoder.StackPointer()
+		if there := s.schemaAt(schema, at); there != nil && there.Format == formatTime {
 			mistakes = append(mistakes, mistake{Pointer: string(at), Code: "invalid", Detail: notRecordable})
 		}
 	}
-}
-
-// isTime reports whether a schema wants a time at a place.
-func (s *server) isTime(schema *huma.Schema, at jsontext.Pointer) bool {
-	schema = s.referred(schema)
-	for name := range at.Tokens() {
-		switch {
-		case schema == nil:
-			return false
-		case schema.Items != nil:
-			schema = s.referred(schema.Items)
-		default:
-			schema = s.referred(schema.Properties[name])
-		}
-	}
-	return schema != nil && schema.Format == formatTime
-}
-
-// referred is the schema that another one refers to, or that one itself.
-func (s *server) referred(schema *huma.Schema) *huma.Schema {
-	if schema == nil || schema.Ref == "" {
-		return schema
-	}
-	return s.huma.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
 }
 
 // notRecordable is why a time is refused.
