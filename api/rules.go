@@ -370,8 +370,8 @@ func ruleKinds() []kind {
 			about: "Deliveries are going on, and cannot be told to go on elsewhere. Pause the endpoint first.",
 		},
 		{
-			slug: "overlap-invalid", status: http.StatusUnprocessableEntity, title: "Overlap too long",
-			about: "An old secret signs beside the new one for seven days at most.",
+			slug: "overlap-invalid", status: http.StatusUnprocessableEntity, title: "Overlap not valid",
+			about: "An old secret signs beside the new one for 0 seconds to seven days.",
 		},
 		{
 			slug: "too-many-endpoints", status: http.StatusConflict, title: "Too many endpoints",

@@ -74,7 +74,7 @@ var (
 	ErrDisabled = domain.Rule("endpoint-disabled", "the endpoint is disabled; enable it first")
 	ErrPaused   = domain.Rule("endpoint-paused", "the endpoint is paused; resume it first")
 	ErrActive   = domain.Rule("endpoint-active", "deliveries are going on; pause the endpoint first")
-	ErrOverlap  = domain.Rule("overlap-invalid", "an old secret signs for seven days at most")
+	ErrOverlap  = domain.Rule("overlap-invalid", "an old secret signs for 0 seconds to seven days")
 
 	// ErrInvalidChange is [ErrInvalid] of an endpoint that is there.
 	ErrInvalidChange  = domain.Rule("invalid-endpoint", "the endpoint cannot be changed as described")
