@@ -58,11 +58,7 @@ func parseLimits(r *Record) limits {
 }
 
 func decodeLimits(data []byte) (l limits, err error) {
-	var fields map[string]json.RawMessage
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&fields); err != nil {
-		return l, err
-	}
-	for name, value := range fields {
+	err = eachField(data, func(name string, value json.RawMessage) (err error) {
 		switch name {
 		case "$maxCount":
 			l.maxCount, err = positive(value, math.MaxInt64)
@@ -80,11 +76,43 @@ func decodeLimits(data []byte) (l limits, err error) {
 		case "$acl":
 			err = checkACL(value)
 		}
-		if err != nil {
-			return limits{}, fmt.Errorf("%s: %w", name, err)
-		}
+		return err
+	})
+	if err != nil {
+		return limits{}, err
 	}
 	return l, nil
+}
+
+// MetadataCounts reports whether metadata says anything, about limits and about
+// rights: nothing of it does when something in it is not understood.
+func MetadataCounts(data []byte) bool {
+	_, err := decodeLimits(data)
+	return err == nil
+}
+
+// eachField calls f for the fields of an object in their order, also for one
+// that stands there twice: the last counts, but each must be understood.
+func eachField(data []byte, f func(name string, value json.RawMessage) error) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return errors.Join(errMetadata, err)
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err = d.Decode(&value); err == nil {
+			err = f(fmt.Sprint(name), value)
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", name, err)
+		}
+	}
+	_, err := d.Token()
+	return err
 }
 
 // positive is 0 for a number that sets no limit.
@@ -97,24 +125,23 @@ func positive(value json.RawMessage, most int64) (uint64, error) {
 }
 
 func checkACL(value json.RawMessage) error {
-	var roles map[string]json.RawMessage
-	if err := json.Unmarshal(value, &roles); err != nil || roles == nil {
-		return errMetadata
-	}
-	for name, value := range roles {
+	return eachField(value, func(name string, value json.RawMessage) error {
 		switch name {
 		case "$r", "$w", "$d", "$mr", "$mw":
-		default:
-			return errMetadata
+			return checkRoles(value)
 		}
-		var one *string
-		if err := json.Unmarshal(value, &one); err == nil && one != nil {
-			continue
-		}
-		var list []*string
-		if err := json.Unmarshal(value, &list); err != nil || list == nil || slices.Contains(list, nil) {
-			return errMetadata
-		}
+		return errMetadata
+	})
+}
+
+func checkRoles(value json.RawMessage) error {
+	var one *string
+	if err := json.Unmarshal(value, &one); err == nil && one != nil {
+		return nil
+	}
+	var list []*string
+	if err := json.Unmarshal(value, &list); err != nil || list == nil || slices.Contains(list, nil) {
+		return errMetadata
 	}
 	return nil
 }

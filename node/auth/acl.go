@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+
+	"github.com/waybill-dev/waybill/node"
 )
 
 // Roles with a meaning of their own. A role in a list of rights is one of them,
@@ -47,6 +49,9 @@ var errACL = errors.New("not an access control list")
 
 // parseMetadata returns the list in a stream's metadata: nil when it has none.
 func parseMetadata(data []byte) (*acl, error) {
+	if !node.MetadataCounts(data) {
+		return nil, errACL
+	}
 	fields, err := decodeObject(data)
 	if err != nil {
 		return nil, err

@@ -205,6 +205,8 @@ func TestMetadataThatIsNotUnderstoodSaysNothing(t *testing.T) {
 	ann := user(t, a, "ann")
 	for _, data := range []string{
 		`{"$acl":"$systemStreamAcl"}`, `{"$acl":{"$r":1}}`, `{"$acl":{"$r":null}}`, `{"$acl":{"$r":[null]}}`,
+		`{"$acl":{"$r":[]},"$maxCount":"3"}`, `{"$acl":{"$r":[]},"$maxAge":1.5}`, `{"$acl":{"$r":[]},"$tb":null}`, `{"$acl":{"$r":1},"$acl":{"$r":[]}}`,
+		`{"$acl":{"$r":1,"$r":[]}}`, `{"$acl":{"$r":[]},"$acl":{"$r":"ann"}}`, `{"$acl":{"$r":[]}`,
 		`{"$acl":null}`, `{"$acl":{"$x":"ann"}}`, `{"$acl":{}}`, `{`, `[]`, `null`, ` `,
 	} {
 		writeACL(t, n, "s", `{"$r":[]}`)
