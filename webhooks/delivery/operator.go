@@ -25,7 +25,7 @@ func (p *Plan) Resend(row Parked, now time.Time) bool {
 		}
 		return true
 	}
-	if (taken != nil && !taken.settled) || (row.Position > p.through && !p.dead[row.Position]) {
+	if (taken != nil && !taken.settled) || (row.Position > p.through && !p.beyond[row.Position]) {
 		return true // it is about to be sent by itself
 	}
 	row.Attempts, row.Due, row.Dead, row.Blocked, row.Told, row.Resent = 0, now, false, false, false, true

@@ -17,11 +17,12 @@ type Plan struct {
 	news   []News
 
 	through eventstore.Position // the last event that was taken or passed by
+	outside eventstore.Position // the last one that was taken and is not in the window, for it was parked at once or before
 	window  []*entry            // taken, in order; the first is not settled
 	lanes   map[string]*lane
 	ready   []*lane // with a live event to send, longest waiting first
 	due     dueLanes
-	dead    map[eventstore.Position]bool // given up before a restart, beyond the cursor
+	beyond  map[eventstore.Position]bool // the cursor, and parked or given up before a restart: not to be taken again
 	parked  int
 
 	inFlight int
@@ -83,7 +84,7 @@ func NewPlan(cfg Config, through eventstore.Position, parked []Parked) *Plan {
 		through: through,
 		saved:   through,
 		lanes:   map[string]*lane{},
-		dead:    map[eventstore.Position]bool{},
+		beyond:  map[eventstore.Position]bool{},
 		changed: map[eventstore.Position]*Parked{},
 	}
 	if p.share == nil {
@@ -112,10 +113,10 @@ func (p *Plan) unblock(l *lane) {
 }
 
 func (p *Plan) restore(row Parked) {
+	if row.Position > p.through {
+		p.beyond[row.Position] = true // it may be delivered before the log comes to it
+	}
 	if row.Dead {
-		if row.Position > p.through {
-			p.dead[row.Position] = true
-		}
 		return
 	}
 	e := &entry{
@@ -125,9 +126,6 @@ func (p *Plan) restore(row Parked) {
 	key := p.key(e.Event)
 	if row.Resent {
 		key = resendKey(row.ID)
-		if row.Position > p.through {
-			p.dead[row.Position] = true // it goes out beside its lane, so not within it
-		}
 	}
 	l := p.lane(key)
 	l.parked = append(l.parked, e)
@@ -170,13 +168,15 @@ func (p *Plan) Pass(position eventstore.Position) { p.through = max(p.through, p
 func (p *Plan) Take(e Event) {
 	before := p.through
 	p.Pass(e.Position)
-	if p.dead[e.Position] {
-		delete(p.dead, e.Position)
+	if p.beyond[e.Position] {
+		delete(p.beyond, e.Position)
+		p.outside = e.Position
 		return
 	}
 	l := p.lane(p.key(e))
 	if len(l.parked) > 0 {
 		p.parkBehind(l, &entry{Event: e})
+		p.outside = e.Position
 		return
 	}
 	n := &entry{Event: e, before: before}
@@ -293,18 +293,26 @@ func (p *Plan) Spill(now time.Time) {
 	}
 }
 
-// Leave parks what stands before something that is delivered already, to be sent
-// at once: whoever goes on from what is saved then repeats nothing. It is for
+// Leave parks what stands before something that is delivered or parked already, to
+// be sent at once: whoever goes on from what is saved then repeats nothing. What stands
+// behind it is left to the log: a row that the cursor has not passed may be
+// delivered before the log comes to it, and nobody would remember that. It is for
 // when no more attempts are made.
 func (p *Plan) Leave(now time.Time) {
 	last := len(p.window) - 1
-	for last >= 0 && !p.window[last].settled {
+	for last >= 0 && !p.window[last].settled && p.window[last].Position > p.outside {
 		last--
 	}
 	for _, e := range slices.Clone(p.window[:last+1]) {
-		if !e.settled && p.stopped == "" {
-			p.park(p.lanes[p.key(e.Event)], now, e.class)
+		if e.settled || p.stopped != "" {
+			continue
 		}
+		l := p.lanes[p.key(e.Event)]
+		if l.live = l.live[1:]; len(l.parked) == 0 {
+			e.due = now
+		}
+		p.parkBehind(l, e)
+		p.settle(e)
 	}
 }
 
