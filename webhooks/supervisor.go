@@ -297,6 +297,18 @@ func (s *supervisor) renew(ctx context.Context) {
 			r.lose()
 		}
 	}
+	s.giveUp(ctx, renewal)
+}
+
+// giveUp gives back cursors that are ours and that nobody serves here, as where
+// that failed when a courier came home: renewed with the others they would be
+// nobody else's for ever.
+func (s *supervisor) giveUp(ctx context.Context, renewal ledger.Renewal) {
+	for key, epoch := range renewal.Epochs {
+		if s.couriers[key] == nil {
+			s.complain(ctx, "webhooks cannot give back a cursor", s.d.Ledger.Release(ctx, ledger.Lease{Key: key, Epoch: epoch}))
+		}
+	}
 }
 
 func (s *supervisor) complain(ctx context.Context, what string, err error) {
