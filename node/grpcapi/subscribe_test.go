@@ -3,6 +3,7 @@ package grpcapi_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -50,6 +51,7 @@ func TestSubscribeToStream(t *testing.T) {
 		{"from a revision, which is not included", "abc", esdb.Revision(0), "d", []string{"b", "c", "live", "d"}},
 		{"from the last revision", "abc", esdb.Revision(2), "d", []string{"live", "d"}},
 		{"from the end", "abc", esdb.End{}, "d", []string{"live", "d"}},
+		{"from the end, as a number", "abc", esdb.Revision(math.MaxUint64), "d", []string{"live", "d"}},
 		{"of a stream that does not exist yet", "", esdb.Start{}, "ab", []string{"live", "a", "b"}},
 		{"of a stream that does not exist yet, from the end", "", esdb.End{}, "ab", []string{"live", "a", "b"}},
 	}

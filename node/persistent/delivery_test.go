@@ -215,6 +215,37 @@ func TestEventsWithTheSameIDAreTwo(t *testing.T) {
 	})
 }
 
+// TestOfEventsWithTheSameIDOnesOwnIsDone: whoever acknowledges an id means the
+// event that was given to him.
+func TestOfEventsWithTheSameIDOnesOwnIsDone(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		id := uuid.New()
+		for revision := range 2 {
+			w.store(node.Append{Stream: "s", Expected: node.Expected(revision - 1), Events: []node.Event{{ID: id, Type: "a"}}})
+		}
+		w.append("s", "cd")
+		w.create("s", eager)
+		first, second := w.join("s", 1), w.join("s", 1)
+		first.wants("a")
+		second.wants("a")
+		second.client.Ack(id)
+		second.wants("c")
+		first.wants("")
+		if got := w.checkpoint("s"); got != "" {
+			t.Errorf("the checkpoint %s passes what the first has", got)
+		}
+		first.client.Close()
+		second.ack("c")
+		second.wants("a1")
+		second.ack("a")
+		pass(3 * time.Second)
+		if got := w.checkpoint("s"); got != `"2"` {
+			t.Errorf("the checkpoint is %s, want 2", got)
+		}
+	})
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
