@@ -197,6 +197,27 @@ func TestReplayedMessagesComeBehindThoseThatAreRetried(t *testing.T) {
 	})
 }
 
+// TestRetriedMessagesKeepTheirOrderAroundReplayedOnes: those count from 0 in a
+// stream of their own.
+func TestRetriedMessagesKeepTheirOrderAroundReplayedOnes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.append("s", "abcde")
+		w.create("s", func(s *persistent.Settings) { s.Strategy = persistent.DispatchToSingle })
+		first, second := w.join("s", 3), w.join("s", 1)
+		first.wants("abc")
+		second.wants("d")
+		first.nack(persistent.ActionPark, "a")
+		first.wants("e")
+		second.client.Close() // d waits
+		pass(0)
+		first.replay(nil) // and a behind it
+		first.client.Close()
+		pass(0)
+		w.join("s", 10).wants("b1c1d1ae1") // before those behind it, or else at the end
+	})
+}
+
 func TestReplayStopsBefore(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

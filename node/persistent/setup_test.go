@@ -53,7 +53,10 @@ func (w *world) open() {
 		w.Fatal(err)
 	}
 	cfg := w.config
-	cfg.Node, cfg.Now, cfg.Logger = w.node, time.Now, slog.New(alarm{w.T})
+	cfg.Node, cfg.Logger = w.node, slog.New(alarm{w.T})
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if w.engine, err = persistent.Open(cfg); err != nil {
 		w.Fatal(err)
 	}
