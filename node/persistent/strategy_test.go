@@ -1,7 +1,9 @@
 package persistent_test
 
 import (
+	"cmp"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"testing"
@@ -204,5 +206,38 @@ func TestPinnedSharesWithWhoeverComes(t *testing.T) {
 		if share := round(one, two, three); share[0]+share[1]+share[2] != 30 || slices.Min(share) < 7 {
 			t.Errorf("three got %v", share)
 		}
+	})
+}
+
+// TestPinnedMovesWhatNobodyWorksOn: what somebody else still has of a name that
+// was moved does not count for the one it has moved to.
+func TestPinnedMovesWhatNobodyWorksOn(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.define(toStreams("p", strategy(persistent.Pinned)))
+		bucket := func(name string) uint32 {
+			h := fnv.New32a()
+			_, _ = h.Write([]byte(name))
+			return h.Sum32() % 1024
+		}
+		names := []string{"p1", "p2", "p3", "p4", "p5", "p6"}
+		slices.SortFunc(names, func(a, b string) int { return cmp.Compare(bucket(a), bucket(b)) })
+		first := w.join(persistent.All, 20)
+		for i, name := range names {
+			w.append(name, string(rune('a'+i)))
+		}
+		first.wants("abcdef")
+		second := w.join(persistent.All, 20) // has the first three names
+		for i, name := range names[:3] {
+			w.append(name, string(rune('A'+i)))
+		}
+		second.wants("ABC")
+		first.ack("c")
+		third := w.join(persistent.All, 20) // and this one a name of each
+		w.append(names[0], "x")
+		w.append(names[2], "y")
+		third.wants("x")
+		second.wants("y")
+		first.wants("")
 	})
 }
