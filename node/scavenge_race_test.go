@@ -79,3 +79,35 @@ func TestScavengingEndsBeforeWhatTheIndexHasNotSeen(t *testing.T) {
 		t.Errorf("it ends at %d, %v; the index at %d, and the last record is at %d", end, err, last-1, last)
 	}
 }
+
+// TestNothingBehindTheEndOfAScavengingIsRemoved, although nobody can read it.
+func TestNothingBehindTheEndOfAScavengingIsRemoved(t *testing.T) {
+	t.Parallel()
+	n, err := Open(verifyConfig(vfs.NewMem()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = n.Close() }()
+	var ends []uint64
+	for range 6 {
+		done, err := n.Append(t.Context(), Append{Stream: "order-1", Expected: ExpectAny, Events: someEvents(1, 8)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, done.Position)
+	}
+	limit := Event{ID: uuid.New(), Type: TypeMetadata, JSON: true, Data: []byte(`{"$maxCount":1}`)}
+	if _, err := n.Append(t.Context(), Append{Stream: "$$order-1", Expected: ExpectAny, Events: []Event{limit}}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := n.readHead("order-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for removed, end := range ends[:5] {
+		s := &scavenger{node: n, end: end}
+		if r, err := s.plan("order-1", h, scavengeBatch); err != nil || len(r.positions) != removed || r.first != uint64(removed) {
+			t.Errorf("before position %d the events at %v are removed, so that it begins at %d; want %d of them (%v)", end, r.positions, r.first, removed, err)
+		}
+	}
+}
