@@ -249,6 +249,8 @@ func (s *supervisor) home(ctx context.Context, r *running) {
 
 // deleted reports whether a cursor is gone, with its endpoint or its replay.
 func (s *supervisor) deleted(ctx context.Context, key ledger.Key) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.d.cfg.Drain) // it may be gone while this process ends
+	defer cancel()
 	runs, err := s.d.Ledger.Runs(ctx)
 	return err == nil && !slices.ContainsFunc(runs, func(run ledger.Run) bool { return run.Key == key })
 }
