@@ -90,7 +90,7 @@ func (p *Platform) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("the platform ended before it was ready:\n%s", p.output)
+			return fmt.Errorf("the platform ended before it was ready: %s\n%s", p.command.ProcessState, p.output)
 		case <-ctx.Done():
 			return fmt.Errorf("the platform was not ready in time: %w\n%s", ctx.Err(), p.output)
 		case <-time.After(2 * time.Millisecond):

@@ -53,6 +53,7 @@ func TestPlatformsEachHaveABacklogProcess(t *testing.T) {
 	dead := f.platformOf(f.owner(ctx, first.id))
 	gone := f.pidOf(dead)
 	dead.kill()
+	f.printed = dead.output()
 	for _, p := range f.behind {
 		f.servedBy(ctx, p, gone)
 		if p.received() >= f.events {
@@ -77,7 +78,8 @@ type backloggedFleet struct {
 	slow      atomic.Bool
 	watching  sync.WaitGroup
 	stop      context.CancelFunc
-	later     int // events that came live
+	later     int    // events that came live
+	printed   string // by a platform that was killed
 }
 
 // lateEndpoint is a receiver, its endpoint, and who it was served by.
@@ -317,7 +319,7 @@ func (f *backloggedFleet) finish(ctx context.Context) {
 			}
 			return nil
 		})
-		e.judge(f.t, want)
+		e.judge(f.t, want, f.lost(e.id))
 	}
 	for owner := range f.live.served {
 		if ofBacklog(owner) {
@@ -326,7 +328,23 @@ func (f *backloggedFleet) finish(ctx context.Context) {
 	}
 }
 
-func (e *lateEndpoint) judge(t *testing.T, want int) {
+// lost counts how often the lease of an endpoint was lost without a kill, as on a
+// machine where processes have to wait for longer than it lasts.
+func (f *backloggedFleet) lost(id string) (times int) {
+	printed := f.printed
+	for _, p := range f.platforms {
+		printed += p.output()
+	}
+	for line := range strings.Lines(printed) {
+		if strings.Contains(line, "stopped serving an endpoint") && strings.Contains(line, "endpoint="+id) {
+			times++
+		}
+	}
+	return times
+}
+
+// judge judges what came, with what may be repeated after kills and lost leases.
+func (e *lateEndpoint) judge(t *testing.T, want, lost int) {
 	t.Helper()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -334,8 +352,8 @@ func (e *lateEndpoint) judge(t *testing.T, want int) {
 		t.Errorf("%d faults, the first: %s", len(e.faults), e.faults[0])
 	}
 	const kills, unsaved = 2, 256
-	if e.repeats > kills*unsaved {
-		t.Errorf("%d messages were repeated, %d are the most after %d kills", e.repeats, kills*unsaved, kills)
+	if most := (kills + lost) * unsaved; e.repeats > most {
+		t.Errorf("%d messages were repeated, %d are the most after %d kills and %d lost leases", e.repeats, most, kills, lost)
 	}
-	t.Logf("%d events, %d repeated; owners, by samples: %v", want, e.repeats, slices.Sorted(maps.Keys(e.served)))
+	t.Logf("%d events, %d repeated, %d leases lost; owners, by samples: %v", want, e.repeats, lost, slices.Sorted(maps.Keys(e.served)))
 }
