@@ -30,10 +30,14 @@ func (n *Node) keepAwake(path string, logger *slog.Logger) error {
 	if err := awake.Close(); err != nil { // it was a try
 		return fmt.Errorf("keep the processors awake: %w", err)
 	}
+	end := n.store.End()
 	n.atWork(func(ctx context.Context) {
-		for end := n.store.End(); n.store.Wait(ctx, end) == nil; end = n.store.End() {
-			if err := n.awakeOnce(ctx, path); err != nil && ctx.Err() == nil {
-				logger.WarnContext(ctx, "processors may sleep again", "error", err)
+		for n.store.Wait(ctx, end) == nil {
+			var err error
+			if end, err = n.awakeOnce(ctx, path); err != nil {
+				if ctx.Err() == nil {
+					logger.WarnContext(ctx, "processors may sleep again", "error", err)
+				}
 				return
 			}
 		}
@@ -41,21 +45,22 @@ func (n *Node) keepAwake(path string, logger *slog.Logger) error {
 	return nil
 }
 
-// awakeOnce returns when nothing has been appended for a while.
-func (n *Node) awakeOnce(ctx context.Context, path string) error {
+// awakeOnce returns when nothing has been appended for a while, and where the
+// log ended then.
+func (n *Node) awakeOnce(ctx context.Context, path string) (uint64, error) {
 	awake, err := holdAwake(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer awake.Close()
 	for end := n.store.End(); ; end = n.store.End() {
 		select {
 		case <-time.After(awakeFor):
 		case <-ctx.Done():
-			return ctx.Err()
+			return end, ctx.Err()
 		}
 		if n.store.End() == end {
-			return nil
+			return end, nil
 		}
 	}
 }
