@@ -72,13 +72,7 @@ func (s *server) tidy(doc *huma.OpenAPI) {
 
 // reach notes a schema and all it is made of.
 func (s *server) reach(schema *huma.Schema, seen map[*huma.Schema]bool) {
-	if schema == nil {
-		return
-	}
-	if schema.Ref != "" {
-		schema = s.huma.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
-	}
-	if schema == nil || seen[schema] {
+	if schema = s.referred(schema); schema == nil || seen[schema] {
 		return
 	}
 	seen[schema] = true

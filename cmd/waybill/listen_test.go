@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,25 +20,8 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
-
-// locked is written to by a command while a test reads it.
-type locked struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // forwarded is a request that a receiver got.
 type forwarded struct {
@@ -85,7 +67,7 @@ func listen(t *testing.T, done func() error, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var out, errOut locked
+	var out, errOut logtest.Journal
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, append([]string{"listen"}, args...), &out, &errOut) }()
 	eventually(ctx, t, time.Minute, done)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/waybill-dev/waybill/bench"
 	"github.com/waybill-dev/waybill/client"
+	"github.com/waybill-dev/waybill/tracing/logtest"
 )
 
 // placeOrders places orders under keys that begin with name.
@@ -154,7 +155,7 @@ func TestWaitingForAReplayMayStop(t *testing.T) {
 	partner.server.Close() // so that the replay cannot end
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	var out, errOut locked
+	var out, errOut logtest.Journal
 	code := make(chan int)
 	go func() {
 		code <- run(waiting, []string{"webhooks", "replay", list[0].ID, "--from", "beginning", "--wait", "--url", platform.addr, "--api-key", bench.AdminKey}, &out, &errOut)
